@@ -1,0 +1,71 @@
+"""The plugin registry: what is installed under the `linkgan.*` entry-point groups, and loading one of them by name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from linkgan_plugin.errors import LinkGANError, suggest
+
+GROUPS = ("losses", "generators", "metrics", "regions", "perturbations", "hosts")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered plugin; `target` is ``"module:attribute"``. Holding an entry has imported nothing."""
+
+    name: str
+    kind: str
+    target: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        return f"'{self.name}' ({self.target}) of {self.distribution} {self.version}"
+
+
+def entries(kind: str) -> list[Entry]:
+    """Return every plugin of `kind` (one of `GROUPS`), duplicates included, by name; imports none of them."""
+    if kind not in GROUPS:
+        raise LinkGANError(f"unknown plugin kind '{kind}'; {suggest(kind, GROUPS)}")
+    found = [_entry(kind, point) for point in entry_points(group=f"linkgan.{kind}")]
+    return sorted(found, key=lambda entry: (entry.name, entry.distribution))
+
+
+def names(kind: str) -> list[str]:
+    """Return the names registered for `kind`, sorted, each once."""
+    return sorted({entry.name for entry in entries(kind)})
+
+
+def load(kind: str, name: str) -> Any:
+    """Import the one plugin `name` of `kind` and return the object it points to.
+
+    Raises LinkGANError for an unknown name (lists the right ones and the nearest), for a name that several
+    distributions claim (names them), and for a plugin that fails to import (names it and the exception).
+    """
+    found = [entry for entry in entries(kind) if entry.name == name]
+    if not found:
+        raise LinkGANError(f"no plugin '{name}' among the {kind}; {suggest(name, names(kind))}")
+    if len(found) > 1:
+        rivals = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
+        raise LinkGANError(f"'{name}' of {kind} is registered by {rivals}: uninstall one of them")
+    try:
+        return EntryPoint(name, found[0].target, f"linkgan.{kind}").load()
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must be named, not crash us
+        raise LinkGANError(f"plugin {found[0]} does not load: {type(error).__name__}: {error}") from error
+
+
+def check(entry: Entry) -> str | None:
+    """Import `entry` and return None when it loads under its name, else the reason why it does not."""
+    try:
+        load(entry.kind, entry.name)
+    except LinkGANError as error:
+        return str(error)
+    return None
+
+
+def _entry(kind: str, point: EntryPoint) -> Entry:
+    """Describe one entry point by plain strings."""
+    distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
+    return Entry(point.name, kind, point.value, distribution, version)
