@@ -1,4 +1,4 @@
-"""The plugin registry: what is installed under the `linkgan.*` entry-point groups, and loading one of them by name."""
+"""The plugin registry: what the `linkgan.*` entry-point groups hold, and loading one plugin by name."""
 
 from __future__ import annotations
 

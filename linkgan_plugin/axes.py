@@ -1,0 +1,101 @@
+"""Sets of latent axes: reading `0:8,16:24`, `64` and `auto`, sharing out free ones, and writing ranges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+
+from linkgan_plugin.errors import LinkGANError
+
+_RANGES = re.compile(r"\s*\d+\s*:\s*\d+\s*(,\s*\d+\s*:\s*\d+\s*)*")
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a link asks for: explicit `axes`, or `count` free ones in a row when `axes` is None."""
+
+    name: str
+    axes: tuple[int, ...] | None
+    count: int
+
+
+def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) -> Wish:
+    """Return the axes that link `name` asks for in `text`; `area` gives its region's share, for `auto`."""
+    text = text.strip()
+    if text == "auto":
+        share = area()
+        if share is None:
+            raise LinkGANError(
+                f"link '{name}': 'auto' needs a region whose area is known, and this one differs from image to "
+                "image; give a number of axes, for example 16"
+            )
+        return Wish(name, None, max(1, round(share * dim)))
+    if text.isdecimal():
+        if int(text) == 0:
+            raise LinkGANError(f"link '{name}' asks for 0 axes; give at least 1")
+        return Wish(name, None, int(text))
+    if not _RANGES.fullmatch(text):
+        raise LinkGANError(
+            f"link '{name}': cannot read the axes '{text}'; write ranges such as 0:16 or 0:8,16:24, "
+            "a number of free axes such as 16, or auto"
+        )
+    ends = [int(end) for end in re.findall(r"\d+", text)]
+    axes = expand(list(zip(ends[::2], ends[1::2], strict=True)), dim, name)
+    return Wish(name, axes, len(axes))
+
+
+def allocate(wishes: Sequence[Wish], dim: int) -> list[tuple[int, ...]]:
+    """Return the axes of every wish, in order.
+
+    Explicit axes are kept as they are. A count takes the first block of that many free axes in a row, in the order
+    given, after all explicit axes of earlier and later wishes are set aside.
+    """
+    taken = {axis for wish in wishes if wish.axes is not None for axis in wish.axes}
+    result = []
+    for wish in wishes:
+        axes = wish.axes if wish.axes is not None else _first_fit(wish, taken, dim)
+        taken.update(axes)
+        result.append(axes)
+    return result
+
+
+def expand(ranges: Sequence[Sequence[int]], dim: int, name: str) -> tuple[int, ...]:
+    """Return the axes of half-open ranges [start, stop]; LinkGANError naming one that is empty or out of 0:dim."""
+    for start, stop in ranges:
+        if start >= stop:
+            raise LinkGANError(
+                f"link '{name}': axes {start}:{stop} are empty; the end is not included, so 0:16 is 16 axes"
+            )
+        if start < 0 or stop > dim:
+            raise LinkGANError(f"link '{name}': axes {start}:{stop} are out of range; the latent has {dim}, 0:{dim}")
+    return tuple(axis for start, stop in ranges for axis in range(start, stop))
+
+
+def ranges_of(axes: Collection[int]) -> list[list[int]]:
+    """Return `axes` as sorted half-open ranges ``[[start, stop], ...]``, as few as possible."""
+    ranges: list[list[int]] = []
+    for axis in sorted(axes):
+        if ranges and ranges[-1][1] == axis:
+            ranges[-1][1] = axis + 1
+        else:
+            ranges.append([axis, axis + 1])
+    return ranges
+
+
+def text_of(axes: Collection[int]) -> str:
+    """Return `axes` as the grammar writes them, ``"0:8,16:24"``."""
+    return ",".join(f"{start}:{stop}" for start, stop in ranges_of(axes))
+
+
+def _first_fit(wish: Wish, taken: Collection[int], dim: int) -> tuple[int, ...]:
+    """Return the first `wish.count` free axes in a row."""
+    free = ranges_of([axis for axis in range(dim) if axis not in taken])
+    for start, stop in free:
+        if stop - start >= wish.count:
+            return tuple(range(start, start + wish.count))
+    largest = max((stop - start for start, stop in free), default=0)
+    raise LinkGANError(
+        f"link '{wish.name}' needs {wish.count} axes in a row, but the largest free block of the {dim} has {largest}; "
+        "ask for fewer, or give ranges"
+    )

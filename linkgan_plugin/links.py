@@ -1,0 +1,276 @@
+"""Link specs: which latent axes answer for which region, read from text and JSON, validated, and as masks."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linkgan_plugin.axes import Wish, allocate, expand, ranges_of, read_axes, text_of
+from linkgan_plugin.errors import LinkGANError, suggest
+from linkgan_plugin.regions.base import FINE, Read, Region, Scene, StaticRegion
+from linkgan_plugin.regions.expression import read_expression
+
+REST = "rest"
+SPACES = ("w", "z")
+EXAMPLE = "eyes=0:64@box(0.25,0.35,0.75,0.5)"
+_VERSION = 1
+_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
+
+
+@dataclass(frozen=True)
+class Link:
+    """A name, the latent axes it owns (sorted, each once) and the region they answer for."""
+
+    name: str
+    axes: tuple[int, ...]
+    region: Region
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise LinkGANError(
+                f"invalid link name '{self.name}': use letters, digits, '_' and '-', starting with a letter"
+            )
+        if self.name == REST:
+            raise LinkGANError(f"the link name '{REST}' is reserved for the axes and pixels in no link; choose another")
+        if not self.axes:
+            raise LinkGANError(f"link '{self.name}' has no axes; give at least one, for example 0:16")
+        twice = sorted(axis for axis in set(self.axes) if self.axes.count(axis) > 1)
+        if twice:
+            raise LinkGANError(f"link '{self.name}' names axes {text_of(twice)} more than once")
+        object.__setattr__(self, "axes", tuple(sorted(self.axes)))
+
+    def __str__(self) -> str:
+        """Return the link as the grammar reads it, `NAME=AXES@REGION`."""
+        return f"{self.name}={text_of(self.axes)}@{self.region}"
+
+
+@dataclass(frozen=True)
+class LinkSpec:
+    """The links of one model; `dim` axes of latent `space` ("w" or "z") in all, the unlinked ones being the rest.
+
+    Raises LinkGANError when there is no link, names repeat, axes are out of range or shared, a region is empty, or
+    static regions overlap without `allow_overlap`. Regions that differ per image cannot be checked for overlap.
+    """
+
+    links: tuple[Link, ...]
+    dim: int
+    space: str = "w"
+    allow_overlap: bool = False
+
+    def __post_init__(self) -> None:
+        if self.space not in SPACES:
+            raise LinkGANError(f"unknown latent space '{self.space}'; {suggest(str(self.space), SPACES)}")
+        if not self.links:
+            raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
+        repeated = [name for name in self.names if self.names.count(name) > 1]
+        if repeated:
+            raise LinkGANError(f"two links are called '{repeated[0]}'; give each its own name")
+        for link in self.links:
+            expand(ranges_of(link.axes), self.dim, link.name)
+        for first, second in combinations(self.links, 2):
+            shared = set(first.axes) & set(second.axes)
+            if shared:
+                raise LinkGANError(
+                    f"links '{first.name}' and '{second.name}' share axes {text_of(shared)}; "
+                    "an axis can belong to one link only"
+                )
+        _check_regions(self.links, self.allow_overlap)
+
+    @classmethod
+    def parse(
+        cls,
+        texts: Sequence[str],
+        *,
+        dim: int,
+        space: str = "w",
+        allow_overlap: bool = False,
+        read: Read | None = None,
+    ) -> LinkSpec:
+        """Return the spec of links `NAME=AXES@REGION` over `dim` axes.
+
+        AXES: ranges `0:8,16:24`, a count `64`, or `auto` (the region's share of the image, at least 1 axis). Counts and
+        `auto` take the first free block in the order given, leaving alone what any other link names explicitly.
+        `read` gives the bytes of files named in regions; by default they are read from disk.
+        """
+        read = read or _read_file
+        wishes = [_read_link(text, dim, read) for text in texts]
+        axes = allocate([wish for wish, _ in wishes], dim)
+        links = tuple(Link(wish.name, own, region) for (wish, region), own in zip(wishes, axes, strict=True))
+        return cls(links, dim, space, allow_overlap)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the spec as plain JSON-able data, files of its regions embedded."""
+        return {
+            "version": _VERSION,
+            "space": self.space,
+            "dim": self.dim,
+            "allow_overlap": self.allow_overlap,
+            "links": [_link_to_json(link) for link in self.links],
+        }
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
+        """Return the spec of `to_json` data; LinkGANError naming a field that is missing, unknown or of wrong type."""
+        version = _field(data, "version", int, "link spec")
+        if version != _VERSION:
+            raise LinkGANError(
+                f"link spec of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it"
+            )
+        _known_fields(data, ("version", "space", "dim", "allow_overlap", "links"), "link spec")
+        dim = _field(data, "dim", int, "link spec")
+        links = tuple(_link_from_json(link, dim) for link in _field(data, "links", list, "link spec"))
+        space = _field(data, "space", str, "link spec")
+        return cls(links, dim, space, _field(data, "allow_overlap", bool, "link spec"))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the links, in order."""
+        return tuple(link.name for link in self.links)
+
+    @property
+    def block_names(self) -> tuple[str, ...]:
+        """Names of the blocks of axes: the links, then "rest" if any axis is in no link."""
+        return (*self.names, REST) if self.rest_axes else self.names
+
+    @property
+    def rest_axes(self) -> tuple[int, ...]:
+        """Axes in no link."""
+        linked = {axis for link in self.links for axis in link.axes}
+        return tuple(axis for axis in range(self.dim) if axis not in linked)
+
+    def axis_masks(self, device: torch.device | str | None = None) -> Tensor:
+        """Return bool [B, dim]: which axes each block owns, rows as in `block_names`. Every axis is in one row."""
+        blocks = [link.axes for link in self.links] + ([self.rest_axes] if self.rest_axes else [])
+        masks = torch.zeros(len(blocks), self.dim, dtype=torch.bool)
+        for mask, axes in zip(masks, blocks, strict=True):
+            mask[list(axes)] = True
+        return masks.to(device)
+
+    def region_masks(self, scene: Scene) -> Tensor:
+        """Return float32 [B, 1 or N, 1, H, W] in [0, 1]: the pixels of each block, rows as in `block_names`.
+
+        The rest owns 1 - clamp(sum of the links, 0, 1). The second side is N only if some region differs per image.
+        """
+        masks = torch.stack(torch.broadcast_tensors(*(link.region.mask(scene) for link in self.links)))
+        if not self.rest_axes:
+            return masks
+        return torch.cat([masks, 1 - masks.sum(dim=0, keepdim=True).clamp(0, 1)])
+
+    def __getitem__(self, name: str) -> Link:
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise LinkGANError(f"no link is called '{name}'; {suggest(str(name), self.names)}")
+
+
+def parse_region(text: str, read: Read | None = None) -> Region:
+    """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` gives the bytes of files it names."""
+    return read_expression(text, read or _read_file)
+
+
+def _read_link(text: str, dim: int, read: Read) -> tuple[Wish, Region]:
+    """Split `NAME=AXES@REGION` and read each part."""
+    name, equals, tail = text.partition("=")
+    axes, at, region_text = tail.partition("@")
+    if not equals or not at:
+        missing, end = ("'@'", text) if equals else ("'='", name)
+        raise LinkGANError(
+            f"cannot read link: expected {missing} at <here>: {end}<here>; write NAME=AXES@REGION, "
+            f"for example {EXAMPLE}"
+        )
+    name = name.strip()
+    region = _named(name, lambda: parse_region(region_text, read))
+    return read_axes(axes, name, region.area, dim), region
+
+
+def _named(name: str, step: Callable[[], Region]) -> Region:
+    """Run `step`, putting the link's name before its error."""
+    try:
+        return step()
+    except LinkGANError as error:
+        raise LinkGANError(f"link '{name}': {error}") from error
+
+
+def _read_file(name: str) -> bytes:
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise LinkGANError(f"cannot read the file '{name}': {error.strerror or error}") from error
+
+
+def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
+    """Refuse static regions that are empty or, unless allowed, overlap by more than a shared border pixel."""
+    fixed = [(link, link.region.coverage(FINE, FINE)) for link in links if isinstance(link.region, StaticRegion)]
+    for link, coverage in fixed:
+        if not coverage.any():
+            raise LinkGANError(f"link '{link.name}': {link.region} covers nothing inside the image")
+    for (first, a), (second, b) in combinations(fixed, 2) if not allow_overlap else ():
+        # Shares of disjoint regions never add up to more than the pixel.
+        common = np.clip(a + b - (1 + _TOLERANCE), 0, None).mean()
+        if common > 0:
+            small, share = min((first, a.mean()), (second, b.mean()), key=lambda item: item[1])
+            raise LinkGANError(
+                f"the regions of links '{first.name}' and '{second.name}' overlap on {_percent(common)} of the image "
+                f"({_percent(common / share)} of '{small.name}'); move one of them, or allow it with --link-overlap"
+            )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
+def _link_to_json(link: Link) -> dict[str, Any]:
+    data = {"name": link.name, "axes": ranges_of(link.axes), "region": str(link.region)}
+    files = {name: base64.b64encode(content).decode("ascii") for name, content in link.region.files().items()}
+    return {**data, "files": files} if files else data
+
+
+def _link_from_json(data: Mapping[str, Any], dim: int) -> Link:
+    name = _field(data, "name", str, "link")
+    where = f"link '{name}'"
+    _known_fields(data, ("name", "axes", "region", "files"), where)
+    ranges = _field(data, "axes", list, where)
+    for pair in ranges:
+        if not (isinstance(pair, list | tuple) and [type(end) for end in pair] == [int, int]):
+            raise LinkGANError(f"{where}: 'axes' must be a list of [start, stop] integers, not {pair!r}")
+    files = _field(data, "files", dict, where) if "files" in data else {}
+    text = _field(data, "region", str, where)
+    region = _named(name, lambda: parse_region(text, lambda file: _embedded(files, file)))
+    return Link(name, expand(ranges, dim, name), region)
+
+
+def _embedded(files: Mapping[str, str], name: str) -> bytes:
+    """Return the content of an embedded file."""
+    if name not in files:
+        raise LinkGANError(f"the file '{name}' is not embedded in 'files'; {suggest(name, files)}")
+    try:
+        return base64.b64decode(files[name], validate=True)
+    except (ValueError, TypeError) as error:
+        raise LinkGANError(f"the embedded file '{name}' is not base64 text: {error}") from error
+
+
+def _field(data: Any, name: str, kind: type, where: str) -> Any:
+    """Return data[name] if it is there and of exactly that type (so True is no integer)."""
+    if not isinstance(data, Mapping):
+        raise LinkGANError(f"a {where.split()[0]} must be a JSON object, not {type(data).__name__}: {data!r:.60}")
+    if name not in data:
+        raise LinkGANError(f"{where} has no '{name}'; it needs one of type {kind.__name__}")
+    if type(data[name]) is not kind:
+        raise LinkGANError(f"{where}: '{name}' must be of type {kind.__name__}, not {data[name]!r:.60}")
+    return data[name]
+
+
+def _known_fields(data: Iterable[str], known: Sequence[str], where: str) -> None:
+    for name in data:
+        if name not in known:
+            raise LinkGANError(f"{where} has an unknown field '{name}'; {suggest(str(name), known)}")

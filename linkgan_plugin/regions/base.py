@@ -1,0 +1,142 @@
+"""The region interface: an expression that turns a scene into a soft mask, and the helpers every kind needs."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from linkgan_plugin.errors import LinkGANError
+
+Read = Callable[[str], bytes]
+
+FINE = 512  # pixels per side at which areas and overlaps of static regions are measured, whatever the images
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a region may look at: the unperturbed images and, from 3D-aware generators, depth and cameras.
+
+    images: float32 [N, C, H, W] in [-1, 1]; depth: float32 [N, 1, h, w] in world units; camera: the host's labels
+    float32 [N, c_dim].
+    """
+
+    images: Tensor
+    depth: Tensor | None = None
+    camera: Tensor | None = None
+
+
+class Region(ABC):
+    """A set of pixels. Two regions are equal when their expressions and embedded files are.
+
+    A kind is a subclass with a class method ``parse(args: Sequence[str], read: Read) -> Region``, registered in the
+    entry-point group `linkgan.regions`: ``kind(a,b)`` on the command line calls ``parse(["a", "b"], read)``, where
+    ``read(name)`` gives the bytes of a file named in the arguments.
+    """
+
+    static: bool = False
+    """True: the mask depends on the size of the images alone."""
+
+    @abstractmethod
+    def mask(self, scene: Scene) -> Tensor:
+        """Return the share of each pixel that is covered: float32 [1 or N, 1, H, W] in [0, 1], without gradient,
+        on the device of the images. The result may be shared: do not write to it.
+        """
+
+    @abstractmethod
+    def __str__(self) -> str:
+        """Return the canonical expression; parsing it gives an equal region."""
+
+    def files(self) -> dict[str, bytes]:
+        """Return the files the expression needs, by the name used in it, to be embedded beside it."""
+        return {}
+
+    def area(self) -> float | None:
+        """Return the share of the image in [0, 1], or None when it differs from image to image."""
+        return None
+
+
+class StaticRegion(Region):
+    """A region that is the same for every image of a size."""
+
+    static = True
+
+    @abstractmethod
+    def coverage(self, height: int, width: int) -> np.ndarray:
+        """Return the share of each pixel that is covered: float32 [height, width] in [0, 1]."""
+
+    def mask(self, scene: Scene) -> Tensor:
+        height, width = scene.images.shape[-2:]
+        device = scene.images.device
+        masks: dict[object, Tensor] = self.__dict__.setdefault("_masks", {})
+        if (height, width, device) not in masks:
+            coverage = torch.from_numpy(np.ascontiguousarray(self.coverage(height, width), dtype=np.float32))
+            masks[height, width, device] = coverage[None, None].to(device)
+        return masks[height, width, device]
+
+    def area(self) -> float:
+        return float(self.coverage(FINE, FINE).mean(dtype=np.float64))
+
+
+def pixel_shares(start: np.ndarray, stop: np.ndarray, count: int) -> np.ndarray:
+    """Return how much of each of `count` pixels along one side the intervals [start, stop] cover.
+
+    start, stop: float64 [K], fractions of the side. Returns float64 [K, count] in [0, 1]: exact, not sampled.
+    """
+    left = np.arange(count)
+    low = np.maximum(np.asarray(start)[:, None] * count, left)
+    high = np.minimum(np.asarray(stop)[:, None] * count, left + 1)
+    return np.clip(high - low, 0.0, 1.0)
+
+
+def numbers(args: Sequence[str], usage: str) -> list[float]:
+    """Return `args` as finite floats; LinkGANError naming the one that is not a number, and `usage`."""
+    values = []
+    for arg in args:
+        try:
+            value = float(arg)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            raise LinkGANError(f"'{arg}' is not a number; write {usage}")
+        values.append(value)
+    return values
+
+
+def fractions(args: Sequence[str], usage: str) -> list[float]:
+    """Return `args` as floats in [0, 1], fractions of the image's width or height, origin top left.
+
+    Raises LinkGANError naming the value outside the image, with a hint when it looks like pixels.
+    """
+    values = numbers(args, usage)
+    for arg, value in zip(args, values, strict=True):
+        if not 0.0 <= value <= 1.0:
+            looks = " (these look like pixels: divide x by the width and y by the height)" if value >= 2 else ""
+            raise LinkGANError(
+                f"{arg} is outside the image: coordinates are fractions of its width and height, from 0 to 1, "
+                f"origin top left{looks}; write {usage}"
+            )
+    return values
+
+
+def expression(kind: str, args: Sequence[str | float]) -> str:
+    """Return ``kind(arg,arg)`` as the grammar reads it back: shortest exact numbers, quotes where needed."""
+    return f"{kind}({','.join(arg if isinstance(arg, str) else _shortest(arg) for arg in map(_quoted, args))})"
+
+
+def _shortest(value: float) -> str:
+    text = repr(float(value))
+    return text[:-2] if text.endswith(".0") else text
+
+
+def _quoted(arg: str | float) -> str | float:
+    """Quote a text argument that the grammar would not read back bare; a quote inside quotes is doubled."""
+    if not isinstance(arg, str):
+        return arg
+    bare = arg and arg == arg.strip() and not any(char in arg for char in ",()'\"")
+    return arg if bare else '"' + arg.replace('"', '""') + '"'

@@ -1,0 +1,79 @@
+"""Regions made of regions: unions `A+B` and intersections `A&B`, of fixed and of moving regions alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.regions.base import FINE, Region, Scene, StaticRegion
+
+UNION, INTERSECTION = "+", "&"
+
+
+@dataclass(frozen=True)
+class Compound(Region):
+    """Two or more regions joined by `symbol`; use `combine` to make one.
+
+    A union adds the covered shares up to 1, which is exact for parts that do not overlap; an intersection
+    multiplies them.
+    """
+
+    symbol: str
+    parts: tuple[Region, ...]
+
+    def mask(self, scene: Scene) -> Tensor:
+        masks = [part.mask(scene) for part in self.parts]
+        total = masks[0]
+        for mask in masks[1:]:
+            total = total + mask if self.symbol == UNION else total * mask
+        return total.clamp(0, 1)
+
+    def files(self) -> dict[str, bytes]:
+        return {name: data for part in self.parts for name, data in part.files().items()}
+
+    def __str__(self) -> str:
+        return self.symbol.join(_enclosed(part, self.symbol) for part in self.parts)
+
+
+@dataclass(frozen=True)
+class StaticCompound(StaticRegion, Compound):
+    """A compound of static regions, joined on a finer grid so that borders inside one pixel come out right."""
+
+    def coverage(self, height: int, width: int) -> np.ndarray:
+        factor = max(1, min(8, 2 * FINE // max(height, width)))
+        fine = [part.coverage(height * factor, width * factor) for part in self._static_parts()]
+        joined = np.sum(fine, axis=0) if self.symbol == UNION else np.prod(fine, axis=0)
+        cells = np.clip(joined, 0.0, 1.0).reshape(height, factor, width, factor)
+        return cells.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
+
+    def _static_parts(self) -> list[StaticRegion]:
+        return [part for part in self.parts if isinstance(part, StaticRegion)]
+
+
+def combine(symbol: str, parts: Sequence[Region]) -> Region:
+    """Return the union (``"+"``) or intersection (``"&"``) of `parts`; nested ones of the same kind are flattened.
+
+    Raises LinkGANError for an intersection of static regions that have nothing in common.
+    """
+    flat: list[Region] = []
+    for part in parts:
+        flat += part.parts if isinstance(part, Compound) and part.symbol == symbol else [part]
+    if len(flat) == 1:
+        return flat[0]
+    if not all(isinstance(part, StaticRegion) for part in flat):
+        return Compound(symbol, tuple(flat))
+    region = StaticCompound(symbol, tuple(flat))
+    # A shared border covers no pixel of the fine grid by half: it is not a common area.
+    if symbol == INTERSECTION and region.coverage(FINE, FINE).max() < 0.5:
+        raise LinkGANError(f"{region} is empty: its parts have no area in common")
+    return region
+
+
+def _enclosed(part: Region, symbol: str) -> str:
+    """Return the part's expression, in parentheses where `&` would otherwise bind it apart."""
+    apart = symbol == INTERSECTION and isinstance(part, Compound) and part.symbol == UNION
+    return f"({part})" if apart else str(part)

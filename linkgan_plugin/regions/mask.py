@@ -1,0 +1,95 @@
+"""The region kind `mask(file.png)`: a grayscale or alpha picture, area-resized to any resolution."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from PIL import Image
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.regions.base import Read, StaticRegion, expression, pixel_shares
+
+USAGE = "mask(file.png): a grayscale PNG, white where the region is, or a PNG with transparency, opaque where it is"
+
+
+@dataclass(frozen=True)
+class MaskImage(StaticRegion):
+    """The white (or opaque) part of a PNG stretched over the image; `data` holds the file's bytes."""
+
+    name: str
+    data: bytes = field(repr=False)
+
+    def __post_init__(self) -> None:
+        if not self.shares.any():
+            raise LinkGANError(f"mask '{self.name}' is empty: no pixel is white (or opaque); use {USAGE}")
+
+    @classmethod
+    def parse(cls, args: Sequence[str], read: Read) -> MaskImage:
+        """Return the mask of one PNG file; LinkGANError when it cannot be read, is no mask, or is empty."""
+        if len(args) != 1:
+            raise LinkGANError(f"mask takes one file, not {len(args)}; write {USAGE}")
+        return cls(args[0], read(args[0]))
+
+    @cached_property
+    def shares(self) -> np.ndarray:
+        """The picture as float32 [height, width] in [0, 1], at its own size."""
+        return _decode(self.name, self.data)
+
+    def coverage(self, height: int, width: int) -> np.ndarray:
+        """Float32 [height, width]: the mean of the picture over each pixel, every picture pixel a flat square."""
+        rows, columns = (_side(own, count) for own, count in zip(self.shares.shape, (height, width), strict=True))
+        return np.clip(rows.T @ self.shares @ columns, 0.0, 1.0).astype(np.float32)
+
+    def files(self) -> dict[str, bytes]:
+        return {self.name: self.data}
+
+    def __str__(self) -> str:
+        return expression("mask", [self.name])
+
+
+def _side(own: int, count: int) -> np.ndarray:
+    """Return the share of each of `count` pixels that each of the picture's `own` pixels covers: [own, count]."""
+    edges = np.arange(own + 1) / own
+    return pixel_shares(edges[:-1], edges[1:], count)
+
+
+def _decode(name: str, data: bytes) -> np.ndarray:
+    """Return a PNG's alpha, or its gray where it has none, as float32 [H, W] in [0, 1]."""
+    if not data:
+        raise LinkGANError(f"mask '{name}' is an empty file; use {USAGE}")
+    try:
+        image = Image.open(io.BytesIO(data))
+        image.load()
+    except Exception as error:  # Pillow's decoders raise many kinds
+        raise LinkGANError(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}") from error
+    if image.format != "PNG":
+        raise LinkGANError(f"mask '{name}' is a {image.format} file, not a PNG; use {USAGE}")
+    if image.has_transparency_data:
+        return _alpha(name, image)
+    if image.mode.startswith("I"):  # 16-bit gray
+        return np.asarray(image, dtype=np.float32) / 65535
+    if image.mode in ("1", "L"):
+        return np.asarray(image.convert("L"), dtype=np.float32) / 255
+    return _gray(name, np.asarray(image.convert("RGB")))
+
+
+def _alpha(name: str, image: Image.Image) -> np.ndarray:
+    """Return the alpha channel, unless it is opaque everywhere and so says nothing."""
+    alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
+    if (alpha == 255).all():
+        raise LinkGANError(
+            f"mask '{name}' has an alpha channel that is opaque everywhere, so it selects the whole image; "
+            "save it as grayscale without alpha, or make the outside transparent"
+        )
+    return alpha.astype(np.float32) / 255
+
+
+def _gray(name: str, rgb: np.ndarray) -> np.ndarray:
+    """Return the one channel of a gray picture that was saved as colour uint8 [H, W, 3]."""
+    if (rgb != rgb[:, :, :1]).any():
+        raise LinkGANError(f"mask '{name}' is a colour picture; use {USAGE}")
+    return rgb[:, :, 0].astype(np.float32) / 255

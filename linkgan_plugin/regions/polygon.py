@@ -1,0 +1,94 @@
+"""The region kind `polygon(x0,y0,x1,y1,x2,y2,...)`: a simple polygon with exact pixel coverage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.regions.base import Read, StaticRegion, expression, fractions
+
+USAGE = "polygon(x0,y0,x1,y1,x2,y2,...) with 3 or more corners in order, for example polygon(0.5,0.1,0.9,0.9,0.1,0.9)"
+
+
+@dataclass(frozen=True)
+class Polygon(StaticRegion):
+    """The inside of a closed line that does not cross itself; corners (x, y) are fractions of width and height."""
+
+    corners: tuple[tuple[float, float], ...]
+
+    def __post_init__(self) -> None:
+        fractions([str(value) for corner in self.corners for value in corner], USAGE)
+        crossing = _crossing(np.array(self.corners))
+        if crossing:
+            raise LinkGANError(
+                f"{self} crosses itself: the sides after corners {crossing[0] + 1} and {crossing[1] + 1} meet; "
+                "give the corners in order around the shape"
+            )
+        if abs(_signed_area(np.array(self.corners))) < 1e-9:
+            raise LinkGANError(f"{self} is empty: its corners lie on one line; write {USAGE}")
+
+    @classmethod
+    def parse(cls, args: Sequence[str], read: Read) -> Polygon:
+        """Return the polygon of x,y pairs; LinkGANError for a wrong count, an empty, crossing or off-image shape."""
+        if len(args) < 6 or len(args) % 2:
+            raise LinkGANError(f"polygon takes 6 or more numbers, x and y in turn, not {len(args)}; write {USAGE}")
+        values = fractions(args, USAGE)
+        return cls(tuple(zip(values[::2], values[1::2], strict=True)))
+
+    def coverage(self, height: int, width: int) -> np.ndarray:
+        """Float32 [height, width]: exact, the second difference of the area left of and above each grid point."""
+        corners = np.array(self.corners) * (width, height)
+        area = np.zeros((height + 1, width + 1))
+        for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
+            area += _left_of_edge(x0, y0, x1, y1, np.arange(height + 1), np.arange(width + 1))
+        shares = np.diff(np.diff(area, axis=0), axis=1) * np.sign(_signed_area(corners))
+        return np.clip(shares, 0.0, 1.0).astype(np.float32)
+
+    def __str__(self) -> str:
+        return expression("polygon", [value for corner in self.corners for value in corner])
+
+
+def _left_of_edge(x0: float, y0: float, x1: float, y1: float, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
+    """Return the integral of min(x, X) dy along the edge where y <= Y, for all Y in ys and X in xs: [Y, X].
+
+    By Green's theorem its sum over the edges is the signed area of the polygon in the quadrant x <= X, y <= Y.
+    """
+    if y0 == y1:
+        return np.zeros((len(ys), len(xs)))
+    sign = 1.0 if y1 > y0 else -1.0
+    (x0, y0), (x1, y1) = sorted([(x0, y0), (x1, y1)], key=lambda point: point[1])
+    stop = np.clip(ys, y0, y1)[:, None]  # [Y, 1]
+    slope = (x1 - x0) / (y1 - y0)
+    x_stop = x0 + slope * (stop - y0)
+    low, high = np.minimum(x0, x_stop), np.maximum(x0, x_stop)  # the x the edge spans up to Y
+    cut = np.clip(xs[None, :], low, high)  # [Y, X]
+    below = (cut - low) / np.where(high > low, high - low, 1.0)  # share of the way with x < X
+    below = np.where(high > low, below, xs[None, :] >= low)
+    mean = below * (low + cut) / 2 + (1 - below) * xs[None, :]  # mean of min(x, X) along the way
+    return sign * mean * (stop - y0)
+
+
+def _signed_area(corners: np.ndarray) -> float:
+    """Return the signed area of corners [K, 2] by the shoelace formula."""
+    x, y = corners.T
+    return float(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y) / 2)
+
+
+def _crossing(corners: np.ndarray) -> tuple[int, int] | None:
+    """Return the first two sides that cross each other properly, or None. Touching is allowed."""
+    ends = np.roll(corners, -1, axis=0)
+    starts_side = _sides(corners, ends, corners)  # [K, K]: on which side of side i corner j lies
+    ends_side = np.roll(starts_side, -1, axis=1)
+    apart = starts_side * ends_side < 0  # side j has its ends on both sides of line i
+    pairs = np.argwhere(apart & apart.T)
+    return (int(pairs[0][0]), int(pairs[0][1])) if len(pairs) else None
+
+
+def _sides(starts: np.ndarray, ends: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Return the sign of the side of line starts[i]-ends[i] that points[j] lies on: [i, j]."""
+    along = (ends - starts)[:, None]
+    to = points[None] - starts[:, None]
+    return np.sign(along[..., 0] * to[..., 1] - along[..., 1] * to[..., 0])
