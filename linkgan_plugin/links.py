@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linkgan_plugin.axes import Wish, allocate, expand, ranges_of, read_axes, text_of
-from linkgan_plugin.errors import LinkGANError, suggest
-from linkgan_plugin.regions.base import FINE, Read, Region, Scene, StaticRegion
-from linkgan_plugin.regions.expression import read_expression
+from .axes import Wish, allocate, expand, ranges_of, read_axes, text_of
+from .errors import LinkGANError, suggest
+from .regions.base import FINE, Read, Region, Scene, StaticRegion
+from .regions.expression import read_expression
 
 REST = "rest"
 SPACES = ("w", "z")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
-from linkgan_plugin.errors import LinkGANError, suggest
+from .errors import LinkGANError, suggest
 
 GROUPS = ("losses", "generators", "metrics", "regions", "perturbations", "hosts")
 
@@ -38,11 +38,11 @@ def names(kind: str) -> list[str]:
     return sorted({entry.name for entry in entries(kind)})
 
 
-def load(kind: str, name: str) -> Any:
-    """Import the one plugin `name` of `kind` and return the object it points to.
+def find(kind: str, name: str) -> Entry:
+    """Return the one plugin `name` of `kind`, without importing it.
 
-    Raises LinkGANError for an unknown name (lists the right ones and the nearest), for a name that several
-    distributions claim (names them), and for a plugin that fails to import (names it and the exception).
+    Raises LinkGANError for an unknown name (lists the right ones and the nearest) and for a name that several
+    distributions claim (names them).
     """
     found = [entry for entry in entries(kind) if entry.name == name]
     if not found:
@@ -50,10 +50,19 @@ def load(kind: str, name: str) -> Any:
     if len(found) > 1:
         rivals = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
         raise LinkGANError(f"'{name}' of {kind} is registered by {rivals}: uninstall one of them")
+    return found[0]
+
+
+def load(kind: str, name: str) -> Any:
+    """Import the one plugin `name` of `kind` and return the object it points to.
+
+    Raises LinkGANError as `find` does, and for a plugin that fails to import (names it and the exception).
+    """
+    entry = find(kind, name)
     try:
-        return EntryPoint(name, found[0].target, f"linkgan.{kind}").load()
+        return EntryPoint(name, entry.target, f"linkgan.{kind}").load()
     except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must be named, not crash us
-        raise LinkGANError(f"plugin {found[0]} does not load: {type(error).__name__}: {error}") from error
+        raise LinkGANError(f"plugin {entry} does not load: {type(error).__name__}: {error}") from error
 
 
 def check(entry: Entry) -> str | None:

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linkgan_plugin.errors import LinkGANError
+from ..errors import LinkGANError
 
 Read = Callable[[str], bytes]
 

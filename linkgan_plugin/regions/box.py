@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.regions.base import Read, StaticRegion, expression, fractions, pixel_shares
+from ..errors import LinkGANError
+from .base import Read, StaticRegion, expression, fractions, pixel_shares
 
 USAGE = "box(x0,y0,x1,y1) with x0 < x1 and y0 < y1, for example box(0.25,0.35,0.75,0.5)"
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.regions.base import FINE, Region, Scene, StaticRegion
+from ..errors import LinkGANError
+from .base import FINE, Region, Scene, StaticRegion
 
 UNION, INTERSECTION = "+", "&"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from linkgan_plugin import registry
-from linkgan_plugin.errors import LinkGANError, suggest
-from linkgan_plugin.regions.base import Read, Region
-from linkgan_plugin.regions.compose import INTERSECTION, UNION, combine
-from linkgan_plugin.regions.presets import PRESETS
+from .. import registry
+from ..errors import LinkGANError, suggest
+from .base import Read, Region
+from .compose import INTERSECTION, UNION, combine
+from .presets import PRESETS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -106,7 +106,7 @@ class _Reader:
             end = self.text.find(quote, self.at + 1)
             if end < 0:
                 self.at = start
-                raise self.error(f"a quote that is never closed with {quote}")
+                raise self.error(f"expected a closing {quote} for the quote that starts")
             pieces.append(self.text[self.at + 1 : end])
             self.at = end + 1
             if self.text[self.at : self.at + 1] != quote:

@@ -10,8 +10,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.regions.base import Read, StaticRegion, expression, pixel_shares
+from ..errors import LinkGANError
+from .base import Read, StaticRegion, expression, pixel_shares
 
 USAGE = "mask(file.png): a grayscale PNG, white where the region is, or a PNG with transparency, opaque where it is"
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.regions.base import Read, StaticRegion, expression, fractions
+from ..errors import LinkGANError
+from .base import Read, StaticRegion, expression, fractions
 
 USAGE = "polygon(x0,y0,x1,y1,x2,y2,...) with 3 or more corners in order, for example polygon(0.5,0.1,0.9,0.9,0.1,0.9)"
 

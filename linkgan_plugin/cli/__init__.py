@@ -1,0 +1,110 @@
+"""The `linkgan` command: a table of subcommands, each imported only when it is called."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any, NamedTuple
+
+import click
+
+from .. import __version__
+from ..errors import LinkGANError, suggest
+
+
+class Target(NamedTuple):
+    """Where a subcommand is, and what `linkgan --help` says of it without importing it."""
+
+    module: str
+    attribute: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Target("demo", "demo", "From nothing to a linked generator and its report, on a CPU."),
+    "train": Target("train", "train", "Train the embedded StyleGAN2 on your pictures, linked or not."),
+    "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are."),
+    "edit": Target("edit", "edit", "Redraw one region of generated images; writes a sheet."),
+    "regions": Target("regions", "regions", "Draw regions over real images, before training."),
+    "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
+    "plugins": Target("plugins", "plugins", "List plugins, where they come from, whether they load."),
+}
+
+EPILOG = """\b
+Examples:
+  linkgan demo --quick --out runs/quick
+  linkgan data faces --n 12000 --size 32 --out faces.zip
+  linkgan regions preview --data faces.zip --link 'eyes=16@eyes' --out preview.png
+  linkgan train --data faces.zip --outdir runs --loss=linkgan --link 'eyes=0:16@eyes'
+  linkgan metrics runs/linked/network-snapshot-000200.pt
+  linkgan edit runs/linked/network-snapshot-000200.pt --region eyes --seeds 0-7 --out sheet.png
+\b
+A link is NAME=AXES@REGION: latent axes 0:16, a count of free axes, or auto; a region is a preset
+(eyes, mouth, ...), box(x0,y0,x1,y1) and other kinds, joined by + and &. See `linkgan regions`.
+"""
+
+
+class UserError(click.ClickException):
+    """A mistake in the input: shown as one line, without a traceback."""
+
+    exit_code = 2
+
+
+class LazyGroup(click.Group):
+    """A click group that knows its subcommands by a table and imports one only to run it."""
+
+    def __init__(self, *args: Any, table: dict[str, Target], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in self.table:
+            return None
+        target = self.table[cmd_name]
+        module = f"{__name__}.{target.module}"
+        try:
+            return getattr(importlib.import_module(module), target.attribute)
+        except ModuleNotFoundError as error:
+            if error.name != module:
+                raise
+            raise UserError(f"'{cmd_name}' is not part of this installation of linkgan_plugin {__version__}") from error
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args[0] not in self.table and not args[0].startswith("-"):
+            raise click.UsageError(f"no command '{args[0]}'; {suggest(args[0], self.table)}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, target.summary) for name, target in self.table.items()])
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except ValueError as error:
+            if not is_user_error(error):
+                raise
+            raise UserError(str(error)) from error
+
+
+def is_user_error(error: BaseException) -> bool:
+    """Return whether `error` means bad input: a LinkGANError, or a ValueError class of the embedded hosts' own."""
+    if isinstance(error, LinkGANError):
+        return True
+    own = type(error).__module__.partition(".")[0] == "training_loops"
+    return own and isinstance(error, ValueError)
+
+
+@click.command(
+    cls=LazyGroup,
+    table=COMMANDS,
+    epilog=EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+@click.version_option(__version__, prog_name="linkgan")
+def main() -> None:
+    """Teach a StyleGAN-family generator to answer "change only this region", and use one that can."""

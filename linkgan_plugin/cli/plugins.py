@@ -1,0 +1,45 @@
+"""`linkgan plugins`: every installed plugin, where it comes from, and whether it loads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import click
+
+from .. import registry
+
+HEADER = ("kind", "name", "distribution", "version", "target", "status")
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan plugins
+  linkgan plugins --check
+"""
+)
+@click.option("--check", is_flag=True, help="Import every plugin and say whether it loads.")
+def plugins(check: bool) -> None:
+    """List the plugins of every installed distribution.
+
+    Without --check nothing is imported. The exit code is 1 if a name is claimed twice or, with --check, if a plugin
+    does not load; the others stay usable.
+    """
+    found = [entry for kind in registry.GROUPS for entry in registry.entries(kind)]
+    problems = [registry.check(entry) if check else registry.conflict(entry) for entry in found]
+    rows = [
+        (e.kind, e.name, e.distribution, e.version, e.target, "FAILS" if problem else "ok" if check else "")
+        for e, problem in zip(found, problems, strict=True)
+    ]
+    click.echo(_table([HEADER, *rows]))
+    reasons = dict.fromkeys(problem for problem in problems if problem)
+    for problem in reasons:
+        click.echo(f"error: {problem}", err=True)
+    if reasons:
+        click.get_current_context().exit(1)
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows as left-aligned columns, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
