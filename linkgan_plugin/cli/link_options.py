@@ -1,0 +1,68 @@
+"""The link flags of every training command: the same names on our own and on the hosts' command lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Flag, type, help. The names after --link- are the switches of a recipe; None keeps the recipe's value.
+SWITCHES: tuple[tuple[str, Any, str], ...] = (
+    ("weight", float, "Weight of the whole term; 0 = measure only, bitwise the host without links."),
+    ("interval", int, "Compute the term every N optimizer steps."),
+    ("perturb", str, "How a block of axes is moved: swap, gaussian, or a plugin's."),
+    ("strength", float, "Alpha of gaussian; share of the way to the donor for swap."),
+    ("form", click.Choice(["share", "squared"]), "Scale-invariant share, or the squared error of Eq. 3-4."),
+    ("moves", click.Choice(["blocks", "complements"]), "Each block alone, or each link and all others (the paper)."),
+    ("choice", click.Choice(["one", "all"]), "One random move per sample, or all of them."),
+    ("lambda-in", float, "Eq. 5 lambda_1: unlinked axes must not move the region."),
+    ("lambda-out", float, "Eq. 5 lambda_2: linked axes must not move the rest."),
+    ("lazy-gain", bool, "Multiply the term by its interval."),
+    ("phase", click.Choice(["main", "reg"]), "Add to G's main step, or to its regularization step."),
+    ("reference", click.Choice(["attached", "detached"]), "Gradient through the unperturbed image, or not."),
+    ("batch", float, "Share of the batch that the term is computed on."),
+    ("mixing", float, "Share of the samples that D and G's own loss see with one block moved."),
+    ("rest-floor", float, "Share of change in the regions that moving the rest may make for free."),
+)
+
+
+def link_options(command: F) -> F:
+    """Add --loss, --link and all --link-* flags; the command receives them as keyword arguments."""
+    decorators = [
+        click.option("--loss", metavar="NAME", help="Loss plugin, e.g. linkgan. Without it the host trains as ever."),
+        click.option(
+            "--link",
+            "links",
+            multiple=True,
+            metavar="NAME=AXES@REGION",
+            help="A link; repeat for several. AXES: 0:64, 64 or auto. REGION: box(x0,y0,x1,y1), polygon(...), "
+            "mask(file.png), or a preset such as eyes.",
+        ),
+        click.option("--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True),
+        click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels."),
+        click.option("--link-recipe", default="default", show_default=True, metavar="NAME", help="default or paper."),
+        *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
+    ]
+    for decorator in reversed(decorators):
+        command = decorator(command)
+    return command
+
+
+def take_link_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Remove the link flags from a command's keyword arguments and return them.
+
+    Returns:
+        loss, links, space, allow_overlap, recipe_name and switches (only those given).
+    """
+    switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
+    return {
+        "loss": values.pop("loss"),
+        "links": values.pop("links"),
+        "space": values.pop("link_space"),
+        "allow_overlap": values.pop("link_overlap"),
+        "recipe_name": values.pop("link_recipe"),
+        "switches": {name: value for name, value in switches.items() if value is not None},
+    }

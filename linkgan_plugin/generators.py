@@ -1,0 +1,161 @@
+"""LinkedGenerator: sample, resample, mix and interpolate an image by region, over any generator with a link spec."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .errors import LinkGANError
+from .hosts.calls import GeneratorCalls
+from .links import LinkSpec
+from .perturb import move
+
+SPEC_ATTRIBUTE = "link_spec"
+
+
+class Sample(NamedTuple):
+    """Latents and the images that they give.
+
+    latents: [N, num_ws, w_dim] in W, [N, 1, z_dim] in Z (the spec's space). images: [N, C, H, W], nominally [-1, 1].
+    """
+
+    latents: Tensor
+    images: Tensor
+
+
+def build_linked(*, base_class_name: str, link_spec: Mapping[str, Any], **kwargs: Any) -> nn.Module:
+    """Build the host's own generator and set the link spec on it as plain data.
+
+    A host names this function in ``G_kwargs.class_name``. The network stays the host's class, so its snapshots load in
+    the plain host, without this package; the attribute survives in G_ema, which hosts deep-copy.
+
+    Args:
+        base_class_name: dotted name of the host's generator class. link_spec: ``LinkSpec.to_json()``.
+        kwargs: the host's own.
+    """
+    module, _, name = base_class_name.rpartition(".")
+    generator = getattr(importlib.import_module(module), name)(**kwargs)
+    setattr(generator, SPEC_ATTRIBUTE, dict(link_spec))
+    return generator
+
+
+def spec_of(generator: Any) -> LinkSpec:
+    """Return the link spec that a network carries.
+
+    Raises:
+        LinkGANError: it carries none; says how to give one.
+    """
+    data = getattr(generator, SPEC_ATTRIBUTE, None)
+    if data is None:
+        raise LinkGANError("this network carries no link spec; give one with --link NAME=AXES@REGION")
+    return LinkSpec.from_json(data)
+
+
+def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
+    """Return float32 z [N, z_dim], one row per seed, the same as the hosts' image generation scripts draw."""
+    rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]
+    return torch.from_numpy(np.stack(rows)).to(torch.float32)
+
+
+class LinkedGenerator:
+    """A generator whose regions can be edited one by one. Every edit costs one synthesis forward.
+
+    Noise is constant and nothing in the network changes, so what an edit leaves alone stays exactly the same.
+
+    Args:
+        generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
+        spec: the links; by default those that the network carries.
+        truncation_psi: truncation of every latent drawn here, 1 = none.
+        label: [c_dim] class label or camera for conditional networks; zeros by default.
+
+    Example:
+        >>> g = LinkedGenerator(load_snapshot("network-snapshot-000100.pt").G_ema)     # doctest: +SKIP
+        >>> faces = g.sample([0, 1, 2])                                                # doctest: +SKIP
+        >>> edited = g.resample(faces.latents, "eyes", seed=7)                         # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        generator: nn.Module,
+        spec: LinkSpec | None = None,
+        *,
+        truncation_psi: float = 1.0,
+        label: Tensor | None = None,
+    ) -> None:
+        self.generator = generator
+        self.spec = spec if spec is not None else spec_of(generator)
+        self.calls = GeneratorCalls.of(generator)
+        self.truncation_psi = truncation_psi
+        tensor = next(iter(generator.parameters()), torch.zeros([]))
+        self.device = tensor.device
+        self._label = label
+        dim = getattr(generator, f"{self.spec.space}_dim")
+        if dim != self.spec.dim:
+            raise LinkGANError(
+                f"the link spec divides {self.spec.dim} axes but this network has {self.spec.space}_dim = {dim}"
+            )
+        names = self.spec.block_names
+        masks = self.spec.axis_masks(device=self.device)
+        self._blocks = {name: masks[row] for row, name in enumerate(names)}
+
+    def block(self, regions: str | Sequence[str]) -> Tensor:
+        """Return bool [D]: the axes of one region or of several; `rest` names the axes that no link owns.
+
+        Raises:
+            LinkGANError: an unknown region (lists the known ones).
+        """
+        names = [regions] if isinstance(regions, str) else list(regions)
+        if not names:
+            raise LinkGANError(f"no region was named; expected some of: {', '.join(self._blocks)}")
+        for name in names:
+            if name not in self._blocks:
+                _ = self.spec[name]  # raises, with the nearest known name
+        return torch.stack([self._blocks[name] for name in names]).any(dim=0)
+
+    @torch.no_grad()
+    def draw(self, seeds: Iterable[int]) -> Tensor:
+        """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them."""
+        z = seeded_z(seeds, self.generator.z_dim).to(self.device)
+        if self.spec.space == "z":
+            return z.unsqueeze(1)
+        return self.calls.map(z, self._labels(len(z)), self.truncation_psi)
+
+    @torch.no_grad()
+    def render(self, latents: Tensor) -> Tensor:
+        """Render latents (as `draw` returns them) to images [N, C, H, W]."""
+        labels = self._labels(len(latents))
+        if self.spec.space == "z":
+            latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
+        return self.calls.render(latents, labels)
+
+    def sample(self, seeds: Iterable[int]) -> Sample:
+        """Draw and render one image per seed."""
+        return self._done(self.draw(seeds))
+
+    def resample(self, latents: Tensor, regions: str | Sequence[str], seed: int) -> Sample:
+        """Redraw regions: every row takes the block of the same new sample, that of `seed`."""
+        return self.mix(latents, self.draw([seed]).expand_as(latents), regions)
+
+    def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str]) -> Sample:
+        """Take regions from `donor` and everything else from `latents` (both as `draw` returns them)."""
+        return self._done(move(latents, donor, self.block(regions)))
+
+    def interpolate(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], amount: float) -> Sample:
+        """Go part of the way to `donor` in some regions: `amount` 0 = latents, 1 = `mix`; beyond 1 exaggerates."""
+        return self._done(move(latents, torch.lerp(latents, donor, amount), self.block(regions)))
+
+    def _done(self, latents: Tensor) -> Sample:
+        return Sample(latents, self.render(latents))
+
+    def _labels(self, n: int) -> Tensor | None:
+        c_dim = getattr(self.generator, "c_dim", 0)
+        if self._label is not None:
+            if self._label.numel() != c_dim:
+                raise LinkGANError(f"the label has {self._label.numel()} numbers; this network takes {c_dim}")
+            return self._label.to(self.device, torch.float32).reshape(1, -1).expand(n, -1)
+        return torch.zeros([n, c_dim], device=self.device)

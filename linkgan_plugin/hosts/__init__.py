@@ -1,0 +1,1 @@
+"""Host adapters: how to call a host's networks and follow its training loop, by capability."""

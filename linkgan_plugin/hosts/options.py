@@ -1,0 +1,62 @@
+"""Turning links on in a host's training options: the same edit for every host, patched, run or embedded."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping, Sequence
+from typing import Any
+
+from .. import registry
+from ..errors import LinkGANError
+from ..links import LinkSpec
+from ..recipes import Recipe
+
+GENERATOR = "linkgan_plugin.generators.build_linked"
+
+
+def turn_on(
+    options: MutableMapping[str, Any],
+    *,
+    loss: str,
+    links: Sequence[str],
+    recipe: Recipe,
+    space: str = "w",
+    allow_overlap: bool = False,
+) -> LinkSpec:
+    """Edit a host's options in place so that its loop trains links.
+
+    ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
+    ours put in its place. All that is added is plain data, so it lands in training_options.json as it is.
+
+    Args:
+        options: the host's options, with ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
+        loss: name of a loss in the registry. links: ``NAME=AXES@REGION`` each. recipe: the switches.
+        space: `w` or `z`. allow_overlap: let regions share pixels.
+    Returns:
+        The spec.
+    Raises:
+        LinkGANError: no links, a malformed spec, axes that G does not have, an unknown loss.
+    """
+    if not links:
+        raise LinkGANError("--loss needs at least one --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
+    generator = options["G_kwargs"]
+    key = f"{space}_dim"
+    if key not in generator:
+        raise LinkGANError(f"this host's generator has no {key}, so nothing can be linked in space {space!r}")
+    spec = LinkSpec.parse(links, dim=generator[key], space=space, allow_overlap=allow_overlap)
+    target = registry.find("losses", loss).target.replace(":", ".")
+    data = spec.to_json()
+    kind, loss_kind = type(generator), type(options["loss_kwargs"])  # hosts use attribute dicts; keep them so
+    options["G_kwargs"] = kind(
+        {**generator, "class_name": GENERATOR, "base_class_name": generator["class_name"], "link_spec": data}
+    )
+    base = {name: value for name, value in options["loss_kwargs"].items() if name != "class_name"}
+    options["loss_kwargs"] = loss_kind(
+        {
+            "class_name": target,
+            "link_spec": data,
+            "recipe": recipe.to_json(),
+            "base_class_name": options["loss_kwargs"]["class_name"],
+            "base_kwargs": base,
+        }
+    )
+    return spec

@@ -1,0 +1,267 @@
+"""LinkGANLoss: wraps the host's own loss and adds the link regularizer to the generator's gradients on a schedule."""
+
+from __future__ import annotations
+
+import importlib
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import registry
+from .errors import LinkGANError
+from .hosts.calls import own_random_state, unwrap
+from .hosts.generic import GenericHost, device_of
+from .links import LinkSpec
+from .perturb import move
+from .recipes import Recipe
+from .regions.base import Scene
+from .regularizer import Moves, Penalty, block_moves, changes, choose, complement_moves, penalty
+
+
+def build_by_name(name: str, **kwargs: Any) -> Any:
+    """Build ``package.module.Class`` with `kwargs`, as the hosts build their own loss.
+
+    Raises:
+        LinkGANError: the name does not lead to a class; says which part failed.
+    """
+    module_name, _, attribute = name.rpartition(".")
+    try:
+        target = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise LinkGANError(f"host loss {name!r} cannot be found ({error}); expected package.module.Class") from error
+    return target(**kwargs)
+
+
+class LinkGANLoss:
+    """A drop-in for a host's loss: the host's gradients first, untouched, then the regularizer's.
+
+    The host's loop builds it by dotted name and calls `accumulate_gradients` as it calls its own loss. All random
+    numbers drawn here come from generators of its own, seeded by (process seed, optimizer step), so the host's random
+    state is never moved and a resumed run draws what an uninterrupted one would have.
+
+    Args:
+        device: as the host passes it.
+        link_spec: the spec, as ``LinkSpec.to_json()`` gives it.
+        recipe: switches of `Recipe`, as ``Recipe.to_json()`` gives them.
+        base_class_name: dotted name of the host's own loss.
+        base_kwargs: the host's own loss settings (r1_gamma, pl_weight, ...).
+        networks: everything else the host's loop passes (G or G_mapping and G_synthesis, D, augment_pipe, ...).
+    Raises:
+        LinkGANError: a malformed spec or recipe, an unknown loss or perturbation, a spec that does not fit G.
+    """
+
+    def __init__(
+        self,
+        device: torch.device | str,
+        *,
+        link_spec: Mapping[str, Any],
+        recipe: Mapping[str, Any],
+        base_class_name: str,
+        base_kwargs: Mapping[str, Any] | None = None,
+        **networks: Any,
+    ) -> None:
+        self.device = device_of(device)
+        self.spec = LinkSpec.from_json(link_spec)
+        self.recipe = Recipe(**recipe)
+        self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))
+        self.host = GenericHost(self.base, networks)
+        self.perturb = registry.load("perturbations", self.recipe.perturb)
+        self.moves = self._make_moves()
+        self.clock = StepClock(self.host)
+        self._seed = torch.initial_seed()
+        self._check_dimensions()
+
+    def __getattr__(self, name: str) -> Any:
+        # Hosts read settings off their loss while training; they find the base's.
+        if name == "base":
+            raise AttributeError(name)
+        return getattr(self.base, name)
+
+    def _make_moves(self) -> Moves:
+        make = block_moves if self.recipe.moves == "blocks" else complement_moves
+        return make(self.spec, lambda_in=self.recipe.lambda_in, lambda_out=self.recipe.lambda_out, device=self.device)
+
+    def _check_dimensions(self) -> None:
+        mapping = unwrap(self.host.calls.mapping_module)
+        name = f"{self.spec.space}_dim"
+        dim = getattr(mapping, name, self.spec.dim)
+        if dim != self.spec.dim:
+            raise LinkGANError(
+                f"the link spec divides {self.spec.dim} axes but this generator has {name} = {dim}; "
+                f"write the links for {dim} axes"
+            )
+
+    # The host's contract
+
+    def accumulate_gradients(self, phase: str, **call: Any) -> None:
+        """Do what the host's loss does in this phase, then add the regularizer's gradients when they are due.
+
+        Args:
+            phase: the host's phase name.
+            call: the host's other keyword arguments, passed on as they are. Read here: `gen_z` [N, z_dim], `gen_c`
+                [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
+        """
+        self.clock.tick(phase, call)
+        with self._mixed(phase):
+            self.base.accumulate_gradients(phase=phase, **call)
+        due = self.clock.step(phase) % self.recipe.interval == 0
+        if due and self.host.is_generator_phase(phase, self.recipe.phase):
+            self._accumulate_link(phase, call)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return what a loop keeps to go on exactly: step counts and the process seed, as plain data."""
+        return {"steps": dict(self.clock.steps), "seed": self._seed}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state_dict()`."""
+        self.clock.steps = dict(state["steps"])
+        self._seed = int(state["seed"])
+
+    # The regularizer
+
+    def _accumulate_link(self, phase: str, call: Mapping[str, Any]) -> None:
+        """Add the gradients of Eq. 5-6; with weight 0, only measure."""
+        gain = self.recipe.weight * (self.recipe.interval if self.recipe.lazy_gain else 1) * call.get("gain", 1)
+        active = self.recipe.weight > 0
+        with own_random_state(self.device), torch.set_grad_enabled(active), self.host.gradient_sync(call):
+            result = self._penalty(phase, call["gen_z"], call.get("gen_c"))
+            if active:
+                result.loss.mul(gain).backward()
+        self._report(result)
+
+    def _penalty(self, phase: str, z: Tensor, c: Tensor | None) -> Penalty:
+        """Return the regularizer on z [N, z_dim] and labels c [N, c_dim]."""
+        recipe = self.recipe
+        count = max(1, round(len(z) * recipe.batch))
+        z, c = z[:count], None if c is None else c[:count]
+        random = self._random("link", phase)
+        sample, which = choose(len(self.moves), count, recipe.choice, random, self.device)
+        ws, moved = self._latent_pair(z, c, sample, self.moves.axes[which], random)
+        reference, images = self.host.calls.render_pair(ws, moved, c, sample, detached=recipe.reference == "detached")
+        # [M, 1 or P, 1, H, W]: one mask for all images, or one for each.
+        allowed = self.moves.allowed(self.spec.region_masks(Scene(reference.detach())))
+        own = allowed[which, sample.new_zeros(len(which)) if allowed.shape[1] == 1 else torch.arange(len(which))]
+        return penalty(changes(reference, images, own), which, self.moves, recipe.form, recipe.rest_floor)
+
+    def _latent_pair(
+        self, z: Tensor, c: Tensor | None, sample: Tensor, block: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Return ws [N, L, D] of z, and [P, L, D] with the axes `block` (bool [P, D]) of row `sample` moved."""
+        donor = torch.randn([len(sample), z.shape[1]], generator=random, device=z.device, dtype=z.dtype)
+        labels = None if c is None else c[sample]
+        map_latent = self.host.calls.map
+        if self.spec.space == "z":
+            moved_z = self._perturbed(z.unsqueeze(1)[sample], donor.unsqueeze(1), block, random)
+            both = map_latent(torch.cat([z, moved_z.squeeze(1)]), None if c is None else torch.cat([c, c[sample]]))
+            return both[: len(z)], both[len(z) :]
+        both = map_latent(torch.cat([z, donor]), None if labels is None or c is None else torch.cat([c, labels]))
+        ws = both[: len(z)]
+        return ws, self._perturbed(ws[sample], both[len(z) :], block, random)
+
+    def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
+        return move(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
+
+    def _random(self, stream: str, phase: str) -> torch.Generator:
+        """Return a generator that depends on seed, phase, step and microbatch alone."""
+        key = [self._seed, zlib.crc32(f"{stream}/{phase}".encode()), self.clock.step(phase), self.clock.round(phase)]
+        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return torch.Generator(device=self.device).manual_seed(seed)
+
+    def _report(self, result: Penalty) -> None:
+        """Report ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place, and ``Loss/link/loss``."""
+        self.host.report("Loss/link/loss", result.loss.detach())
+        for row in result.present.nonzero().flatten().tolist():
+            name = f"Loss/link/{self.moves.names[row]}"
+            self.host.report(f"{name}/leak", result.forbidden[row])
+            self.host.report(f"{name}/effect", result.allowed[row])
+            self.host.report(f"{name}/share", result.share[row])
+
+    # What the host's own losses see
+
+    @contextmanager
+    def _mixed(self, phase: str) -> Iterator[None]:
+        """Let a share of the samples that the host renders carry a moved block.
+
+        A hook on the mapping network sees every latent that the host's loss draws, in the phases of G and D alike. It
+        lives only as long as the host's call: a hook left behind would make the host's snapshot fail to pickle.
+        """
+        if self.recipe.mixing == 0 or self.recipe.weight == 0:
+            yield
+            return
+        mapping = unwrap(self.host.calls.mapping_module)
+        mixer = _Mixer(self, mapping, self._random("mix", phase))
+        handle = mixer.attach()
+        try:
+            yield
+        finally:
+            handle.remove()
+
+
+class _Mixer:
+    """Moves one block of a share of the latents on their way out of (W) or into (Z) the mapping network."""
+
+    def __init__(self, loss: LinkGANLoss, mapping: nn.Module, random: torch.Generator) -> None:
+        self.loss, self.mapping, self.random = loss, mapping, random
+        self._inside = False
+
+    def attach(self) -> Any:
+        """Register the hook that fits the spec's space; returns its handle."""
+        if self.loss.spec.space == "z":
+            return self.mapping.register_forward_pre_hook(self._before)
+        return self.mapping.register_forward_hook(self._after)
+
+    def _before(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
+        z = args[0]
+        donor = torch.randn(z.shape, generator=self.random, device=z.device, dtype=z.dtype)
+        return (self._mix(z.unsqueeze(1), donor.unsqueeze(1)).squeeze(1), *args[1:])
+
+    def _after(self, module: nn.Module, args: tuple[Any, ...], ws: Tensor) -> Tensor:
+        if self._inside:
+            return ws
+        z, c = args[0], args[1] if len(args) > 1 else None
+        self._inside = True
+        try:
+            donor_z = torch.randn(z.shape, generator=self.random, device=z.device, dtype=z.dtype)
+            donor = self.loss.host.calls.map(donor_z, c)
+        finally:
+            self._inside = False
+        return self._mix(ws, donor)
+
+    def _mix(self, latents: Tensor, donor: Tensor) -> Tensor:
+        moves, recipe = self.loss.moves, self.loss.recipe
+        _, which = choose(len(moves), len(latents), "one", self.random, latents.device)
+        picked = torch.rand([len(latents), 1], generator=self.random, device=latents.device) < recipe.mixing
+        return self.loss._perturbed(latents, donor, moves.axes[which] & picked, self.random)
+
+
+class StepClock:
+    """Counts optimizer steps per phase, whatever the number of microbatches: the same on every rank."""
+
+    def __init__(self, host: GenericHost) -> None:
+        self.host = host
+        self.steps: dict[str, int] = {}
+        self._keys: dict[str, Any] = {}
+        self._open: dict[str, bool] = {}
+        self._rounds: dict[str, int] = {}
+
+    def tick(self, phase: str, call: Mapping[str, Any]) -> None:
+        """Note one call of `accumulate_gradients`."""
+        key = self.host.step_key(phase, call)
+        same = self._open.get(phase, False) if key is None else key == self._keys.get(phase)
+        self._rounds[phase] = self._rounds[phase] + 1 if same else 0
+        if not same:
+            self.steps[phase] = self.steps.get(phase, -1) + 1
+        self._keys[phase], self._open[phase] = key, not self.host.ends_step(call)
+
+    def step(self, phase: str) -> int:
+        """Return the number of the phase's current optimizer step, from 0."""
+        return self.steps[phase]
+
+    def round(self, phase: str) -> int:
+        """Return the number of the current microbatch within its step, from 0."""
+        return self._rounds[phase]

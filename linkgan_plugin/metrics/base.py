@@ -1,0 +1,174 @@
+"""What a region metric is: it is shown batches of edited pairs and returns an estimate.
+
+A metric is a class with a stable `key`, registered in the entry-point group ``linkgan.metrics``; one instance measures
+one link. Most need only per-pair figures and derive from `MeanMetric` or `RatioMetric`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .estimate import Array, Estimate, mean, ratio
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A reader's figures of images, and which of its attributes belong to the region at hand.
+
+    Attributes: original, linked, others, donor: float64 [N, A]. owned: bool [A].
+    """
+
+    original: Array
+    linked: Array
+    others: Array
+    donor: Array
+    owned: np.ndarray
+
+
+@dataclass(frozen=True)
+class Change:
+    """Squared change of images, split by a region: float64 [N] sums over pixels of the mean over channels."""
+
+    inside: Array
+    outside: Array
+
+
+@dataclass(frozen=True)
+class PairBatch:
+    """N images and their edits by one link; all images [N, C, H, W] in [-1, 1], same noise throughout.
+
+    Attributes:
+        original: images of N seeds. donor: images of N other seeds.
+        linked: the link's axes taken from the donor. others: every other axis taken from the donor.
+        mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
+        reading: the reader's figures, for data that has a reader, else None.
+    """
+
+    original: Tensor
+    donor: Tensor
+    linked: Tensor
+    others: Tensor
+    mask: Tensor
+    reading: Reading | None = None
+
+    def change(self, edited: Tensor) -> Change:
+        """Return the change from `original` to `edited`, split by the region."""
+        square = (edited.double() - self.original.double()).square().mean(dim=1, keepdim=True)
+        inside = (square * self.mask.double()).sum(dim=[1, 2, 3])
+        total = square.sum(dim=[1, 2, 3])
+        return Change(inside.cpu().numpy(), (total - inside).cpu().numpy())
+
+    @cached_property
+    def area(self) -> Change:
+        """Number of pixels inside and outside the region."""
+        inside = self.mask.double().sum(dim=[1, 2, 3]).cpu().numpy()
+        return Change(inside, self.mask[0].numel() - inside)
+
+    @cached_property
+    def linked_change(self) -> Change:
+        """What moving the link's axes changes."""
+        return self.change(self.linked)
+
+    @cached_property
+    def others_change(self) -> Change:
+        """What moving every other axis changes."""
+        return self.change(self.others)
+
+    @cached_property
+    def full_change(self) -> Change:
+        """What moving all axes changes: the difference to the donor itself."""
+        return self.change(self.donor)
+
+
+class Metric(ABC):
+    """Base of all region metrics.
+
+    Class attributes: `key` names it in results; `better` says which way is good; `needs_reader` is True for metrics
+    that exist only for data with a reader.
+    """
+
+    key: ClassVar[str]
+    better: ClassVar[Literal["higher", "lower"]]
+    needs_reader: ClassVar[bool] = False
+
+    @abstractmethod
+    def update(self, batch: PairBatch) -> None:
+        """Take in N more pairs."""
+
+    @abstractmethod
+    def result(self) -> Estimate:
+        """Return the estimate over all pairs so far."""
+
+
+class MeanMetric(Metric):
+    """The mean over pairs of one figure."""
+
+    def __init__(self) -> None:
+        self._figures: list[Array] = []
+
+    @abstractmethod
+    def figure(self, batch: PairBatch) -> Array:
+        """Return the figure of each pair, float64 [N]."""
+
+    def update(self, batch: PairBatch) -> None:
+        self._figures.append(self.figure(batch))
+
+    def result(self) -> Estimate:
+        return mean(joined(self._figures))
+
+
+class RatioMetric(Metric):
+    """The ratio of the means over pairs of two figures."""
+
+    def __init__(self) -> None:
+        self._tops: list[Array] = []
+        self._bottoms: list[Array] = []
+
+    @abstractmethod
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        """Return numerator and denominator of each pair, float64 [N] each."""
+
+    def update(self, batch: PairBatch) -> None:
+        top, bottom = self.figures(batch)
+        self._tops.append(top)
+        self._bottoms.append(bottom)
+
+    def result(self) -> Estimate:
+        return ratio(joined(self._tops), joined(self._bottoms))
+
+
+def joined(parts: Sequence[Array]) -> Array:
+    """Join arrays along their first axis; an empty list gives [0]."""
+    return np.concatenate(parts) if parts else np.zeros([0])
+
+
+def per_pixel(change: Array, area: Array) -> Array:
+    """Sums over pixels -> means over pixels; 0 where there are no pixels."""
+    return np.divide(change, area, out=np.zeros_like(change), where=area > 0)
+
+
+def select(batch: PairBatch, rows: Tensor) -> PairBatch:
+    """Return the batch restricted to `rows` (bool [N])."""
+    if bool(rows.all()):
+        return batch
+    keep = rows.cpu().numpy()
+    reading = batch.reading
+    if reading is not None:
+        reading = Reading(
+            reading.original[keep], reading.linked[keep], reading.others[keep], reading.donor[keep], reading.owned
+        )
+    parts = (batch.original, batch.donor, batch.linked, batch.others, batch.mask)
+    return PairBatch(*(part[rows] for part in parts), reading=reading)
+
+
+def as_figures(readings: Tensor) -> Array:
+    """Return a reader's output [N, A] as float64 on the CPU."""
+    return readings.detach().to("cpu", torch.float64).numpy()

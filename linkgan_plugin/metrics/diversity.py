@@ -1,0 +1,17 @@
+"""Diversity kept: how much of the region's variety its own axes command."""
+
+from .base import PairBatch, RatioMetric
+from .estimate import Array
+
+
+class DiversityKept(RatioMetric):
+    """Change inside the region by the linked axes / by all axes.
+
+    Above the data's own value (the oracle's) the block has absorbed what belongs to the rest.
+    """
+
+    key = "diversity_kept"
+    better = "higher"
+
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        return batch.linked_change.inside, batch.full_change.inside

@@ -1,0 +1,62 @@
+"""Estimates: a number with its standard error, from per-pair figures. Float64 throughout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A metric's value over `n` pairs and its standard error; NaN-free: None where nothing could be measured."""
+
+    value: float | None
+    stderr: float | None
+    n: int
+
+    def __str__(self) -> str:
+        return "n/a" if self.value is None else f"{self.value:.4g} ± {self.stderr or 0:.1g}"
+
+
+NOTHING = Estimate(None, None, 0)
+
+
+def mean(values: Array) -> Estimate:
+    """Mean of [n] figures, with standard error s / sqrt(n)."""
+    n = len(values)
+    if n == 0:
+        return NOTHING
+    spread = float(values.std(ddof=1)) / math.sqrt(n) if n > 1 else None
+    return Estimate(float(values.mean()), spread, n)
+
+
+def ratio(numerator: Array, denominator: Array) -> Estimate:
+    """Ratio of means of two [n] figures, with the delta method's standard error; nothing where it is x / 0."""
+    n = len(numerator)
+    if n == 0 or denominator.mean() == 0:
+        return NOTHING
+    value = float(numerator.mean() / denominator.mean())
+    if n == 1:
+        return Estimate(value, None, 1)
+    residual = numerator - value * denominator
+    return Estimate(value, float(residual.std(ddof=1) / math.sqrt(n) / abs(denominator.mean())), n)
+
+
+def correlation(first: Array, second: Array) -> Estimate:
+    """Mean over columns of Pearson's r between [n, A] readings, with Fisher's standard error of that mean.
+
+    A column without variation has no correlation to show: r = 0, since nothing of the second is in the first.
+    """
+    n = len(first)
+    if n < 3 or first.shape[1] == 0:
+        return NOTHING
+    a, b = first - first.mean(0), second - second.mean(0)
+    scale = np.sqrt((a * a).sum(0) * (b * b).sum(0))
+    r = np.divide((a * b).sum(0), scale, out=np.zeros_like(scale), where=scale > 0)
+    error = np.sqrt(((1 - r * r) ** 2).sum()) / len(r) / math.sqrt(n - 1)
+    return Estimate(float(r.mean()), float(error), n)

@@ -1,0 +1,135 @@
+"""The evaluation pass: render seeded pairs of every link once, and show them to all metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .. import registry
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..perturb import move
+from ..regions.base import Scene
+from .base import Metric, PairBatch, Reading, as_figures, select
+from .estimate import Estimate
+
+# A region that covers less than this many pixels in an image is absent from it.
+MIN_PIXELS = 0.5
+# Seeds of donors start here, so that no image is ever its own donor.
+DONOR_OFFSET = 1 << 20
+
+
+class Reader(Protocol):
+    """Reads attributes from images, and says which of them belong to a region."""
+
+    def attributes(self, images: Tensor) -> Tensor:
+        """Images [N, C, H, W] -> attributes [N, A]."""
+
+    def owned(self, mask: Tensor) -> np.ndarray:
+        """Region mask [H, W] in [0, 1] -> bool [A], the attributes whose pixels lie in the region."""
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """One link's estimates by metric key, and how many pairs had no region to measure."""
+
+    estimates: dict[str, Estimate]
+    pairs: int
+    skipped: int
+
+    def values(self) -> dict[str, float | None]:
+        """Return key -> value, plain data."""
+        return {key: estimate.value for key, estimate in self.estimates.items()}
+
+
+def metric_classes(names: Sequence[str] | None, *, with_reader: bool) -> list[type[Metric]]:
+    """Load region metrics from the registry.
+
+    Args:
+        names: registry names; None = all that can be had, those that need a reader only `with_reader`.
+    Raises:
+        LinkGANError: an unknown name, or one that needs a reader where there is none.
+    """
+    chosen = list(names) if names is not None else registry.names("metrics")
+    classes = [registry.load("metrics", name) for name in chosen]
+    if names is not None and not with_reader:
+        for name, cls in zip(chosen, classes, strict=True):
+            if cls.needs_reader:
+                raise LinkGANError(
+                    f"metric {name!r} reads attributes, which only procedural data has; give its file with --data"
+                )
+    return [cls for cls in classes if with_reader or not cls.needs_reader]
+
+
+@torch.no_grad()
+def evaluate(
+    generator: LinkedGenerator,
+    *,
+    pairs: int = 2000,
+    batch: int = 64,
+    seed: int = 0,
+    metrics: Sequence[str] | None = None,
+    reader: Reader | None = None,
+    progress: Callable[[int], object] = lambda n: None,
+) -> dict[str, LinkResult]:
+    """Measure every link of a generator on seeded pairs.
+
+    Pair k takes its original from seed `seed + k` and its donor from another range of seeds, so the result does not
+    depend on `batch` beyond the rounding of the network itself.
+
+    Args:
+        generator: the network with its spec. pairs: number of pairs. batch: images per forward. seed: first seed.
+        metrics: registry names, None = all. reader: for the metrics that read attributes.
+        progress: called with the number of pairs done since its last call.
+    Returns:
+        link name -> LinkResult.
+    Raises:
+        LinkGANError: fewer than 2 pairs, unknown metrics.
+    """
+    if pairs < 2:
+        raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
+    classes = metric_classes(metrics, with_reader=reader is not None)
+    tables = {name: [cls() for cls in classes] for name in generator.spec.names}
+    skipped = dict.fromkeys(tables, 0)
+    for start in range(0, pairs, batch):
+        seeds = range(seed + start, seed + min(start + batch, pairs))
+        for name, shown, absent in _batches(generator, seeds, reader):
+            skipped[name] += absent
+            if shown is not None:
+                for metric in tables[name]:
+                    metric.update(shown)
+        progress(len(seeds))
+    return {
+        name: LinkResult({metric.key: metric.result() for metric in table}, pairs, skipped[name])
+        for name, table in tables.items()
+    }
+
+
+def _batches(
+    generator: LinkedGenerator, seeds: range, reader: Reader | None
+) -> Iterable[tuple[str, PairBatch | None, int]]:
+    """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
+    latents = generator.draw(seeds)
+    donors = generator.draw([seed + DONOR_OFFSET for seed in seeds])
+    original, donor = generator.render(latents), generator.render(donors)
+    regions = generator.spec.region_masks(Scene(original))
+    read = (lambda images: as_figures(reader.attributes(images))) if reader else None
+    read_original, read_donor = (read(original), read(donor)) if read else (None, None)
+    for row, name in enumerate(generator.spec.names):
+        block = generator.block(name)
+        linked = generator.render(move(latents, donors, block))
+        others = generator.render(move(latents, donors, ~block))
+        mask = regions[row].expand(len(original), -1, -1, -1)
+        present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
+        reading = None
+        if reader is not None and read is not None and read_original is not None and read_donor is not None:
+            owned = reader.owned(mask.mean(dim=[0, 1]))
+            reading = Reading(read_original, read(linked), read(others), read_donor, owned)
+        batch = PairBatch(original, donor, linked, others, mask, reading)
+        absent = int((~present).sum())
+        yield name, select(batch, present) if absent < len(original) else None, absent

@@ -1,0 +1,37 @@
+"""Leaks: mean squared change per pixel where nothing should change (images in [-1, 1]), and its ratio to the effect."""
+
+from .base import MeanMetric, PairBatch, RatioMetric, per_pixel
+from .estimate import Array
+
+
+class LeakOut(MeanMetric):
+    """Moving the linked axes, outside the region (the paper's Eq. 4, measured)."""
+
+    key = "leak_out"
+    better = "lower"
+
+    def figure(self, batch: PairBatch) -> Array:
+        return per_pixel(batch.linked_change.outside, batch.area.outside)
+
+
+class LeakIn(MeanMetric):
+    """Moving the unlinked axes, inside the region (the paper's Eq. 3, measured)."""
+
+    key = "leak_in"
+    better = "lower"
+
+    def figure(self, batch: PairBatch) -> Array:
+        return per_pixel(batch.others_change.inside, batch.area.inside)
+
+
+class LeakRatio(RatioMetric):
+    """leak_out / effect_in."""
+
+    key = "leak_ratio"
+    better = "lower"
+
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        return (
+            per_pixel(batch.linked_change.outside, batch.area.outside),
+            per_pixel(batch.linked_change.inside, batch.area.inside),
+        )

@@ -1,0 +1,68 @@
+"""Ownership: whose attributes a region shows after an edit, read by an independent network.
+
+The regularizer optimises locality and leaks, so these are the check that it cannot game.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+import numpy as np
+
+from ..errors import LinkGANError
+from .base import Metric, PairBatch, Reading, joined
+from .estimate import Array, Estimate, correlation
+
+
+class CorrelationMetric(Metric):
+    """The mean correlation, over some attributes, between the readings of two images of each pair."""
+
+    better = "higher"
+    needs_reader = True
+
+    def __init__(self) -> None:
+        self._first: list[Array] = []
+        self._second: list[Array] = []
+
+    @abstractmethod
+    def readings(self, reading: Reading) -> tuple[Array, Array]:
+        """Return the two [N, A'] readings to correlate."""
+
+    def update(self, batch: PairBatch) -> None:
+        if batch.reading is None:
+            raise LinkGANError(f"{self.key} needs data with a reader, such as the procedural faces")
+        first, second = self.readings(batch.reading)
+        self._first.append(first)
+        self._second.append(second)
+
+    def result(self) -> Estimate:
+        if not self._first:
+            return correlation(np.zeros([0, 0]), np.zeros([0, 0]))
+        return correlation(joined(self._first), joined(self._second))
+
+
+class Transfer(CorrelationMetric):
+    """The donor's attributes of the region arrive when its block is taken from the donor."""
+
+    key = "transfer"
+
+    def readings(self, reading: Reading) -> tuple[Array, Array]:
+        return reading.linked[:, reading.owned], reading.donor[:, reading.owned]
+
+
+class OtherKept(CorrelationMetric):
+    """All other attributes stay when the region's block is taken from the donor."""
+
+    key = "other_kept"
+
+    def readings(self, reading: Reading) -> tuple[Array, Array]:
+        return reading.linked[:, ~reading.owned], reading.original[:, ~reading.owned]
+
+
+class RestKeeps(CorrelationMetric):
+    """The region's attributes stay when everything but its block is taken from the donor."""
+
+    key = "rest_keeps"
+
+    def readings(self, reading: Reading) -> tuple[Array, Array]:
+        return reading.others[:, reading.owned], reading.original[:, reading.owned]

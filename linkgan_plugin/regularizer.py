@@ -1,0 +1,184 @@
+"""The regularizer: LinkGAN Eq. 3-6 and our scale-invariant form. Pure tensors in, scalars out; knows no host.
+
+Data flow: spec -> `Moves` -> `choose` -> (somebody moves latents and renders the pair) -> `changes` -> `penalty`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .links import LinkSpec
+
+# Mean squared change per image value, far below one grey level (1/255)^2; keeps 0/0 of a dead block at 0.
+EPS = 1e-7
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The ways in which latents are moved, M of them, and the pixels that each may change.
+
+    Attributes:
+        names: what each move is called in the statistics.
+        axes: bool [M, D], the axes that move.
+        region: int64 [M], row of the spec's region masks that the move is about.
+        inverted: bool [M], True where the allowed pixels are those *outside* that region.
+        weights: float32 [M], lambda_1 or lambda_2 of Eq. 5.
+        rest: bool [M], True for the move of the axes that no link owns.
+    """
+
+    names: tuple[str, ...]
+    axes: Tensor
+    region: Tensor
+    inverted: Tensor
+    weights: Tensor
+    rest: Tensor
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def allowed(self, regions: Tensor) -> Tensor:
+        """Return the pixels that each move may change: [B, N or 1, 1, H, W] masks -> [M, N or 1, 1, H, W]."""
+        masks = regions[self.region]
+        return torch.where(self.inverted.view(-1, 1, 1, 1, 1), 1 - masks, masks)
+
+
+def block_moves(
+    spec: LinkSpec, *, lambda_in: float = 1.0, lambda_out: float = 1.0, device: torch.device | str = "cpu"
+) -> Moves:
+    """Every block moves alone: each link's axes (lambda_out) and the rest (lambda_in). K + 1 moves.
+
+    For one link this is Eq. 3 and Eq. 4; for K links it needs K + 1 renders where Eq. 6 needs 2K.
+    """
+    axes = spec.axis_masks(device=device)
+    names = spec.block_names
+    rest = torch.tensor([name == "rest" for name in names], device=device)
+    return Moves(
+        names=tuple(names),
+        axes=axes,
+        region=torch.arange(len(names), device=device),
+        inverted=torch.zeros(len(names), dtype=torch.bool, device=device),
+        weights=torch.where(rest, float(lambda_in), float(lambda_out)),
+        rest=rest,
+    )
+
+
+def complement_moves(
+    spec: LinkSpec, *, lambda_in: float = 1.0, lambda_out: float = 1.0, device: torch.device | str = "cpu"
+) -> Moves:
+    """The paper's moves: per link i its own axes (Eq. 4, lambda_2) and all others (Eq. 3, lambda_1). 2K moves."""
+    own = spec.axis_masks(device=device)[: len(spec.links)]
+    k = len(spec.links)
+    return Moves(
+        names=spec.names + tuple(f"{name}/others" for name in spec.names),
+        axes=torch.cat([own, ~own]),
+        region=torch.arange(k, device=device).repeat(2),
+        inverted=torch.arange(2 * k, device=device) >= k,
+        weights=torch.tensor([lambda_out] * k + [lambda_in] * k, dtype=torch.float32, device=device),
+        rest=torch.arange(2 * k, device=device) >= k,
+    )
+
+
+def choose(
+    count: int,
+    samples: int,
+    how: str,
+    generator: torch.Generator | None,
+    device: torch.device | str,
+) -> tuple[Tensor, Tensor]:
+    """Pair samples with moves.
+
+    Args:
+        count: number of moves M. samples: batch size N.
+        how: `one` gives every sample one move, spread evenly and at random; `all` gives every sample all moves.
+    Returns:
+        (sample [P], move [P]) int64 with P = N or N * M.
+    """
+    if how == "all":
+        return (
+            torch.arange(samples, device=device).repeat(count),
+            torch.arange(count, device=device).repeat_interleave(samples),
+        )
+    # Consecutive moves from a random start cover the moves as evenly as N allows; the permutation of the
+    # moves keeps neighbours in the batch from always being paired with neighbours in the spec.
+    start = torch.randint(count, [], generator=generator, device=device)
+    order = torch.randperm(count, generator=generator, device=device)
+    sample = torch.arange(samples, device=device)
+    return sample, order[(sample + start) % count]
+
+
+@dataclass(frozen=True)
+class Changes:
+    """Squared change of each perturbed image: sums over channels and pixels, float32 [P], images in [-1, 1]."""
+
+    forbidden: Tensor
+    allowed: Tensor
+    values: int  # channels * height * width, to turn sums into means
+
+
+def changes(reference: Tensor, moved: Tensor, allowed: Tensor) -> Changes:
+    """Split || moved - reference ||_2^2 into forbidden and allowed pixels.
+
+    Eq. 3-4 multiply by a binary mask before squaring; a soft mask weighs the squared change by the covered share
+    of the pixel, which is the same for binary masks and keeps forbidden + allowed = total.
+
+    Args:
+        reference, moved: [P, C, H, W] images of any float dtype. allowed: [P, 1, H, W] float32 masks in [0, 1].
+    Returns:
+        Changes in float32, whatever the images' dtype (float64 stays float64): fp16 sums overflow.
+    """
+    dtype = torch.promote_types(torch.float32, moved.dtype)
+    with torch.autocast(moved.device.type, enabled=False):
+        square = (moved.to(dtype) - reference.to(dtype)).square().sum(dim=1, keepdim=True)
+        total = square.sum(dim=[1, 2, 3])
+        inside = (square * allowed.to(dtype)).sum(dim=[1, 2, 3])
+        return Changes(forbidden=total - inside, allowed=inside, values=moved[0].numel())
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """The regularizer's value and what it is made of.
+
+    Attributes:
+        loss: scalar with gradient, before weight and gain.
+        forbidden, allowed: [M] mean squared change per image value of each move, no gradient.
+        share: [M] forbidden / (forbidden + allowed), no gradient.
+        present: bool [M], moves that some sample was paired with.
+    """
+
+    loss: Tensor
+    forbidden: Tensor
+    allowed: Tensor
+    share: Tensor
+    present: Tensor
+
+
+def penalty(change: Changes, which: Tensor, moves: Moves, form: str, rest_floor: float = 0.0) -> Penalty:
+    """Reduce the changes to the regularizer's value.
+
+    `squared` (Eq. 3-6): sum over moves of lambda_m * E[forbidden], E over the samples paired with the move, divided
+    by the number of image values so that lambda means the same at every resolution.
+    `share`: mean over moves of lambda_m * F / (F + Q), F and Q the batch means of forbidden and allowed change, with
+    gradients through both. Shrinking a region's change does not lower it, so it cannot be won by collapse.
+
+    Args:
+        change: [P] changes. which: int64 [P], the move of each. moves: the M moves.
+        rest_floor: share that the move of the rest may have for free (hinge, `share` only).
+    """
+    count = len(moves)
+    n = torch.bincount(which, minlength=count).to(change.forbidden.dtype)
+    present = n > 0
+    scale = change.values * n.clamp(min=1)
+    zeros = change.forbidden.new_zeros(count)
+    forbidden = zeros.index_add(0, which, change.forbidden) / scale
+    allowed = zeros.index_add(0, which, change.allowed) / scale
+    share = forbidden / (forbidden + allowed + EPS)
+    weights = moves.weights.to(forbidden.dtype) * present
+    if form == "squared":
+        loss = (weights * forbidden).sum()
+    else:
+        excess = torch.where(moves.rest, (share - rest_floor).clamp(min=0), share)
+        loss = (weights * excess).sum() / present.sum().clamp(min=1)
+    return Penalty(loss, forbidden.detach(), allowed.detach(), share.detach(), present)

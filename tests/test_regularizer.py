@@ -1,0 +1,197 @@
+"""The regularizer against float64 brute force, analytic values and numeric gradients."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.perturb import gaussian, move, swap
+from linkgan_plugin.regions.base import Scene
+from linkgan_plugin.regularizer import Changes, block_moves, changes, choose, complement_moves, penalty
+from tests.toys import ToyGenerator, linked_weight
+
+SIZE, DIM = 8, 12
+SPEC = LinkSpec.parse(["left=0:3@box(0,0,0.5,1)", "corner=3:5@box(0.5,0,1,0.5)"], dim=DIM)
+HALVES = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=8)
+
+
+def render_moved(generator, spec, moves, *, how="all", samples=6, seed=0):
+    """Render pairs with every axis swapped for a donor's, as the loss does."""
+    random = torch.Generator().manual_seed(seed)
+    z, donor = torch.randn(2, samples, spec.dim, generator=random, dtype=torch.float64)
+    sample, which = choose(len(moves), samples, how, random, "cpu")
+    ws, target = generator.mapping(z, None)[sample], generator.mapping(donor, None)[sample]
+    moved = move(ws, target, moves.axes[which])
+    reference, images = generator.synthesis(ws), generator.synthesis(moved)
+    allowed = moves.allowed(spec.region_masks(Scene(reference)))[which, 0]
+    return reference, images, allowed, which
+
+
+def brute_force_eq_5(generator, spec, z, donor, lambda_in, lambda_out):
+    """Eq. 3-6 written with loops over samples, links and pixels, in float64."""
+    total = 0.0
+    image = generator.synthesis(generator.mapping(z, None)).detach()
+    masks = spec.region_masks(Scene(image))[:, 0, 0].double()
+    for number, link in enumerate(spec.links):
+        linked, others = z.clone(), donor.clone()
+        linked[:, list(link.axes)] = donor[:, list(link.axes)]
+        others[:, list(link.axes)] = z[:, list(link.axes)]
+        x1, x2 = (generator.synthesis(generator.mapping(w, None)).detach() for w in (linked, others))
+        for n in range(len(z)):
+            for y in range(SIZE):
+                for x in range(SIZE):
+                    inside = float(masks[number, y, x])
+                    total += lambda_in * inside * float(x2[n, 0, y, x] - image[n, 0, y, x]) ** 2 / len(z)
+                    total += lambda_out * (1 - inside) * float(x1[n, 0, y, x] - image[n, 0, y, x]) ** 2 / len(z)
+    return total / (SIZE * SIZE)
+
+
+def random_generator(dim=DIM, seed=0):
+    weight = torch.randn(SIZE * SIZE, dim, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    return ToyGenerator(weight, SIZE).double()
+
+
+def test_squared_form_is_eq_3_to_6_by_brute_force():
+    generator = random_generator()
+    moves = complement_moves(SPEC, lambda_in=0.75, lambda_out=1.875)
+    reference, images, allowed, which = render_moved(generator, SPEC, moves)
+    loss = penalty(changes(reference, images, allowed), which, moves, "squared").loss
+    random = torch.Generator().manual_seed(0)
+    z, donor = torch.randn(2, 6, DIM, generator=random, dtype=torch.float64)
+    expected = brute_force_eq_5(generator, SPEC, z, donor, 0.75, 1.875)
+    assert loss.item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["squared", "share"])
+@pytest.mark.parametrize("make", [block_moves, complement_moves])
+def test_a_generator_linked_by_construction_costs_exactly_nothing(form, make):
+    generator = ToyGenerator(linked_weight([range(4), range(4, 8)], SIZE, 8), SIZE).double()
+    moves = make(HALVES)
+    reference, images, allowed, which = render_moved(generator, HALVES, moves)
+    change = changes(reference, images, allowed)
+    assert change.allowed.min() > 1e-3, "nothing moved, so nothing was tested"
+    assert penalty(change, which, moves, form).loss.item() == 0.0
+
+
+def test_an_entangled_generator_costs_the_analytic_share():
+    """Every pixel is the sum of all axes: moving any block changes all pixels alike, so share = forbidden area."""
+    generator = ToyGenerator(torch.ones(SIZE * SIZE, 8), SIZE).double()
+    spec = LinkSpec.parse(["strip=0:4@box(0,0,0.25,1)"], dim=8)
+    moves = block_moves(spec)
+    reference, images, allowed, which = render_moved(generator, spec, moves)
+    result = penalty(changes(reference, images, allowed), which, moves, "share")
+    assert result.share.tolist() == pytest.approx([0.75, 0.25], abs=1e-5)
+    assert result.loss.item() == pytest.approx(0.5, abs=1e-5)
+
+
+def test_an_entangled_generator_costs_the_analytic_square():
+    """image = sum of axes and donors differ by delta: each forbidden pixel adds (sum of the block's delta)^2."""
+    generator = ToyGenerator(torch.ones(SIZE * SIZE, 8), SIZE).double()
+    moves = block_moves(HALVES, lambda_in=2, lambda_out=3)
+    reference, images, allowed, which = render_moved(generator, HALVES, moves)
+    loss = penalty(changes(reference, images, allowed), which, moves, "squared").loss
+    z, donor = torch.randn(2, 6, 8, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    delta = (donor - z).double()
+    linked = (delta[:, :4].sum(1) ** 2).mean()
+    rest = (delta[:, 4:].sum(1) ** 2).mean()
+    assert loss.item() == pytest.approx((3 * 0.5 * linked + 2 * 0.5 * rest).item(), rel=1e-12)
+
+
+@pytest.mark.parametrize("form", ["squared", "share"])
+def test_gradients_agree_with_finite_differences(form):
+    moves = block_moves(SPEC)
+    which = torch.tensor([0, 1, 2, 0])
+    allowed = moves.allowed(SPEC.region_masks(Scene(torch.zeros(1, 1, 4, 4))))[which, 0]
+    random = torch.Generator().manual_seed(3)
+    pair = [torch.randn(4, 2, 4, 4, generator=random, dtype=torch.float64).requires_grad_() for _ in range(2)]
+
+    def value(reference, moved):
+        return penalty(changes(reference, moved, allowed), which, moves, form, 0.1 if form == "share" else 0.0).loss
+
+    assert torch.autograd.gradcheck(value, pair)
+
+
+def test_share_ignores_the_size_of_the_change_and_squared_does_not():
+    moves = block_moves(HALVES)
+    which = torch.tensor([0, 1])
+    small = Changes(torch.tensor([1.0, 2.0]), torch.tensor([3.0, 2.0]), 1)
+    large = Changes(small.forbidden * 100, small.allowed * 100, 1)
+    assert penalty(small, which, moves, "share").loss.item() == pytest.approx(0.375, rel=1e-5)
+    assert penalty(large, which, moves, "share").loss.item() == pytest.approx(0.375, rel=1e-5)
+    assert penalty(large, which, moves, "squared").loss == 100 * penalty(small, which, moves, "squared").loss
+
+
+def test_the_rest_may_change_regions_up_to_its_floor_and_links_may_not():
+    moves = block_moves(HALVES)
+    which = torch.tensor([0, 1])
+    change = Changes(torch.tensor([0.0, 2.0]), torch.tensor([1.0, 8.0]), 1)
+    assert penalty(change, which, moves, "share", rest_floor=0.25).loss.item() == 0
+    swapped = Changes(torch.tensor([2.0, 0.0]), torch.tensor([8.0, 1.0]), 1)
+    assert penalty(swapped, which, moves, "share", rest_floor=0.25).loss.item() == pytest.approx(0.1, rel=1e-5)
+
+
+def test_moves_nobody_was_paired_with_do_not_count():
+    moves = block_moves(SPEC)
+    which = torch.tensor([1, 1])
+    result = penalty(Changes(torch.tensor([1.0, 1.0]), torch.tensor([1.0, 1.0]), 1), which, moves, "share")
+    assert result.present.tolist() == [False, True, False]
+    assert result.loss.item() == pytest.approx(0.5, rel=1e-5)
+
+
+def test_half_precision_images_are_compared_in_single_precision():
+    reference = torch.zeros(1, 3, 64, 64, dtype=torch.float16)
+    moved = torch.full_like(reference, 30.0)  # the sum of squares, 11 million, is far beyond fp16's 65504
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        change = changes(reference, moved, torch.ones(1, 1, 64, 64))
+    assert change.allowed.dtype == torch.float32
+    assert change.allowed.item() == 30.0**2 * 3 * 64 * 64
+
+
+def test_one_move_per_sample_renders_the_same_number_of_images_for_any_number_of_links():
+    for links in (1, 2, 8):
+        sample, which = choose(links + 1, 16, "one", torch.Generator().manual_seed(0), "cpu")
+        assert sample.tolist() == list(range(16))
+        counts = torch.bincount(which, minlength=links + 1)
+        assert counts.max() - counts.min() <= 1
+
+
+def test_every_move_is_equally_likely_for_every_sample():
+    random = torch.Generator().manual_seed(0)
+    counts = torch.zeros(3, 4)
+    for _ in range(3000):
+        _, which = choose(3, 4, "one", random, "cpu")
+        counts[which, torch.arange(4)] += 1
+    assert (counts / 3000 - 1 / 3).abs().max() < 0.04
+
+
+def test_all_moves_pairs_every_sample_with_every_move():
+    sample, which = choose(3, 2, "all", None, "cpu")
+    assert sorted(zip(sample.tolist(), which.tolist(), strict=True)) == [(s, m) for s in range(2) for m in range(3)]
+
+
+@given(seed=st.integers(0, 10_000), block=st.lists(st.booleans(), min_size=DIM, max_size=DIM))
+@settings(max_examples=30, deadline=None)
+def test_moving_a_block_leaves_all_other_axes_bitwise(seed, block):
+    random = torch.Generator().manual_seed(seed)
+    ws, donor = torch.randn(2, 3, 4, DIM, generator=random)
+    axes = torch.tensor(block)
+    for perturb in (swap, gaussian):
+        moved = move(ws, perturb(ws, donor, 1.0, random), axes)
+        assert torch.equal(moved[..., ~axes], ws[..., ~axes])
+    assert torch.equal(move(ws, swap(ws, donor, 1.0, None), axes)[..., axes], donor[..., axes])
+
+
+def test_gaussian_moves_all_rows_alike_with_standard_deviation_alpha():
+    ws = torch.zeros(4000, 3, 5)
+    moved = gaussian(ws, ws, 0.5, torch.Generator().manual_seed(0))
+    assert torch.equal(moved[:, 0], moved[:, 2])
+    assert moved.std().item() == pytest.approx(0.5, rel=0.02)
+
+
+def test_swap_goes_the_given_share_of_the_way():
+    ws, donor = torch.zeros(2, 1, 3), torch.ones(2, 1, 3)
+    assert torch.equal(swap(ws, donor, 1.0, None), donor)
+    assert torch.allclose(swap(ws, donor, 0.25, None), torch.full_like(ws, 0.25))
