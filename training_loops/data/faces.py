@@ -128,9 +128,7 @@ def _paint(face: _Face, size: int) -> tuple[Tensor, Tensor]:
     skin = face.mix("skin_tone", (1.0, 0.87, 0.77), (0.93, 0.72, 0.56), (0.74, 0.51, 0.36), (0.5, 0.33, 0.24))
     hair = face.opponent("hair", (0.08, 0.78), 0.27) + _rgb(0.07, 0.0, -0.04)
 
-    def add(
-        part: str, window: tuple[float, float, float, float], paint: Callable[..., None], *colours: Tensor
-    ) -> None:
+    def add(part: str, window: tuple[float, float, float, float], paint: Callable[..., None], *colours: Tensor) -> None:
         layer = canvas.layer(window)
         paint(face, layer, *colours)
         canvas.add(layer, PARTS.index(part))
@@ -173,9 +171,7 @@ def _hair_behind(face: _Face, layer: Layer, hair: Tensor) -> None:
     cap = superellipse(layer.x - face.x, layer.y - face.y + 0.06, face.width + volume, 0.36 + volume, 2.3)
     end = face.span("hair_length", 0.5, 1.02)
     side = (layer.x - face.x).abs()
-    fall = torch.maximum(
-        side - face.width - 0.8 * volume - 0.04 * (layer.y - 0.5), layer.y - end + 0.5 * side**2
-    )
+    fall = torch.maximum(side - face.width - 0.8 * volume - 0.04 * (layer.y - 0.5), layer.y - end + 0.5 * side**2)
     fall = torch.maximum(fall, 0.45 - layer.y)
     shape = torch.minimum(torch.maximum(cap, layer.y - end), fall)
     layer.paint(cover(shape, layer.pixel), 0.8 * _strands(face, layer, hair))
@@ -204,9 +200,7 @@ def _head(face: _Face, layer: Layer, skin: Tensor) -> None:
     side = x.abs() - face.width
     ear = ellipse(side - 0.012, y + 0.01, 0.042, 0.07)
     layer.paint(cover(ear, layer.pixel), skin * _rgb(0.92, 0.86, 0.86))
-    layer.shade(
-        0.6 * cover(ellipse(side - 0.016, y + 0.01, 0.018, 0.04), 0.02), skin * _rgb(0.72, 0.62, 0.62)
-    )
+    layer.shade(0.6 * cover(ellipse(side - 0.016, y + 0.01, 0.018, 0.04), 0.02), skin * _rgb(0.72, 0.62, 0.62))
     head = _skull(face, layer, 0.0)
     layer.paint(cover(head, layer.pixel), skin)
     rim = torch.exp(-((head / 0.05) ** 2))
@@ -235,9 +229,7 @@ def _nose(face: _Face, layer: Layer, skin: Tensor) -> None:
     tip = ellipse(x, y - 0.075, 0.05 * scale, 0.034 * scale)
     bridge = segment(y - 0.015, x, 0.05, 0.018 * scale)
     layer.paint(cover(torch.minimum(tip, bridge), layer.pixel), skin * _rgb(0.95, 0.86, 0.84))
-    layer.shade(
-        0.7 * cover(ellipse(x, y - 0.085, 0.05 * scale, 0.026 * scale).abs() - 0.006, 0.02), skin * 0.7
-    )
+    layer.shade(0.7 * cover(ellipse(x, y - 0.085, 0.05 * scale, 0.026 * scale).abs() - 0.006, 0.02), skin * 0.7)
     nostril = ellipse(x.abs() - 0.022 * scale, y - 0.09, 0.011 * scale, 0.008 * scale)
     layer.shade(0.8 * cover(nostril, layer.pixel), skin * _rgb(0.45, 0.3, 0.3))
     layer.shade(0.7 * cover(ellipse(x + 0.01, y - 0.06, 0.012, 0.009), 0.015), 0.5 + 0.5 * skin)
@@ -287,9 +279,7 @@ def _eye(face: _Face, layer: Layer, x: Tensor, y: Tensor, accent: Tensor) -> Non
     iris = face.mix("iris_blue", (0.62, 0.34, 0.04), (0.2, 0.62, 0.36), (0.1, 0.42, 0.98))
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.042, 0.042), layer.pixel), iris)
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.019, 0.019), layer.pixel), _rgb(0.03, 0.03, 0.05))
-    layer.shade(
-        white * cover(ellipse(gaze_x + 0.012, gaze_y + 0.013, 0.009, 0.009), layer.pixel), _rgb(1, 1, 1)
-    )
+    layer.shade(white * cover(ellipse(gaze_x + 0.012, gaze_y + 0.013, 0.009, 0.009), layer.pixel), _rgb(1, 1, 1))
     lid = y - face.span("eye_open", 0.006, -0.062) - 2.5 * x * x
     layer.shade(white * cover(lid, layer.pixel), accent)
     layer.shade(white * cover(lid.abs() - 0.006, layer.pixel), _rgb(0.12, 0.08, 0.08))
