@@ -1,0 +1,1 @@
+"""Reference hosts written from scratch: StyleGAN-family training loops in pure PyTorch."""

@@ -1,0 +1,74 @@
+"""What each training step sees: real images, latents and labels as a pure function of (seed, step).
+
+Nothing here has a state, so a continued run needs no data position, and processes that split a batch see
+together exactly what one process would.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+_LATENTS, _EPOCH = 1, 2  # streams that must not share random numbers
+
+
+class BatchStream:
+    """The share of each batch that belongs to `rank`: samples ``[rank * n, (rank + 1) * n)``, where n is
+    ``batch_size // num_gpus``.
+
+    `dataset` has ``len``, ``label_dim`` and ``batch(indices) -> (uint8 [n, C, H, W], float32 [n, label_dim])``.
+    """
+
+    def __init__(
+        self, dataset: Any, *, batch_size: int, seed: int, device: torch.device, rank: int = 0, num_gpus: int = 1
+    ) -> None:
+        if len(dataset) == 0:
+            raise ValueError("the training set is empty")
+        self.dataset = dataset
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        share = batch_size // num_gpus
+        self._share = slice(rank * share, (rank + 1) * share)
+        self._epoch: tuple[int, np.ndarray] | None = None
+
+    def indices(self, step: int) -> np.ndarray:
+        """The dataset indices [batch_size] of the whole batch: every epoch visits each image once."""
+        size = len(self.dataset)
+        positions = step * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
+        return np.array([self._permutation(int(p // size))[p % size] for p in positions], dtype=np.int64)
+
+    def _permutation(self, epoch: int) -> np.ndarray:
+        if self._epoch is None or self._epoch[0] != epoch:
+            order = np.random.default_rng([self.seed, _EPOCH, epoch]).permutation(len(self.dataset))
+            self._epoch = (epoch, order)
+        return self._epoch[1]
+
+    def real(self, step: int) -> tuple[Tensor, Tensor]:
+        """Images [n, C, H, W] in [-1, 1] and labels [n, label_dim] on the device."""
+        images, labels = self.dataset.batch(self.indices(step)[self._share])
+        images = torch.as_tensor(images).to(self.device, torch.float32) / 127.5 - 1
+        return images, torch.as_tensor(labels).to(self.device, torch.float32)
+
+    def latents(self, step: int, *, phases: int, z_dim: int) -> tuple[Tensor, Tensor]:
+        """For each phase latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images."""
+        rng = np.random.default_rng([self.seed, _LATENTS, step])
+        generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        z = torch.randn([phases, self.batch_size, z_dim], generator=generator)[:, self._share]
+        label_dim = self.dataset.label_dim
+        if label_dim == 0:
+            return z.to(self.device), torch.zeros([*z.shape[:2], 0], device=self.device)
+        picks = rng.integers(len(self.dataset), size=[phases, self.batch_size])[:, self._share]
+        labels = torch.from_numpy(labels_of(self.dataset, picks.ravel())).reshape(*z.shape[:2], label_dim)
+        return z.to(self.device), labels.to(self.device)
+
+
+def labels_of(dataset: Any, indices: np.ndarray) -> np.ndarray:
+    """float32 labels [n, label_dim], without decoding images where the dataset can (``get_label``)."""
+    if hasattr(dataset, "get_label"):
+        return np.stack([np.asarray(dataset.get_label(int(i)), dtype=np.float32) for i in indices])
+    _images, labels = dataset.batch(indices)
+    return np.asarray(labels, dtype=np.float32)

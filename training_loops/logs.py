@@ -1,0 +1,131 @@
+"""What a run writes while it goes: console and log.txt, stats.jsonl, TensorBoard events."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import torch
+
+from training_loops import training_stats, util
+from training_loops.atomic import write_bytes
+
+
+class RunLog:
+    """The log files of one process; only rank 0 writes, the others collect statistics with it.
+
+    With `continued`, lines of stats.jsonl later than `cur_nimg` (from steps that will be done again) are dropped.
+    """
+
+    def __init__(
+        self, run_dir: Path, *, rank: int, verbose: bool, tensorboard: bool, continued: bool, cur_nimg: int
+    ) -> None:
+        self.run_dir = run_dir
+        self.rank = rank
+        self.verbose = verbose and rank == 0
+        self.collector = training_stats.Collector()
+        self.events: Any = None
+        self.metrics: dict[str, float] = {}
+        if rank != 0:
+            return
+        stats = run_dir / "stats.jsonl"
+        write_bytes(stats, _lines_until(stats, cur_nimg) if continued else b"")
+        if not continued:
+            (run_dir / "log.txt").unlink(missing_ok=True)
+        if tensorboard:
+            self.events = self._open_events()
+
+    def _open_events(self) -> Any:
+        try:
+            from torch.utils.tensorboard import SummaryWriter
+        except ImportError as error:
+            self.say(f"No TensorBoard events: {error}")
+            return None
+        return SummaryWriter(str(self.run_dir))
+
+    def say(self, text: str) -> None:
+        """Print a line and append it to log.txt."""
+        if self.rank != 0:
+            return
+        if self.verbose:
+            print(text, flush=True)
+        with open(self.run_dir / "log.txt", "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def report_timing(self, name: str, seconds: float) -> None:
+        """Report the duration of a phase, in milliseconds as the hosts do."""
+        training_stats.report0(f"Timing/{name}", seconds * 1e3)
+
+    def write_stats(self, *, cur_nimg: int, elapsed: float) -> None:
+        """Append the averages since the last call to stats.jsonl and to the TensorBoard events."""
+        self.collector.update()
+        stats = self.collector.as_dict()
+        if self.rank != 0:
+            return
+        with open(self.run_dir / "stats.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps(dict(stats, timestamp=time.time())) + "\n")
+        if self.events is None:
+            return
+        for name, value in stats.items():
+            self.events.add_scalar(name, value["mean"], global_step=cur_nimg // 1000, walltime=elapsed)
+        for name, number in self.metrics.items():
+            self.events.add_scalar(f"Metrics/{name}", number, global_step=cur_nimg // 1000, walltime=elapsed)
+        self.events.flush()
+
+    def close(self) -> None:
+        """Close the events file."""
+        if self.events is not None:
+            self.events.close()
+
+
+def tick_line(
+    *,
+    tick: int,
+    cur_nimg: int,
+    elapsed: float,
+    tick_seconds: float,
+    tick_nimg: int,
+    maintenance: float,
+    device: torch.device,
+) -> str:
+    """The console line of a tick; every figure in it is also reported as a statistic."""
+    report = training_stats.report0
+    peak = [0.0, 0.0]
+    if device.type == "cuda":
+        peak = [torch.cuda.max_memory_allocated(device) / 2**30, torch.cuda.max_memory_reserved(device) / 2**30]
+        torch.cuda.reset_peak_memory_stats(device)
+    memory = psutil.Process(os.getpid()).memory_info().rss / 2**30
+    per_kimg = tick_seconds / max(tick_nimg, 1) * 1e3
+    fields = [
+        f"tick {report('Progress/tick', tick):<5d}",
+        f"kimg {report('Progress/kimg', cur_nimg / 1e3):<8.1f}",
+        f"time {util.format_time(report('Timing/total_sec', elapsed)):<12s}",
+        f"sec/tick {report('Timing/sec_per_tick', tick_seconds):<7.1f}",
+        f"sec/kimg {report('Timing/sec_per_kimg', per_kimg):<7.2f}",
+        f"maintenance {report('Timing/maintenance_sec', maintenance):<6.1f}",
+        f"cpumem {report('Resources/cpu_mem_gb', memory):<6.2f}",
+        f"gpumem {report('Resources/peak_gpu_mem_gb', peak[0]):<6.2f}",
+        f"reserved {report('Resources/peak_gpu_mem_reserved_gb', peak[1]):<6.2f}",
+    ]
+    report("Progress/augment", 0.0)
+    report("Timing/total_hours", elapsed / 3600)
+    report("Timing/total_days", elapsed / 86400)
+    return " ".join(fields).rstrip()
+
+
+def _lines_until(path: Path, cur_nimg: int) -> bytes:
+    """The complete lines of a stats file up to `cur_nimg` images."""
+    kept = []
+    for line in path.read_bytes().splitlines() if path.exists() else []:
+        try:
+            kimg = json.loads(line)["Progress/kimg"]["mean"]
+        except (ValueError, KeyError, TypeError):
+            continue
+        if math.isfinite(kimg) and kimg * 1e3 <= cur_nimg + 0.5:
+            kept.append(line + b"\n")
+    return b"".join(kept)

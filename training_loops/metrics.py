@@ -1,0 +1,111 @@
+"""Metrics by name, as the hosts run them: register, calculate on a generator, append to metric-<name>.jsonl."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from training_loops import util
+
+MetricFunction = Callable[["MetricOptions"], dict[str, Any]]
+_F = TypeVar("_F", bound=Callable[..., Any])
+_metrics: dict[str, MetricFunction] = {}
+
+
+class UnknownMetricError(ValueError):
+    """A metric nobody registered; the message lists the known ones."""
+
+
+@dataclass
+class MetricOptions:
+    """What a metric function gets.
+
+    `G` is an eval copy on any device: move a copy to `device` before use. `G_kwargs` are arguments for its
+    synthesis. `progress` is called as ``progress(done, total)`` when given. With several processes (`num_gpus`,
+    `rank`) every rank calls the metric and must return the same keys.
+    """
+
+    G: Any = None
+    G_kwargs: dict[str, Any] = field(default_factory=dict)
+    dataset_kwargs: dict[str, Any] = field(default_factory=dict)
+    num_gpus: int = 1
+    rank: int = 0
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    progress: Callable[[int, int], None] | None = None
+    cache: bool = True
+
+
+def register_metric(fn: _F) -> _F:
+    """Decorator: make ``fn(opts) -> {key: JSON-able}`` known under its own name. The last registration wins."""
+    _metrics[fn.__name__] = fn
+    return fn
+
+
+def is_valid_metric(metric: str) -> bool:
+    """Whether `metric` is registered."""
+    return metric in _metrics
+
+
+def list_valid_metrics() -> list[str]:
+    """The registered names."""
+    return sorted(_metrics)
+
+
+def check_metrics(names: Iterable[str]) -> None:
+    """Raise `UnknownMetricError` for the first name that is not registered."""
+    for name in names:
+        if not is_valid_metric(name):
+            known = ", ".join(list_valid_metrics()) or "none are registered"
+            raise UnknownMetricError(f"metric {name!r} is not known; known: {known}")
+
+
+def calc_metric(metric: str, **kwargs: Any) -> dict[str, Any]:
+    """Run `metric` with `MetricOptions(**kwargs)`.
+
+    Returns ``{"results": {...}, "metric", "total_time", "total_time_str", "num_gpus"}``; number results are those
+    of rank 0 on every rank.
+    """
+    check_metrics([metric])
+    opts = MetricOptions(**kwargs)
+    started = time.time()
+    results = dict(_metrics[metric](opts))
+    seconds = time.time() - started
+    if opts.num_gpus > 1:
+        for key in results:
+            number = torch.as_tensor(results[key], dtype=torch.float64, device=opts.device)
+            torch.distributed.broadcast(number, src=0)
+            results[key] = float(number.cpu())
+    return {
+        "results": results,
+        "metric": metric,
+        "total_time": seconds,
+        "total_time_str": util.format_time(seconds),
+        "num_gpus": opts.num_gpus,
+    }
+
+
+def report_metric(
+    result: dict[str, Any],
+    run_dir: str | os.PathLike[str] | None = None,
+    snapshot_pkl: str | os.PathLike[str] | None = None,
+    extra: dict[str, Any] | None = None,
+) -> str:
+    """Append a result as one JSON line to ``metric-<name>.jsonl`` in `run_dir` and return the line.
+
+    `snapshot_pkl`, the file measured, is written relative to the run; `extra` fields (a link spec) follow.
+    """
+    if run_dir is not None and snapshot_pkl is not None:
+        snapshot_pkl = os.path.relpath(snapshot_pkl, run_dir)
+    snapshot = None if snapshot_pkl is None else os.fspath(snapshot_pkl)
+    line = json.dumps(dict(result, snapshot_pkl=snapshot, timestamp=time.time(), **(extra or {})))
+    if run_dir is not None and Path(run_dir).is_dir():
+        with open(Path(run_dir) / f"metric-{result['metric']}.jsonl", "a", encoding="utf-8") as file:
+            file.write(line + "\n")
+    return line

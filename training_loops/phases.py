@@ -1,0 +1,106 @@
+"""Training phases: which module takes an optimizer step, how often, and the step itself."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from training_loops import util
+
+
+@dataclass
+class Phase:
+    """One kind of optimizer step. `interval`: every how many iterations; `seconds`: of its last run, None before."""
+
+    name: str
+    module: torch.nn.Module
+    opt: torch.optim.Optimizer
+    interval: int
+    seconds: float | None = field(default=None)
+
+
+def setup_phases(
+    name: str, module: torch.nn.Module, opt_kwargs: dict[str, Any], reg_interval: int | None
+) -> list[Phase]:
+    """The phases of a network: ``<name>both``, or ``<name>main`` and ``<name>reg`` with lazy regularization.
+
+    Lazy regularization makes 1 + 1/interval optimizer steps per iteration; learning rate and betas are adjusted
+    so that they mean the same per iteration (StyleGAN2, appendix B).
+    """
+    kwargs = dict(opt_kwargs)
+    if reg_interval is not None:
+        ratio = reg_interval / (reg_interval + 1)
+        kwargs["lr"] = kwargs["lr"] * ratio
+        kwargs["betas"] = [beta**ratio for beta in kwargs["betas"]]
+    if "betas" in kwargs:  # torch wants two floats; options read from JSON may hold [0, 0.99]
+        kwargs["betas"] = tuple(float(beta) for beta in kwargs["betas"])
+    opt = util.construct_class_by_name(list(module.parameters()), **kwargs)
+    for group in opt.param_groups:
+        group["initial_lr"] = group["lr"]
+    if reg_interval is None:
+        return [Phase(f"{name}both", module, opt, 1)]
+    return [Phase(f"{name}main", module, opt, 1), Phase(f"{name}reg", module, opt, reg_interval)]
+
+
+def optimizers(phases: Iterable[Phase]) -> dict[str, torch.optim.Optimizer]:
+    """The distinct optimizers by network name: ``{"G": ..., "D": ...}``."""
+    return {phase.name[0]: phase.opt for phase in phases}
+
+
+def set_learning_rate(phases: Iterable[Phase], fraction: float) -> None:
+    """Set every learning rate to `fraction` of its initial value."""
+    for opt in optimizers(phases).values():
+        for group in opt.param_groups:
+            group["lr"] = group["initial_lr"] * fraction
+
+
+def run_phase(phase: Phase, loss: Any, rounds: list[dict[str, Tensor]], *, cur_nimg: int, num_gpus: int = 1) -> None:
+    """Accumulate the gradients of all `rounds` (microbatches, kwargs for the loss) and take one optimizer step.
+
+    Each round's loss is a mean over its samples; the gradient used is the mean over rounds and processes, so it
+    does not depend on how the batch was split.
+    """
+    started = time.perf_counter()
+    phase.opt.zero_grad(set_to_none=True)
+    phase.module.requires_grad_(True)
+    for inputs in rounds:
+        loss.accumulate_gradients(phase=phase.name, gain=phase.interval, cur_nimg=cur_nimg, **inputs)
+    phase.module.requires_grad_(False)
+    gradients = [p.grad for p in phase.module.parameters() if p.grad is not None]
+    if gradients:
+        _average(gradients, rounds=len(rounds), num_gpus=num_gpus)
+        phase.opt.step()
+    phase.seconds = time.perf_counter() - started
+
+
+def _average(gradients: list[Tensor], *, rounds: int, num_gpus: int) -> None:
+    """In place: the mean over rounds and processes, with NaN as 0 and infinities as +-1e5."""
+    if num_gpus > 1:
+        flat = torch.cat([g.flatten() for g in gradients])
+        torch.distributed.all_reduce(flat)
+        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+            gradient.copy_(part.view_as(gradient))
+    for gradient in gradients:
+        if rounds * num_gpus > 1:
+            gradient.div_(rounds * num_gpus)
+        torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+
+
+@torch.no_grad()
+def update_ema(
+    G_ema: torch.nn.Module, G: torch.nn.Module, *, cur_nimg: int, batch_size: int, ema_kimg: float, rampup: float | None
+) -> None:
+    """Move G_ema towards G with half-life `ema_kimg`, at first limited to `rampup` times the images seen."""
+    half_life = ema_kimg * 1000
+    if rampup is not None:
+        half_life = min(half_life, cur_nimg * rampup)
+    beta = 0.5 ** (batch_size / max(half_life, 1e-8))
+    for average, parameter in zip(G_ema.parameters(), G.parameters(), strict=True):
+        average.lerp_(parameter, 1 - beta)
+    for kept, buffer in zip(G_ema.buffers(), G.buffers(), strict=True):
+        kept.copy_(buffer)

@@ -1,0 +1,169 @@
+"""Network snapshots: tensors and JSON-able data in one file that can be opened without trusting it."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training_loops import util
+from training_loops.atomic import atomic_file
+
+FORMAT = "training_loops.snapshot"
+VERSION = 1
+ROLES = ("G", "D", "G_ema")
+
+# The only classes a file may name; everything else in it is data.
+CLASSES = {
+    "training_loops.stylegan2.networks.Generator",
+    "training_loops.stylegan2.networks.Discriminator",
+}
+
+
+class SnapshotError(ValueError):
+    """A file that is not one of our snapshots, or not a whole one; the message names the file and the reason."""
+
+
+@dataclass
+class Snapshot:
+    """Networks in eval mode without gradients, and what they were trained with."""
+
+    G: Any
+    D: Any
+    G_ema: Any
+    training_options: dict[str, Any]
+    cur_nimg: int
+    link_spec: dict[str, Any] | None
+
+
+def save_snapshot(
+    path: str | os.PathLike[str],
+    *,
+    G: Any,
+    D: Any,
+    G_ema: Any,
+    training_options: dict[str, Any],
+    cur_nimg: int,
+    link_spec: dict[str, Any] | None,
+) -> None:
+    """Write the three networks and their description atomically; JSON-able data only besides tensors."""
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "networks": {role: _pack(net) for role, net in zip(ROLES, (G, D, G_ema), strict=True)},
+        "training_options": json.dumps(training_options),
+        "cur_nimg": int(cur_nimg),
+        "link_spec": json.dumps(link_spec),
+    }
+    with atomic_file(path) as file:
+        torch.save(data, file)
+
+
+def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Snapshot:
+    """Open a snapshot without running anything in it.
+
+    Raises SnapshotError for a missing, truncated, foreign or damaged file, and for one that names a class
+    outside `CLASSES` or whose tensors do not fit the networks it describes.
+    """
+    data = load_tensors(path, FORMAT, VERSION)
+    try:
+        nets = {role: _unpack(data["networks"][role]) for role in ROLES}
+        link_spec = json.loads(data["link_spec"])
+        options = json.loads(data["training_options"])
+        cur_nimg = int(data["cur_nimg"])
+    except Exception as error:
+        raise SnapshotError(f"{path}: damaged snapshot ({_reason(error)})") from error
+    for role in ("G", "G_ema"):
+        if link_spec is not None:
+            nets[role].link_spec = copy.deepcopy(link_spec)
+    nets = {role: net.to(device) for role, net in nets.items()}
+    return Snapshot(**nets, training_options=options, cur_nimg=cur_nimg, link_spec=link_spec)
+
+
+def load_tensors(path: str | os.PathLike[str], file_format: str, version: int) -> dict[str, Any]:
+    """Read a dict of tensors and plain data written by torch.save, and check its format and version.
+
+    Memory is bounded by the size of the file: archives with compressed or overlapping entries are refused.
+    """
+    if not Path(path).is_file():
+        raise SnapshotError(f"{path}: no such file")
+    try:
+        _check_archive(Path(path))
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise SnapshotError(f"{path}: not a readable {file_format} file ({_reason(error)})") from error
+    found = data.get("format") if isinstance(data, dict) else None
+    if found != file_format:
+        raise SnapshotError(f"{path}: format {found!r}, expected {file_format!r}")
+    if data.get("version") != version:
+        raise SnapshotError(f"{path}: version {data.get('version')!r}, this program reads {version}")
+    return data
+
+
+def _check_archive(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise ValueError("compressed entries")
+        if sum(entry.file_size for entry in entries) > path.stat().st_size:
+            raise ValueError("entries larger than the file")
+        # torch does not compare the checksums of what it maps, so bit rot would pass unseen.
+        broken = archive.testzip()
+        if broken is not None:
+            raise ValueError(f"checksum of {broken}")
+
+
+def _pack(net: Any) -> dict[str, Any]:
+    name = f"{type(net).__module__}.{type(net).__qualname__}"
+    public = next((c for c in CLASSES if util.get_object_by_name(c) is type(net)), None)
+    if public is None:
+        raise SnapshotError(f"cannot save a {name}: snapshots hold {', '.join(sorted(CLASSES))}")
+    # clone: a view would drag its whole storage into the file.
+    state = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
+    return {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs), "state": state}
+
+
+def _unpack(packed: dict[str, Any]) -> Any:
+    if packed["class_name"] not in CLASSES:
+        raise SnapshotError(f"class {packed['class_name']!r} is not allowed")
+    state = packed["state"]
+    if not all(isinstance(t, torch.Tensor) and t.is_contiguous() for t in state.values()):
+        raise SnapshotError("a tensor larger than its data")
+    # On the meta device the description costs no memory, however large it claims to be.
+    with torch.device("meta"):
+        net = util.construct_class_by_name(class_name=packed["class_name"], **json.loads(packed["init_kwargs"]))
+    check_state(net, state)
+    net.load_state_dict(state, assign=True)
+    return net.eval().requires_grad_(False)
+
+
+def check_state(net: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
+    """Raise SnapshotError listing every name, shape and type in `state` that does not fit `net`."""
+    expected = {key: (tuple(t.shape), t.dtype) for key, t in net.state_dict().items()}
+    given = {key: (tuple(t.shape), t.dtype) for key, t in state.items()}
+    problems = [f"{key} is missing" for key in expected if key not in given]
+    problems += [f"{key} is unexpected" for key in given if key not in expected]
+    problems += [
+        f"{key} is {_describe(given[key])}, expected {_describe(expected[key])}"
+        for key in expected
+        if key in given and given[key] != expected[key]
+    ]
+    if problems:
+        shown = "; ".join(problems[:20]) + (f"; and {len(problems) - 20} more" if len(problems) > 20 else "")
+        raise SnapshotError(f"{type(net).__name__}: {shown}")
+
+
+def _describe(shape_and_dtype: tuple[tuple[int, ...], torch.dtype]) -> str:
+    shape, dtype = shape_and_dtype
+    return f"{str(dtype).removeprefix('torch.')} {list(shape)}"
+
+
+def _reason(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return text.splitlines()[0][:300]

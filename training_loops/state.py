@@ -1,0 +1,139 @@
+"""The exact state of a run, so that it can go on as if it had never stopped: training-state.pt."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from training_loops.atomic import atomic_file
+from training_loops.snapshots import SnapshotError, check_state, load_tensors
+
+FORMAT = "training_loops.state"
+VERSION = 1
+
+
+@dataclass
+class Progress:
+    """How far a run is: images seen, optimizer iterations, ticks, and seconds of work in all its sessions."""
+
+    cur_nimg: int = 0
+    step: int = 0
+    tick: int = 0
+    elapsed: float = 0.0
+
+
+def random_state() -> dict[str, Any]:
+    """The states of the global generators (torch, numpy, random, current CUDA device) as tensors and numbers."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
+    version, words, second = random.getstate()
+    return {
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state() if torch.cuda.is_available() else None,
+        "numpy": [
+            str(kind),
+            torch.from_numpy(np.asarray(keys, dtype=np.int64)),
+            int(position),
+            int(has_gauss),
+            float(gauss),
+        ],
+        "python": [version, torch.tensor(words, dtype=torch.int64), second],
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    """Restore what `random_state` returned."""
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] is not None and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state["cuda"])
+    kind, keys, position, has_gauss, gauss = state["numpy"]
+    words32 = keys.numpy().astype(np.uint32)
+    np.random.set_state((kind, words32, position, has_gauss, gauss))  # noqa: NPY002
+    version, words, second = state["python"]
+    random.setstate((version, tuple(words.tolist()), second))
+
+
+@contextlib.contextmanager
+def preserved_random_state() -> Iterator[None]:
+    """Run the block without leaving a trace in the global generators."""
+    state = random_state()
+    try:
+        yield
+    finally:
+        set_random_state(state)
+
+
+def save_state(
+    path: str | os.PathLike[str],
+    *,
+    networks: dict[str, torch.nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer],
+    loss: Any,
+    progress: Progress,
+    options: dict[str, Any],
+    rank: int = 0,
+    num_gpus: int = 1,
+) -> None:
+    """Write the state atomically from rank 0; every rank must call, because each has its own random state."""
+    random_states: list[Any] = [random_state()]
+    if num_gpus > 1:
+        random_states = [None] * num_gpus
+        torch.distributed.all_gather_object(random_states, random_state())
+    if rank != 0:
+        return
+    data = {
+        "format": FORMAT,
+        "version": VERSION,
+        "progress": asdict(progress),
+        "options": json.dumps(options),
+        "networks": {name: net.state_dict() for name, net in networks.items()},
+        "optimizers": {name: opt.state_dict() for name, opt in optimizers.items()},
+        "loss": loss.state_dict() if hasattr(loss, "state_dict") else None,
+        "random": random_states,
+    }
+    with atomic_file(path) as file:
+        torch.save(data, file)
+
+
+def load_state(
+    path: str | os.PathLike[str],
+    *,
+    networks: dict[str, torch.nn.Module],
+    optimizers: dict[str, torch.optim.Optimizer],
+    loss: Any,
+    options: dict[str, Any],
+    rank: int = 0,
+) -> Progress:
+    """Restore everything `save_state` wrote and return how far the run was.
+
+    Raises SnapshotError for a damaged or foreign file and for a run with other `options`, naming the differences.
+    """
+    data = load_tensors(path, FORMAT, VERSION)
+    _check_options(path, json.loads(data["options"]), options)
+    try:
+        for name, net in networks.items():
+            check_state(net, data["networks"][name])
+            net.load_state_dict(data["networks"][name])
+        for name, opt in optimizers.items():
+            opt.load_state_dict(data["optimizers"][name])
+        if data["loss"] is not None:
+            loss.load_state_dict(data["loss"])
+        set_random_state(data["random"][rank])
+        return Progress(**data["progress"])
+    except Exception as error:
+        raise SnapshotError(f"{path}: damaged training state ({error})") from error
+
+
+def _check_options(path: str | os.PathLike[str], saved: dict[str, Any], given: dict[str, Any]) -> None:
+    given = json.loads(json.dumps(given))
+    different = sorted(key for key in saved.keys() | given.keys() if saved.get(key) != given.get(key))
+    if different:
+        shown = "; ".join(f"{key}: {saved.get(key)!r} then, {given.get(key)!r} now" for key in different)
+        raise SnapshotError(f"{path}: the run was started with other options ({shown})")

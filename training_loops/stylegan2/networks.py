@@ -1,0 +1,31 @@
+"""Every network class of StyleGAN2, under the names the public snapshots give them."""
+
+from training_loops.stylegan2.discriminator import (
+    Discriminator,
+    DiscriminatorBlock,
+    DiscriminatorEpilogue,
+    MinibatchStdLayer,
+)
+from training_loops.stylegan2.generator import (
+    Generator,
+    SynthesisBlock,
+    SynthesisLayer,
+    SynthesisNetwork,
+    ToRGBLayer,
+)
+from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer, MappingNetwork
+
+__all__ = [
+    "Conv2dLayer",
+    "Discriminator",
+    "DiscriminatorBlock",
+    "DiscriminatorEpilogue",
+    "FullyConnectedLayer",
+    "Generator",
+    "MappingNetwork",
+    "MinibatchStdLayer",
+    "SynthesisBlock",
+    "SynthesisLayer",
+    "SynthesisNetwork",
+    "ToRGBLayer",
+]

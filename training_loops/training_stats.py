@@ -1,0 +1,126 @@
+"""Statistics reported from anywhere in a training step, averaged per tick over all processes."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import torch
+
+_rank = 0
+_sync_device: torch.device | None = None
+_counters: dict[str, dict[torch.device, torch.Tensor]] = {}  # name -> device -> [num, sum, sum of squares]
+_totals: dict[str, torch.Tensor] = {}  # the same over all devices and ranks, float64 on the CPU
+
+
+def init_multiprocessing(rank: int, sync_device: torch.device | None) -> None:
+    """Set this process's rank and the device its sums are exchanged on; None keeps them to itself.
+
+    Call after ``torch.distributed.init_process_group`` and before the first ``Collector.update``.
+    """
+    global _rank, _sync_device
+    _rank = rank
+    _sync_device = sync_device
+
+
+def report(name: str, value: Any) -> Any:
+    """Add the scalars in `value` (number, sequence, array or tensor of any shape) to the statistic `name`.
+
+    Returns `value`. Every process must report the same names in the same order; an empty list reports
+    a name without scalars.
+    """
+    by_device = _counters.setdefault(name, {})
+    scalars = torch.as_tensor(value).detach()
+    if scalars.numel() == 0:
+        return value
+    flat = scalars.flatten().to(torch.float32)
+    moments = torch.stack([torch.full_like(flat[0], flat.numel()), flat.sum(), flat.square().sum()])
+    counter = by_device.get(moments.device)
+    if counter is None:
+        by_device[moments.device] = moments.to(torch.float64)
+    else:
+        counter.add_(moments)
+    return value
+
+
+def report0(name: str, value: Any) -> Any:
+    """Report from rank 0 alone; the other ranks' scalars are ignored. Returns `value`."""
+    report(name, value if _rank == 0 else [])
+    return value
+
+
+class Collector:
+    """Averages of the statistics reported between its last two calls of ``update``.
+
+    `regex` must match the whole name. With `keep_previous` a statistic nobody reported in a round keeps
+    the figures of the round before.
+    """
+
+    def __init__(self, regex: str = ".*", keep_previous: bool = True) -> None:
+        self._regex = re.compile(regex)
+        self._keep_previous = keep_previous
+        self._seen: dict[str, torch.Tensor] = {}
+        self._moments: dict[str, torch.Tensor] = {}
+        self.update()
+        self._moments.clear()
+
+    def names(self) -> list[str]:
+        """Names reported so far that match, in the order of their first report."""
+        return [name for name in _counters if self._regex.fullmatch(name)]
+
+    def update(self) -> None:
+        """Take up everything reported since the last call, in all processes."""
+        if not self._keep_previous:
+            self._moments.clear()
+        for name, total in _sync(self.names()).items():
+            delta = total - self._seen.get(name, 0.0)
+            self._seen[name] = total.clone()
+            if float(delta[0]) != 0:
+                self._moments[name] = delta
+
+    def num(self, name: str) -> int:
+        """How many scalars the last round had."""
+        return int(self._moments[name][0]) if name in self._moments else 0
+
+    def mean(self, name: str) -> float:
+        """Their mean, or NaN without scalars."""
+        if self.num(name) == 0:
+            return math.nan
+        moments = self._moments[name]
+        return float(moments[1] / moments[0])
+
+    def std(self, name: str) -> float:
+        """Their standard deviation (of the population), or NaN without scalars."""
+        num = self.num(name)
+        mean = self.mean(name)
+        if num == 0 or not math.isfinite(mean):
+            return math.nan
+        if num == 1:
+            return 0.0
+        moments = self._moments[name]
+        return math.sqrt(max(float(moments[2] / moments[0]) - mean * mean, 0.0))
+
+    def as_dict(self) -> dict[str, dict[str, float]]:
+        """``{name: {"num": int, "mean": float, "std": float}}`` for every matching name."""
+        return {n: {"num": self.num(n), "mean": self.mean(n), "std": self.std(n)} for n in self.names()}
+
+    def __getitem__(self, name: str) -> float:
+        return self.mean(name)
+
+
+def _sync(names: list[str]) -> dict[str, torch.Tensor]:
+    """Move the per-device counters into the totals of all processes and return those of `names`."""
+    if not names:
+        return {}
+    device = _sync_device or torch.device("cpu")
+    deltas = torch.zeros([len(names), 3], dtype=torch.float64, device=device)
+    for row, name in zip(deltas, names, strict=True):
+        for counter in _counters[name].values():
+            row.add_(counter.to(device))
+            counter.zero_()
+    if _sync_device is not None:
+        torch.distributed.all_reduce(deltas)
+    for name, delta in zip(names, deltas.cpu(), strict=True):
+        _totals[name] = _totals.get(name, torch.zeros(3, dtype=torch.float64)) + delta
+    return {name: _totals[name] for name in names}

@@ -1,0 +1,46 @@
+"""Small helpers every loop needs: classes by dotted name, and durations people can read."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+
+def get_object_by_name(name: str) -> Any:
+    """Return the object a dotted name means, such as ``torch.optim.Adam``.
+
+    Raises ValueError when no prefix of `name` imports or an attribute is missing; an import error inside
+    the named module itself is passed on, because it is that module's message that helps.
+    """
+    parts = name.split(".")
+    for split in range(len(parts) - 1, 0, -1):
+        module_name = ".".join(parts[:split])
+        try:
+            found: Any = importlib.import_module(module_name)
+        except ModuleNotFoundError as error:
+            if error.name is not None and (module_name + ".").startswith(error.name + "."):
+                continue
+            raise
+        for attribute in parts[split:]:
+            if not hasattr(found, attribute):
+                raise ValueError(f"class_name {name!r}: module {module_name!r} has no {attribute!r}")
+            found = getattr(found, attribute)
+        return found
+    raise ValueError(f"class_name {name!r}: expected a dotted name such as 'package.module.Class'")
+
+
+def construct_class_by_name(*args: Any, class_name: str, **kwargs: Any) -> Any:
+    """Call the class or function `class_name` means with the other arguments."""
+    return get_object_by_name(class_name)(*args, **kwargs)
+
+
+def format_time(seconds: float) -> str:
+    """Return `seconds` as ``12s``, ``3m 04s``, ``1h 02m 03s`` or ``2d 03h 04m``."""
+    s = round(seconds)
+    if s < 60:
+        return f"{s}s"
+    if s < 60 * 60:
+        return f"{s // 60}m {s % 60:02d}s"
+    if s < 24 * 60 * 60:
+        return f"{s // 3600}h {s // 60 % 60:02d}m {s % 60:02d}s"
+    return f"{s // 86400}d {s // 3600 % 24:02d}h {s // 60 % 60:02d}m"
