@@ -94,6 +94,7 @@ class LinkedGenerator:
         tensor = next(iter(generator.parameters()), torch.zeros([]))
         self.device = tensor.device
         self._label = label
+        self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         dim = getattr(generator, f"{self.spec.space}_dim")
         if dim != self.spec.dim:
             raise LinkGANError(
@@ -120,7 +121,7 @@ class LinkedGenerator:
     @torch.no_grad()
     def draw(self, seeds: Iterable[int]) -> Tensor:
         """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them."""
-        z = seeded_z(seeds, self.generator.z_dim).to(self.device)
+        z = seeded_z(seeds, self._z_dim).to(self.device)
         if self.spec.space == "z":
             return z.unsqueeze(1)
         return self.calls.map(z, self._labels(len(z)), self.truncation_psi)

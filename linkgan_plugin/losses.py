@@ -114,13 +114,16 @@ class LinkGANLoss:
             self._accumulate_link(phase, call)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a loop keeps to go on exactly: step counts and the process seed, as plain data."""
-        return {"steps": dict(self.clock.steps), "seed": self._seed}
+        """Return what a loop keeps to go on exactly: step counts, the process seed, and the base loss's own state."""
+        base = self.base.state_dict() if hasattr(self.base, "state_dict") else {}
+        return {"steps": dict(self.clock.steps), "seed": self._seed, "base": base}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`."""
         self.clock.steps = dict(state["steps"])
         self._seed = int(state["seed"])
+        if hasattr(self.base, "load_state_dict"):
+            self.base.load_state_dict(state["base"])
 
     # The regularizer
 

@@ -53,13 +53,16 @@ class GeneratorCalls:
         Raises:
             LinkGANError: the generator lacks one of the two; names which.
         """
-        missing = [name for name in ("mapping", "synthesis") if not hasattr(generator, name)]
+        halves = [getattr(generator, name, None) for name in ("mapping", "synthesis")]
+        missing = [
+            n for n, half in zip(("mapping", "synthesis"), halves, strict=True) if not isinstance(half, nn.Module)
+        ]
         if missing:
             raise LinkGANError(
                 f"{type(generator).__name__} has no {' and no '.join(missing)}; links need a generator that maps "
                 "z to an intermediate latent (G.mapping) and renders it (G.synthesis)"
             )
-        return cls(generator.mapping, generator.synthesis)
+        return cls(*(half for half in halves if isinstance(half, nn.Module)))
 
     @property
     def concatenates(self) -> bool:

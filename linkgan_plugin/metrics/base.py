@@ -165,8 +165,14 @@ def select(batch: PairBatch, rows: Tensor) -> PairBatch:
         reading = Reading(
             reading.original[keep], reading.linked[keep], reading.others[keep], reading.donor[keep], reading.owned
         )
-    parts = (batch.original, batch.donor, batch.linked, batch.others, batch.mask)
-    return PairBatch(*(part[rows] for part in parts), reading=reading)
+    return PairBatch(
+        original=batch.original[rows],
+        donor=batch.donor[rows],
+        linked=batch.linked[rows],
+        others=batch.others[rows],
+        mask=batch.mask[rows],
+        reading=reading,
+    )
 
 
 def as_figures(readings: Tensor) -> Array:

@@ -1,0 +1,346 @@
+"""LinkGANLoss: the host's training is untouched at weight 0, and only what is promised is added above it."""
+
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.generators import build_linked
+from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.losses import LinkGANLoss
+from linkgan_plugin.recipes import make_recipe
+from tests.toys import ToyGenerator, linked_weight
+
+SIZE, DIM, BATCH = 8, 8, 6
+SPEC = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=DIM)
+reported: dict[str, list[float]] = {}
+
+
+def _report(name: str, value: Tensor | float) -> None:
+    reported.setdefault(name, []).append(float(torch.as_tensor(value).mean()))
+
+
+training_stats = SimpleNamespace(report=_report)
+
+
+@pytest.fixture(autouse=True)
+def _fresh_statistics() -> None:
+    reported.clear()
+
+
+class ToyLoss:
+    """A host's loss in the stylegan3 dialect: raises the images' mean in G phases, with the host's random draws."""
+
+    r1_gamma = 7.0
+
+    def __init__(self, device, G, D=None, augment_pipe=None, scale=1.0) -> None:
+        self.G, self.scale, self.seen = G, scale, []
+
+    def accumulate_gradients(self, phase, real_img, real_c, gen_z, gen_c, gain, cur_nimg) -> None:
+        ws = self.G.mapping(gen_z, gen_c, update_emas=phase == "Dmain")
+        images = self.G.synthesis(ws)
+        self.seen.append(ws.detach().clone())
+        if phase.startswith("G"):
+            (images.mean() + torch.rand([]) * 1e-3).mul(gain * self.scale).backward()
+
+
+class OldToyLoss:
+    """A host's loss in the stylegan2-ada-pytorch dialect: separate halves and a `sync` flag."""
+
+    def __init__(self, device, G_mapping, G_synthesis, D=None, augment_pipe=None) -> None:
+        self.mapping, self.synthesis = G_mapping, G_synthesis
+
+    def accumulate_gradients(self, phase, real_img, real_c, gen_z, gen_c, sync, gain) -> None:
+        if phase.startswith("G"):
+            self.synthesis(self.mapping(gen_z, gen_c)).mean().mul(gain).backward()
+
+
+def toy(noise=0.0, seed=0):
+    weight = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(seed))
+    return ToyGenerator(weight, SIZE, noise)
+
+
+def link_loss(generator, base="ToyLoss", spec=SPEC, base_kwargs=None, **switches):
+    networks = (
+        {"G_mapping": generator.mapping, "G_synthesis": generator.synthesis}
+        if base == "OldToyLoss"
+        else {"G": generator, "D": None}
+    )
+    return LinkGANLoss(
+        "cpu",
+        link_spec=spec.to_json(),
+        recipe=make_recipe(**switches).to_json(),
+        base_class_name=f"{__name__}.{base}",
+        base_kwargs=base_kwargs,
+        **networks,
+    )
+
+
+def call(phase="Gmain", nimg=0, gain=1.0, seed=0, **dialect):
+    z = torch.randn(BATCH, DIM, generator=torch.Generator().manual_seed(seed))
+    dialect = dialect or {"cur_nimg": nimg}
+    return {"phase": phase, "real_img": None, "real_c": None, "gen_z": z, "gen_c": None, "gain": gain, **dialect}
+
+
+def train_embedded(loss_kwargs, steps=20):
+    """Train the embedded networks for some steps of the real schedule; returns every weight and the random state."""
+    from training_loops.stylegan2.networks import Discriminator, Generator
+    from training_loops.util import construct_class_by_name
+
+    torch.manual_seed(5)
+    shape = {"c_dim": 0, "img_resolution": 16, "img_channels": 3}
+    width = {"channel_base": 128, "channel_max": 16}
+    G = Generator(z_dim=DIM, w_dim=DIM, mapping_kwargs={"num_layers": 2}, **shape, **width).requires_grad_(False)
+    D = Discriminator(**shape, **width).requires_grad_(False)
+    with torch.no_grad():
+        for name, parameter in G.named_parameters():
+            if name.endswith("noise_strength"):
+                parameter.fill_(0.3)
+    loss = construct_class_by_name(**loss_kwargs, device=torch.device("cpu"), G=G, D=D, augment_pipe=None)
+    optimizers = {"G": torch.optim.Adam(G.parameters(), lr=0.01), "D": torch.optim.Adam(D.parameters(), lr=0.01)}
+    for step in range(steps):
+        phases = ["Gmain", "Dmain"] + (["Greg"] if step % 4 == 0 else []) + (["Dreg"] if step % 16 == 0 else [])
+        for phase in phases:
+            net, optimizer = (G, optimizers["G"]) if phase[0] == "G" else (D, optimizers["D"])
+            net.requires_grad_(True)
+            optimizer.zero_grad(set_to_none=True)
+            for _ in range(2):  # microbatches
+                loss.accumulate_gradients(
+                    phase=phase,
+                    real_img=torch.randn(4, 3, 16, 16),
+                    real_c=torch.zeros(4, 0),
+                    gen_z=torch.randn(4, DIM),
+                    gen_c=torch.zeros(4, 0),
+                    gain=1,
+                    cur_nimg=step * 8,
+                )
+            net.requires_grad_(False)
+            optimizer.step()
+    return {**{f"G.{k}": v for k, v in G.state_dict().items()}, **{f"D.{k}": v for k, v in D.state_dict().items()}}, (
+        torch.get_rng_state()
+    )
+
+
+HOST = {"r1_gamma": 1.0, "pl_weight": 2.0, "style_mixing_prob": 0.9}
+HOST_NAME = "training_loops.stylegan2.loss.StyleGAN2Loss"
+
+
+def embedded_kwargs(**switches):
+    return {
+        "class_name": "linkgan_plugin.losses.LinkGANLoss",
+        "link_spec": SPEC.to_json(),
+        "recipe": make_recipe(**switches).to_json(),
+        "base_class_name": HOST_NAME,
+        "base_kwargs": HOST,
+    }
+
+
+@pytest.mark.parametrize("recipe", ["default", "paper"])
+def test_weight_0_is_bitwise_the_host_alone_after_20_steps(recipe, monkeypatch):
+    from training_loops import training_stats as host_stats
+
+    names = []
+    plain, plain_random = train_embedded({"class_name": HOST_NAME, **HOST})
+    original = host_stats.report
+    monkeypatch.setattr(host_stats, "report", lambda name, value: names.append(name) or original(name, value))
+    linked, linked_random = train_embedded(embedded_kwargs(name=recipe, weight=0))
+    assert "Loss/link/left/share" in names, "the regularizer never ran, so nothing was tested"
+    assert plain.keys() == linked.keys()
+    assert all(torch.equal(plain[name], linked[name]) for name in plain)
+    assert torch.equal(plain_random, linked_random)
+
+
+def test_a_positive_weight_does_change_the_training_but_not_the_hosts_random_numbers():
+    plain, plain_random = train_embedded({"class_name": HOST_NAME, **HOST}, steps=5)
+    linked, linked_random = train_embedded(embedded_kwargs(), steps=5)
+    assert not torch.equal(plain["G.synthesis.b8.conv0.weight"], linked["G.synthesis.b8.conv0.weight"])
+    assert torch.equal(plain_random, linked_random)
+
+
+def test_training_twice_gives_the_same_weights():
+    first, _ = train_embedded(embedded_kwargs(mixing=0.5), steps=6)
+    second, _ = train_embedded(embedded_kwargs(mixing=0.5), steps=6)
+    assert all(torch.equal(first[name], second[name]) for name in first)
+
+
+def test_the_added_gradient_is_the_regularizers_times_weight_interval_and_gain():
+    def gradient(**switches):
+        generator = toy()
+        link_loss(generator, **switches).accumulate_gradients(**call(gain=switches.pop("gain", 1.0)))
+        return generator.synthesis.weight.grad.clone()
+
+    host = gradient(weight=0)
+    one = gradient(weight=1, interval=1) - host
+    assert one.abs().max() > 1e-4
+    assert torch.allclose(gradient(weight=3, interval=1) - host, 3 * one, atol=1e-6)
+    assert torch.allclose(gradient(weight=1, interval=4) - host, 4 * one, atol=1e-6)
+    assert torch.allclose(gradient(weight=1, interval=4, lazy_gain=False) - host, one, atol=1e-6)
+    assert torch.allclose(gradient(weight=1, interval=1, lambda_in=0, lambda_out=0) - host, 0 * one)
+
+
+def test_the_hosts_gain_scales_the_regularizer_too():
+    gradients = []
+    for gain in (1.0, 5.0):
+        generator = toy()
+        link_loss(generator).accumulate_gradients(**call(gain=gain))
+        gradients.append(generator.synthesis.weight.grad.clone())
+    assert torch.allclose(gradients[1], 5 * gradients[0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("dialect", ["cur_nimg", "sync"])
+def test_the_interval_counts_optimizer_steps_not_microbatches(dialect):
+    generator = toy()
+    loss = link_loss(generator, base="ToyLoss" if dialect == "cur_nimg" else "OldToyLoss", interval=3)
+    due = []
+    for step in range(7):
+        for part in range(2):
+            reported.clear()
+            keys = {"cur_nimg": step * 12} if dialect == "cur_nimg" else {"sync": part == 1}
+            loss.accumulate_gradients(**call(**keys))
+            due.append("Loss/link/loss" in reported)
+    assert due == [step % 3 == 0 for step in range(7) for _ in range(2)]
+
+
+def test_the_phase_switch_chooses_the_main_or_the_regularization_step():
+    for phase, wanted in (("main", ["Gmain", "Gboth"]), ("reg", ["Greg", "Gboth"])):
+        ran = []
+        for host_phase in ("Gmain", "Greg", "Gboth", "Dmain", "Dreg"):
+            reported.clear()
+            link_loss(toy(), phase=phase).accumulate_gradients(**call(host_phase))
+            if "Loss/link/loss" in reported:
+                ran.append(host_phase)
+        assert ran == wanted
+
+
+class NoiseWithoutMode(nn.Module):
+    """A synthesis whose randomness cannot be switched off, like jittered rays."""
+
+    def __init__(self, inner: nn.Module) -> None:
+        super().__init__()
+        self.inner = inner.weight
+
+    def forward(self, ws: Tensor) -> Tensor:
+        image = (ws[:, 0] @ self.inner.T).view(-1, 1, SIZE, SIZE)
+        return image + torch.rand_like(image)
+
+
+@pytest.mark.parametrize("synthesis", ["noise_mode", "free"])
+@pytest.mark.parametrize("reference", ["attached", "detached"])
+def test_pairs_share_their_noise_so_a_linked_generator_leaks_nothing(synthesis, reference):
+    generator = ToyGenerator(linked_weight([range(4), range(4, 8)], SIZE, DIM), SIZE, noise=1.0)
+    if synthesis == "free":
+        generator.synthesis = NoiseWithoutMode(generator.synthesis)
+    link_loss(generator, reference=reference, choice="all").accumulate_gradients(**call())
+    assert max(reported["Loss/link/left/leak"]) < 1e-12
+    assert max(reported["Loss/link/rest/leak"]) < 1e-12
+    assert min(reported["Loss/link/left/effect"]) > 1e-2
+
+
+def test_the_moving_average_of_w_stays_with_the_host():
+    generator = toy()
+    loss = link_loss(generator, mixing=1.0)
+    loss.accumulate_gradients(**call("Gmain"))
+    assert torch.equal(generator.mapping.w_avg, torch.zeros(DIM))
+
+
+def test_z_links_move_z():
+    generator = toy()
+    spec = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=DIM, space="z")
+    link_loss(generator, spec=spec).accumulate_gradients(**call())
+    assert reported["Loss/link/left/effect"][0] > 0
+
+
+def test_mixing_moves_one_block_of_the_given_share_of_samples():
+    generator = toy()
+    loss = link_loss(generator, mixing=0.5)
+    moved, rows = 0, 0
+    for step in range(60):
+        arguments = call("Dmain", nimg=step, seed=step)
+        loss.accumulate_gradients(**arguments)
+        plain = generator.mapping(arguments["gen_z"], None)
+        changed = (loss.base.seen[-1] != plain).any(dim=1)  # [N, D]
+        blocks = torch.stack([changed[:, :4].any(1), changed[:, 4:].any(1)], dim=1)
+        assert not blocks.all(dim=1).any(), "both blocks of a sample were moved"
+        moved, rows = moved + int(blocks.any(1).sum()), rows + BATCH
+    assert moved / rows == pytest.approx(0.5, abs=0.08)
+
+
+def test_no_hook_is_left_on_the_network_even_when_the_host_fails(monkeypatch):
+    generator = toy()
+    loss = link_loss(generator, mixing=0.5)
+    monkeypatch.setattr(loss.base, "accumulate_gradients", lambda **_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        loss.accumulate_gradients(**call())
+    assert not generator.mapping._forward_hooks
+    pickle.dumps(generator)
+
+
+def test_statistics_go_to_the_hosts_own_reporter():
+    link_loss(toy(), choice="all").accumulate_gradients(**call())
+    expected = {f"Loss/link/{name}/{what}" for name in ("left", "rest") for what in ("leak", "effect", "share")}
+    assert set(reported) == expected | {"Loss/link/loss"}
+
+
+def test_settings_are_read_off_the_hosts_loss():
+    loss = link_loss(toy(), base_kwargs={"scale": 2.0})
+    assert loss.r1_gamma == 7.0
+    assert loss.base.scale == 2.0
+
+
+def test_state_goes_on_with_the_same_draws():
+    first = link_loss(toy())
+    for step in range(5):
+        first.accumulate_gradients(**call(nimg=step))
+    second = link_loss(toy())
+    second.load_state_dict(first.state_dict())
+    for loss in (first, second):
+        reported.clear()
+        loss.accumulate_gradients(**call(nimg=8, phase="Gmain"))
+        for step in range(9, 12):
+            loss.accumulate_gradients(**call(nimg=step))
+        assert len(reported["Loss/link/loss"]) == 1
+        loss.result = dict(reported)
+    assert first.result == second.result
+
+
+def test_a_spec_for_another_width_is_refused_with_both_numbers():
+    with pytest.raises(LinkGANError, match=r"divides 12 axes but this generator has w_dim = 8"):
+        link_loss(toy(), spec=LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=12))
+
+
+def test_an_unknown_host_loss_is_named():
+    with pytest.raises(LinkGANError, match=r"no\.such\.Loss"):
+        LinkGANLoss(
+            "cpu", link_spec=SPEC.to_json(), recipe=make_recipe().to_json(), base_class_name="no.such.Loss", G=toy()
+        )
+
+
+def test_the_generator_function_sets_the_spec_as_plain_data():
+    generator = build_linked(
+        base_class_name="tests.toys.ToyGenerator", link_spec=SPEC.to_json(), weight=torch.ones(64, DIM), size=SIZE
+    )
+    assert type(generator) is ToyGenerator
+    assert pickle.loads(pickle.dumps(generator)).link_spec == SPEC.to_json()
+
+
+@pytest.mark.parametrize(
+    ("switches", "message"),
+    [
+        ({"weight": -1}, "weight is -1"),
+        ({"interval": 0}, "interval is 0"),
+        ({"mixing": 1.5}, "mixing is 1.5"),
+        ({"batch": 0}, "batch is 0"),
+        ({"form": "cubed"}, "form 'cubed' is unknown; known: share, squared"),
+        ({"name": "papper"}, "did you mean 'paper'"),
+        ({"weigth": 1}, "did you mean 'weight'"),
+        ({"form": "squared", "rest_floor": 0.1}, "needs form 'share'"),
+    ],
+)
+def test_wrong_switches_are_named_with_their_range(switches, message):
+    with pytest.raises(LinkGANError, match=message.replace(".", r"\.")):
+        make_recipe(**switches)
