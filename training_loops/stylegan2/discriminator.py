@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training_loops.stylegan2 import ops
+from training_loops.stylegan2 import ops, resample
 from training_loops.stylegan2.generator import block_resolutions, check_architecture
 from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer, MappingNetwork
 
@@ -45,8 +45,8 @@ class DiscriminatorBlock(nn.Module):
         self.architecture = architecture
         self.use_fp16 = use_fp16
         self.channels_last = use_fp16 and fp16_channels_last
-        self.taps = ops.parse_taps(resample_filter)
-        self.register_buffer("resample_filter", ops.filter_buffer(self.taps))
+        self.taps = resample.parse_taps(resample_filter)
+        self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         self.num_layers = 0
         self.has_fromrgb = in_channels == 0 or architecture == "skip"
         resampled: dict[str, Any] = {"down": 2, "resample_filter": resample_filter}
@@ -66,16 +66,17 @@ class DiscriminatorBlock(nn.Module):
             self.skip = layer(tmp_channels, out_channels, 1, bias=False, **resampled)
 
     def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
-        half = self.use_fp16 and not force_fp32 and (x if x is not None else img).device.type == "cuda"  # type: ignore[union-attr]
+        device = self.conv0.weight.device
+        half = self.use_fp16 and not force_fp32 and device.type == "cuda"
         dtype = torch.float16 if half else self.conv0.weight.dtype
-        memory_format = torch.channels_last if self.channels_last and half else torch.contiguous_format
+        memory_format = ops.memory_format(device, self.channels_last and half)
         if x is not None:
             x = x.to(dtype=dtype, memory_format=memory_format)
         if self.has_fromrgb:
             assert img is not None
             rgb = self.fromrgb(img.to(dtype=dtype, memory_format=memory_format))
             x = rgb if x is None else x + rgb
-            img = ops.downsample2d(img, self.taps) if self.architecture == "skip" else None
+            img = resample.downsample2d(img, self.taps) if self.architecture == "skip" else None
         if self.architecture != "resnet":
             return self.conv1(self.conv0(x)), img
         gain = math.sqrt(0.5)
@@ -141,7 +142,7 @@ class DiscriminatorEpilogue(nn.Module):
         self.out = FullyConnectedLayer(in_channels, 1 if cmap_dim == 0 else cmap_dim)
 
     def forward(self, x: Tensor, img: Tensor | None, cmap: Tensor | None) -> Tensor:
-        x = x.to(dtype=self.fc.weight.dtype, memory_format=torch.contiguous_format)
+        x = x.to(self.fc.weight.dtype)
         if self.architecture == "skip":
             assert img is not None
             x = x + self.fromrgb(img.to(x.dtype))

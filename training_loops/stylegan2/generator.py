@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training_loops.stylegan2 import ops
+from training_loops.stylegan2 import ops, resample
 from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer, MappingNetwork
 
 NOISE_MODES = ("random", "const", "none")
@@ -67,8 +67,8 @@ class SynthesisLayer(nn.Module):
         self.use_noise = use_noise
         self.activation = activation
         self.conv_clamp = conv_clamp
-        self.taps = ops.parse_taps(resample_filter)
-        self.register_buffer("resample_filter", ops.filter_buffer(self.taps))
+        self.taps = resample.parse_taps(resample_filter)
+        self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         self._act = ops.activation(activation)
         self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
         memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -113,7 +113,7 @@ class SynthesisLayer(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, resolution={self.resolution}, up={self.up}"
 
 
-def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, up_taps: ops.Taps | None, gain: float) -> Tensor:
+def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, up_taps: resample.Taps | None, gain: float) -> Tensor:
     """Demodulated convolution of x [N, I, H, W] by weight [O, I, k, k] and styles [N, I], times `gain`."""
     if x.dtype == torch.float16:
         # Scales cancel in the normalisation; bounding them keeps sums inside the range of float16.
@@ -127,9 +127,9 @@ def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, up_taps: ops.Tap
     return y * demodulation.to(x.dtype)[:, :, None, None]
 
 
-def _convolve(x: Tensor, weight: Tensor, up_taps: ops.Taps | None) -> Tensor:
+def _convolve(x: Tensor, weight: Tensor, up_taps: resample.Taps | None) -> Tensor:
     if up_taps is not None:
-        return ops.conv2d_up(x, weight, up_taps)
+        return resample.conv2d_up(x, weight, up_taps)
     return F.conv2d(x, weight, padding=weight.shape[2] // 2)
 
 
@@ -193,8 +193,8 @@ class SynthesisBlock(nn.Module):
         self.use_fp16 = use_fp16
         self.channels_last = use_fp16 and fp16_channels_last
         self.fused_modconv_default = fused_modconv_default
-        self.taps = ops.parse_taps(resample_filter)
-        self.register_buffer("resample_filter", ops.filter_buffer(self.taps))
+        self.taps = resample.parse_taps(resample_filter)
+        self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         shared: dict[str, Any] = {"conv_clamp": conv_clamp, "channels_last": self.channels_last}
         if in_channels == 0:
             self.const = nn.Parameter(torch.randn([out_channels, resolution, resolution]))
@@ -240,7 +240,7 @@ class SynthesisBlock(nn.Module):
         styles = iter(ws.unbind(dim=1))
         half = self.use_fp16 and not force_fp32 and ws.device.type == "cuda"
         dtype = torch.float16 if half else self.conv1.weight.dtype
-        memory_format = torch.channels_last if self.channels_last and half else torch.contiguous_format
+        memory_format = ops.memory_format(ws.device, self.channels_last and half)
         if x is None:
             x = self.const.to(dtype).unsqueeze(0).expand(ws.shape[0], -1, -1, -1)
             x = self.conv1(x.contiguous(memory_format=memory_format), next(styles), **layer_kwargs)
@@ -252,7 +252,7 @@ class SynthesisBlock(nn.Module):
             x = self.conv1(x, next(styles), gain=gain, **layer_kwargs)
             x = x if residual is None else x + residual
         if img is not None:
-            img = ops.upsample2d(img, self.taps)
+            img = resample.upsample2d(img, self.taps)
         if self.has_torgb:
             rgb = self.torgb(x, next(styles)).to(ws.dtype)
             img = rgb if img is None else img + rgb

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training_loops.stylegan2 import ops
+from training_loops.stylegan2 import ops, resample
 
 MAX_LAYERS = 64  # a limit no real model meets, so that a damaged file cannot ask for a billion layers
 
@@ -81,8 +81,8 @@ class Conv2dLayer(nn.Module):
         self.up = up
         self.down = down
         self.conv_clamp = conv_clamp
-        self.taps = ops.parse_taps(resample_filter)
-        self.register_buffer("resample_filter", ops.filter_buffer(self.taps))
+        self.taps = resample.parse_taps(resample_filter)
+        self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
         self._act = ops.activation(activation)
         memory_format = torch.channels_last if channels_last else torch.contiguous_format
@@ -107,15 +107,10 @@ class Conv2dLayer(nn.Module):
         return y if self.conv_clamp is None else y.clamp(-self.conv_clamp * gain, self.conv_clamp * gain)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        # A 1x1 kernel commutes with the filter: convolve on the smaller image.
         if self.up == 2:
-            if self.kernel_size == 1:
-                return ops.upsample2d(F.conv2d(x, weight), self.taps)
-            return ops.conv2d_up(x, weight, self.taps)
-        if self.down == 2 and self.kernel_size == 1:
-            return F.conv2d(ops.downsample2d(x, self.taps), weight, bias)
+            return resample.conv2d_up(x, weight, self.taps)
         if self.down == 2:
-            return ops.conv2d_down(x, weight, bias, self.taps)
+            return resample.conv2d_down(x, weight, bias, self.taps)
         return F.conv2d(x, weight, bias, padding=self.kernel_size // 2)
 
     def extra_repr(self) -> str:
