@@ -73,7 +73,7 @@ class LinkGANLoss:
         self.perturb = registry.load("perturbations", self.recipe.perturb)
         self.moves = self._make_moves()
         self.clock = StepClock(self.host)
-        self._seed = torch.initial_seed()
+        self._seed: int | None = None
         self._check_dimensions()
 
     def __getattr__(self, name: str) -> Any:
@@ -121,7 +121,7 @@ class LinkGANLoss:
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`."""
         self.clock.steps = dict(state["steps"])
-        self._seed = int(state["seed"])
+        self._seed = state["seed"]
         if hasattr(self.base, "load_state_dict"):
             self.base.load_state_dict(state["base"])
 
@@ -171,6 +171,9 @@ class LinkGANLoss:
 
     def _random(self, stream: str, phase: str) -> torch.Generator:
         """Return a generator that depends on seed, phase, step and microbatch alone."""
+        if self._seed is None:
+            # Asked for late, because loops seed each rank for itself only after building networks and losses.
+            self._seed = torch.initial_seed()
         key = [self._seed, zlib.crc32(f"{stream}/{phase}".encode()), self.clock.step(phase), self.clock.round(phase)]
         seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
         return torch.Generator(device=self.device).manual_seed(seed)

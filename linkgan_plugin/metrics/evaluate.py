@@ -22,6 +22,8 @@ from .estimate import Estimate
 MIN_PIXELS = 0.5
 # Seeds of donors start here, so that no image is ever its own donor.
 DONOR_OFFSET = 1 << 20
+# Images over which a region's place is averaged, to tell which attributes it owns.
+OWNERSHIP_SEEDS = 32
 
 
 class Reader(Protocol):
@@ -96,9 +98,10 @@ def evaluate(
     classes = metric_classes(metrics, with_reader=reader is not None)
     tables = {name: [cls() for cls in classes] for name in generator.spec.names}
     skipped = dict.fromkeys(tables, 0)
+    owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
     for start in range(0, pairs, batch):
         seeds = range(seed + start, seed + min(start + batch, pairs))
-        for name, shown, absent in _batches(generator, seeds, reader):
+        for name, shown, absent in _batches(generator, seeds, reader, owned):
             skipped[name] += absent
             if shown is not None:
                 for metric in tables[name]:
@@ -110,8 +113,14 @@ def evaluate(
     }
 
 
+def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
+    """Return link name -> bool [A]: whose pixels lie in the region, by its mean place over some images."""
+    regions = generator.spec.region_masks(Scene(generator.render(generator.draw(seeds))))
+    return {name: reader.owned(regions[row].mean(dim=[0, 1])) for row, name in enumerate(generator.spec.names)}
+
+
 def _batches(
-    generator: LinkedGenerator, seeds: range, reader: Reader | None
+    generator: LinkedGenerator, seeds: range, reader: Reader | None, owned: dict[str, np.ndarray]
 ) -> Iterable[tuple[str, PairBatch | None, int]]:
     """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
     latents = generator.draw(seeds)
@@ -128,8 +137,7 @@ def _batches(
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None
         if reader is not None and read is not None and read_original is not None and read_donor is not None:
-            owned = reader.owned(mask.mean(dim=[0, 1]))
-            reading = Reading(read_original, read(linked), read(others), read_donor, owned)
+            reading = Reading(read_original, read(linked), read(others), read_donor, owned[name])
         batch = PairBatch(original, donor, linked, others, mask, reading)
         absent = int((~present).sum())
         yield name, select(batch, present) if absent < len(original) else None, absent

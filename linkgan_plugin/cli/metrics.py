@@ -1,0 +1,140 @@
+"""`linkgan metrics`: region metrics of a snapshot, beside an unlinked one's when given."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .params import command_line, existing_file, existing_path
+
+if TYPE_CHECKING:
+    from ..metrics.evaluate import LinkResult
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan metrics runs/demo/linked/network-snapshot-000076.pt
+  linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
+  linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
+"""
+)
+@click.argument("snapshot", type=existing_file)
+@click.option("--baseline", type=existing_file, help="Snapshot to measure on the same axes and regions.")
+@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own.")
+@click.option("--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True)
+@click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
+@click.option("--metric", "names", multiple=True, help="Only these metrics; see `linkgan plugins`.")
+@click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True)
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--data", type=existing_path, help="Data set for quality and attributes; else the one trained on.")
+@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
+@click.option("--device", default="cpu", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line, as the hosts' metric files have it.")
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Append the JSON line to this file.")
+def metrics(
+    snapshot: Path,
+    baseline: Path | None,
+    links: tuple[str, ...],
+    link_space: str,
+    link_overlap: bool,
+    names: tuple[str, ...],
+    pairs: int,
+    batch: int,
+    seed: int,
+    data: Path | None,
+    quality_images: int,
+    device: str,
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    """Measure how far each link's axes change their region, and nothing else.
+
+    Every figure comes with its standard error over seeded pairs. With --baseline, the same axes and regions are
+    measured on an unlinked network: a ratio means little alone.
+    """
+    from tqdm import tqdm
+
+    from training_loops.data.folder import ImageFolderDataset
+
+    from ..generators import LinkedGenerator
+    from ..metrics.evaluate import evaluate
+    from ..metrics.quality import measure_quality
+    from ..metrics.readers import reader_for
+    from ..networks import load_network
+
+    started = time.time()
+    network = load_network(snapshot, device)
+    spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
+    data = data or network.data_path
+    reader = reader_for(data, device)
+    dataset = ImageFolderDataset(data) if data is not None and quality_images else None
+    subjects = {"results": network} | ({"baseline": load_network(baseline, device)} if baseline else {})
+    line: dict[str, Any] = {}
+    tables: dict[str, dict[str, LinkResult]] = {}
+    with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
+        for name, subject in subjects.items():
+            generator = LinkedGenerator(subject.generator, spec)
+            tables[name] = evaluate(
+                generator,
+                pairs=pairs,
+                batch=batch,
+                seed=seed,
+                metrics=names or None,
+                reader=reader,
+                progress=bar.update,
+            )
+            line[name], line[f"{name}_stderr"] = flat(tables[name])
+            if dataset is not None:
+                quality = measure_quality(generator, dataset, reader, images=quality_images)
+                line[name]["quality"], line["quality_kind"] = quality.value, quality.kind
+    line |= {
+        "metric": f"link{pairs}",
+        "pairs": pairs,
+        "skipped": {link: result.skipped for link, result in tables["results"].items()},
+        "seed": seed,
+        "snapshot_pkl": str(snapshot),
+        "baseline_pkl": str(baseline) if baseline else None,
+        "link_spec": spec.to_json(),
+        "command": command_line(),
+        "total_time": time.time() - started,
+        "timestamp": time.time(),
+    }
+    text = json.dumps(line)
+    if out is not None:
+        with open(out, "a", encoding="utf-8") as file:
+            file.write(text + "\n")
+    click.echo(text if as_json else table(line, list(tables)))
+
+
+def flat(results: dict[str, LinkResult]) -> tuple[dict[str, float | None], dict[str, float | None]]:
+    """Return ``link/key -> value`` and ``link/key -> standard error``."""
+    estimates = {f"{link}/{key}": e for link, r in results.items() for key, e in r.estimates.items()}
+    return {key: e.value for key, e in estimates.items()}, {key: e.stderr for key, e in estimates.items()}
+
+
+def table(line: dict[str, Any], columns: list[str]) -> str:
+    """Return the figures as text, one row each, the baseline beside."""
+    heads = {"results": "this network", "baseline": "baseline"}
+    rows = [["", *(heads[name] for name in columns)]]
+    for key in line["results"]:
+        rows.append([key, *(_cell(line, name, key) for name in columns)])
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    skipped = {link: count for link, count in line["skipped"].items() if count}
+    notes = [f"{count} of {line['pairs']} pairs without region {link}" for link, count in skipped.items()]
+    if "quality_kind" in line:
+        notes.append(f"quality: {line['quality_kind']}, lower is better")
+    return "\n".join([text, *notes])
+
+
+def _cell(line: dict[str, Any], name: str, key: str) -> str:
+    value, error = line[name].get(key), line.get(f"{name}_stderr", {}).get(key)
+    if value is None:
+        return "n/a"
+    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"

@@ -1,0 +1,180 @@
+"""`linkgan train`: the embedded host's training command, with the link flags that a real host takes."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .link_options import link_options, take_link_options
+from .params import existing_file, existing_path
+
+EPILOG = """\b
+Examples:
+  # A linked generator of your own pictures, on a laptop
+  linkgan train --data photos.zip --outdir runs --loss=linkgan --link 'lower=auto@box(0,0.5,1,1)'
+\b
+  # Two links, the paper's recipe, region metrics at every snapshot
+  linkgan train --data faces.zip --outdir runs --loss=linkgan --link-recipe paper --metrics link2k \\
+      --link 'eyes=16@eyes' --link 'mouth=8@mouth'
+\b
+  # Links added to a trained generator
+  linkgan train --data faces.zip --outdir runs --resume network-snapshot-000060.pt --kimg 20 \\
+      --loss=linkgan --link 'eyes=16@eyes'
+\b
+  # Go on with a run that was stopped
+  linkgan train --continue runs/00000-faces-tiny-linked
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--data", type=existing_path, help="Zip or folder of PNGs in the hosts' format.")
+@click.option("--outdir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Runs folder.")
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Exact folder of this run, instead of a new number.")
+@click.option("--continue", "continued", type=existing_path, metavar="RUN", help="Go on with a stopped run, exactly.")
+@click.option("--cfg", type=click.Choice(["tiny", "small", "stylegan2"]), default="tiny", show_default=True)
+@click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
+@click.option("--batch", type=click.IntRange(1), help="Images per step.")
+@click.option("--batch-gpu", type=click.IntRange(1), help="Images at a time.")
+@click.option("--resume", type=existing_file, help="Snapshot to start from.")
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--cond", is_flag=True, help="Train on the data's labels.")
+@click.option("--mirror", is_flag=True, help="Add mirrored images.")
+@click.option("--max-size", type=click.IntRange(1), help="Use at most this many images.")
+@click.option("--gamma", type=float, help="R1 weight.")
+@click.option("--pl-weight", type=float, help="Path length weight.")
+@click.option("--style-mixing", type=float, help="Style mixing probability.")
+@click.option("--cbase", type=click.IntRange(1), help="Capacity multiplier.")
+@click.option("--cmax", type=click.IntRange(1), help="Most feature maps.")
+@click.option("--z-dim", type=click.IntRange(1))
+@click.option("--w-dim", type=click.IntRange(1))
+@click.option("--map-depth", type=click.IntRange(1), help="Layers of the mapping network.")
+@click.option("--mbstd-group", type=click.IntRange(1), help="Minibatch standard deviation group.")
+@click.option("--noise/--no-noise", default=None, help="Noise inputs.")
+@click.option("--glr", type=float, help="Learning rate of G.")
+@click.option("--dlr", type=float, help="Learning rate of D.")
+@click.option("--lr-final", type=float, help="Share of the learning rate left at the end of the last quarter.")
+@click.option("--ema-kimg", type=float, help="Half-life of the averaged generator, in thousand images.")
+@click.option("--freezed", type=click.IntRange(0), default=0, show_default=True, help="Frozen layers of D.")
+@click.option("--metrics", default="", metavar="NAMES", help="Metrics at every snapshot, comma separated, e.g. link2k.")
+@click.option("--tick", type=float, help="Thousand images between two lines of statistics.")
+@click.option("--snap", type=click.IntRange(1), help="Ticks between two snapshots.")
+@click.option("--fp32", is_flag=True, help="Single precision everywhere.")
+@click.option("--nobench", is_flag=True, help="No cuDNN benchmarking.")
+@click.option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@click.option("--threads", type=click.IntRange(1), help="CPU threads.")
+@click.option("--dry-run", is_flag=True, help="Print the training options and stop.")
+@click.option("--quiet", is_flag=True, help="No progress bar.")
+@link_options
+def train(**values: Any) -> None:
+    """Train the embedded StyleGAN2 on your pictures; with --loss=linkgan, link latent axes to regions."""
+    import json
+
+    from training_loops.stylegan2.training_loop import OPTIONS_FILE, read_options, training_loop
+
+    links = take_link_options(values)
+    run_dir, continued, outdir = values.pop("run_dir"), values.pop("continued"), values.pop("outdir")
+    device, quiet, dry_run = values.pop("device"), values.pop("quiet"), values.pop("dry_run")
+    if continued is not None:
+        options, run_dir = read_options(continued), continued
+    else:
+        options = make_options(values, links)
+        run_dir = run_dir or next_run_dir(outdir, options, linked=links["loss"] is not None)
+        if (run_dir / OPTIONS_FILE).exists():
+            raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
+    if dry_run:
+        click.echo(json.dumps(options, indent=2))
+        return
+    register_metrics(options["metrics"])
+    with progress_bar(quiet) as on_progress:
+        result = training_loop(
+            **options,
+            run_dir=run_dir,
+            restart=continued is not None,
+            device=device,
+            verbose=quiet,
+            progress_fn=on_progress,
+            abort_fn=abort_with_parent(),
+        )
+    if not result.finished:
+        click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; go on with: linkgan train --continue {run_dir}")
+        raise click.exceptions.Exit(130)
+    click.echo(f"wrote {result.snapshot}")
+
+
+def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:
+    """Return the training options of a new run, links and all.
+
+    Raises:
+        ValueError (LinkGANError for links): an option is wrong; names it.
+    """
+    from training_loops.stylegan2.presets import build_options
+
+    from ..errors import LinkGANError
+    from ..hosts.options import turn_on
+    from ..recipes import make_recipe
+
+    if values["data"] is None:
+        raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
+    values["metrics"] = [name for name in values["metrics"].split(",") if name]
+    options = build_options(**values)
+    if links["loss"] is None:
+        if links["links"]:
+            raise LinkGANError("--link does nothing without a loss that trains it; add --loss=linkgan")
+        return options
+    turn_on(
+        options,
+        loss=links["loss"],
+        links=links["links"],
+        recipe=make_recipe(links["recipe_name"], **links["switches"]),
+        space=links["space"],
+        allow_overlap=links["allow_overlap"],
+    )
+    return options
+
+
+def next_run_dir(outdir: Path, options: dict[str, Any], *, linked: bool) -> Path:
+    """Return ``outdir/NNNNN-data-batchB[-linked]`` with the next free number, as the hosts name their runs."""
+    taken = [int(m[1]) for p in outdir.glob("*-*") if (m := re.match(r"(\d{5})-", p.name))]
+    name = Path(options["training_set_kwargs"]["path"]).stem
+    kind = "-linked" if linked else ""
+    return outdir / f"{max(taken, default=-1) + 1:05d}-{name}-batch{options['batch_size']}{kind}"
+
+
+def register_metrics(names: list[str]) -> None:
+    """Make the region metrics known to the embedded host's metric runner, where any is asked for."""
+    if names:
+        from training_loops import metrics
+
+        from ..metrics.runner import register
+
+        register(metrics.register_metric)
+
+
+@contextmanager
+def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
+    """Give the training loop a callback that drives a bar with the time left; silent when `quiet`."""
+    from tqdm import tqdm
+
+    with tqdm(unit="img", unit_scale=True, disable=quiet, smoothing=0.05) as bar:
+
+        def show(done: int, total: int) -> None:
+            if bar.total is None:
+                bar.reset(total)
+                bar.initial = bar.n = done
+            bar.update(done - bar.n)
+
+        yield show
+
+
+def abort_with_parent() -> Callable[[], bool] | None:
+    """Return a test for "the demo that started this run is gone", so that no orphan goes on writing to its folder."""
+    if "LINKGAN_STOP_WITH_PARENT" not in os.environ:
+        return None
+    parent = os.getppid()
+    return lambda: os.getppid() != parent

@@ -1,0 +1,81 @@
+"""Quality proxies: how far generated images are from the data. Neither is FID, and neither may be called so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from training_loops.data.folder import ImageFolderDataset
+
+from ..generators import LinkedGenerator
+from .frechet import FeatureStats, frechet_distance
+from .readers import ProceduralReader
+from .swd import sliced_wasserstein
+
+# Seeds of the images that quality is measured on; apart from those of the pairs.
+FIRST_SEED = 1 << 24
+_BATCH = 128
+
+
+@dataclass(frozen=True)
+class Quality:
+    """A distance to the data, lower is better; comparable only within one data set and one `kind`."""
+
+    READER: ClassVar[str] = "Frechet distance of the attribute reader's features (not FID)"
+    SWD: ClassVar[str] = "sliced Wasserstein distance of Laplacian pyramid patches (not FID)"
+
+    value: float
+    kind: str
+    images: int
+
+
+def measure_quality(
+    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: ProceduralReader | None, *, images: int
+) -> Quality:
+    """Measure by the reader where the data has one, else by patches.
+
+    Args:
+        generator: the network. dataset: its data. images: how many are generated, and at most how many are read.
+    """
+    if reader is not None:
+        return reader_quality(generator, dataset, reader, images=images)
+    return patch_quality(generator, dataset, images=images)
+
+
+def reader_quality(
+    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: ProceduralReader, *, images: int
+) -> Quality:
+    """Frechet distance between the reader's features of generated images and of the data."""
+    real, fake = FeatureStats(), FeatureStats()
+    for batch in _real(dataset, images):
+        real.append(reader.features(batch))
+    for batch in _generated(generator, images):
+        fake.append(reader.features(batch))
+    return Quality(frechet_distance(real, fake), Quality.READER, images)
+
+
+def patch_quality(generator: LinkedGenerator, dataset: ImageFolderDataset, *, images: int) -> Quality:
+    """Sliced Wasserstein distance, mean over the pyramid's levels; needs no trained network."""
+    count = min(images, len(dataset))
+    real = torch.cat(list(_real(dataset, count)))
+    fake = torch.cat(list(_generated(generator, count))).cpu()
+    return Quality(float(np.mean(sliced_wasserstein(real, fake))), Quality.SWD, count)
+
+
+@torch.no_grad()
+def _generated(generator: LinkedGenerator, images: int) -> Iterator[Tensor]:
+    for start in range(0, images, _BATCH):
+        stop = min(start + _BATCH, images)
+        yield generator.sample(range(FIRST_SEED + start, FIRST_SEED + stop)).images.clamp(-1, 1)
+
+
+def _real(dataset: ImageFolderDataset, images: int) -> Iterator[Tensor]:
+    order = np.random.default_rng(0).permutation(len(dataset))[:images]
+    for rows in np.array_split(order, max(1, len(order) // _BATCH)):
+        pixels, _ = dataset.batch(rows)
+        yield torch.from_numpy(pixels).float() / 127.5 - 1

@@ -1,0 +1,55 @@
+"""Readers: which networks read attributes from images of a data set, and which attributes a region owns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training_loops.data import faces
+from training_loops.data.archive import ArchiveReader, DatasetError
+
+from .face_reader import FaceReader, load_reader
+
+# A part belongs to a region when at least this share of its pixels lies inside.
+OWNED_SHARE = 0.5
+# Renders over which the parts' places are averaged.
+_RENDERS, _SIZE = 256, 64
+
+
+class ProceduralReader:
+    """Reads the procedural faces' attributes; an attribute belongs to the region that holds its part."""
+
+    def __init__(self, network: FaceReader) -> None:
+        self.network = network
+        _, masks = faces.render(faces.sample_attributes(_RENDERS, seed=0), _SIZE)
+        self._parts = masks.mean(dim=0)  # [parts, S, S]
+
+    def attributes(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1] -> attributes [N, A], nominally in [0, 1]."""
+        return self.network.attributes(images)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, 3, H, W] in [-1, 1] -> features [N, 48] for the quality proxy."""
+        return self.network.features(images)
+
+    def owned(self, mask: Tensor) -> np.ndarray:
+        """Region mask [H, W] in [0, 1] -> bool [A], the attributes whose part lies in the region."""
+        region = F.interpolate(mask.detach().cpu().float()[None, None], size=(_SIZE, _SIZE), mode="area")[0]
+        share = (self._parts * region).sum(dim=[1, 2]) / self._parts.sum(dim=[1, 2])
+        inside = {part for part, value in zip(faces.PARTS, share.tolist(), strict=True) if value >= OWNED_SHARE}
+        return np.array([attribute.part in inside for attribute in faces.ATTRIBUTES])
+
+
+def reader_for(data: Path | str | None, device: torch.device | str = "cpu") -> ProceduralReader | None:
+    """Return the reader of a data set, or None where it has none (any but the procedural faces)."""
+    if data is None or not Path(data).exists():
+        return None
+    try:
+        with_attributes = "attributes.json" in ArchiveReader(data).names
+    except DatasetError:
+        return None
+    return ProceduralReader(load_reader(device)) if with_attributes else None
