@@ -48,7 +48,7 @@ def find(kind: str, name: str) -> Entry:
     if not found:
         raise LinkGANError(f"no plugin '{name}' among the {kind}; {suggest(name, names(kind))}")
     if len(found) > 1:
-        rivals = " and ".join(f"{entry.distribution} {entry.version}" for entry in found)
+        rivals = " and by ".join(f"{entry.distribution} {entry.version}" for entry in found)
         raise LinkGANError(f"'{name}' of {kind} is registered by {rivals}: uninstall one of them")
     return found[0]
 
@@ -65,10 +65,10 @@ def load(kind: str, name: str) -> Any:
         raise LinkGANError(f"plugin {entry} does not load: {type(error).__name__}: {error}") from error
 
 
-def check(entry: Entry) -> str | None:
-    """Import `entry` and return None when it loads under its name, else the reason why it does not."""
+def check(entry: Entry, *, importing: bool = True) -> str | None:
+    """Return None when `entry` can be used under its name, else why not; without `importing`, by its name alone."""
     try:
-        load(entry.kind, entry.name)
+        (load if importing else find)(entry.kind, entry.name)
     except LinkGANError as error:
         return str(error)
     return None

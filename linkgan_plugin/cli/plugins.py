@@ -26,7 +26,7 @@ def plugins(check: bool) -> None:
     does not load; the others stay usable.
     """
     found = [entry for kind in registry.GROUPS for entry in registry.entries(kind)]
-    problems = [registry.check(entry) if check else registry.conflict(entry) for entry in found]
+    problems = [registry.check(entry, importing=check) for entry in found]
     rows = [
         (e.kind, e.name, e.distribution, e.version, e.target, "FAILS" if problem else "ok" if check else "")
         for e, problem in zip(found, problems, strict=True)

@@ -15,7 +15,7 @@ from ..errors import LinkGANError
 
 Read = Callable[[str], bytes]
 
-FINE = 512  # pixels per side at which areas and overlaps of static regions are measured, whatever the images
+FINE = 256  # pixels per side at which areas and overlaps of static regions are measured, whatever the images
 
 
 @dataclass(frozen=True, eq=False)

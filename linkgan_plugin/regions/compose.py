@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ..errors import LinkGANError
 from .base import FINE, Region, Scene, StaticRegion
 
 UNION, INTERSECTION = "+", "&"
+_GRID = 512  # about how many cells per side the parts of a compound are joined on
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,7 @@ class Compound(Region):
 
     def mask(self, scene: Scene) -> Tensor:
         masks = [part.mask(scene) for part in self.parts]
-        total = masks[0]
-        for mask in masks[1:]:
-            total = total + mask if self.symbol == UNION else total * mask
-        return total.clamp(0, 1)
+        return reduce(torch.add if self.symbol == UNION else torch.mul, masks).clamp(0, 1)
 
     def files(self) -> dict[str, bytes]:
         return {name: data for part in self.parts for name, data in part.files().items()}
@@ -44,9 +44,9 @@ class StaticCompound(StaticRegion, Compound):
     """A compound of static regions, joined on a finer grid so that borders inside one pixel come out right."""
 
     def coverage(self, height: int, width: int) -> np.ndarray:
-        factor = max(1, min(8, 2 * FINE // max(height, width)))
+        factor = max(1, min(8, _GRID // max(height, width)))
         fine = [part.coverage(height * factor, width * factor) for part in self._static_parts()]
-        joined = np.sum(fine, axis=0) if self.symbol == UNION else np.prod(fine, axis=0)
+        joined = reduce(np.add if self.symbol == UNION else np.multiply, fine)
         cells = np.clip(joined, 0.0, 1.0).reshape(height, factor, width, factor)
         return cells.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
 
@@ -57,13 +57,15 @@ class StaticCompound(StaticRegion, Compound):
 def combine(symbol: str, parts: Sequence[Region]) -> Region:
     """Return the union (``"+"``) or intersection (``"&"``) of `parts`; nested ones of the same kind are flattened.
 
-    Raises LinkGANError for an intersection of static regions that have nothing in common.
+    Raises LinkGANError for an intersection of static regions that have nothing in common, and for different files
+    of one name.
     """
     flat: list[Region] = []
     for part in parts:
         flat += part.parts if isinstance(part, Compound) and part.symbol == symbol else [part]
     if len(flat) == 1:
         return flat[0]
+    _check_files(flat)
     if not all(isinstance(part, StaticRegion) for part in flat):
         return Compound(symbol, tuple(flat))
     region = StaticCompound(symbol, tuple(flat))
@@ -71,6 +73,15 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
     if symbol == INTERSECTION and region.coverage(FINE, FINE).max() < 0.5:
         raise LinkGANError(f"{region} is empty: its parts have no area in common")
     return region
+
+
+def _check_files(parts: Sequence[Region]) -> None:
+    """Refuse different files under one name, which could not be embedded side by side."""
+    known: dict[str, bytes] = {}
+    for part in parts:
+        for name, data in part.files().items():
+            if known.setdefault(name, data) != data:
+                raise LinkGANError(f"two different files are called '{name}' in one region; rename one")
 
 
 def _enclosed(part: Region, symbol: str) -> str:

@@ -61,9 +61,6 @@ class _Reader:
         args = self._arguments()
         if name in PRESETS:
             raise LinkGANError(f"'{name}' is a preset and takes no arguments; write {name}")
-        kinds = registry.names("regions")
-        if name not in kinds:
-            raise LinkGANError(f"unknown region kind '{name}'; {suggest(name, kinds)}")
         kind = registry.load("regions", name)
         try:
             region = kind.parse(args, self.read)

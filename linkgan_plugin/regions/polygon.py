@@ -39,36 +39,38 @@ class Polygon(StaticRegion):
         return cls(tuple(zip(values[::2], values[1::2], strict=True)))
 
     def coverage(self, height: int, width: int) -> np.ndarray:
-        """Float32 [height, width]: exact, the second difference of the area left of and above each grid point."""
+        """Float32 [height, width]: exact, by Green's theorem.
+
+        Within one row of pixels, the area left of X is the integral of min(x, X) dy along the border, so the share of a
+        pixel is the difference between its two sides.
+        """
         corners = np.array(self.corners) * (width, height)
-        area = np.zeros((height + 1, width + 1))
+        area = np.zeros((height, width + 1))
         for (x0, y0), (x1, y1) in zip(corners, np.roll(corners, -1, axis=0), strict=True):
-            area += _left_of_edge(x0, y0, x1, y1, np.arange(height + 1), np.arange(width + 1))
-        shares = np.diff(np.diff(area, axis=0), axis=1) * np.sign(_signed_area(corners))
+            if y0 < y1:
+                _add_edge(area, x0, y0, x1, y1, 1.0)
+            elif y1 < y0:
+                _add_edge(area, x1, y1, x0, y0, -1.0)
+        shares = np.diff(area, axis=1) * np.sign(_signed_area(corners))
         return np.clip(shares, 0.0, 1.0).astype(np.float32)
 
     def __str__(self) -> str:
         return expression("polygon", [value for corner in self.corners for value in corner])
 
 
-def _left_of_edge(x0: float, y0: float, x1: float, y1: float, ys: np.ndarray, xs: np.ndarray) -> np.ndarray:
-    """Return the integral of min(x, X) dy along the edge where y <= Y, for all Y in ys and X in xs: [Y, X].
-
-    By Green's theorem its sum over the edges is the signed area of the polygon in the quadrant x <= X, y <= Y.
-    """
-    if y0 == y1:
-        return np.zeros((len(ys), len(xs)))
-    sign = 1.0 if y1 > y0 else -1.0
-    (x0, y0), (x1, y1) = sorted([(x0, y0), (x1, y1)], key=lambda point: point[1])
-    stop = np.clip(ys, y0, y1)[:, None]  # [Y, 1]
+def _add_edge(area: np.ndarray, x0: float, y0: float, x1: float, y1: float, sign: float) -> None:
+    """Add sign * the integral of min(x, X) dy along an edge with y0 < y1 to the rows it passes; area: [row, X]."""
+    rows = np.arange(int(y0), min(int(np.ceil(y1)), len(area)))[:, None]
+    start, stop = np.maximum(rows, y0), np.minimum(rows + 1, y1)
     slope = (x1 - x0) / (y1 - y0)
-    x_stop = x0 + slope * (stop - y0)
-    low, high = np.minimum(x0, x_stop), np.maximum(x0, x_stop)  # the x the edge spans up to Y
-    cut = np.clip(xs[None, :], low, high)  # [Y, X]
-    below = (cut - low) / np.where(high > low, high - low, 1.0)  # share of the way with x < X
-    below = np.where(high > low, below, xs[None, :] >= low)
-    mean = below * (low + cut) / 2 + (1 - below) * xs[None, :]  # mean of min(x, X) along the way
-    return sign * mean * (stop - y0)
+    ends = x0 + slope * (start - y0), x0 + slope * (stop - y0)
+    low, high = np.minimum(*ends), np.maximum(*ends)
+    x = np.arange(area.shape[1])[None, :]
+    cut = np.clip(x, low, high)
+    left = np.divide(
+        cut - low, high - low, out=(x >= low).astype(float), where=high > low
+    )  # share of the edge left of X
+    area[rows[:, 0]] += sign * (stop - start) * (left * (low + cut) / 2 + (1 - left) * x)
 
 
 def _signed_area(corners: np.ndarray) -> float:
