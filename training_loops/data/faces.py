@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training_loops.data.archive import DatasetError
 from training_loops.data.canvas import Canvas, Layer, cover, ellipse, segment, superellipse
 
 VERSION = 1
@@ -59,7 +60,9 @@ def sample_attributes(n: int, seed: int) -> Tensor:
 
 
 def part_axes(part: str) -> tuple[int, ...]:
-    """Return the columns of the attributes that belong to `part`."""
+    """Return the columns of the attributes that belong to `part`. Raises DatasetError for an unknown part."""
+    if part not in PARTS:
+        raise DatasetError(f"part is '{part}', expected one of: {', '.join(PARTS)}")
     return tuple(i for i, attribute in enumerate(ATTRIBUTES) if attribute.part == part)
 
 
@@ -67,12 +70,13 @@ def part_axes(part: str) -> tuple[int, ...]:
 def render(attributes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Paint attributes [n, A] as pictures [n, 3, size, size] in [-1, 1] and masks [n, P, size, size] in [0, 1].
 
-    Masks are in the order of PARTS and sum to 1 at every pixel: a pixel on an edge is shared.
+    Masks are in the order of PARTS and sum to 1 at every pixel: a pixel on an edge is shared. Attributes beyond [0, 1]
+    are clamped. Raises DatasetError for another number of attributes or a size below 8.
     """
     if attributes.ndim != 2 or attributes.shape[1] != len(ATTRIBUTES):
-        raise ValueError(f"attributes have shape {list(attributes.shape)}, expected [n, {len(ATTRIBUTES)}]")
+        raise DatasetError(f"attributes have shape {list(attributes.shape)}, expected [n, {len(ATTRIBUTES)}]")
     if size < 8:
-        raise ValueError(f"size is {size}, expected at least 8 pixels")
+        raise DatasetError(f"size is {size}, expected at least 8 pixels")
     samples = max(size, 64)
     chunk = max(1, _CHUNK_SAMPLES // samples**2)
     attributes = attributes.detach().to("cpu", torch.float32).clamp(0, 1)
@@ -262,7 +266,7 @@ def _eyes(face: _Face, layer: Layer) -> None:
         _eye(face, layer, x, y, accent)
         bar = segment(x, y + face.span("brow_raise", 0.084, 0.115) - 4 * (x - sign * 0.01) ** 2, 0.055, 0.011)
         layer.paint(cover(bar, layer.pixel), _rgb(0.16, 0.11, 0.1))
-    frame = face.span("glasses", -0.012, 0.027)
+    frame = face.span("glasses", -0.009, 0.028)
     shown = (frame / layer.pixel).clamp(0, 1)
     x = layer.x - face.x
     lens = superellipse(x.abs() - 0.115, y, 0.09, 0.08, 3.0)
@@ -280,6 +284,6 @@ def _eye(face: _Face, layer: Layer, x: Tensor, y: Tensor, accent: Tensor) -> Non
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.042, 0.042), layer.pixel), iris)
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.019, 0.019), layer.pixel), _rgb(0.03, 0.03, 0.05))
     layer.shade(white * cover(ellipse(gaze_x + 0.012, gaze_y + 0.013, 0.009, 0.009), layer.pixel), _rgb(1, 1, 1))
-    lid = y - face.span("eye_open", 0.006, -0.062) - 2.5 * x * x
+    lid = y - face.span("eye_open", 0.008, -0.053) - 2.5 * x * x
     layer.shade(white * cover(lid, layer.pixel), accent)
     layer.shade(white * cover(lid.abs() - 0.006, layer.pixel), _rgb(0.12, 0.08, 0.08))
