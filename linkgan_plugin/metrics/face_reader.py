@@ -1,0 +1,128 @@
+"""Reads the attributes of a procedural face from its picture: a small network, shipped trained.
+
+It is the independent check of attribute transfer, and its features give the quality proxy for procedural faces
+(a Frechet distance on them; it is not FID, which is defined on another network's features).
+
+    python -m linkgan_plugin.metrics.face_reader           correlation of every reading with the truth
+    python -m linkgan_plugin.metrics.face_reader --train   make face_reader.pt again
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from linkgan_plugin.atomic import replacing
+from linkgan_plugin.errors import LinkGANError
+from training_loops.data.faces import ATTRIBUTES, VERSION, render, sample_attributes
+
+SIZE = 32
+FEATURES = 48
+WEIGHTS = Path(__file__).with_name("face_reader.pt")
+_NAMES = [attribute.name for attribute in ATTRIBUTES]
+_BATCH = 256
+
+
+class FaceReader(nn.Module):
+    """Images [N, 3, H, W] in [-1, 1] to features [N, 48] and attributes [N, A]; other sizes are area-resized to 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(
+            *_block(3, 24, 1),
+            *_block(24, 32, 2),
+            *_block(32, 48, 2),
+            *_block(48, 64, 2),
+            nn.Flatten(),
+            nn.Linear(64 * 4 * 4, FEATURES),
+            nn.SiLU(),
+        )
+        self.head = nn.Linear(FEATURES, len(ATTRIBUTES))
+
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return (features [N, 48], attributes [N, A]) of 32x32 images, with gradients."""
+        features = self.trunk(images)
+        return features, self.head(features)
+
+    def features(self, images: Tensor) -> Tensor:
+        """Return what the network sees before it decides, [N, 48] float32, without gradients."""
+        return self._read(images)[0]
+
+    def attributes(self, images: Tensor) -> Tensor:
+        """Return the attributes in the order of ATTRIBUTES, [N, A] float32, about [0, 1], without gradients."""
+        return self._read(images)[1]
+
+    @torch.no_grad()
+    def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        if images.ndim != 4 or images.shape[1] != 3:
+            raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB pictures")
+        features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, len(ATTRIBUTES))]
+        for batch in images.float().split(_BATCH):
+            if batch.shape[2:] != (SIZE, SIZE):
+                batch = interpolate(batch, size=(SIZE, SIZE), mode="area")
+            seen, read = self(batch)
+            features.append(seen)
+            attributes.append(read)
+        return torch.cat(features), torch.cat(attributes)
+
+
+def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
+    return (
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.SiLU(),
+    )
+
+
+def load_reader(device: torch.device | str = "cpu") -> FaceReader:
+    """Return the trained reader in eval mode. Raises LinkGANError when its file is missing or for other faces."""
+    if not WEIGHTS.exists():
+        raise LinkGANError(f"{WEIGHTS} is missing; install the package again, or run python -m {__name__} --train")
+    saved = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
+    if (saved["version"], saved["names"]) != (VERSION, _NAMES):
+        raise LinkGANError(
+            f"{WEIGHTS} reads version {saved['version']} of the faces, this is version {VERSION} with "
+            f"{len(_NAMES)} attributes; run python -m {__name__} --train"
+        )
+    reader = FaceReader()
+    reader.load_state_dict({name: value.float() for name, value in saved["state"].items()})
+    return reader.eval().requires_grad_(False).to(device)
+
+
+def save_reader(reader: FaceReader) -> None:
+    """Write the reader's weights, in half precision, where `load_reader` finds them."""
+    state = {name: v.half() if v.is_floating_point() else v for name, v in reader.state_dict().items()}
+    with replacing(WEIGHTS) as temporary:
+        torch.save({"version": VERSION, "names": _NAMES, "state": state}, temporary)
+
+
+def correlations(reader: FaceReader, count: int = 2000, seed: int = 1_000_000) -> dict[str, float]:
+    """Return the correlation of each attribute's reading with the truth, over `count` fresh renders."""
+    truth = sample_attributes(count, seed)
+    read = reader.attributes(render(truth, SIZE)[0])
+    truth, read = truth - truth.mean(0), read - read.mean(0)
+    r = (truth * read).sum(0) / (truth.square().sum(0) * read.square().sum(0)).sqrt()
+    return dict(zip(_NAMES, r.tolist(), strict=True))
+
+
+def main(arguments: list[str]) -> None:
+    """Train when asked to, then print the correlations."""
+    torch.set_num_threads(1)
+    if arguments == ["--train"]:
+        from linkgan_plugin.metrics.face_reader_training import train
+
+        save_reader(train())
+    elif arguments:
+        raise SystemExit(
+            f"unknown arguments {arguments}; usage: python -m linkgan_plugin.metrics.face_reader [--train]"
+        )
+    for name, r in correlations(load_reader()).items():
+        print(f"{name:14s} {r:.3f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
