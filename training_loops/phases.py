@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -39,12 +40,20 @@ def setup_phases(
         kwargs["betas"] = [beta**ratio for beta in kwargs["betas"]]
     if "betas" in kwargs:  # torch wants two floats; options read from JSON may hold [0, 0.99]
         kwargs["betas"] = tuple(float(beta) for beta in kwargs["betas"])
-    opt = util.construct_class_by_name(list(module.parameters()), **kwargs)
+    opt = _construct_optimizer(list(module.parameters()), kwargs)
     for group in opt.param_groups:
         group["initial_lr"] = group["lr"]
     if reg_interval is None:
         return [Phase(f"{name}both", module, opt, 1)]
     return [Phase(f"{name}main", module, opt, 1), Phase(f"{name}reg", module, opt, reg_interval)]
+
+
+def _construct_optimizer(parameters: list[torch.nn.Parameter], kwargs: dict[str, Any]) -> torch.optim.Optimizer:
+    """The optimizer, in its single-kernel form where this torch has one for these parameters."""
+    if kwargs["class_name"] in ("torch.optim.Adam", "torch.optim.AdamW") and not {"fused", "foreach"} & kwargs.keys():
+        with contextlib.suppress(RuntimeError):
+            return util.construct_class_by_name(parameters, fused=True, **kwargs)
+    return util.construct_class_by_name(parameters, **kwargs)
 
 
 def optimizers(phases: Iterable[Phase]) -> dict[str, torch.optim.Optimizer]:

@@ -89,10 +89,11 @@ class SynthesisLayer(nn.Module):
         total_gain = self._act.gain * gain
         inner = total_gain if self._act.homogeneous else 1.0
         noise = self._noise(x, noise_mode)
-        y = modulated_conv2d(x, self.weight, self.affine(w), self.taps if self.up == 2 else None, inner)
         shift = (self.bias * inner).to(x.dtype)[:, None, None]
-        y = y + (shift if noise is None else shift + (noise * inner).to(x.dtype))
-        y = self._act.apply(y)
+        if noise is not None:
+            shift = shift + (noise * inner).to(x.dtype)
+        taps = self.taps if self.up == 2 else None
+        y = self._act.apply(modulated_conv2d(x, self.weight, self.affine(w), shift, taps, inner))
         if not self._act.homogeneous:
             y = y * total_gain
         return y if self.conv_clamp is None else y.clamp(-self.conv_clamp * gain, self.conv_clamp * gain)
@@ -113,8 +114,10 @@ class SynthesisLayer(nn.Module):
         return f"{self.in_channels}, {self.out_channels}, resolution={self.resolution}, up={self.up}"
 
 
-def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, up_taps: resample.Taps | None, gain: float) -> Tensor:
-    """Demodulated convolution of x [N, I, H, W] by weight [O, I, k, k] and styles [N, I], times `gain`."""
+def modulated_conv2d(
+    x: Tensor, weight: Tensor, styles: Tensor, shift: Tensor, up_taps: resample.Taps | None, gain: float
+) -> Tensor:
+    """Convolve x [N, I, H, W] by weight [O, I, k, k] modulated by styles [N, I]; times `gain`, plus `shift`."""
     if x.dtype == torch.float16:
         # Scales cancel in the normalisation; bounding them keeps sums inside the range of float16.
         fan_in = weight[0].numel()
@@ -124,7 +127,7 @@ def modulated_conv2d(x: Tensor, weight: Tensor, styles: Tensor, up_taps: resampl
     demodulation = (energy + 1e-8).rsqrt() * gain
     x = x * styles.to(x.dtype)[:, :, None, None]
     y = _convolve(x, weight.to(x.dtype), up_taps)
-    return y * demodulation.to(x.dtype)[:, :, None, None]
+    return torch.addcmul(shift, y, demodulation.to(x.dtype)[:, :, None, None])
 
 
 def _convolve(x: Tensor, weight: Tensor, up_taps: resample.Taps | None) -> Tensor:

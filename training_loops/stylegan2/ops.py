@@ -13,7 +13,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Activation:
-    """A pointwise function and the gain that keeps the scale of its input."""
+    """A pointwise function, which may reuse its input's memory, and the gain that keeps the scale of its input."""
 
     apply: Callable[[Tensor], Tensor]
     gain: float
@@ -22,8 +22,8 @@ class Activation:
 
 ACTIVATIONS = {
     "linear": Activation(lambda x: x, 1.0, True),
-    "relu": Activation(F.relu, math.sqrt(2), True),
-    "lrelu": Activation(lambda x: F.leaky_relu(x, 0.2), math.sqrt(2), True),
+    "relu": Activation(lambda x: F.relu(x, inplace=True), math.sqrt(2), True),
+    "lrelu": Activation(lambda x: F.leaky_relu(x, 0.2, inplace=True), math.sqrt(2), True),
     "tanh": Activation(torch.tanh, 1.0, False),
     "sigmoid": Activation(torch.sigmoid, 1.0, False),
     "elu": Activation(F.elu, 1.0, False),

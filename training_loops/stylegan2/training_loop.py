@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training_loops import atomic, grids, metrics, phases, snapshots, state, util
+from training_loops import atomic, grids, memory, metrics, phases, snapshots, state, util
 from training_loops.batches import BatchStream, labels_of
 from training_loops.interrupt import watch_interrupt
 from training_loops.logs import RunLog, tick_line
@@ -163,6 +163,8 @@ def _check(options: dict[str, Any]) -> None:
 def _configure_torch(device: torch.device, *, threads: int | None, cudnn_benchmark: bool) -> None:
     if threads is not None:
         torch.set_num_threads(threads)
+    if device.type == "cpu":
+        memory.keep_freed_memory()
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.backends.cudnn.benchmark = cudnn_benchmark
