@@ -75,6 +75,6 @@ def check(entry: Entry, *, importing: bool = True) -> str | None:
 
 
 def _entry(kind: str, point: EntryPoint) -> Entry:
-    """Describe one entry point by plain strings."""
-    distribution, version = (point.dist.name, point.dist.version) if point.dist else ("unknown", "unknown")
-    return Entry(point.name, kind, point.value, distribution, version)
+    """Describe one entry point by plain strings; a damaged installation may lack its own name and version."""
+    distribution, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
+    return Entry(point.name, kind, point.value, distribution or "unknown", version or "unknown")

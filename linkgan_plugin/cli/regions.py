@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..regions.presets import PRESETS
+from .params import command_line, existing_path
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -45,7 +46,7 @@ def regions() -> None:
 
 
 @regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over real images.")
-@click.option("--data", required=True, type=click.Path(exists=True), help="Data set: a zip or folder of PNGs.")
+@click.option("--data", required=True, type=existing_path, help="Data set: a zip or folder of PNGs.")
 @click.option("--link", "links", required=True, multiple=True, metavar="NAME=AXES@REGION", help="A link; repeatable.")
 @click.option("--dim", default=512, show_default=True, type=click.IntRange(min=1), help="Axes of the latent space.")
 @click.option("--resolution", type=click.IntRange(min=4), help="Scale the images to this size first.")
@@ -53,7 +54,7 @@ def regions() -> None:
 @click.option("--grid", is_flag=True, help="Draw lines every tenth, with their coordinates.")
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")
 def preview(
-    data: str, links: tuple[str, ...], dim: int, resolution: int | None, link_overlap: bool, grid: bool, out: Path
+    data: Path, links: tuple[str, ...], dim: int, resolution: int | None, link_overlap: bool, grid: bool, out: Path
 ) -> None:
     """Draw the regions of links over images of a data set, with each region's area and axes.
 
@@ -66,14 +67,14 @@ def preview(
     spec = LinkSpec.parse(links, dim=dim, allow_overlap=link_overlap)
     images = _images(data, resolution)
     size = images.shape[-1]
-    picture = draw_preview(images, spec, title=f"{Path(data).name} · {size} x {size} · {dim} axes", grid=grid)
-    save_png(out, picture, {"link_spec": json.dumps(spec.to_json())})
+    picture = draw_preview(images, spec, title=f"{data.name} · {size} x {size} · {dim} axes", grid=grid)
+    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json())})
     for row in legend(spec, images):
         click.echo(f"{row.name:16} {row.area:6.1%} of the image  {len(row.axes):4} axes  {row.region}")
     click.echo(f"wrote {out}")
 
 
-def _images(data: str, resolution: int | None) -> Tensor:
+def _images(data: Path, resolution: int | None) -> Tensor:
     """Return images spread evenly over a data set, float32 [N, C, H, W] in [-1, 1], at `resolution` if given."""
     import numpy as np
     import torch

@@ -74,10 +74,7 @@ def draw_preview(images: Tensor, spec: LinkSpec, *, title: str = "", grid: bool 
     """
     images = images[:MAX_IMAGES]
     masks = spec.region_masks(Scene(images))[: len(spec.links)].expand(-1, len(images), -1, -1, -1)
-    panels = [
-        _panel(image, masks[:, i, 0], [link.region for link in spec.links], LARGE if i == 0 else SMALL)
-        for i, image in enumerate(images)
-    ]
+    panels = _panels(images, masks, [link.region for link in spec.links])
     large = _annotated(panels[0], spec, masks[:, 0, 0].numpy(), grid)
     top, ticks = MARGIN + (34 if title else 0), TICKS if grid else 0
     width = max(MIN_WIDTH, 2 * MARGIN + large.width + min(COLUMNS, len(panels) - 1) * (GAP + SMALL))
@@ -93,17 +90,27 @@ def draw_preview(images: Tensor, spec: LinkSpec, *, title: str = "", grid: bool 
     return np.asarray(sheet)
 
 
-def _panel(image: Tensor, masks: Tensor, regions: Sequence[Region], size: int) -> Image.Image:
-    """Return one image [C, H, W] at `size`, its regions filled and outlined; masks [K, H, W]."""
-    canvas = _scaled(to_pixels(image[None])[0], size).astype(np.float32)
-    for i, (mask, region) in enumerate(zip(masks, regions, strict=True)):
-        colour = COLOURS[i % len(COLOURS)]
-        fill = np.asarray(Image.fromarray(mask.numpy()).resize((size, size), Image.Resampling.NEAREST))
-        canvas = _blend(canvas, colour, (FILL * fill).astype(np.float32))
-        inner, line = _outline(_shape(region, mask, 2 * size))
-        canvas = _blend(canvas, (0, 0, 0), 0.45 * inner)
-        canvas = _blend(canvas, colour, line)
-    return Image.fromarray(canvas.round().astype(np.uint8))
+def _panels(images: Tensor, masks: Tensor, regions: Sequence[Region]) -> list[Image.Image]:
+    """Return the images [N, C, H, W], the first one large, with regions filled and outlined; masks [K, N, 1, H, W]."""
+    pixels = to_pixels(images)
+    canvases = [_scaled(picture, SMALL if i else LARGE).astype(np.float32) for i, picture in enumerate(pixels)]
+    for number, region in enumerate(regions):
+        colour = COLOURS[number % len(COLOURS)]
+        outlines: dict[int, tuple[Floats, Floats]] = {}
+        for i, canvas in enumerate(canvases):
+            mask, size = masks[number, i, 0], len(canvas)
+            if size not in outlines or not region.static:
+                outlines[size] = _outline(_shape(region, mask, 2 * size))
+            canvases[i] = _painted(canvas, mask, colour, *outlines[size])
+    return [Image.fromarray(canvas.round().astype(np.uint8)) for canvas in canvases]
+
+
+def _painted(canvas: Floats, mask: Tensor, colour: Colour, shadow: Floats, line: Floats) -> Floats:
+    """Return the canvas with one region [h, w] filled, and its outline on it."""
+    fill = np.asarray(Image.fromarray(mask.numpy()).resize(canvas.shape[1::-1], Image.Resampling.NEAREST))
+    canvas = _blend(canvas, colour, (FILL * fill).astype(np.float32))
+    canvas = _blend(canvas, (0, 0, 0), 0.45 * shadow)
+    return _blend(canvas, colour, line)
 
 
 def _scaled(pixels: Pixels, size: int) -> Pixels:
