@@ -7,6 +7,7 @@ away. Values are multiplied by 1000 as in the paper. Coarse levels tell of layou
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.functional import conv2d, pad
@@ -96,6 +97,7 @@ def _distance(first: Tensor, second: Tensor, directions: int, random: torch.Gene
     axes = axes / axes.norm(dim=0)
     total = 0.0
     for some in axes.split(_DIRECTIONS_AT_ONCE, dim=1):
-        gaps = (first @ some).sort(0).values - (second @ some).sort(0).values
-        total += gaps.abs().double().mean(0).sum().item()
+        # numpy sorts several times faster than torch on a CPU.
+        gaps = np.sort((some.T @ first.T).numpy()) - np.sort((some.T @ second.T).numpy())  # [directions, patches]
+        total += float(np.abs(gaps).mean(1, dtype=np.float64).sum())
     return total / directions

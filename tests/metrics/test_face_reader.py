@@ -1,0 +1,129 @@
+"""The shipped reader reads fresh faces, also roughened and recombined ones, and its features tell quality."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.metrics import face_reader
+from linkgan_plugin.metrics.face_reader import FaceReader, correlations, load_reader, save_reader
+from linkgan_plugin.metrics.face_reader_training import roughen, splice
+from linkgan_plugin.metrics.frechet import frechet_distance
+from training_loops.data.faces import ATTRIBUTES, EYES_BOX, part_axes, render, sample_attributes
+
+LEAST = {"glasses": 0.92, "hair_length": 0.94, "nose_size": 0.94, "accent_red": 0.94}
+
+
+@pytest.fixture(scope="module")
+def reader() -> FaceReader:
+    return load_reader()
+
+
+@pytest.fixture(scope="module")
+def faces() -> tuple[Tensor, Tensor]:
+    attributes = sample_attributes(1000, 77_777)
+    return render(attributes, 32)[0], attributes
+
+
+def correlation(read: Tensor, truth: Tensor) -> Tensor:
+    read, truth = read - read.mean(0), truth - truth.mean(0)
+    return (read * truth).sum(0) / (read.square().sum(0) * truth.square().sum(0)).sqrt()
+
+
+def test_every_attribute_of_fresh_faces_is_read(reader: FaceReader) -> None:
+    found = correlations(reader, count=600)
+    assert list(found) == [attribute.name for attribute in ATTRIBUTES]
+    too_low = {name: r for name, r in found.items() if r < LEAST.get(name, 0.955)}
+    assert not too_low
+
+
+def test_readings_are_on_the_scale_of_the_truth(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
+    images, truth = faces
+    error = reader.attributes(images) - truth
+    assert error.mean(0).abs().max() < 0.03
+    assert error.square().mean(0).max() < 0.012  # knowing nothing gives 1 / 12
+
+
+def test_rough_images_are_read_as_well(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
+    torch.manual_seed(0)
+    images, truth = roughen(*faces)
+    found = correlation(reader.attributes(images), truth)
+    assert found.min() > 0.83
+    assert found.mean() > 0.95
+
+
+def test_eyes_are_read_from_the_eyes_whatever_surrounds_them(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
+    images, truth = faces
+    x0, y0, x1, y1 = (round(edge * 32) for edge in EYES_BOX)
+    mixed = images.clone()
+    mixed[:, :, y0:y1, x0:x1] = images.roll(1, 0)[:, :, y0:y1, x0:x1]
+    read, eyes = reader.attributes(mixed), list(part_axes("eyes"))
+    assert correlation(read, truth.roll(1, 0))[eyes].min() > 0.9
+    assert correlation(read, truth)[eyes].abs().max() < 0.12
+    assert correlation(read, truth)[list(part_axes("mouth"))].min() > 0.95
+
+
+@pytest.mark.parametrize("size", [64, 128])
+def test_larger_images_are_read_like_small_ones(reader: FaceReader, size: int) -> None:
+    attributes = sample_attributes(40, 3)
+    small, large = (reader.attributes(render(attributes, s)[0]) for s in (32, size))
+    assert (small - large).abs().mean() < 0.02
+
+
+def test_the_batch_changes_nothing(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
+    images = faces[0][:300]
+    alone = torch.cat([reader.features(image[None]) for image in images[250:260]])
+    together = reader.features(images)
+    assert together.shape == (300, 48)
+    assert torch.allclose(together[250:260], alone, atol=1e-4)
+    assert reader.attributes(images[:0]).shape == (0, len(ATTRIBUTES))
+
+
+def test_the_distance_of_features_grows_with_the_damage(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
+    first, second = faces[0][:500], faces[0][500:]
+    noise = torch.randn(second.shape, generator=torch.Generator().manual_seed(0))
+    halves = torch.cat([second[:, :, :, 16:], second.roll(1, 0)[:, :, :, :16]], 3)
+    real = reader.features(first)
+    clean, little, much, wrong = (
+        frechet_distance(real, reader.features(x)) for x in (second, second + 0.2 * noise, second + 0.4 * noise, halves)
+    )
+    assert 1.5 * clean < little < much / 2
+    assert wrong > 5 * clean
+
+
+def test_splicing_moves_attributes_with_the_pixels() -> None:
+    torch.manual_seed(0)
+    truth = sample_attributes(64, 0)
+    images = render(truth, 32)[0]
+    spliced, labels = splice(images, truth, share=0.5)
+    x0, y0, x1, y1 = (round(edge * 32) for edge in EYES_BOX)
+    eyes = torch.tensor(part_axes("eyes"))
+    moved = (labels[:, eyes] != truth[:, eyes]).any(1)
+    assert 16 <= moved.sum() <= 48
+    for i in moved.nonzero()[:, 0]:
+        donor = (truth[:, eyes] == labels[i, eyes]).all(1).nonzero().item()
+        assert torch.equal(spliced[i, :, y0:y1, x0:x1], images[donor, :, y0:y1, x0:x1])
+
+
+def test_unusable_images_and_files_are_refused(
+    reader: FaceReader, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(LinkGANError, match=r"\[2, 1, 32, 32\], expected \[N, 3, H, W\]"):
+        reader.features(torch.zeros(2, 1, 32, 32))
+    monkeypatch.setattr(face_reader, "WEIGHTS", tmp_path / "reader.pt")
+    with pytest.raises(LinkGANError, match="is missing"):
+        load_reader()
+    save_reader(reader)
+    assert torch.equal(load_reader().features(torch.zeros(1, 3, 32, 32)), reader.features(torch.zeros(1, 3, 32, 32)))
+    monkeypatch.setattr(face_reader, "VERSION", 99)
+    with pytest.raises(LinkGANError, match="this is version 99"):
+        load_reader()
+
+
+def test_the_shipped_file_is_small_and_holds_no_code() -> None:
+    assert face_reader.WEIGHTS.stat().st_size < 400_000
+    assert torch.load(face_reader.WEIGHTS, weights_only=True)["names"][0] == "gaze_x"
