@@ -10,12 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+_SUFFIX = ".atomic-tmp"
+
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
     """Open a binary file for writing that becomes `path` when the block ends well, and vanishes otherwise."""
     target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
             yield file
@@ -39,6 +41,12 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
     """Write JSON-able `data` to `path` atomically, indented."""
     write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+
+
+def remove_leftovers(folder: str | os.PathLike[str]) -> None:
+    """Delete temporary files a killed writer left in `folder`."""
+    for path in Path(folder).glob(f".*{_SUFFIX}"):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

@@ -64,7 +64,8 @@ class RunLog:
     def write_stats(self, *, cur_nimg: int, elapsed: float) -> None:
         """Append the averages since the last call to stats.jsonl and to the TensorBoard events."""
         self.collector.update()
-        stats = self.collector.as_dict()
+        # Other runs of this process may have reported names that this one never does.
+        stats = {name: value for name, value in self.collector.as_dict().items() if value["num"] > 0}
         if self.rank != 0:
             return
         with open(self.run_dir / "stats.jsonl", "a", encoding="utf-8") as file:

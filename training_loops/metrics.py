@@ -78,10 +78,11 @@ def calc_metric(metric: str, **kwargs: Any) -> dict[str, Any]:
     results = dict(_metrics[metric](opts))
     seconds = time.time() - started
     if opts.num_gpus > 1:
-        for key in results:
-            number = torch.as_tensor(results[key], dtype=torch.float64, device=opts.device)
-            torch.distributed.broadcast(number, src=0)
-            results[key] = float(number.cpu())
+        for key, value in results.items():
+            if isinstance(value, (int, float)):
+                number = torch.as_tensor(value, dtype=torch.float64, device=opts.device)
+                torch.distributed.broadcast(number, src=0)
+                results[key] = float(number.cpu())
     return {
         "results": results,
         "metric": metric,

@@ -117,7 +117,7 @@ class StyleGAN2Loss(Loss):
         noise = torch.randn_like(img) / math.sqrt(img.shape[2] * img.shape[3])
         (gradient,) = torch.autograd.grad((img * noise).sum(), ws, create_graph=True)
         lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()  # [n]
-        mean = self.pl_mean.lerp(lengths.mean(), self.pl_decay)
+        mean = self.pl_mean.lerp(lengths.mean().to(self.pl_mean.dtype), self.pl_decay)
         self.pl_mean.copy_(mean.detach())
         penalty = (lengths - mean).square()
         training_stats.report("Loss/pl_penalty", penalty)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training_loops import atomic, grids, memory, metrics, phases, snapshots, state, util
+from training_loops import atomic, grids, memory, metrics, phases, snapshots, state, training_stats, util
 from training_loops.batches import BatchStream, labels_of
 from training_loops.interrupt import watch_interrupt
 from training_loops.logs import RunLog, tick_line
@@ -190,6 +190,7 @@ def _set_up(
     tensorboard: bool,
 ) -> _Run:
     seed, num_gpus = options["random_seed"], options["num_gpus"]
+    training_stats.init_multiprocessing(rank, device if num_gpus > 1 else None)
     dataset = util.construct_class_by_name(**options["training_set_kwargs"])
     stream = BatchStream(
         dataset, batch_size=options["batch_size"], seed=seed, device=device, rank=rank, num_gpus=num_gpus
@@ -252,6 +253,7 @@ def _first_files(run: _Run, dataset: Any, *, fresh: bool) -> None:
     picked = grids.choose_images(dataset, (shape[0], shape[1]))
     labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)
     run.fakes = grids.FakesGrid(labels, run.G.z_dim, (shape[0], shape[1]), run.options["batch_gpu"], run.device)
+    atomic.remove_leftovers(run.run_dir)
     atomic.write_json(run.run_dir / OPTIONS_FILE, run.options)
     if fresh:
         images, _labels = dataset.batch(picked)
