@@ -28,7 +28,7 @@ def choose_images(dataset: Any, shape: tuple[int, int], seed: int = 0) -> np.nda
     if dataset.label_dim == 0:
         order = rng.permutation(size)
         return order[np.arange(rows * columns) % size]
-    labels = labels_of(dataset, np.arange(size))
+    labels = labels_of(dataset, np.arange(size))[:, ::-1]  # one-hot labels now sort by class
     _values, group_of = np.unique(labels, axis=0, return_inverse=True)
     groups = [rng.permutation(np.flatnonzero(group_of.ravel() == g)) for g in range(group_of.max() + 1)]
     picked = []

@@ -1,0 +1,204 @@
+"""Statistics, metrics, pictures, options and atomic files."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from training_loops import atomic, grids, metrics, training_stats, util
+from training_loops.data.folder import ImageFolderDataset
+from training_loops.stylegan2.presets import build_options, preset
+
+
+def test_a_collector_averages_what_was_reported_between_two_updates() -> None:
+    training_stats.report("Test/a", [100.0])
+    collector = training_stats.Collector("Test/.*")
+    given = torch.tensor([[1.0, 2.0], [3.0, 6.0]], requires_grad=True)
+    assert training_stats.report("Test/a", given) is given
+    training_stats.report("Test/a", 8)
+    training_stats.report0("Test/b", np.array([2.5]))
+    training_stats.report("Other/c", 1.0)
+    collector.update()
+    values = [1.0, 2, 3, 6, 8]
+    assert collector.as_dict()["Test/a"] == {
+        "num": 5,
+        "mean": pytest.approx(4.0),
+        "std": pytest.approx(float(np.std(values))),
+    }
+    assert collector.as_dict()["Test/b"] == {"num": 1, "mean": 2.5, "std": 0.0}
+    assert "Other/c" not in collector.names()
+    assert collector["Test/a"] == pytest.approx(4)
+
+
+def test_two_collectors_do_not_take_from_each_other() -> None:
+    first, second = training_stats.Collector("Test/x"), training_stats.Collector("Test/x", keep_previous=False)
+    training_stats.report("Test/x", [1.0, 3.0])
+    first.update()
+    second.update()
+    assert first["Test/x"] == second["Test/x"] == 2
+    first.update()
+    second.update()
+    assert first["Test/x"] == 2
+    assert math.isnan(second["Test/x"])
+    assert second.num("Test/x") == 0
+
+
+def test_a_name_reported_without_scalars_has_no_average() -> None:
+    collector = training_stats.Collector("Test/empty")
+    training_stats.report("Test/empty", [])
+    collector.update()
+    assert collector.names() == ["Test/empty"]
+    assert math.isnan(collector.mean("Test/empty"))
+    assert math.isnan(collector.std("Test/empty"))
+
+
+def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "data.bin"
+    with atomic.atomic_file(path) as file:
+        file.write(b"one")
+        assert not path.exists()
+    assert path.read_bytes() == b"one"
+    with pytest.raises(RuntimeError, match="writer died"):
+        _write_half_and_die(path)
+    assert path.read_bytes() == b"one"
+    assert os.listdir(tmp_path) == ["data.bin"]
+
+
+def _write_half_and_die(path: Path) -> None:
+    with atomic.atomic_file(path) as file:
+        file.write(b"half of t")
+        raise RuntimeError("writer died")
+
+
+def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
+    (tmp_path / "plain").write_bytes(b"")
+    atomic.write_json(tmp_path / "data.json", {"a": [1, None]})
+    assert json.loads((tmp_path / "data.json").read_text()) == {"a": [1, None]}
+    assert (tmp_path / "data.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
+    writer = atomic.atomic_file(tmp_path / "state.pt")
+    writer.__enter__().write(b"half")
+    assert len(os.listdir(tmp_path)) == 1
+    (tmp_path / ".other").write_bytes(b"")
+    atomic.remove_leftovers(tmp_path)
+    assert os.listdir(tmp_path) == [".other"]
+
+
+def test_metrics_get_the_hosts_options_and_write_the_hosts_lines(tmp_path: Path) -> None:
+    seen: list[Any] = []
+
+    @metrics.register_metric
+    def metric_of_a_test(opts: Any) -> dict[str, float]:
+        seen.append(opts)
+        return {"answer": 42.0}
+
+    assert metrics.is_valid_metric("metric_of_a_test")
+    assert "metric_of_a_test" in metrics.list_valid_metrics()
+    result = metrics.calc_metric("metric_of_a_test", G="net", dataset_kwargs={"path": "x"}, num_gpus=1, rank=0)
+    (opts,) = seen
+    assert (opts.G, opts.G_kwargs, opts.dataset_kwargs, opts.num_gpus, opts.rank) == ("net", {}, {"path": "x"}, 1, 0)
+    assert (opts.progress, opts.cache, opts.device.type) == (None, True, "cpu")
+    assert result["results"] == {"answer": 42.0}
+    metrics.report_metric(result, run_dir=tmp_path, snapshot_pkl=tmp_path / "net.pt", extra={"link_spec": None})
+    (line,) = (tmp_path / "metric-metric_of_a_test.jsonl").read_text().splitlines()
+    expected = {
+        "results",
+        "metric",
+        "total_time",
+        "total_time_str",
+        "num_gpus",
+        "snapshot_pkl",
+        "timestamp",
+        "link_spec",
+    }
+    assert set(json.loads(line)) == expected
+    assert json.loads(line)["snapshot_pkl"] == "net.pt"
+    with pytest.raises(metrics.UnknownMetricError, match=r"metric 'fid' is not known; known: .*metric_of_a_test"):
+        metrics.calc_metric("fid")
+
+
+def test_a_grid_shows_images_row_by_row(tmp_path: Path) -> None:
+    values = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0, 3.0])
+    grids.save_grid(values.view(6, 1, 1, 1).expand(6, 3, 2, 2), tmp_path / "grid.png", (3, 2))
+    pixels = np.asarray(PIL.Image.open(tmp_path / "grid.png"))
+    assert pixels.shape == (4, 6, 3)
+    assert pixels[::2, ::2, 0].tolist() == [[0, 64, 128], [191, 255, 255]]
+
+
+def test_a_grid_of_labelled_data_has_one_class_per_row(tiny_data: Path) -> None:
+    dataset = ImageFolderDataset(tiny_data, use_labels=True)
+    picked = grids.choose_images(dataset, (4, 5)).reshape(5, 4)
+    classes = np.array([[dataset.get_label(i).argmax() for i in row] for row in picked])
+    assert (classes == classes[:, :1]).all()
+    assert classes[:, 0].tolist() == [0, 1, 2, 0, 1]
+    assert len(set(picked[0]) | set(picked[3])) == 8
+
+
+def test_grids_have_the_hosts_sizes() -> None:
+    assert grids.grid_shape(32) == (32, 32)
+    assert grids.grid_shape(1024) == (7, 4)
+    assert grids.grid_shape(256) == (30, 16)
+
+
+def test_options_describe_the_data_and_take_every_choice(tiny_data: Path) -> None:
+    options = build_options(
+        cfg="tiny", data=tiny_data, cond=True, mirror=True, seed=5, kimg=3, glr=0.1, dlr=0.2, gamma=7
+    )
+    data = options["training_set_kwargs"]
+    assert (data["resolution"], data["max_size"], data["use_labels"], data["xflip"]) == (8, 30, True, True)
+    assert (options["random_seed"], options["total_kimg"]) == (5, 3)
+    assert (options["G_opt_kwargs"]["lr"], options["D_opt_kwargs"]["lr"]) == (0.1, 0.2)
+    assert options["loss_kwargs"]["r1_gamma"] == 7
+    assert options["G_reg_interval"] is None
+    assert json.loads(json.dumps(options)) == options
+
+
+def test_path_length_switches_lazy_regularization_on(tiny_data: Path) -> None:
+    assert build_options(cfg="tiny", data=tiny_data, pl_weight=2)["G_reg_interval"] == 4
+    assert build_options(cfg="small", data=tiny_data, pl_weight=0)["G_reg_interval"] is None
+
+
+@pytest.mark.parametrize(
+    ("resolution", "gpus", "batch", "gamma", "lr", "ema_kimg"),
+    [(256, 8, 64, 0.2048, 0.0025, 20), (1024, 8, 32, 6.5536, 0.002, 10), (256, 1, 16, 0.8192, 0.0025, 5)],
+)
+def test_the_public_defaults_follow_the_resolution(
+    resolution: int, gpus: int, batch: int, gamma: float, lr: float, ema_kimg: float
+) -> None:
+    base = preset("stylegan2", resolution, gpus)
+    assert (base.batch, base.lr) == (batch, lr)
+    assert base.gamma == pytest.approx(gamma)
+    assert base.ema_kimg == pytest.approx(ema_kimg)
+
+
+def test_wrong_choices_are_named(tiny_data: Path) -> None:
+    with pytest.raises(ValueError, match="cfg 'huge': known are tiny, small, stylegan2"):
+        build_options(cfg="huge", data=tiny_data)
+    with pytest.raises(ValueError, match="mbstd_group=3: expected a divisor of the 8 images"):
+        build_options(cfg="tiny", data=tiny_data, batch=8, mbstd_group=3)
+
+
+def test_objects_are_found_by_dotted_name() -> None:
+    assert util.get_object_by_name("torch.optim.Adam") is torch.optim.Adam
+    assert util.construct_class_by_name(3, class_name="fractions.Fraction", denominator=4) == 0.75
+    with pytest.raises(ValueError, match=r"class_name 'torch\.optim\.Adan'.*has no 'Adan'"):
+        util.get_object_by_name("torch.optim.Adan")
+    with pytest.raises(ValueError, match="class_name 'Adam': expected a dotted name"):
+        util.get_object_by_name("Adam")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0s"), (59, "59s"), (184, "3m 04s"), (3723, "1h 02m 03s"), (183840, "2d 03h 04m")]
+)
+def test_durations_are_readable(seconds: float, text: str) -> None:
+    assert util.format_time(seconds) == text
