@@ -34,20 +34,20 @@ _CHUNK_SAMPLES = 1 << 17
 
 
 class Attribute(NamedTuple):
-    """One number in [0, 1] that shapes the face; `part` is where it shows (head position and skin belong to "skin")."""
+    """One number in [0, 1] that shapes the face; `part` is where it shows (the skin's tone also on the nose)."""
 
     name: str
     part: str
 
 
+# Few enough, and each plain enough at 32 pixels, for a small generator to learn them all in minutes.
 _NAMES = {
-    "eyes": "gaze_x gaze_y eye_open iris_blue brow_raise glasses accent_red accent_green accent_blue",
-    "mouth": "mouth_open smile mouth_width lip_light lip_blue",
-    "skin": "skin_tone face_width head_x head_y",
-    "nose": "nose_size",
-    "hair": "hair_light hair_warm hair_rose hair_length hair_volume hair_line",
-    "shirt": "shirt_red shirt_green shirt_blue",
-    "background": "sky_light sky_warm sky_rose sky_shade",
+    "eyes": "gaze_x eye_open glasses accent_red accent_green accent_blue",
+    "mouth": "mouth_open smile lip_light",
+    "skin": "skin_tone",
+    "hair": "hair_light hair_warm hair_length",
+    "shirt": "shirt_light shirt_warm",
+    "background": "sky_light sky_warm",
 }
 ATTRIBUTES = tuple(Attribute(name, part) for part, names in _NAMES.items() for name in names.split())
 _INDEX = {attribute.name: i for i, attribute in enumerate(ATTRIBUTES)}
@@ -94,9 +94,8 @@ class _Face:
     def __init__(self, attributes: Tensor):
         self._attributes = attributes
         self.count = attributes.shape[0]
-        self.x = 0.5 + self.span("head_x", -0.012, 0.012)
-        self.y = 0.5 + self.span("head_y", -0.01, 0.01)
-        self.width = self.span("face_width", 0.275, 0.315)
+        self.x = self.y = torch.full([1, 1, 1], 0.5)  # the middle of the head
+        self.width = 0.295
 
     def span(self, name: str, low: float, high: float) -> Tensor:
         """Return the attribute stretched to [low, high], [n, 1, 1]."""
@@ -117,10 +116,9 @@ class _Face:
         return low + (high - low) * value
 
     def opponent(self, name: str, light: tuple[float, float], chroma: float) -> Tensor:
-        """Return the colour [n, 3] of the attributes name_light, _warm (blue to orange) and _rose (green to pink)."""
+        """Return the colour [n, 3] of the attributes name_light and name_warm (blue to orange)."""
         warm = self.span(f"{name}_warm", -chroma, chroma)[:, 0] * _rgb(1.0, 0.1, -1.0)
-        rose = self.span(f"{name}_rose", -chroma, chroma)[:, 0] * _rgb(0.45, -0.6, 0.45)
-        return (self.span(f"{name}_light", *light)[:, 0] + warm + rose).clamp(0.03, 1)
+        return (self.span(f"{name}_light", *light)[:, 0] + warm).clamp(0.03, 1)
 
 
 def _rgb(red: float, green: float, blue: float) -> Tensor:
@@ -129,7 +127,7 @@ def _rgb(red: float, green: float, blue: float) -> Tensor:
 
 def _paint(face: _Face, size: int) -> tuple[Tensor, Tensor]:
     canvas = Canvas(face.count, size, len(PARTS))
-    skin = face.mix("skin_tone", (1.0, 0.87, 0.77), (0.93, 0.72, 0.56), (0.74, 0.51, 0.36), (0.5, 0.33, 0.24))
+    skin = face.mix("skin_tone", (0.99, 0.83, 0.71), (0.87, 0.65, 0.49), (0.68, 0.47, 0.34))
     hair = face.opponent("hair", (0.08, 0.78), 0.27) + _rgb(0.07, 0.0, -0.04)
 
     def add(part: str, window: tuple[float, float, float, float], paint: Callable[..., None], *colours: Tensor) -> None:
@@ -151,9 +149,8 @@ def _paint(face: _Face, size: int) -> tuple[Tensor, Tensor]:
 
 def _background(face: _Face, layer: Layer) -> None:
     top = face.opponent("sky", (0.35, 0.75), 0.24)[:, :, None, None]
-    shade = face.span("sky_shade", -0.35, 0.35)[:, None]
     glow = torch.exp(-((layer.x - 0.5) ** 2 + (layer.y - 0.42) ** 2) / 0.18)
-    colour = (top + shade * (layer.y - 0.5) * 2 + 0.14 * (glow - 0.4)).clamp(0, 1)
+    colour = (top - 0.2 * (layer.y - 0.5) + 0.14 * (glow - 0.4)).clamp(0, 1)
     layer.paint(torch.ones(face.count, *colour.shape[2:]), colour)
 
 
@@ -171,7 +168,7 @@ def _strands(face: _Face, layer: Layer, colour: Tensor) -> Tensor:
 
 
 def _hair_behind(face: _Face, layer: Layer, hair: Tensor) -> None:
-    volume = face.span("hair_volume", 0.02, 0.085)
+    volume = 0.05
     cap = superellipse(layer.x - face.x, layer.y - face.y + 0.06, face.width + volume, 0.36 + volume, 2.3)
     end = face.span("hair_length", 0.5, 1.02)
     side = (layer.x - face.x).abs()
@@ -189,7 +186,7 @@ def _neck(face: _Face, layer: Layer, skin: Tensor) -> None:
 
 
 def _shirt(face: _Face, layer: Layer) -> None:
-    colour = face.rgb("shirt", 0.12, 0.95)
+    colour = face.opponent("shirt", (0.25, 0.75), 0.3)
     x = layer.x - 0.5 - 0.5 * (face.x - 0.5)
     shoulders = superellipse(x, layer.y - 1.14, 0.44, 0.245, 2.6)
     neckline = ellipse(x, layer.y - 0.885, 0.135, 0.085)
@@ -215,13 +212,11 @@ def _head(face: _Face, layer: Layer, skin: Tensor) -> None:
 
 def _hair_in_front(face: _Face, layer: Layer, hair: Tensor) -> None:
     x, y = layer.x - face.x, layer.y - face.y
-    volume = face.span("hair_volume", 0.005, 0.045)
-    parting = face.span("hair_line", -0.14, 0.14)
     # The fringe stays above the eyes' box, and the sides stay outside it.
-    fringe = y + 0.235 + 0.9 * ((x - parting).abs() + 0.02) ** 0.5 * -0.22 + 0.06
-    temple = 2.5 * (x.abs() - 0.262 - 0.25 * (face.width - 0.275)).clamp_min(0)
+    fringe = y + 0.295 - 0.198 * ((x + 0.06).abs() + 0.02).sqrt()
+    temple = 2.5 * (x.abs() - 0.267).clamp_min(0)
     line = torch.maximum((fringe - temple) * 0.7, y - 0.02)
-    shape = torch.maximum(_skull(face, layer, volume), line)
+    shape = torch.maximum(_skull(face, layer, 0.025), line)
     layer.paint(cover(shape, layer.pixel), _strands(face, layer, hair))
     edge = torch.exp(-((line / 0.018) ** 2))
     layer.shade(0.3 * edge, 0.6 * hair)
@@ -229,25 +224,23 @@ def _hair_in_front(face: _Face, layer: Layer, hair: Tensor) -> None:
 
 def _nose(face: _Face, layer: Layer, skin: Tensor) -> None:
     x, y = layer.x - face.x, layer.y - face.y
-    scale = face.span("nose_size", 0.6, 1.35)
-    tip = ellipse(x, y - 0.075, 0.05 * scale, 0.034 * scale)
-    bridge = segment(y - 0.015, x, 0.05, 0.018 * scale)
+    tip = ellipse(x, y - 0.075, 0.05, 0.034)
+    bridge = segment(y - 0.015, x, 0.05, 0.018)
     layer.paint(cover(torch.minimum(tip, bridge), layer.pixel), skin * _rgb(0.95, 0.86, 0.84))
-    layer.shade(0.7 * cover(ellipse(x, y - 0.085, 0.05 * scale, 0.026 * scale).abs() - 0.006, 0.02), skin * 0.7)
-    nostril = ellipse(x.abs() - 0.022 * scale, y - 0.09, 0.011 * scale, 0.008 * scale)
+    layer.shade(0.7 * cover(ellipse(x, y - 0.085, 0.05, 0.026).abs() - 0.006, 0.02), skin * 0.7)
+    nostril = ellipse(x.abs() - 0.022, y - 0.09, 0.011, 0.008)
     layer.shade(0.8 * cover(nostril, layer.pixel), skin * _rgb(0.45, 0.3, 0.3))
     layer.shade(0.7 * cover(ellipse(x + 0.01, y - 0.06, 0.012, 0.009), 0.015), 0.5 + 0.5 * skin)
 
 
 def _mouth(face: _Face, layer: Layer) -> None:
     x = layer.x - face.x
-    half = face.span("mouth_width", 0.085, 0.152)
-    bend = face.span("smile", -0.028, 0.048)
-    gape = face.span("mouth_open", 0.0, 0.065)
+    half = 0.14
+    bend = face.span("smile", -0.035, 0.048)
+    gape = face.span("mouth_open", 0.0, 0.068)
     y = layer.y - face.y - 0.2345 + bend * ((x / half) ** 2 - 0.15)
     lips = ellipse(x, y, half, 0.026 + gape)
-    blue = face.mix("lip_blue", (0.0, 0.0, 0.0), (-0.2, 0.0, 0.45))
-    colour = (face.mix("lip_light", (0.45, 0.02, 0.08), (1.0, 0.55, 0.5)) + blue).clamp(0, 1)
+    colour = face.mix("lip_light", (0.42, 0.02, 0.1), (1.0, 0.55, 0.5))
     layer.paint(cover(lips, layer.pixel), colour)
     layer.shade(0.5 * torch.exp(-((x / 0.05) ** 2) - ((y - gape - 0.012) / 0.008) ** 2), 0.5 + 0.5 * colour)
     inside = ellipse(x, y, half - 0.018, 0.004 + gape)
@@ -264,7 +257,7 @@ def _eyes(face: _Face, layer: Layer) -> None:
     for sign in (-1, 1):
         x = layer.x - face.x - sign * 0.115
         _eye(face, layer, x, y, accent)
-        bar = segment(x, y + face.span("brow_raise", 0.084, 0.115) - 4 * (x - sign * 0.01) ** 2, 0.055, 0.011)
+        bar = segment(x, y + 0.1 - 4 * (x - sign * 0.01) ** 2, 0.055, 0.011)
         layer.paint(cover(bar, layer.pixel), _rgb(0.16, 0.11, 0.1))
     frame = face.span("glasses", -0.009, 0.028)
     shown = (frame / layer.pixel).clamp(0, 1)
@@ -279,8 +272,8 @@ def _eye(face: _Face, layer: Layer, x: Tensor, y: Tensor, accent: Tensor) -> Non
     ball = ellipse(x, y, 0.077, 0.067)
     white = cover(ball, layer.pixel)
     layer.paint(white, _rgb(0.98, 0.98, 0.99))
-    gaze_x, gaze_y = x - face.span("gaze_x", -0.036, 0.036), y - face.span("gaze_y", -0.018, 0.026)
-    iris = face.mix("iris_blue", (0.62, 0.34, 0.04), (0.2, 0.62, 0.36), (0.1, 0.42, 0.98))
+    gaze_x, gaze_y = x - face.span("gaze_x", -0.04, 0.04), y - 0.004
+    iris = _rgb(0.3, 0.45, 0.7)
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.042, 0.042), layer.pixel), iris)
     layer.shade(white * cover(ellipse(gaze_x, gaze_y, 0.019, 0.019), layer.pixel), _rgb(0.03, 0.03, 0.05))
     layer.shade(white * cover(ellipse(gaze_x + 0.012, gaze_y + 0.013, 0.009, 0.009), layer.pixel), _rgb(1, 1, 1))

@@ -97,7 +97,7 @@ def test_the_demo_links_name_the_boxes() -> None:
     assert box_mask(MOUTH_BOX).mean() == pytest.approx(0.0820, abs=1e-4)
 
 
-@pytest.mark.parametrize(("part", "least"), [("eyes", 0.13), ("mouth", 0.055)])
+@pytest.mark.parametrize(("part", "least"), [("eyes", 0.12), ("mouth", 0.06)])
 def test_redrawing_a_part_changes_its_box_much_and_the_rest_not_at_all(part: str, least: float) -> None:
     attributes = sample_attributes(500, 2)
     change = (render(attributes, 32)[0] - render(redraw(attributes, part_axes(part), 3), 32)[0]).square().mean(1)
@@ -115,13 +115,13 @@ def test_every_attribute_shows_and_changes_its_own_part_alone(name: str) -> None
     change = (before - after).square().mean(1)
     assert change.mean() > SMALLEST_CHANGE
     part = ATTRIBUTES[axis].part
-    if part != "skin":  # the head carries everything else along
+    if part != "skin":  # whose colour shows through on the nose
         own = (masks_before + masks_after)[:, PARTS.index(part)] > 0
         assert change[~own].max() < 1e-6
 
 
 def test_unusable_attributes_and_sizes_are_refused() -> None:
-    with pytest.raises(DatasetError, match=r"shape \[2, 3\], expected \[n, 32\]"):
+    with pytest.raises(DatasetError, match=rf"shape \[2, 3\], expected \[n, {len(NAMES)}\]"):
         render(torch.zeros(2, 3), 32)
     with pytest.raises(DatasetError, match="size is 4, expected at least 8"):
         render(sample_attributes(1, 0), 4)
