@@ -37,7 +37,8 @@ def setup_phases(
     if reg_interval is not None:
         ratio = reg_interval / (reg_interval + 1)
         kwargs["lr"] = kwargs["lr"] * ratio
-        kwargs["betas"] = [beta**ratio for beta in kwargs["betas"]]
+        if "betas" in kwargs:
+            kwargs["betas"] = [beta**ratio for beta in kwargs["betas"]]
     if "betas" in kwargs:  # torch wants two floats; options read from JSON may hold [0, 0.99]
         kwargs["betas"] = tuple(float(beta) for beta in kwargs["betas"])
     opt = _construct_optimizer(list(module.parameters()), kwargs)
