@@ -1,7 +1,8 @@
 """Reads the attributes of a procedural face from its picture: a small network, shipped trained.
 
 It is the independent check of attribute transfer, and its features give the quality proxy for procedural faces
-(a Frechet distance on them; it is not FID, which is defined on another network's features).
+(a Frechet distance on them; it is not FID, which is defined on another network's features). It was trained to read
+rough images too, so the distance sees wrong or missing content well and fine noise hardly; `swd` sees fine noise.
 
     python -m linkgan_plugin.metrics.face_reader           correlation of every reading with the truth
     python -m linkgan_plugin.metrics.face_reader --train   make face_reader.pt again

@@ -15,7 +15,7 @@ from linkgan_plugin.metrics.face_reader_training import roughen, splice
 from linkgan_plugin.metrics.frechet import frechet_distance
 from training_loops.data.faces import ATTRIBUTES, EYES_BOX, part_axes, render, sample_attributes
 
-LEAST = {"glasses": 0.92, "hair_length": 0.94, "nose_size": 0.94, "accent_red": 0.94}
+LEAST = {"glasses": 0.96}  # thin frames fade out
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def correlation(read: Tensor, truth: Tensor) -> Tensor:
 def test_every_attribute_of_fresh_faces_is_read(reader: FaceReader) -> None:
     found = correlations(reader, count=600)
     assert list(found) == [attribute.name for attribute in ATTRIBUTES]
-    too_low = {name: r for name, r in found.items() if r < LEAST.get(name, 0.955)}
+    too_low = {name: r for name, r in found.items() if r < LEAST.get(name, 0.98)}
     assert not too_low
 
 
@@ -45,15 +45,15 @@ def test_readings_are_on_the_scale_of_the_truth(reader: FaceReader, faces: tuple
     images, truth = faces
     error = reader.attributes(images) - truth
     assert error.mean(0).abs().max() < 0.03
-    assert error.square().mean(0).max() < 0.012  # knowing nothing gives 1 / 12
+    assert error.square().mean(0).max() < 0.008  # knowing nothing gives 1 / 12
 
 
 def test_rough_images_are_read_as_well(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
     torch.manual_seed(0)
     images, truth = roughen(*faces)
     found = correlation(reader.attributes(images), truth)
-    assert found.min() > 0.83
-    assert found.mean() > 0.95
+    assert found.min() > 0.94
+    assert found.mean() > 0.98
 
 
 def test_eyes_are_read_from_the_eyes_whatever_surrounds_them(reader: FaceReader, faces: tuple[Tensor, Tensor]) -> None:
@@ -62,7 +62,7 @@ def test_eyes_are_read_from_the_eyes_whatever_surrounds_them(reader: FaceReader,
     mixed = images.clone()
     mixed[:, :, y0:y1, x0:x1] = images.roll(1, 0)[:, :, y0:y1, x0:x1]
     read, eyes = reader.attributes(mixed), list(part_axes("eyes"))
-    assert correlation(read, truth.roll(1, 0))[eyes].min() > 0.9
+    assert correlation(read, truth.roll(1, 0))[eyes].min() > 0.95
     assert correlation(read, truth)[eyes].abs().max() < 0.12
     assert correlation(read, truth)[list(part_axes("mouth"))].min() > 0.95
 
@@ -91,8 +91,8 @@ def test_the_distance_of_features_grows_with_the_damage(reader: FaceReader, face
     clean, little, much, wrong = (
         frechet_distance(real, reader.features(x)) for x in (second, second + 0.2 * noise, second + 0.4 * noise, halves)
     )
-    assert 1.5 * clean < little < much / 2
-    assert wrong > 5 * clean
+    assert clean < little < much / 2
+    assert wrong > 2 * clean
 
 
 def test_splicing_moves_attributes_with_the_pixels() -> None:
