@@ -12,6 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training_loops.errors import OptionError
+
 _LATENTS, _EPOCH = 1, 2  # streams that must not share random numbers
 
 
@@ -26,7 +28,7 @@ class BatchStream:
         self, dataset: Any, *, batch_size: int, seed: int, device: torch.device, rank: int = 0, num_gpus: int = 1
     ) -> None:
         if len(dataset) == 0:
-            raise ValueError("the training set is empty")
+            raise OptionError("the training set is empty")
         self.dataset = dataset
         self.batch_size = batch_size
         self.seed = seed

@@ -14,6 +14,7 @@ import torch
 
 from training_loops import training_stats, util
 from training_loops.atomic import write_bytes
+from training_loops.state import Progress
 
 
 class RunLog:
@@ -84,30 +85,50 @@ class RunLog:
             self.events.close()
 
 
-def tick_line(
-    *,
-    tick: int,
-    cur_nimg: int,
-    elapsed: float,
-    tick_seconds: float,
-    tick_nimg: int,
-    maintenance: float,
-    device: torch.device,
-) -> str:
-    """The console line of a tick; every figure in it is also reported as a statistic."""
+class TickClock:
+    """When a tick is due, and how long it took; times go on from those of a continued run."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self._started = time.time() - progress.elapsed
+        self._tick_started = time.time()
+        self._tick_nimg = progress.cur_nimg
+        self._ended = self._tick_started
+
+    def due(self, tick_nimg: float) -> bool:
+        """True after the very first step, then whenever `tick_nimg` images have passed."""
+        return self.progress.tick == 0 or self.progress.cur_nimg >= self._tick_nimg + tick_nimg
+
+    def end_tick(self, device: torch.device) -> str:
+        """Take the time; return the console line. Every figure in it is also reported as a statistic."""
+        maintenance = self._tick_started - self._ended
+        self._ended = time.time()
+        self.progress.elapsed = self._ended - self._started
+        seconds = self._ended - self._tick_started
+        images = self.progress.cur_nimg - self._tick_nimg
+        return _tick_line(self.progress, seconds, images, maintenance, device)
+
+    def start_tick(self) -> None:
+        """Count the tick, after its maintenance."""
+        self.progress.tick += 1
+        self._tick_started = time.time()
+        self._tick_nimg = self.progress.cur_nimg
+
+
+def _tick_line(progress: Progress, seconds: float, images: int, maintenance: float, device: torch.device) -> str:
     report = training_stats.report0
+    elapsed = progress.elapsed
     peak = [0.0, 0.0]
     if device.type == "cuda":
         peak = [torch.cuda.max_memory_allocated(device) / 2**30, torch.cuda.max_memory_reserved(device) / 2**30]
         torch.cuda.reset_peak_memory_stats(device)
     memory = psutil.Process(os.getpid()).memory_info().rss / 2**30
-    per_kimg = tick_seconds / max(tick_nimg, 1) * 1e3
     fields = [
-        f"tick {report('Progress/tick', tick):<5d}",
-        f"kimg {report('Progress/kimg', cur_nimg / 1e3):<8.1f}",
+        f"tick {report('Progress/tick', progress.tick):<5d}",
+        f"kimg {report('Progress/kimg', progress.cur_nimg / 1e3):<8.1f}",
         f"time {util.format_time(report('Timing/total_sec', elapsed)):<12s}",
-        f"sec/tick {report('Timing/sec_per_tick', tick_seconds):<7.1f}",
-        f"sec/kimg {report('Timing/sec_per_kimg', per_kimg):<7.2f}",
+        f"sec/tick {report('Timing/sec_per_tick', seconds):<7.1f}",
+        f"sec/kimg {report('Timing/sec_per_kimg', seconds / max(images, 1) * 1e3):<7.2f}",
         f"maintenance {report('Timing/maintenance_sec', maintenance):<6.1f}",
         f"cpumem {report('Resources/cpu_mem_gb', memory):<6.2f}",
         f"gpumem {report('Resources/peak_gpu_mem_gb', peak[0]):<6.2f}",

@@ -5,11 +5,13 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from training_loops.errors import OptionError
+
 
 def get_object_by_name(name: str) -> Any:
     """Return the object a dotted name means, such as ``torch.optim.Adam``.
 
-    Raises ValueError when no prefix of `name` imports or an attribute is missing; an import error inside
+    Raises OptionError when no prefix of `name` imports or an attribute is missing; an import error inside
     the named module itself is passed on, because it is that module's message that helps.
     """
     parts = name.split(".")
@@ -23,10 +25,10 @@ def get_object_by_name(name: str) -> Any:
             raise
         for attribute in parts[split:]:
             if not hasattr(found, attribute):
-                raise ValueError(f"class_name {name!r}: module {module_name!r} has no {attribute!r}")
+                raise OptionError(f"class_name {name!r}: module {module_name!r} has no {attribute!r}")
             found = getattr(found, attribute)
         return found
-    raise ValueError(f"class_name {name!r}: expected a dotted name such as 'package.module.Class'")
+    raise OptionError(f"class_name {name!r}: expected a dotted name such as 'package.module.Class'")
 
 
 def construct_class_by_name(*args: Any, class_name: str, **kwargs: Any) -> Any:

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training_loops.errors import OptionError
 from training_loops.stylegan2 import ops, resample
 
 MAX_LAYERS = 64  # a limit no real model meets, so that a damaged file cannot ask for a billion layers
@@ -73,7 +74,7 @@ class Conv2dLayer(nn.Module):
     ) -> None:
         super().__init__()
         if up not in (1, 2) or down not in (1, 2) or up * down == 4 or (up == 2 and bias):
-            raise ValueError(f"up={up}, down={down}, bias={bias}: expected one of up=2 (no bias), down=2 or neither")
+            raise OptionError(f"up={up}, down={down}, bias={bias}: expected one of up=2 (no bias), down=2 or neither")
         self.in_channels = in_channels
         self.out_channels = out_channels
         self.kernel_size = kernel_size
@@ -140,7 +141,7 @@ class MappingNetwork(nn.Module):
     ) -> None:
         super().__init__()
         if not 1 <= num_layers <= MAX_LAYERS:
-            raise ValueError(f"num_layers={num_layers}: expected 1 to {MAX_LAYERS} mapping layers")
+            raise OptionError(f"num_layers={num_layers}: expected 1 to {MAX_LAYERS} mapping layers")
         self.z_dim = z_dim
         self.c_dim = c_dim
         self.w_dim = w_dim

@@ -6,14 +6,9 @@ from training_loops.stylegan2.discriminator import (
     DiscriminatorEpilogue,
     MinibatchStdLayer,
 )
-from training_loops.stylegan2.generator import (
-    Generator,
-    SynthesisBlock,
-    SynthesisLayer,
-    SynthesisNetwork,
-    ToRGBLayer,
-)
+from training_loops.stylegan2.generator import Generator, SynthesisBlock, SynthesisNetwork
 from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer, MappingNetwork
+from training_loops.stylegan2.synthesis_layers import SynthesisLayer, ToRGBLayer
 
 __all__ = [
     "Conv2dLayer",

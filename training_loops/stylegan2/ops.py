@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.errors import OptionError
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -34,9 +36,9 @@ ACTIVATIONS = {
 
 
 def activation(name: str) -> Activation:
-    """Return the activation called `name`; ValueError lists the known ones."""
+    """Return the activation called `name`; OptionError lists the known ones."""
     if name not in ACTIVATIONS:
-        raise ValueError(f"activation {name!r}: known are {', '.join(ACTIVATIONS)}")
+        raise OptionError(f"activation {name!r}: known are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 

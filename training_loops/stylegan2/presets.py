@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from training_loops import util
+from training_loops.errors import OptionError
 
 NETWORKS = "training_loops.stylegan2.networks"
 DATASET = "training_loops.data.folder.ImageFolderDataset"
@@ -106,9 +107,9 @@ PRESETS: dict[str, Callable[[int, int], Preset]] = {"tiny": _tiny, "small": _sma
 
 
 def preset(cfg: str, resolution: int, gpus: int = 1) -> Preset:
-    """The preset called `cfg` for images of `resolution` pixels; ValueError lists the known names."""
+    """The preset called `cfg` for images of `resolution` pixels; OptionError lists the known names."""
     if cfg not in PRESETS:
-        raise ValueError(f"cfg {cfg!r}: known are {', '.join(PRESETS)}")
+        raise OptionError(f"cfg {cfg!r}: known are {', '.join(PRESETS)}")
     return PRESETS[cfg](resolution, gpus)
 
 
@@ -151,7 +152,7 @@ def build_options(
     """Keyword arguments for `training_loop` (all but run_dir and what concerns this machine), JSON-able.
 
     None means the preset's value. `data` is opened to find its resolution, size and labels, so that the options
-    describe the run completely. Raises ValueError naming the option.
+    describe the run completely. Raises OptionError naming the option.
     """
     training_set_kwargs, resolution = _training_set(data, cond=cond, mirror=mirror, max_size=max_size, seed=seed)
     base = preset(cfg, resolution, gpus)
@@ -163,7 +164,7 @@ def build_options(
     per_gpu = chosen(batch_gpu, max(total_batch // gpus, 1))
     group = chosen(mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
-        raise ValueError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
+        raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
     width = {"channel_base": chosen(cbase, base.cbase), "channel_max": chosen(cmax, base.cmax)}
     half = 0 if fp32 else base.fp16_res
     precision = {"num_fp16_res": half, "conv_clamp": 256 if half else None}

@@ -17,6 +17,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.errors import OptionError
+
 Taps = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
@@ -24,7 +26,7 @@ def parse_taps(filter_: Any) -> Taps:
     """Return a filter given as nested sequence, array or tensor (or None: no filter) as hashable `Taps`."""
     values = np.atleast_1d(np.asarray(1.0 if filter_ is None else filter_, dtype=np.float64))
     if values.ndim > 2 or values.size == 0:
-        raise ValueError(f"resample_filter of shape {list(values.shape)}: expected 1 or 2 dimensions")
+        raise OptionError(f"resample_filter of shape {list(values.shape)}: expected 1 or 2 dimensions")
     return tuple(tuple(row) for row in values.tolist()) if values.ndim == 2 else tuple(values.tolist())
 
 

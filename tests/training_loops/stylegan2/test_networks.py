@@ -8,7 +8,6 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from training_loops.stylegan2.generator import modulated_conv2d
 from training_loops.stylegan2.networks import (
     Conv2dLayer,
     Discriminator,
@@ -18,6 +17,7 @@ from training_loops.stylegan2.networks import (
     MinibatchStdLayer,
     SynthesisLayer,
 )
+from training_loops.stylegan2.synthesis_layers import modulated_conv2d
 
 SMALL: dict[str, Any] = {"channel_base": 64, "channel_max": 8, "num_fp16_res": 0, "conv_clamp": None}
 

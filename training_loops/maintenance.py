@@ -1,0 +1,70 @@
+"""The work of a tick: pictures, snapshots, metrics, statistics and the state to continue from."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+
+from training_loops import metrics, phases, snapshots, state
+from training_loops.run import STATE_FILE, Run, fixed_options
+
+
+def maintain(run: Run, *, last: bool, stopped: bool) -> None:
+    """The work of a tick: pictures, snapshot, state, metrics, statistics. Leaves no trace in the random state."""
+    tick, kimg = run.progress.tick, run.progress.cur_nimg // 1000
+    every_image, every_net = run.options["image_snapshot_ticks"], run.options["network_snapshot_ticks"]
+    with state.preserved_random_state():
+        if run.fakes is not None and every_image is not None and (last or tick % every_image == 0):
+            run.fakes.save(run.G_ema, run.run_dir / f"fakes{kimg:06d}.png")
+        saved = every_net is not None and (last or tick % every_net == 0)
+        if saved:
+            run.snapshot = run.run_dir / f"network-snapshot-{kimg:06d}.pt"
+            if run.rank == 0:
+                _save_snapshot(run, run.snapshot)
+        if saved and not stopped:
+            _evaluate(run)
+    for phase in run.phases:
+        if phase.seconds is not None:
+            run.log.report_timing(phase.name, phase.seconds)
+    run.log.write_stats(cur_nimg=run.progress.cur_nimg, elapsed=run.progress.elapsed)
+    if saved or last:
+        # Last, with the tick counted: a continued run must not do this tick again.
+        done = copy.copy(run.progress)
+        done.tick += 1
+        state.save_state(
+            run.run_dir / STATE_FILE,
+            networks={"G": run.G, "D": run.D, "G_ema": run.G_ema},
+            optimizers=phases.optimizers(run.phases),
+            loss=run.loss,
+            progress=done,
+            options=fixed_options(run.options),
+            rank=run.rank,
+            num_gpus=run.num_gpus,
+        )
+
+
+def _save_snapshot(run: Run, path: Path) -> None:
+    snapshots.save_snapshot(
+        path,
+        G=run.G,
+        D=run.D,
+        G_ema=run.G_ema,
+        training_options=run.options,
+        cur_nimg=run.progress.cur_nimg,
+        link_spec=getattr(run.G, "link_spec", None),
+    )
+
+
+def _evaluate(run: Run) -> None:
+    for name in run.options["metrics"]:
+        result = metrics.calc_metric(
+            name,
+            G=copy.deepcopy(run.G_ema).cpu(),
+            dataset_kwargs=dict(run.options["training_set_kwargs"]),
+            num_gpus=run.num_gpus,
+            rank=run.rank,
+            device=run.device,
+        )
+        run.log.metrics.update(result["results"])
+        if run.rank == 0:
+            run.log.say(metrics.report_metric(result, run_dir=run.run_dir, snapshot_pkl=run.snapshot))

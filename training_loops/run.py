@@ -1,0 +1,159 @@
+"""Everything one process needs between steps, and how it is built from options or from a saved state."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from training_loops import atomic, grids, metrics, phases, snapshots, state, training_stats, util
+from training_loops.batches import BatchStream, labels_of
+from training_loops.logs import RunLog
+
+# Options that may change when a run is continued; all others decide what is learned.
+FREE_OPTIONS = {
+    "metrics",
+    "total_kimg",
+    "kimg_per_tick",
+    "image_snapshot_ticks",
+    "network_snapshot_ticks",
+    "image_grid",
+    "threads",
+    "cudnn_benchmark",
+}
+STATE_FILE = "training-state.pt"
+OPTIONS_FILE = "training_options.json"
+
+
+@dataclass
+class Run:
+    """Everything one process needs between steps."""
+
+    options: dict[str, Any]
+    run_dir: Path
+    device: torch.device
+    rank: int
+    num_gpus: int
+    stream: BatchStream
+    G: Any
+    D: Any
+    G_ema: Any
+    loss: Any
+    phases: list[phases.Phase]
+    progress: state.Progress
+    log: RunLog
+    fakes: grids.FakesGrid | None = None
+    snapshot: Path | None = None
+
+
+def set_up(
+    options: dict[str, Any],
+    run_dir: Path,
+    device: torch.device,
+    *,
+    rank: int,
+    restart: bool,
+    verbose: bool,
+    tensorboard: bool,
+) -> Run:
+    """Build everything, and continue from the saved state with `restart`; rank 0 writes the first files."""
+    seed, num_gpus = options["random_seed"], options["num_gpus"]
+    training_stats.init_multiprocessing(rank, device if num_gpus > 1 else None)
+    dataset = util.construct_class_by_name(**options["training_set_kwargs"])
+    stream = BatchStream(
+        dataset, batch_size=options["batch_size"], seed=seed, device=device, rank=rank, num_gpus=num_gpus
+    )
+    _seed(seed)  # alike on all ranks, so that they build the same networks
+    networks = _build_networks(options, dataset, device)
+    if options["resume"] is not None and not restart:
+        _copy_weights(options["resume"], networks)
+    _broadcast(list(networks.values()), num_gpus)
+    G, D, G_ema = networks["G"], networks["D"], networks["G_ema"]
+    loss = util.construct_class_by_name(device=device, G=G, D=D, augment_pipe=None, **options["loss_kwargs"])
+    metrics.check_metrics(options["metrics"])
+    all_phases = [
+        *phases.setup_phases("G", G, options["G_opt_kwargs"], options["G_reg_interval"]),
+        *phases.setup_phases("D", D, options["D_opt_kwargs"], options["D_reg_interval"]),
+    ]
+    _seed(seed, num_gpus, rank)
+    progress = state.Progress()
+    if restart:
+        progress = state.load_state(
+            run_dir / STATE_FILE,
+            networks=networks,
+            optimizers=phases.optimizers(all_phases),
+            loss=loss,
+            options=fixed_options(options),
+            rank=rank,
+        )
+    log = RunLog(
+        run_dir, rank=rank, verbose=verbose, tensorboard=tensorboard, continued=restart, cur_nimg=progress.cur_nimg
+    )
+    run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log)
+    if restart:
+        run.snapshot = max(run_dir.glob("network-snapshot-*.pt"), default=None)
+    if rank == 0:
+        _first_files(run, dataset, fresh=not restart)
+    return run
+
+
+def _build_networks(options: dict[str, Any], dataset: Any, device: torch.device) -> dict[str, Any]:
+    """G and D in training mode, and a copy of G in eval mode for the average; none with gradients."""
+    dims = {"c_dim": dataset.label_dim, "img_resolution": dataset.resolution, "img_channels": dataset.num_channels}
+    G, D = (
+        util.construct_class_by_name(**options[key], **dims).train().requires_grad_(False).to(device)
+        for key in ("G_kwargs", "D_kwargs")
+    )
+    return {"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()}
+
+
+def _copy_weights(path: str, networks: dict[str, Any]) -> None:
+    source = snapshots.load_snapshot(path)
+    for role, net in networks.items():
+        values = getattr(source, role).state_dict()
+        try:
+            snapshots.check_state(net, values)
+        except snapshots.SnapshotError as error:
+            raise snapshots.SnapshotError(f"{path}: does not fit the networks of this run; {error}") from error
+        net.load_state_dict(values)
+
+
+def _broadcast(networks: list[Any], num_gpus: int) -> None:
+    if num_gpus > 1:
+        for net in networks:
+            for tensor in [*net.parameters(), *net.buffers()]:
+                torch.distributed.broadcast(tensor, src=0)
+
+
+def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
+    """Options, the picture of real images, and the first fakes."""
+    shape = tuple(run.options["image_grid"] or grids.grid_shape(dataset.resolution))
+    picked = grids.choose_images(dataset, (shape[0], shape[1]))
+    labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)
+    run.fakes = grids.FakesGrid(labels, run.G.z_dim, (shape[0], shape[1]), run.options["batch_gpu"], run.device)
+    atomic.remove_leftovers(run.run_dir)
+    atomic.write_json(run.run_dir / OPTIONS_FILE, run.options)
+    if fresh:
+        images, _labels = dataset.batch(picked)
+        grids.save_grid(images, run.run_dir / "reals.png", run.fakes.shape)
+        run.fakes.save(run.G_ema, run.run_dir / "fakes_init.png")
+        run.log.say(f"{len(dataset)} images of {dataset.image_shape}, labels {dataset.label_shape}")
+        for name, net in (("G", run.G), ("D", run.D)):
+            run.log.say(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
+    run.log.say(f"Training for {run.options['total_kimg']:g} kimg in {run.run_dir}")
+
+
+def _seed(*numbers: int) -> None:
+    """Seed the global generators from several numbers."""
+    seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    np.random.seed(seed)  # noqa: NPY002
+    torch.manual_seed(seed)
+
+
+def fixed_options(options: dict[str, Any]) -> dict[str, Any]:
+    """The options a continued run must share."""
+    return {key: value for key, value in options.items() if key not in FREE_OPTIONS}
