@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import torch
 from tqdm import tqdm
-from training_loops.data.face_oracle import FaceOracle
 
 from training_loops.data import faces
 from training_loops.data.face_files import write_faces
+from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
 

@@ -32,7 +32,11 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
 def link_options(command: F) -> F:
     """Add --loss, --link and all --link-* flags; the command receives them as keyword arguments."""
     decorators = [
-        click.option("--loss", metavar="NAME", help="Loss plugin, e.g. linkgan. Without it the host trains as ever."),
+        click.option(
+            "--loss",
+            metavar="NAME",
+            help="Loss plugin; linkgan where a --link is given. Without both the host trains as ever.",
+        ),
         click.option(
             "--link",
             "links",
@@ -58,9 +62,10 @@ def take_link_options(values: dict[str, Any]) -> dict[str, Any]:
         loss, links, space, allow_overlap, recipe_name and switches (only those given).
     """
     switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
+    loss, links = values.pop("loss"), values.pop("links")
     return {
-        "loss": values.pop("loss"),
-        "links": values.pop("links"),
+        "loss": loss or ("linkgan" if links else None),
+        "links": links,
         "space": values.pop("link_space"),
         "allow_overlap": values.pop("link_overlap"),
         "recipe_name": values.pop("link_recipe"),

@@ -17,7 +17,7 @@ from .params import existing_file, existing_path
 EPILOG = """\b
 Examples:
   # A linked generator of your own pictures, on a laptop
-  linkgan train --data photos.zip --outdir runs --loss=linkgan --link 'lower=auto@box(0,0.5,1,1)'
+  linkgan train --data photos.zip --outdir runs --link 'lower=auto@box(0,0.5,1,1)'
 \b
   # Two links, the paper's recipe, region metrics at every snapshot
   linkgan train --data faces.zip --outdir runs --loss=linkgan --link-recipe paper --metrics link2k \\
@@ -115,7 +115,6 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     """
     from training_loops.stylegan2.presets import build_options
 
-    from ..errors import LinkGANError
     from ..hosts.options import turn_on
     from ..recipes import make_recipe
 
@@ -124,8 +123,6 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     values["metrics"] = [name for name in values["metrics"].split(",") if name]
     options = build_options(**values)
     if links["loss"] is None:
-        if links["links"]:
-            raise LinkGANError("--link does nothing without a loss that trains it; add --loss=linkgan")
         return options
     turn_on(
         options,

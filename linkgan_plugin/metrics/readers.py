@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +46,16 @@ class ProceduralReader:
 
 
 def reader_for(data: Path | str | None, device: torch.device | str = "cpu") -> ProceduralReader | None:
-    """Return the reader of a data set, or None where it has none (any but the procedural faces)."""
+    """Return the reader of a data set, or None where it has none.
+
+    Only the procedural faces have one, and only if they were painted from the attributes that the reader knows.
+    """
     if data is None or not Path(data).exists():
         return None
     try:
-        with_attributes = "attributes.json" in ArchiveReader(data).names
-    except DatasetError:
+        names = json.loads(ArchiveReader(data).read("attributes.json"))["names"]
+    except (DatasetError, ValueError, KeyError, TypeError):
         return None
-    return ProceduralReader(load_reader(device)) if with_attributes else None
+    if names != [attribute.name for attribute in faces.ATTRIBUTES]:
+        return None
+    return ProceduralReader(load_reader(device))

@@ -1,0 +1,93 @@
+"""`linkgan metrics` and `linkgan edit` on a trained snapshot."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+QUICK = ["--pairs", "8", "--quality-images", "40"]
+
+
+def test_metrics_print_one_json_line_with_errors_spec_and_command(cli, linked_snapshot):
+    line = json.loads(cli("metrics", linked_snapshot, "--json", *QUICK).output)
+    assert line["metric"] == "link8"
+    assert {"eyes/locality", "mouth/transfer", "quality"} <= set(line["results"])
+    assert line["results_stderr"]["eyes/effect_in"] > 0
+    assert [link["name"] for link in line["link_spec"]["links"]] == ["eyes", "mouth"]
+    assert "not FID" in line["quality_kind"]
+
+
+def test_the_baseline_is_measured_on_the_same_axes(cli, linked_snapshot):
+    arguments = ("--baseline", linked_snapshot, "--json", "--link", "nose=8:10@nose", *QUICK)
+    line = json.loads(cli("metrics", linked_snapshot, *arguments).output)
+    assert line["results"] == line["baseline"]
+    assert "nose/locality" in line["baseline"]
+
+
+def test_metrics_are_repeatable_and_independent_of_the_batch(cli, linked_snapshot):
+    lines = [
+        json.loads(cli("metrics", linked_snapshot, "--json", *QUICK, "--batch", batch).output) for batch in (3, 8, 8)
+    ]
+    assert lines[1]["results"] == lines[2]["results"]
+    for key, value in lines[0]["results"].items():
+        assert value == pytest.approx(lines[1]["results"][key], rel=1e-4, abs=1e-7), key
+
+
+def test_the_table_shows_each_figure_with_its_error(cli, linked_snapshot):
+    output = cli("metrics", linked_snapshot, "--metric", "locality", *QUICK).output
+    row = next(line for line in output.splitlines() if line.startswith("eyes/locality"))
+    assert "±" in row
+    assert "effect_in" not in output
+
+
+def test_lines_are_appended_to_a_file(cli, linked_snapshot, tmp_path):
+    for _ in range(2):
+        cli("metrics", linked_snapshot, "--out", tmp_path / "m.jsonl", *QUICK)
+    assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 2
+
+
+def test_photographs_get_the_patch_distance_instead_of_the_reader(cli, linked_snapshot, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(48):
+        Image.fromarray(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    line = json.loads(cli("metrics", linked_snapshot, "--data", folder, "--json", *QUICK).output)
+    assert "Wasserstein" in line["quality_kind"]
+    assert "eyes/transfer" not in line["results"]
+
+
+@pytest.mark.parametrize("command", [["metrics"], ["edit", "--out", "x.png"]])
+def test_a_file_that_is_no_snapshot_is_one_line(command, cli, tmp_path):
+    path = tmp_path / "network.pt"
+    path.write_bytes(b"not a snapshot")
+    result = cli(*command, path)
+    assert result.exit_code == 2
+    assert str(path) in result.output
+    assert "Traceback" not in result.output
+
+
+def test_an_edit_sheet_shows_what_changed_and_how_it_was_made(cli, linked_snapshot, tmp_path):
+    out = tmp_path / "sheet.png"
+    result = cli("edit", linked_snapshot, "--region", "eyes", "--seeds", "0-2,9", "--variants", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    sheet = Image.open(out)
+    assert sheet.text["seeds"] == "0,1,2,9"
+    assert json.loads(sheet.text["link_spec"])["links"][0]["name"] == "eyes"
+    assert sheet.size == (96 + 8 + 3 * 96, 26 + 4 * 96)  # original, gap, two variants and their map; heading, rows
+
+
+def test_an_unknown_region_lists_the_known_ones(cli, linked_snapshot, tmp_path):
+    result = cli("edit", linked_snapshot, "--region", "eye", "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 2
+    assert "did you mean 'eyes'" in result.output
+
+
+@pytest.mark.parametrize("seeds", ["3-1", "a", "1,,2"])
+def test_seeds_that_are_none_are_refused(seeds, cli, linked_snapshot, tmp_path):
+    result = cli("edit", linked_snapshot, "--seeds", seeds, "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 2
+    assert "expected e.g. 0-7" in result.output
