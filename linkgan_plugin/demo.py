@@ -50,7 +50,7 @@ class Size:
     quality_images: int
 
 
-FULL = Size(data=12_000, kimg=76, pairs=1000, quality_images=5000)
+FULL = Size(data=12_000, kimg=80, pairs=1000, quality_images=5000)
 QUICK = Size(data=2_000, kimg=6, pairs=200, quality_images=1000)
 
 
@@ -163,18 +163,19 @@ def _follow(children: Mapping[str, subprocess.Popen[bytes]], out: Path, size: Si
     if not children:
         return
 
-    def done() -> float:
-        return min(_last_stat(out / twin, "Progress/kimg", 0.0) for twin in children)
+    def done() -> int:
+        return round(1000 * min(_last_stat(out / twin, "Progress/kimg", 0.0) for twin in children))
 
-    with tqdm(total=size.kimg, initial=done(), unit="kimg", desc="training both twins", smoothing=0.1) as bar:
+    total = round(1000 * size.kimg)
+    with tqdm(total=total, initial=done(), unit="img", unit_scale=True, desc="training both twins") as bar:
         while any(child.poll() is None for child in children.values()):
             time.sleep(0.5)
-            bar.update(max(min(done(), size.kimg) - bar.n, 0))
+            bar.update(max(min(done(), total) - bar.n, 0))
             for twin, child in children.items():
                 if child.poll() not in (None, 0):
                     end = "\n".join((out / f"{twin}.log").read_text().splitlines()[-15:])
                     raise LinkGANError(f"training the {twin} twin failed with status {child.returncode}:\n{end}")
-        bar.update(size.kimg - bar.n)
+        bar.update(total - bar.n)
 
 
 def _last_stat(run_dir: Path, name: str, default: float) -> float:
