@@ -50,7 +50,7 @@ class Size:
     quality_images: int
 
 
-FULL = Size(data=12_000, kimg=80, pairs=1000, quality_images=5000)
+FULL = Size(data=12_000, kimg=84, pairs=1000, quality_images=5000)
 QUICK = Size(data=2_000, kimg=6, pairs=200, quality_images=1000)
 
 

@@ -45,8 +45,8 @@ class Recipe:
     choice: str = "one"
     perturb: str = "swap"
     strength: float = 1.0
-    weight: float = 3.0
-    lambda_in: float = 1.0
+    weight: float = 1.0
+    lambda_in: float = 5.0
     lambda_out: float = 1.0
     interval: int = 4
     lazy_gain: bool = True
@@ -94,6 +94,7 @@ RECIPES: dict[str, Recipe] = {
         choice="all",
         perturb="gaussian",
         weight=20.0,
+        lambda_in=1.0,
         interval=8,
         mixing=0.5,
     ),
