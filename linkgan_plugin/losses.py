@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import importlib
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from . import registry
 from .errors import LinkGANError
 from .hosts.calls import own_random_state, unwrap
+from .hosts.clock import StepClock
 from .hosts.generic import GenericHost, device_of
 from .links import LinkSpec
+from .mixing import Mixer
 from .perturb import move
 from .recipes import Recipe
 from .regions.base import Scene
@@ -148,21 +150,21 @@ class LinkGANLoss:
         reference, images = self.host.calls.render_pair(ws, moved, c, sample, detached=recipe.reference == "detached")
         # [M, 1 or P, 1, H, W]: one mask for all images, or one for each.
         allowed = self.moves.allowed(self.spec.region_masks(Scene(reference.detach())))
-        own = allowed[which, sample.new_zeros(len(which)) if allowed.shape[1] == 1 else torch.arange(len(which))]
-        return penalty(changes(reference, images, own), which, self.moves, recipe.form, recipe.rest_floor)
+        row = torch.arange(len(which), device=self.device) % allowed.shape[1]
+        change = changes(reference, images, allowed[which, row])
+        return penalty(change, which, self.moves, recipe.form, recipe.rest_floor)
 
     def _latent_pair(
         self, z: Tensor, c: Tensor | None, sample: Tensor, block: Tensor, random: torch.Generator
     ) -> tuple[Tensor, Tensor]:
         """Return ws [N, L, D] of z, and [P, L, D] with the axes `block` (bool [P, D]) of row `sample` moved."""
         donor = torch.randn([len(sample), z.shape[1]], generator=random, device=z.device, dtype=z.dtype)
-        labels = None if c is None else c[sample]
-        map_latent = self.host.calls.map
+        labels = None if c is None else torch.cat([c, c[sample]])
         if self.spec.space == "z":
             moved_z = self._perturbed(z.unsqueeze(1)[sample], donor.unsqueeze(1), block, random)
-            both = map_latent(torch.cat([z, moved_z.squeeze(1)]), None if c is None else torch.cat([c, c[sample]]))
+            both = self.host.calls.map(torch.cat([z, moved_z.squeeze(1)]), labels)
             return both[: len(z)], both[len(z) :]
-        both = map_latent(torch.cat([z, donor]), None if labels is None or c is None else torch.cat([c, labels]))
+        both = self.host.calls.map(torch.cat([z, donor]), labels)
         ws = both[: len(z)]
         return ws, self._perturbed(ws[sample], both[len(z) :], block, random)
 
@@ -187,87 +189,9 @@ class LinkGANLoss:
             self.host.report(f"{name}/effect", result.allowed[row])
             self.host.report(f"{name}/share", result.share[row])
 
-    # What the host's own losses see
-
-    @contextmanager
-    def _mixed(self, phase: str) -> Iterator[None]:
-        """Let a share of the samples that the host renders carry a moved block.
-
-        A hook on the mapping network sees every latent that the host's loss draws, in the phases of G and D alike. It
-        lives only as long as the host's call: a hook left behind would make the host's snapshot fail to pickle.
-        """
+    def _mixed(self, phase: str) -> AbstractContextManager[None]:
+        """Return the context in which the host's own losses see mixed samples, where the recipe asks for it."""
         if self.recipe.mixing == 0 or self.recipe.weight == 0:
-            yield
-            return
-        mapping = unwrap(self.host.calls.mapping_module)
-        mixer = _Mixer(self, mapping, self._random("mix", phase))
-        handle = mixer.attach()
-        try:
-            yield
-        finally:
-            handle.remove()
-
-
-class _Mixer:
-    """Moves one block of a share of the latents on their way out of (W) or into (Z) the mapping network."""
-
-    def __init__(self, loss: LinkGANLoss, mapping: nn.Module, random: torch.Generator) -> None:
-        self.loss, self.mapping, self.random = loss, mapping, random
-        self._inside = False
-
-    def attach(self) -> Any:
-        """Register the hook that fits the spec's space; returns its handle."""
-        if self.loss.spec.space == "z":
-            return self.mapping.register_forward_pre_hook(self._before)
-        return self.mapping.register_forward_hook(self._after)
-
-    def _before(self, module: nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        z = args[0]
-        donor = torch.randn(z.shape, generator=self.random, device=z.device, dtype=z.dtype)
-        return (self._mix(z.unsqueeze(1), donor.unsqueeze(1)).squeeze(1), *args[1:])
-
-    def _after(self, module: nn.Module, args: tuple[Any, ...], ws: Tensor) -> Tensor:
-        if self._inside:
-            return ws
-        z, c = args[0], args[1] if len(args) > 1 else None
-        self._inside = True
-        try:
-            donor_z = torch.randn(z.shape, generator=self.random, device=z.device, dtype=z.dtype)
-            donor = self.loss.host.calls.map(donor_z, c)
-        finally:
-            self._inside = False
-        return self._mix(ws, donor)
-
-    def _mix(self, latents: Tensor, donor: Tensor) -> Tensor:
-        moves, recipe = self.loss.moves, self.loss.recipe
-        _, which = choose(len(moves), len(latents), "one", self.random, latents.device)
-        picked = torch.rand([len(latents), 1], generator=self.random, device=latents.device) < recipe.mixing
-        return self.loss._perturbed(latents, donor, moves.axes[which] & picked, self.random)
-
-
-class StepClock:
-    """Counts optimizer steps per phase, whatever the number of microbatches: the same on every rank."""
-
-    def __init__(self, host: GenericHost) -> None:
-        self.host = host
-        self.steps: dict[str, int] = {}
-        self._keys: dict[str, Any] = {}
-        self._open: dict[str, bool] = {}
-        self._rounds: dict[str, int] = {}
-
-    def tick(self, phase: str, call: Mapping[str, Any]) -> None:
-        """Note one call of `accumulate_gradients`."""
-        key = self.host.step_key(phase, call)
-        same = self._open.get(phase, False) if key is None else key == self._keys.get(phase)
-        self._rounds[phase] = self._rounds[phase] + 1 if same else 0
-        if not same:
-            self.steps[phase] = self.steps.get(phase, -1) + 1
-        self._keys[phase], self._open[phase] = key, not self.host.ends_step(call)
-
-    def step(self, phase: str) -> int:
-        """Return the number of the phase's current optimizer step, from 0."""
-        return self.steps[phase]
-
-    def round(self, phase: str) -> int:
-        """Return the number of the current microbatch within its step, from 0."""
-        return self._rounds[phase]
+            return nullcontext()
+        random = self._random("mix", phase)
+        return Mixer(self.host.calls, self.spec.space, self.moves, self.perturb, self.recipe, random).attached()
