@@ -102,7 +102,7 @@ def _claim(out: Path, seed: int, size: Size) -> float:
         raise LinkGANError(f"{out} is not empty and holds no demo; choose another --out")
     else:
         write_json(path, settings)
-    spent = [_last_stat(out / twin, "Progress/elapsed", 0.0) for twin in TWINS]
+    spent = [_last_stat(out / twin, "Timing/total_sec", 0.0) for twin in TWINS]
     return max(spent)
 
 
@@ -222,7 +222,7 @@ def _measure(out: Path, data: Path, seed: int, size: Size) -> dict[str, Any]:
             results[name] = _entry(links, quality)
     for twin in TWINS:
         results[twin]["images"] = round(_last_stat(out / twin, "Progress/kimg", 0.0) * 1000)
-        results[twin]["training_seconds"] = round(_last_stat(out / twin, "Progress/elapsed", 0.0), 1)
+        results[twin]["training_seconds"] = round(_last_stat(out / twin, "Timing/total_sec", 0.0), 1)
         results[twin]["snapshot"] = str(snapshot_of(out / twin).relative_to(out))
     spec = load_network(snapshot_of(out / "linked")).linked()
     options = json.loads((out / "linked" / OPTIONS_FILE).read_text())

@@ -71,7 +71,7 @@ def _cell(entry: Mapping[str, Any], link: str, key: str) -> str:
 
 def _quality_table(report: Mapping[str, Any], twins: Sequence[str]) -> str:
     rows = [
-        [COLUMNS[name], f"{report[name]['quality']:.3f}", f"{report[name].get('images', 0):,}"]
+        [COLUMNS[name], f"{report[name]['quality']:.3f}", f"{report[name]['images']:,}" if name in twins else "-"]
         for name in (*twins, "oracle")
     ]
     rows.append(["linked / unlinked", f"{report['quality_ratio']:.3f}", ""])

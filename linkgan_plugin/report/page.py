@@ -19,7 +19,8 @@ img, video, svg { max-width: 100%; height: auto; }
 img { image-rendering: pixelated; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .25rem .8rem; text-align: right; border-bottom: 1px solid #e4e4e8; }
-th:first-child, td:first-child { text-align: left; } td.hint { text-align: left; color: #77777f; font-size: .85em; }
+th:first-child, td:first-child { text-align: left; } td { white-space: nowrap; }
+td.hint { text-align: left; white-space: normal; color: #77777f; font-size: .85em; }
 pre { background: #f5f5f7; padding: .8rem; overflow-x: auto; border-radius: 6px; }
 figcaption { color: #55555c; font-size: .9em; } figure { margin: 1rem 0; }
 """

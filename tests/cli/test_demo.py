@@ -51,6 +51,7 @@ def test_the_report_has_every_figure_for_both_twins(finished):
     for twin in demo.TWINS:
         assert report[twin]["images"] == 128
         assert report[twin]["quality"] > 0
+        assert report[twin]["training_seconds"] > 0
         assert {link: set(metrics) for link, metrics in report[twin]["metrics"].items()} == {
             "eyes": KEYS,
             "mouth": KEYS,
