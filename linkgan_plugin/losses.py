@@ -15,8 +15,9 @@ from torch import Tensor
 from . import registry
 from .errors import LinkGANError
 from .hosts.calls import own_random_state, unwrap
+from .hosts.choose import host_for
 from .hosts.clock import StepClock
-from .hosts.generic import GenericHost, device_of
+from .hosts.generic import device_of
 from .links import LinkSpec
 from .mixing import Mixer
 from .perturb import move
@@ -71,7 +72,7 @@ class LinkGANLoss:
         self.spec = LinkSpec.from_json(link_spec)
         self.recipe = Recipe(**recipe)
         self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))
-        self.host = GenericHost(self.base, networks)
+        self.host = host_for(self.base, networks)
         self.perturb = registry.load("perturbations", self.recipe.perturb)
         self.moves = self._make_moves()
         self.clock = StepClock(self.host)

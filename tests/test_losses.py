@@ -241,6 +241,22 @@ def test_pairs_share_their_noise_so_a_linked_generator_leaks_nothing(synthesis, 
     assert min(reported["Loss/link/left/effect"]) > 1e-2
 
 
+@pytest.mark.parametrize(("choice", "expected"), [("one", [12, 12, 12]), ("all", [18, 24, 42])])
+def test_the_default_renders_as_many_images_for_any_number_of_links(choice, expected):
+    rendered = []
+    for links in (1, 2, 5):
+        edges = [k / links for k in range(links + 1)]
+        boxes = [f"l{k}=1@box({edges[k]:.3f},0,{edges[k + 1]:.3f},0.9)" for k in range(links)]
+        generator = toy()
+        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), choice=choice)
+        loss.base.accumulate_gradients = lambda **_: None
+        count = []
+        generator.synthesis.register_forward_hook(lambda _, args, out, count=count: count.append(len(out)))
+        loss.accumulate_gradients(**call())
+        rendered.append(sum(count))
+    assert rendered == expected
+
+
 def test_the_moving_average_of_w_stays_with_the_host():
     generator = toy()
     loss = link_loss(generator, mixing=1.0)
