@@ -110,3 +110,36 @@ def test_a_dry_run_prints_the_options_and_starts_nothing(cli, faces_zip, tmp_pat
     assert loss["class_name"] == "linkgan_plugin.losses.LinkGANLoss", "a link alone turns the loss on"
     assert loss["recipe"]["perturb"] == "swap"
     assert not (tmp_path / "run").exists()
+
+
+def test_links_are_added_to_a_trained_generator(cli, faces_zip, tmp_path):
+    plain, linked = tmp_path / "plain", tmp_path / "linked"
+    assert cli("train", "--data", faces_zip, "--run-dir", plain, "--kimg", 0.016, *SMALL).exit_code == 0
+    snapshot = max(plain.glob("network-snapshot-*.pt"))
+    assert load_network(snapshot).spec is None
+    result = cli(
+        "train", "--data", faces_zip, "--run-dir", linked, "--kimg", 0.016, "--resume", snapshot, *LINKS, *SMALL
+    )
+    assert result.exit_code == 0, result.output
+    assert load_network(max(linked.glob("network-snapshot-*.pt"))).linked().names == ("eyes", "mouth")
+
+
+def test_a_snapshot_of_another_width_is_refused_with_the_tensors(cli, faces_zip, linked_snapshot, tmp_path):
+    wide = [*SMALL, "--cbase", "128"]
+    result = cli("train", "--data", faces_zip, "--run-dir", tmp_path / "run", "--resume", linked_snapshot, *wide)
+    assert result.exit_code == 2
+    assert "synthesis.b16.conv0.weight" in result.output
+
+
+def test_conditional_networks_are_linked_under_the_same_label(cli, tmp_path):
+    from training_loops.data.faces import render, sample_attributes
+    from training_loops.data.folder import write_dataset
+
+    images = ((render(sample_attributes(24, 0), 16)[0] + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    data, run = tmp_path / "labelled.zip", tmp_path / "run"
+    write_dataset(data, images, labels=[n % 3 for n in range(24)])
+    result = cli("train", "--data", data, "--cond", "--run-dir", run, "--kimg", 0.032, *LINKS, *SMALL)
+    assert result.exit_code == 0, result.output
+    snapshot = max(run.glob("network-snapshot-*.pt"))
+    assert load_network(snapshot).generator.c_dim == 3
+    assert cli("edit", snapshot, "--out", tmp_path / "sheet.png").exit_code == 0
