@@ -45,8 +45,8 @@ class Recipe:
     choice: str = "one"
     perturb: str = "swap"
     strength: float = 1.0
-    weight: float = 1.0
-    lambda_in: float = 5.0
+    weight: float = 1.25
+    lambda_in: float = 6.0
     lambda_out: float = 1.0
     interval: int = 4
     lazy_gain: bool = True

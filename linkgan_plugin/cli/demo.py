@@ -12,7 +12,7 @@ from .params import command_line
 @click.command(
     epilog="""\b
 Examples:
-  linkgan demo                                # about 11 minutes on two idle cores; writes runs/demo
+  linkgan demo                                # about 9 minutes on two idle cores; writes runs/demo
   linkgan demo --quick --out runs/quick       # under 2 minutes, and it shows
   linkgan demo --seed 1 --out runs/demo-1
 """
