@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,12 +58,11 @@ class Interrupted(Exception):
     """Ctrl-C: the runs were stopped so that they can go on."""
 
 
-def run_demo(out: Path, *, seed: int, size: Size, command: str, say: Callable[[str], None] = print) -> dict[str, Any]:
+def run_demo(out: Path, *, seed: int, size: Size, command: str) -> dict[str, Any]:
     """Do the whole job in `out`, or go on with one that was stopped there.
 
     Args:
         out: folder of the demo. seed: seed of data order, networks and latents. command: recorded in every result.
-        say: prints a line.
     Returns:
         The content of ``report.json``.
     Raises:
@@ -77,7 +76,8 @@ def run_demo(out: Path, *, seed: int, size: Size, command: str, say: Callable[[s
     if not data.exists():
         write_faces(data, size.data, 32, seed=0, progress=True)
     _train_twins(out, data, seed, size)
-    say("measuring")
+    # The images are tiny: two threads gain little, and on a busy machine they wait for each other for minutes.
+    torch.set_num_threads(1)
     report = _measure(out, data, seed, size)
     report = {"command": command, **report, "seconds": round(before + time.time() - started, 1)}
     _write_pictures(out, report)

@@ -31,7 +31,7 @@ def demo(out: Path | None, seed: int, quick: bool) -> None:
     if (out / "report.json").exists():
         raise click.UsageError(f"{out} holds a finished demo; choose another --out or remove it")
     try:
-        report = run_demo(out, seed=seed, size=QUICK if quick else FULL, command=command_line(), say=click.echo)
+        report = run_demo(out, seed=seed, size=QUICK if quick else FULL, command=command_line())
     except Interrupted:
         click.echo(f"\nstopped; the same command goes on: {command_line()}")
         raise click.exceptions.Exit(130) from None

@@ -36,10 +36,10 @@ def finished(tmp_path_factory):
 
     monkeypatch.setattr(demo, "_follow", interrupted)
     with pytest.raises(demo.Interrupted):
-        demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test", say=lambda _: None)
+        demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test")
     monkeypatch.undo()
     stopped = {path: path.stat().st_mtime for path in states}
-    report = demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test", say=lambda _: None)
+    report = demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test")
     assert all(path.stat().st_mtime > stopped[path] for path in states)
     return out, report
 
@@ -96,15 +96,15 @@ def test_the_video_plays(finished):
 def test_a_folder_with_another_demo_is_refused(finished):
     out, _ = finished
     with pytest.raises(LinkGANError, match="choose another --out"):
-        demo.run_demo(out, seed=4, size=TINY, command="", say=print)
+        demo.run_demo(out, seed=4, size=TINY, command="")
     with pytest.raises(LinkGANError, match="choose another --out"):
-        demo.run_demo(out, seed=3, size=dataclasses.replace(TINY, kimg=9), command="", say=print)
+        demo.run_demo(out, seed=3, size=dataclasses.replace(TINY, kimg=9), command="")
 
 
 def test_a_folder_with_other_files_is_refused(tmp_path):
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(LinkGANError, match="holds no demo"):
-        demo.run_demo(tmp_path, seed=0, size=TINY, command="", say=print)
+        demo.run_demo(tmp_path, seed=0, size=TINY, command="")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
