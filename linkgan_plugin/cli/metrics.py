@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
-  linkgan metrics runs/demo/linked/network-snapshot-000076.pt
+  linkgan metrics runs/demo/linked/network-snapshot-000084.pt
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
 """
