@@ -34,6 +34,7 @@ from .metrics.quality import Quality, reader_quality
 from .metrics.readers import reader_for
 from .networks import load_network
 from .report import demo_page, pictures
+from .report.curves import read_stats
 from .report.sheet import edit_sheet, stack
 from .report.video import resample_frames, write_mp4
 
@@ -81,8 +82,8 @@ def run_demo(out: Path, *, seed: int, size: Size, command: str) -> dict[str, Any
     report = _measure(out, data, seed, size)
     report = {"command": command, **report, "seconds": round(before + time.time() - started, 1)}
     _write_pictures(out, report)
-    write_json(out / "report.json", report)
     demo_page.write(out, report, TWINS)
+    write_json(out / "report.json", report)  # last: it marks the demo as finished
     return report
 
 
@@ -180,15 +181,10 @@ def _follow(children: Mapping[str, subprocess.Popen[bytes]], out: Path, size: Si
 
 def _last_stat(run_dir: Path, name: str, default: float) -> float:
     """Return the last value of a statistic in ``stats.jsonl``; a half-written last line is passed over."""
-    path = run_dir / "stats.jsonl"
-    if not path.exists():
+    if not (run_dir / "stats.jsonl").exists():
         return default
-    for line in reversed(path.read_text().splitlines()):
-        try:
-            return float(json.loads(line)[name]["mean"])
-        except (json.JSONDecodeError, KeyError):
-            continue
-    return default
+    found = [record[name]["mean"] for record in read_stats(run_dir) if name in record]
+    return float(found[-1]) if found else default
 
 
 # Measuring
@@ -224,10 +220,9 @@ def _measure(out: Path, data: Path, seed: int, size: Size) -> dict[str, Any]:
         results[twin]["images"] = round(_last_stat(out / twin, "Progress/kimg", 0.0) * 1000)
         results[twin]["training_seconds"] = round(_last_stat(out / twin, "Timing/total_sec", 0.0), 1)
         results[twin]["snapshot"] = str(snapshot_of(out / twin).relative_to(out))
-    spec = load_network(snapshot_of(out / "linked")).linked()
     options = json.loads((out / "linked" / OPTIONS_FILE).read_text())
     return {
-        "spec": spec.to_json(),
+        "spec": generators["linked"].spec.to_json(),
         "recipe": options["loss_kwargs"]["recipe"],
         "seed": seed,
         "quality_kind": Quality.READER,

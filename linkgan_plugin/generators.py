@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .errors import LinkGANError
+from .hosts.build import build_by_name
 from .hosts.calls import GeneratorCalls
 from .links import LinkSpec
 from .perturb import move
@@ -37,9 +37,10 @@ def build_linked(*, base_class_name: str, link_spec: Mapping[str, Any], **kwargs
     Args:
         base_class_name: dotted name of the host's generator class. link_spec: ``LinkSpec.to_json()``.
         kwargs: the host's own.
+    Raises:
+        LinkGANError: no class of that name.
     """
-    module, _, name = base_class_name.rpartition(".")
-    generator = getattr(importlib.import_module(module), name)(**kwargs)
+    generator: nn.Module = build_by_name(base_class_name, **kwargs)
     setattr(generator, SPEC_ATTRIBUTE, dict(link_spec))
     return generator
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import zlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -14,30 +13,16 @@ from torch import Tensor
 
 from . import registry
 from .errors import LinkGANError
+from .hosts.build import build_by_name
 from .hosts.calls import own_random_state, unwrap
 from .hosts.choose import host_for
 from .hosts.clock import StepClock
-from .hosts.generic import device_of
 from .links import LinkSpec
 from .mixing import Mixer
 from .perturb import move
 from .recipes import Recipe
 from .regions.base import Scene
 from .regularizer import Moves, Penalty, block_moves, changes, choose, complement_moves, penalty
-
-
-def build_by_name(name: str, **kwargs: Any) -> Any:
-    """Build ``package.module.Class`` with `kwargs`, as the hosts build their own loss.
-
-    Raises:
-        LinkGANError: the name does not lead to a class; says which part failed.
-    """
-    module_name, _, attribute = name.rpartition(".")
-    try:
-        target = getattr(importlib.import_module(module_name), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise LinkGANError(f"host loss {name!r} cannot be found ({error}); expected package.module.Class") from error
-    return target(**kwargs)
 
 
 class LinkGANLoss:
@@ -68,7 +53,7 @@ class LinkGANLoss:
         base_kwargs: Mapping[str, Any] | None = None,
         **networks: Any,
     ) -> None:
-        self.device = device_of(device)
+        self.device = torch.device(device)
         self.spec = LinkSpec.from_json(link_spec)
         self.recipe = Recipe(**recipe)
         self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass
 
 import numpy as np
 import pytest
@@ -14,24 +13,13 @@ from hypothesis import strategies as st
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import Link, LinkSpec
-from linkgan_plugin.regions.base import Region, Scene
+from linkgan_plugin.regions.base import Scene
 from linkgan_plugin.regions.box import Box
-from tests.regions.shapes import boxes, png, regions
+from tests.regions.shapes import Bright, boxes, png, regions
 
 DIM = 64
 EYES, MOUTH = "box(0.25,0.3,0.75,0.5)", "box(0.3,0.6,0.7,0.8)"
 TEXTS = [f"eyes=0:16@{EYES}", f"mouth=16:24@{MOUTH}"]
-
-
-@dataclass(frozen=True)
-class Bright(Region):
-    """A region that differs per image: the pixels above zero."""
-
-    def mask(self, scene: Scene) -> torch.Tensor:
-        return (scene.images[:, :1] > 0).float()
-
-    def __str__(self) -> str:
-        return "bright()"
 
 
 @st.composite

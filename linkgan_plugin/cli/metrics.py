@@ -134,7 +134,6 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
 
 
 def _cell(line: dict[str, Any], name: str, key: str) -> str:
-    value, error = line[name].get(key), line.get(f"{name}_stderr", {}).get(key)
-    if value is None:
-        return "n/a"
-    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+    from ..metrics.estimate import shown
+
+    return shown(line[name].get(key), line.get(f"{name}_stderr", {}).get(key))

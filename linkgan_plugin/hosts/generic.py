@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
@@ -76,8 +75,3 @@ class GenericHost:
             if isinstance(module, nn.parallel.DistributedDataParallel):
                 stack.enter_context(module.no_sync())
         return stack
-
-
-def device_of(value: Any) -> torch.device:
-    """Return `value` (a device, a string or an index) as a torch.device."""
-    return value if isinstance(value, torch.device) else torch.device(value)

@@ -19,11 +19,15 @@ class Estimate:
     stderr: float | None
     n: int
 
-    def __str__(self) -> str:
-        return "n/a" if self.value is None else f"{self.value:.4g} ± {self.stderr or 0:.1g}"
-
 
 NOTHING = Estimate(None, None, 0)
+
+
+def shown(value: float | None, stderr: float | None) -> str:
+    """Return a figure as people read it: ``0.1234 ± 0.0056``, without the error where there is none, or ``n/a``."""
+    if value is None:
+        return "n/a"
+    return f"{value:.4f}" if stderr is None else f"{value:.4f} ± {stderr:.4f}"
 
 
 def mean(values: Array) -> Estimate:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ..metrics.estimate import shown
 from .curves import training_curves
 from .page import Table, code, paragraph, picture, section, video, write_page
 
@@ -63,10 +64,7 @@ def _link_table(link: str, report: Mapping[str, Any]) -> list[str]:
 
 
 def _cell(entry: Mapping[str, Any], link: str, key: str) -> str:
-    value, error = entry["metrics"][link].get(key), entry["stderr"][link].get(key)
-    if value is None:
-        return "n/a"
-    return f"{value:.4f}" if error is None else f"{value:.4f} ± {error:.4f}"
+    return shown(entry["metrics"][link].get(key), entry["stderr"][link].get(key))
 
 
 def _quality_table(report: Mapping[str, Any], twins: Sequence[str]) -> str:

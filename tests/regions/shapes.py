@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import math
 import zlib
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from hypothesis import strategies as st
 from PIL import Image
 
-from linkgan_plugin.regions.base import Region
+from linkgan_plugin.regions.base import Region, Scene
 from linkgan_plugin.regions.box import Box
 from linkgan_plugin.regions.compose import combine
 from linkgan_plugin.regions.mask import MaskImage
@@ -18,6 +20,17 @@ from linkgan_plugin.regions.polygon import Polygon
 
 POINTS = 32  # sample points per side of a pixel
 SIZES = st.tuples(st.integers(1, 9), st.integers(1, 9))
+
+
+@dataclass(frozen=True)
+class Bright(Region):
+    """A region that differs per image: the pixels above zero."""
+
+    def mask(self, scene: Scene) -> torch.Tensor:
+        return (scene.images[:, :1] > 0).float()
+
+    def __str__(self) -> str:
+        return "bright()"
 
 
 def png(pixels: np.ndarray, mode: str | None = None, **options: object) -> bytes:

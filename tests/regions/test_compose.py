@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
@@ -11,25 +9,23 @@ from hypothesis import given, settings
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import parse_region
-from linkgan_plugin.regions.base import Region, Scene
+from linkgan_plugin.regions.base import Scene
 from linkgan_plugin.regions.box import Box
 from linkgan_plugin.regions.compose import combine
 from linkgan_plugin.regions.mask import MaskImage
 from linkgan_plugin.regions.polygon import Polygon
-from tests.regions.shapes import boxes, inside_box, inside_polygon, png, polygons, sample_points, share_of_points
+from tests.regions.shapes import (
+    Bright,
+    boxes,
+    inside_box,
+    inside_polygon,
+    png,
+    polygons,
+    sample_points,
+    share_of_points,
+)
 
 LEFT, RIGHT = Box(0, 0, 0.33, 1), Box(0.33, 0, 1, 1)
-
-
-@dataclass(frozen=True)
-class Bright(Region):
-    """A region that differs per image: the pixels above zero."""
-
-    def mask(self, scene: Scene) -> torch.Tensor:
-        return (scene.images[:, :1] > 0).float()
-
-    def __str__(self) -> str:
-        return "bright()"
 
 
 @settings(max_examples=30, deadline=None)

@@ -2,28 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 import torch
 
 from linkgan_plugin.links import Link, LinkSpec
-from linkgan_plugin.regions.base import Region, Scene
 from linkgan_plugin.report.preview import COLOURS, FILL, GAP, LARGE, MARGIN, SMALL, draw_preview, legend
+from tests.regions.shapes import Bright
 
 SPEC = LinkSpec.parse(["left=4@box(0,0,0.5,1)"], dim=8)
-
-
-@dataclass(frozen=True)
-class Bright(Region):
-    """A region that differs per image: the pixels above zero."""
-
-    def mask(self, scene: Scene) -> torch.Tensor:
-        return (scene.images[:, :1] > 0).float()
-
-    def __str__(self) -> str:
-        return "bright()"
 
 
 @pytest.mark.parametrize("size", [8, 1024])
