@@ -1,0 +1,1 @@
+"""Reading host pickles without running anything in them."""
