@@ -1,0 +1,195 @@
+"""Blocks: our lines between two marks in a host's text, and out again without a trace."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tokenize
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..errors import LinkGANError
+from .families import Insertion
+
+_BOM = "\ufeff"
+_MARK = re.compile(r"[ \t]*# (>>>|<<<) linkgan_plugin:")
+_OPENING = re.compile(r"(?P<indent>[ \t]*)# >>> linkgan_plugin: (?P<name>\w+) (?P<digest>[0-9a-f]{8})")
+
+# A text is handled as `text.split("\n")`: taking lines out is then the exact opposite of putting them in, whatever the
+# line ends are and whether or not there is one at the end of the file.
+
+
+@dataclass(frozen=True)
+class Block:
+    """Lines of ours in a text.
+
+    Attributes:
+        name: of the insertion. at: the line, from 0 and in the text without blocks, that the block stands before.
+        indent: the indentation of all of it. lines: without that. digest: of the lines as the plugin wrote them.
+    """
+
+    name: str
+    at: int
+    indent: str
+    lines: tuple[str, ...]
+    digest: str
+
+    @property
+    def edited(self) -> bool:
+        """Whether someone changed the lines between the marks."""
+        return self.digest != _digest(self.lines)
+
+    def text_lines(self) -> list[str]:
+        """Return the block as it stands in a file, marks included, without line ends."""
+        opening = f"# >>> linkgan_plugin: {self.name} {self.digest}"
+        return [self.indent + line for line in (opening, *self.lines, f"# <<< linkgan_plugin: {self.name}")]
+
+
+def split(text: str, file: str = "the text") -> tuple[str, list[Block]]:
+    """Take all blocks out of `text`, edited ones too; return (the text without them, the blocks).
+
+    Raises:
+        LinkGANError: a mark without its partner or a damaged one; names `file`, the line and the mark.
+    """
+    bom, lines = _lines(text)
+    kept: list[str] = []
+    blocks: list[Block] = []
+    position = 0
+    while position < len(lines):
+        if _MARK.match(lines[position]):
+            block, position = _read_block(lines, position, len(kept), file)
+            blocks.append(block)
+        else:
+            kept.append(lines[position])
+            position += 1
+    return bom + "\n".join(kept), blocks
+
+
+def strip(text: str, file: str = "the text") -> str:
+    """Return `text` without our blocks: byte for byte what it was before `insert`.
+
+    Raises:
+        LinkGANError: broken marks, or lines edited between them; names `file` and the mark.
+    """
+    stripped, blocks = split(text, file)
+    for block in blocks:
+        if block.edited:
+            raise LinkGANError(
+                f"{file}: the lines between the marks of {block.name!r} were edited; move your own changes outside "
+                "of the marks, delete the block with both of its marks, and try again"
+            )
+    return stripped
+
+
+def insert(text: str, insertions: Sequence[Insertion], file: str | None = None) -> str:
+    """Return `text` with the lines of `insertions` in it, and no others of ours: earlier blocks are taken out first.
+
+    Raises:
+        LinkGANError: as `strip` does, and for an insertion that has no place, unless it is optional.
+    """
+    file = file or (insertions[0].file if insertions else "the text")
+    stripped = strip(text, file)
+    bom, lines = _lines(stripped)
+    blocks = place(stripped, insertions, file)
+    # From the end, so that the places of the others stay true; blocks of one place keep the order of the data.
+    for block in sorted(blocks, key=lambda block: block.at)[::-1]:
+        end = "\r" if lines[max(block.at - 1, 0)].endswith("\r") else ""
+        lines[block.at : block.at] = [line + end for line in block.text_lines()]
+    return bom + "\n".join(lines)
+
+
+def place(stripped: str, insertions: Sequence[Insertion], file: str) -> list[Block]:
+    """Return the blocks that `insertions` make in a text without blocks, in the order of the data.
+
+    Of optional insertions without a place, those of the group `link` take each other along: they work together.
+
+    Raises:
+        LinkGANError: an insertion that is not optional has no place; names `file` and the line looked for.
+    """
+    _, lines = _lines(stripped)
+    problems = {insertion: missing(stripped, insertion) for insertion in insertions}
+    for insertion, problem in problems.items():
+        if problem and not insertion.optional:
+            raise LinkGANError(f"{file} {problem}: the lines of {insertion.name!r} have no place")
+    torn = any(problem and insertion.group == "link" for insertion, problem in problems.items())
+    placed = (i for i, problem in problems.items() if not problem and not (torn and i.optional and i.group == "link"))
+    return [_block(lines, insertion) for insertion in placed]
+
+
+def missing(stripped: str, insertion: Insertion) -> str | None:
+    """Return None where the anchor is exactly one line of a text without blocks, else ``has no line like '...'``."""
+    found = [number + 1 for number, _ in _matches(_lines(stripped)[1], insertion.anchor)]
+    if len(found) == 1:
+        return None
+    wanted = f"like {readable(insertion.anchor)!r}"
+    if found:
+        return f"has {len(found)} lines {wanted} (lines {', '.join(map(str, found))}), where one is expected"
+    return f"has no line {wanted}"
+
+
+def readable(anchor: str) -> str:
+    """Return an anchor as people would write it: ``launch\\(c=(?P<name>\\w+)`` is ``launch(c=...)``."""
+    text = re.sub(r"\(\?P<\w+>[^)]*\)|\\w\+", "...", anchor).strip("^$")
+    text = re.sub(r"\\(.)", r"\1", text)
+    if text.count("(") > text.count(")"):
+        text += ")" if text.endswith("...") else "...)"
+    return text
+
+
+def _digest(lines: Sequence[str]) -> str:
+    return hashlib.sha256("\n".join(lines).encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _lines(text: str) -> tuple[str, list[str]]:
+    """Return (the byte order mark or nothing, the lines; those of a file with CRLF end in a carriage return)."""
+    bom = _BOM if text.startswith(_BOM) else ""
+    return bom, text[len(bom) :].split("\n")
+
+
+def _matches(lines: Sequence[str], anchor: str) -> list[tuple[int, re.Match[str]]]:
+    """Return (number from 0, match) of every line of code that an anchor matches."""
+    found = ((number, re.search(anchor, line.removesuffix("\r"))) for number, line in enumerate(lines))
+    return [(number, match) for number, match in found if match and not match.string.lstrip().startswith("#")]
+
+
+def _block(lines: Sequence[str], insertion: Insertion) -> Block:
+    """Return the block that an insertion, whose anchor is one line of `lines`, makes there."""
+    ((number, match),) = _matches(lines, insertion.anchor)
+    inner = tuple(line.format(**match.groupdict()) for line in insertion.lines)
+    indent = re.match(r"[ \t]*", match.string)[0]  # type: ignore[index]  # it matches any text
+    at = number if insertion.place == "before" else _statement_end(lines, number)
+    return Block(insertion.name, at, indent, inner, _digest(inner))
+
+
+def _statement_end(lines: Sequence[str], number: int) -> int:
+    """Return the line after the statement that starts at line `number`; forks may wrap what is one line elsewhere."""
+    rest = iter(lines[number:])
+    try:
+        for token in tokenize.generate_tokens(lambda: next(rest, "").removesuffix("\r") + "\n"):
+            if token.type == tokenize.NEWLINE:
+                return number + token.end[0]
+    except (tokenize.TokenError, SyntaxError, ValueError):
+        pass
+    return number + 1
+
+
+def _read_block(lines: Sequence[str], start: int, at: int, file: str) -> tuple[Block, int]:
+    """Read the block whose first mark is line `start`; return it and the number of the line after its last mark."""
+
+    def broken(reason: str) -> LinkGANError:
+        return LinkGANError(
+            f"{file}, line {start + 1}: the mark {lines[start].strip()!r} {reason}; delete what linkgan_plugin "
+            "inserted there together with its marks, or restore the file, and try again"
+        )
+
+    opening = _OPENING.fullmatch(lines[start].removesuffix("\r"))
+    if opening is None:
+        raise broken("opens no block" if "<<<" in lines[start] else "is damaged")
+    indent, name = opening["indent"], opening["name"]
+    end = next((i for i in range(start + 1, len(lines)) if _MARK.match(lines[i])), None)
+    if end is None or lines[end].strip() != f"# <<< linkgan_plugin: {name}":
+        raise broken(f"is not followed by '# <<< linkgan_plugin: {name}'")
+    inner = [line.removesuffix("\r") for line in lines[start + 1 : end]]
+    # A line outside of the block's indentation is kept as it is: the digest then tells that it was edited.
+    body = tuple(line.removeprefix(indent) for line in inner)
+    return Block(name, at, indent, body, opening["digest"]), end + 1

@@ -1,0 +1,155 @@
+"""The insertions of a whole host: which family a folder belongs to, and the new text of each of its files."""
+
+from __future__ import annotations
+
+import ast
+import warnings
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import LinkGANError
+from .blocks import Block, insert, missing, split, strip
+from .families import Family, Insertion, families
+
+__all__ = [
+    "Block",
+    "Change",
+    "Family",
+    "Insertion",
+    "changes",
+    "closest",
+    "families",
+    "host_root",
+    "insert",
+    "plan",
+    "recognize",
+    "split",
+    "strip",
+    "texts_of",
+]
+
+
+@dataclass(frozen=True)
+class Change:
+    """One file of a host: its absolute path, its name below the root, its text and what it is to be."""
+
+    path: Path
+    file: str
+    before: str
+    after: str
+
+
+def host_root(path: Path) -> Path:
+    """Return the resolved folder with train.py: `path`, the folder of the script `path`, or the only such subfolder.
+
+    Raises:
+        LinkGANError: no folder there, or not one train.py.
+    """
+    folder = (path.parent if path.is_file() else path).resolve()
+    if not folder.is_dir():
+        raise LinkGANError(f"there is no folder {path}; give the folder of a host's train.py")
+    if (folder / "train.py").is_file():
+        return folder
+    below = sorted(script.parent for script in folder.glob("*/train.py"))
+    if len(below) == 1:
+        return below[0]
+    if below:
+        names = ", ".join(folder.name for folder in below)
+        raise LinkGANError(f"{path} has no train.py but several folders that have ({names}); give one of them")
+    raise LinkGANError(f"{path} has no train.py; give the folder of a host such as stylegan3")
+
+
+def recognize(root: Path) -> Family:
+    """Return the first family, the most demanding first, whose files and required anchors are all there.
+
+    Raises:
+        LinkGANError: none fits; names the closest one and what it misses. A file with broken marks.
+    """
+    family, problems = closest(root)
+    if problems:
+        raise LinkGANError(f"{root} is no host known here; {misfit(family, problems)}")
+    return family
+
+
+def misfit(family: Family, problems: Sequence[str]) -> str:
+    """Say in one line what keeps a tree from being of the family closest to it."""
+    more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
+    return f"the closest is {family.name}, but {'; '.join(problems[:3])}{more}"
+
+
+def closest(root: Path) -> tuple[Family, list[str]]:
+    """Return the family that `root` fits best and what it misses of it, such as ``train.py has no line like '...'``."""
+    root = host_root(root)
+    texts = {file: split(text, file)[0] for file, text in texts_of(root).items()}
+    fits = [(family, _problems(family, root, texts)) for family in families()]
+    return min(fits, key=lambda fit: len(fit[1]))
+
+
+def changes(root: Path, groups: Collection[str]) -> list[Change]:
+    """Return the files of the host at `root`, as they are and as they are with the insertions of `groups` alone.
+
+    Raises:
+        LinkGANError: no family fits, marks are broken or edited, or our lines would not be valid Python there.
+    """
+    root = host_root(root)
+    family = recognize(root)
+    result = []
+    for file, text in texts_of(root).items():
+        after = insert(text, [insertion for insertion in family.of(file) if insertion.group in groups], file)
+        _check_syntax(file, text, after)
+        result.append(Change(root / file, file, text, after))
+    return result
+
+
+def plan(root: Path, groups: Collection[str]) -> dict[Path, str]:
+    """Return absolute path -> text with the insertions of `groups`, of every file that has any or is to lose some.
+
+    A patched tree gives the same texts as an untouched one. Bytes that are no UTF-8 are surrogates in the texts.
+
+    Raises:
+        LinkGANError: as `changes`.
+    """
+    return {
+        change.path: change.after
+        for change in changes(root, groups)
+        if not change.before == change.after == strip(change.before)
+    }
+
+
+def texts_of(root: Path) -> dict[str, str]:
+    """Return name -> text of the files that any family inserts into and that are there."""
+    files = dict.fromkeys(file for family in families() for file in family.files)
+    return {file: _read(root / file) for file in files if (root / file).is_file()}
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode("utf-8", "surrogateescape")
+    except OSError as error:
+        raise LinkGANError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _problems(family: Family, root: Path, texts: dict[str, str]) -> list[str]:
+    """Return what keeps a tree from being of a family."""
+    absent = [file for file in dict.fromkeys(family.has) if not (root / file).is_file()]
+    required = [i for i in family.insertions if not i.optional and i.file not in absent]
+    absent += dict.fromkeys(i.file for i in required if i.file not in texts)
+    found = [(i.file, missing(texts[i.file], i)) for i in required if i.file in texts]
+    return [f"it has no {file}" for file in absent] + [f"{file} {problem}" for file, problem in found if problem]
+
+
+def _check_syntax(file: str, before: str, after: str) -> None:
+    """Refuse to break a file that Python could read."""
+    if _is_python(before) and not _is_python(after):
+        raise LinkGANError(f"{file}: our lines would not be valid Python where their anchors are; nothing was changed")
+
+
+def _is_python(text: str) -> bool:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            ast.parse(text.encode("utf-8", "surrogateescape"))
+        except (SyntaxError, ValueError):
+            return False
+    return True
