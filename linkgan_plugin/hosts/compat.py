@@ -1,0 +1,293 @@
+"""Remedies for hosts written for the libraries of their day: each small, named, and applied only where it is needed."""
+
+from __future__ import annotations
+
+import functools
+import importlib.machinery
+import importlib.util
+import inspect
+import sys
+import types
+import warnings
+from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy
+import torch
+from packaging.version import Version, parse
+from torch import nn
+
+GRID_SAMPLE_OP = "aten::grid_sampler_2d_backward"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """One thing of the hosts' that today's libraries break, and what mends it.
+
+    Attributes:
+        name: what people call it. symptom: the error a host dies of.
+        cure: what is done about it, in a few words.
+        needed: tries out whether the libraries installed here break it.
+        apply: mends it in this process; None where the cure is a line inserted in the host.
+    """
+
+    name: str
+    symptom: str
+    cure: str
+    needed: Callable[[], bool]
+    apply: Callable[[], None] | None = None
+
+
+_active = False
+_applied: list[str] = []
+
+
+def apply() -> list[str]:
+    """Apply the process-wide remedies that the libraries here call for; a second call changes nothing.
+
+    Returns:
+        The names of all remedies applied in this process so far.
+    """
+    global _active
+    _active = True
+    for remedy in REMEDIES:
+        if remedy.apply is not None and remedy.name not in _applied and remedy.needed():
+            remedy.apply()
+            _applied.append(remedy.name)
+    return applied()
+
+
+def active() -> bool:
+    """Return whether remedies have been switched on in this process."""
+    return _active
+
+
+def applied() -> list[str]:
+    """Return the names of the process-wide remedies that were needed and applied."""
+    return list(_applied)
+
+
+# What inserted lines and the option hooks call.
+
+
+def broadcast_buffers(module: nn.Module) -> None:
+    """Give all ranks rank 0's buffers of a DistributedDataParallel module; does nothing to any other module.
+
+    With broadcast_buffers=False the constructor once synchronised buffers nevertheless; today it leaves each rank its
+    own, such as noise drawn from the rank's seed.
+    """
+    if isinstance(module, nn.parallel.DistributedDataParallel) and torch.distributed.is_initialized():
+        for buffer in module.module.buffers():
+            torch.distributed.broadcast(buffer, src=0)
+
+
+def zero_broken_averages(generator: nn.Module) -> int:
+    """Set the non-finite values of every buffer named ``w_avg`` to zero, its value before training.
+
+    A host that prints its network summary in training mode moves the average by whatever lay in uninitialised memory.
+
+    Returns:
+        The number of values mended.
+    """
+    mended = 0
+    for name, buffer in generator.named_buffers():
+        if name.rpartition(".")[2] == "w_avg":
+            broken = ~buffer.isfinite()
+            mended += int(broken.sum())
+            buffer.masked_fill_(broken, 0)
+    return mended
+
+
+def float_betas(options: Mapping[str, Any]) -> None:
+    """Make the Adam betas in ``G_opt_kwargs`` and ``D_opt_kwargs`` floats, in place; the numbers stay the same."""
+    for name in ("G_opt_kwargs", "D_opt_kwargs"):
+        optimizer = options.get(name)
+        if optimizer and optimizer.get("betas"):
+            optimizer["betas"] = [float(beta) for beta in optimizer["betas"]]
+
+
+def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[str, Any]) -> Callable[[], bool]:
+    """Return the host's "use the custom op?", which also says no where that op does not work on this torch.
+
+    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little.
+
+    Args:
+        should_use: the host's own function. module_globals: the globals of its ``grid_sample_gradfix``.
+    """
+
+    @functools.cache
+    def works() -> bool:
+        try:
+            with torch.enable_grad():
+                _differentiate_twice(module_globals["_GridSample2dForward"].apply)
+        except Exception:  # whatever it dies of here, it would die of in training
+            return False
+        return True
+
+    return lambda: should_use() and works()
+
+
+def _differentiate_twice(sample: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+    """Take the derivative of the derivative of a 2-D grid sampler, as R1 regularization through ADA does."""
+    image = torch.ones(1, 1, 2, 2, requires_grad=True)
+    (gradient,) = torch.autograd.grad(sample(image, torch.zeros(1, 2, 2, 2)).square().sum(), image, create_graph=True)
+    gradient.square().sum().backward()
+
+
+# The process-wide remedies, each with the question whether it is needed.
+
+
+def _lacks_module(name: str) -> bool:
+    if name in sys.modules:
+        return sys.modules[name] is None
+    return importlib.util.find_spec(name) is None
+
+
+def _stub_pkg_resources() -> None:
+    stub = types.ModuleType("pkg_resources", "Stands in for a module that setuptools no longer has.")
+    stub.__spec__ = importlib.machinery.ModuleSpec("pkg_resources", None)
+    stub.parse_version = parse  # type: ignore[attr-defined]
+    sys.modules["pkg_resources"] = stub
+
+
+def _import_setuptools() -> None:
+    # Importing setuptools makes its own copy of distutils importable under the old name.
+    importlib.import_module("setuptools")
+    importlib.import_module("distutils")
+
+
+def _fails(error: type[Exception], call: Callable[[], Any]) -> bool:
+    """Return whether `call` raises `error`; warnings on the way are nobody's business."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            call()
+        except error:
+            return True
+    return False
+
+
+def _sampler_refuses_data() -> bool:
+    return _fails(TypeError, lambda: torch.utils.data.Sampler(None))  # type: ignore[call-arg]
+
+
+def _give_sampler_init() -> None:
+    def __init__(self: Any, data_source: Any = None) -> None:
+        pass
+
+    torch.utils.data.Sampler.__init__ = __init__  # type: ignore[method-assign]
+
+
+def _percentile_refuses_interpolation() -> bool:
+    return _fails(TypeError, lambda: np.percentile([0.0, 1.0], 50, interpolation="lower"))  # type: ignore[call-overload]
+
+
+def _rename_percentile_argument() -> None:
+    percentile: Callable[..., Any] = np.percentile
+
+    @functools.wraps(percentile)
+    def renamed(*args: Any, interpolation: str | None = None, **kwargs: Any) -> Any:
+        return percentile(*args, **kwargs, **({} if interpolation is None else {"method": interpolation}))
+
+    np.percentile = renamed
+
+
+def _sqrtm_refuses_disp() -> bool:
+    # Older ones are known to take it; trying it there would import scipy.linalg, a third of a second, for nothing.
+    recent = Version(scipy.__version__) >= Version("1.18.dev0")
+    return recent and _fails(TypeError, lambda: scipy.linalg.sqrtm(np.eye(2), disp=False))
+
+
+def _give_sqrtm_disp() -> None:
+    sqrtm = scipy.linalg.sqrtm
+
+    @functools.wraps(sqrtm)
+    def with_estimate(A: Any, disp: bool = True, blocksize: int | None = None) -> Any:
+        root = sqrtm(A)
+        # blocksize never changed the result; with disp=False the relative residual came along.
+        return root if disp else (root, np.linalg.norm(root @ root - A) ** 2 / np.linalg.norm(A))
+
+    scipy.linalg.sqrtm = with_estimate
+
+
+# Questions for the remedies that are lines in the host.
+
+
+def _adam_refuses_mixed_betas() -> bool:
+    return _fails(ValueError, lambda: torch.optim.Adam([torch.zeros(1)], betas=[0, 0.5]))  # type: ignore[arg-type]
+
+
+def _ddp_skips_initial_buffers() -> bool:
+    # Trying it out takes two processes; the synchronisation names the choice where it has one.
+    from torch.distributed import utils
+
+    return "broadcast_buffers" in inspect.signature(utils._sync_module_states).parameters
+
+
+def _double_backward_is_overloaded() -> bool:
+    return isinstance(torch._C._jit_get_operation(GRID_SAMPLE_OP), tuple)
+
+
+REMEDIES = (
+    Remedy(
+        "pkg_resources",
+        "No module named 'pkg_resources'",
+        "a stub with parse_version",
+        lambda: _lacks_module("pkg_resources"),
+        _stub_pkg_resources,
+    ),
+    Remedy(
+        "distutils",
+        "No module named 'distutils'",
+        "the copy in setuptools",
+        lambda: _lacks_module("distutils"),
+        _import_setuptools,
+    ),
+    Remedy(
+        "sampler",
+        "object.__init__() takes exactly one argument (InfiniteSampler)",
+        "torch's Sampler takes data_source again",
+        _sampler_refuses_data,
+        _give_sampler_init,
+    ),
+    Remedy(
+        "percentile",
+        "percentile() got an unexpected keyword argument 'interpolation' (PPL)",
+        "np.percentile takes interpolation again",
+        _percentile_refuses_interpolation,
+        _rename_percentile_argument,
+    ),
+    Remedy(
+        "sqrtm",
+        "sqrtm() got an unexpected keyword argument 'disp' (FID)",
+        "scipy.linalg.sqrtm takes disp again",
+        _sqrtm_refuses_disp,
+        _give_sqrtm_disp,
+    ),
+    Remedy(
+        "betas",
+        "betas must be either both floats or both Tensors",
+        "the betas in the host's options become floats",
+        _adam_refuses_mixed_betas,
+    ),
+    Remedy(
+        "ddp buffers",
+        "AssertionError ...noise_const at the first snapshot, on two GPUs or more",
+        "rank 0's buffers are broadcast once",
+        _ddp_skips_initial_buffers,
+    ),
+    Remedy(
+        "grid_sample",
+        "'tuple' object is not callable (ADA)",
+        "torch's own grid_sample in place of the host's op",
+        _double_backward_is_overloaded,
+    ),
+    Remedy(
+        "w_avg",
+        "w_avg is NaN: truncated images are black",
+        "non-finite averages become zero before training",
+        lambda: True,
+    ),
+)
