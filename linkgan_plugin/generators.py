@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .errors import LinkGANError
 from .hosts.build import build_by_name
 from .hosts.calls import GeneratorCalls
+from .labels import Labels, no_labels
 from .links import LinkSpec
 from .perturb import move
 
@@ -72,7 +73,7 @@ class LinkedGenerator:
         generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
         spec: the links; by default those that the network carries.
         truncation_psi: truncation of every latent drawn here, 1 = none.
-        label: [c_dim] class label or camera for conditional networks; zeros by default.
+        labels: classes or cameras of seeds for conditional networks (see labels.py); zeros by default.
 
     Example:
         >>> g = LinkedGenerator(load_snapshot("network-snapshot-000100.pt").G_ema)     # doctest: +SKIP
@@ -86,7 +87,7 @@ class LinkedGenerator:
         spec: LinkSpec | None = None,
         *,
         truncation_psi: float = 1.0,
-        label: Tensor | None = None,
+        labels: Labels | None = None,
     ) -> None:
         self.generator = generator
         self.spec = spec if spec is not None else spec_of(generator)
@@ -94,9 +95,10 @@ class LinkedGenerator:
         self.truncation_psi = truncation_psi
         tensor = next(iter(generator.parameters()), torch.zeros([]))
         self.device = tensor.device
-        self._label = label
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
-        dim = getattr(generator, f"{self.spec.space}_dim")
+        self._c_dim = int(getattr(generator, "c_dim", 0))
+        self._labels = labels or no_labels(self._c_dim)
+        dim = getattr(generator, f"{self.spec.space}_dim", None)
         if dim != self.spec.dim:
             raise LinkGANError(
                 f"the link spec divides {self.spec.dim} axes but this network has {self.spec.space}_dim = {dim}"
@@ -119,45 +121,70 @@ class LinkedGenerator:
                 _ = self.spec[name]  # raises, with the nearest known name
         return torch.stack([self._blocks[name] for name in names]).any(dim=0)
 
+    def labels(self, seeds: Iterable[int]) -> Tensor:
+        """Return the labels that go with seeds, [N, c_dim] on the network's device.
+
+        Raises:
+            LinkGANError: the network takes labels of another size.
+        """
+        labels = self._labels(list(seeds)).to(self.device)
+        if labels.shape[1] != self._c_dim:
+            raise LinkGANError(f"a label has {labels.shape[1]} numbers; this network takes {self._c_dim}")
+        return labels
+
     @torch.no_grad()
-    def draw(self, seeds: Iterable[int]) -> Tensor:
-        """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them."""
+    def draw(self, seeds: Iterable[int], labels: Tensor | None = None) -> Tensor:
+        """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them.
+
+        Args:
+            labels: [N, c_dim] that W is conditioned on; by default those of the seeds.
+        """
+        seeds = list(seeds)
         z = seeded_z(seeds, self._z_dim).to(self.device)
         if self.spec.space == "z":
             return z.unsqueeze(1)
-        return self.calls.map(z, self._labels(len(z)), self.truncation_psi)
+        return self.calls.map(z, self.labels(seeds) if labels is None else labels, self.truncation_psi)
 
     @torch.no_grad()
-    def render(self, latents: Tensor) -> Tensor:
-        """Render latents (as `draw` returns them) to images [N, C, H, W]."""
-        labels = self._labels(len(latents))
+    def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Render latents (as `draw` returns them) to images [N, C, H, W].
+
+        Args:
+            labels: [N, c_dim], the classes or cameras; by default every row takes those of seed 0.
+        """
+        if labels is None:
+            labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
         return self.calls.render(latents, labels)
 
     def sample(self, seeds: Iterable[int]) -> Sample:
-        """Draw and render one image per seed."""
-        return self._done(self.draw(seeds))
+        """Draw and render one image per seed, each with its own label."""
+        seeds = list(seeds)
+        labels = self.labels(seeds)
+        latents = self.draw(seeds, labels)
+        return Sample(latents, self.render(latents, labels))
 
-    def resample(self, latents: Tensor, regions: str | Sequence[str], seed: int) -> Sample:
+    def resample(
+        self, latents: Tensor, regions: str | Sequence[str], seed: int, labels: Tensor | None = None
+    ) -> Sample:
         """Redraw regions: every row takes the block of the same new sample, that of `seed`."""
-        return self.mix(latents, self.draw([seed]).expand_as(latents), regions)
+        return self.mix(latents, self.draw([seed]).expand_as(latents), regions, labels)
 
-    def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str]) -> Sample:
+    def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
         """Take regions from `donor` and everything else from `latents` (both as `draw` returns them)."""
-        return self._done(move(latents, donor, self.block(regions)))
+        return self._done(move(latents, donor, self.block(regions)), labels)
 
-    def interpolate(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], amount: float) -> Sample:
+    def interpolate(
+        self,
+        latents: Tensor,
+        donor: Tensor,
+        regions: str | Sequence[str],
+        amount: float,
+        labels: Tensor | None = None,
+    ) -> Sample:
         """Go part of the way to `donor` in some regions: `amount` 0 = latents, 1 = `mix`; beyond 1 exaggerates."""
-        return self._done(move(latents, torch.lerp(latents, donor, amount), self.block(regions)))
+        return self._done(move(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
 
-    def _done(self, latents: Tensor) -> Sample:
-        return Sample(latents, self.render(latents))
-
-    def _labels(self, n: int) -> Tensor | None:
-        c_dim = getattr(self.generator, "c_dim", 0)
-        if self._label is not None:
-            if self._label.numel() != c_dim:
-                raise LinkGANError(f"the label has {self._label.numel()} numbers; this network takes {c_dim}")
-            return self._label.to(self.device, torch.float32).reshape(1, -1).expand(n, -1)
-        return torch.zeros([n, c_dim], device=self.device)
+    def _done(self, latents: Tensor, labels: Tensor | None) -> Sample:
+        return Sample(latents, self.render(latents, labels))

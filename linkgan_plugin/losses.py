@@ -14,7 +14,7 @@ from torch import Tensor
 from . import registry
 from .errors import LinkGANError
 from .hosts.build import build_by_name
-from .hosts.calls import own_random_state, unwrap
+from .hosts.calls import Seen, own_random_state
 from .hosts.choose import host_for
 from .hosts.clock import StepClock
 from .links import LinkSpec
@@ -62,7 +62,7 @@ class LinkGANLoss:
         self.moves = self._make_moves()
         self.clock = StepClock(self.host)
         self._seed: int | None = None
-        self._check_dimensions()
+        self._check_space()
 
     def __getattr__(self, name: str) -> Any:
         # Hosts read settings off their loss while training; they find the base's.
@@ -74,13 +74,14 @@ class LinkGANLoss:
         make = block_moves if self.recipe.moves == "blocks" else complement_moves
         return make(self.spec, lambda_in=self.recipe.lambda_in, lambda_out=self.recipe.lambda_out, device=self.device)
 
-    def _check_dimensions(self) -> None:
-        mapping = unwrap(self.host.calls.mapping_module)
-        name = f"{self.spec.space}_dim"
-        dim = getattr(mapping, name, self.spec.dim)
-        if dim != self.spec.dim:
+    def _check_space(self) -> None:
+        space, calls = self.spec.space, self.host.calls
+        if space == "w" and not calls.has_w:
+            raise LinkGANError("this generator has no intermediate latent space W; link its z with --link-space z")
+        dim = calls.dim(space)
+        if dim not in (None, self.spec.dim):
             raise LinkGANError(
-                f"the link spec divides {self.spec.dim} axes but this generator has {name} = {dim}; "
+                f"the link spec divides {self.spec.dim} axes but this generator has {space}_dim = {dim}; "
                 f"write the links for {dim} axes"
             )
 
@@ -95,11 +96,11 @@ class LinkGANLoss:
                 [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
         """
         self.clock.tick(phase, call)
-        with self._mixed(phase):
+        with self.host.calls.watched() as seen, self._mixed(phase):
             self.base.accumulate_gradients(phase=phase, **call)
         due = self.clock.step(phase) % self.recipe.interval == 0
         if due and self.host.is_generator_phase(phase, self.recipe.phase):
-            self._accumulate_link(phase, call)
+            self._accumulate_link(phase, call, seen)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a loop keeps to go on exactly: step counts, the process seed, and the base loss's own state."""
@@ -115,25 +116,29 @@ class LinkGANLoss:
 
     # The regularizer
 
-    def _accumulate_link(self, phase: str, call: Mapping[str, Any]) -> None:
+    def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
         """Add the gradients of Eq. 5-6; with weight 0, only measure."""
+        z, c = call["gen_z"], call.get("gen_c")
+        # The host may condition its mapping on other labels than it renders with (eg3d swaps poses at random).
+        labels = seen.labels if seen.labels is not None and len(seen.labels) == len(z) else c
         gain = self.recipe.weight * (self.recipe.interval if self.recipe.lazy_gain else 1) * call.get("gain", 1)
         active = self.recipe.weight > 0
         with own_random_state(self.device), torch.set_grad_enabled(active), self.host.gradient_sync(call):
-            result = self._penalty(phase, call["gen_z"], call.get("gen_c"))
+            result = self._penalty(phase, z, labels, c)
             if active:
                 result.loss.mul(gain).backward()
         self._report(result)
 
-    def _penalty(self, phase: str, z: Tensor, c: Tensor | None) -> Penalty:
-        """Return the regularizer on z [N, z_dim] and labels c [N, c_dim]."""
+    def _penalty(self, phase: str, z: Tensor, labels: Tensor | None, camera: Tensor | None) -> Penalty:
+        """Return the regularizer on z [N, z_dim], mapped with labels and rendered with cameras, [N, c_dim] each."""
         recipe = self.recipe
         count = max(1, round(len(z) * recipe.batch))
-        z, c = z[:count], None if c is None else c[:count]
+        z, labels, camera = z[:count], _first(labels, count), _first(camera, count)
         random = self._random("link", phase)
         sample, which = choose(len(self.moves), count, recipe.choice, random, self.device)
-        ws, moved = self._latent_pair(z, c, sample, self.moves.axes[which], random)
-        reference, images = self.host.calls.render_pair(ws, moved, c, sample, detached=recipe.reference == "detached")
+        ws, moved = self._latent_pair(z, labels, sample, self.moves.axes[which], random)
+        detached = recipe.reference == "detached"
+        reference, images = self.host.calls.render_pair(ws, moved, camera, sample, detached=detached)
         # [M, 1 or P, 1, H, W]: one mask for all images, or one for each.
         allowed = self.moves.allowed(self.spec.region_masks(Scene(reference.detach())))
         row = torch.arange(len(which), device=self.device) % allowed.shape[1]
@@ -169,11 +174,14 @@ class LinkGANLoss:
     def _report(self, result: Penalty) -> None:
         """Report ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place, and ``Loss/link/loss``."""
         self.host.report("Loss/link/loss", result.loss.detach())
-        for row in result.present.nonzero().flatten().tolist():
+        for row, present in enumerate(result.present.tolist()):
+            # A move that did not take place reports no value, yet its name: hosts sum statistics over ranks by the
+            # order of names, so every rank must know the same ones.
+            rows = slice(row, row + int(present))
             name = f"Loss/link/{self.moves.names[row]}"
-            self.host.report(f"{name}/leak", result.forbidden[row])
-            self.host.report(f"{name}/effect", result.allowed[row])
-            self.host.report(f"{name}/share", result.share[row])
+            self.host.report(f"{name}/leak", result.forbidden[rows])
+            self.host.report(f"{name}/effect", result.allowed[rows])
+            self.host.report(f"{name}/share", result.share[rows])
 
     def _mixed(self, phase: str) -> AbstractContextManager[None]:
         """Return the context in which the host's own losses see mixed samples, where the recipe asks for it."""
@@ -181,3 +189,7 @@ class LinkGANLoss:
             return nullcontext()
         random = self._random("mix", phase)
         return Mixer(self.host.calls, self.spec.space, self.moves, self.perturb, self.recipe, random).attached()
+
+
+def _first(rows: Tensor | None, count: int) -> Tensor | None:
+    return None if rows is None else rows[:count]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from .hosts.calls import GeneratorCalls, unwrap
+from .hosts.calls import GeneratorCalls
 from .perturb import Perturbation, move
 from .recipes import Recipe
 from .regularizer import Moves, choose
@@ -18,8 +18,8 @@ from .regularizer import Moves, choose
 class Mixer:
     """Moves one block of a share of the latents on their way out of (W) or into (Z) the mapping network.
 
-    A hook on the mapping network sees every latent that the host's loss draws, in the phases of G and D alike. It lives
-    only as long as `attached`: a hook left behind would make the host's snapshot fail to pickle.
+    Standing in for the mapping network, it sees every latent that the host's loss draws, in
+    the phases of G and D alike.
 
     Args:
         calls: the host's generator. space: `w` or `z`. moves: the moves to draw from. perturb, recipe: how blocks move.
@@ -37,34 +37,24 @@ class Mixer:
     ) -> None:
         self.calls, self.space, self.moves = calls, space, moves
         self.perturb, self.recipe, self.random = perturb, recipe, random
-        self._inside = False
 
-    @contextmanager
-    def attached(self) -> Iterator[None]:
-        """Mix all that the mapping network does within the block."""
-        mapping = unwrap(self.calls.mapping_module)
-        if self.space == "z":
-            handle = mapping.register_forward_pre_hook(self._before)
-        else:
-            handle = mapping.register_forward_hook(self._after)
-        try:
-            yield
-        finally:
-            handle.remove()
+    def attached(self) -> AbstractContextManager[None]:
+        """Return the context in which all that the host maps is mixed."""
+        return self.calls.entry.replaced(self._mixing_z if self.space == "z" else self._mixing_w)
 
-    def _before(self, module: torch.nn.Module, args: tuple[Any, ...]) -> tuple[Any, ...]:
-        z = args[0].unsqueeze(1)
-        return (self._mix(z, self._noise(z)).squeeze(1), *args[1:])
+    def _mixing_z(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def mixed(z: Tensor, *args: Any, **kwargs: Any) -> Any:
+            row = z.unsqueeze(1)
+            return call(self._mix(row, self._noise(row)).squeeze(1), *args, **kwargs)
 
-    def _after(self, module: torch.nn.Module, args: tuple[Any, ...], ws: Tensor) -> Tensor:
-        if self._inside:  # the donors' own pass through the network
-            return ws
-        self._inside = True
-        try:
-            donor = self.calls.map(self._noise(args[0]), args[1] if len(args) > 1 else None)
-        finally:
-            self._inside = False
-        return self._mix(ws, donor)
+        return mixed
+
+    def _mixing_w(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def mixed(z: Tensor, c: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
+            ws = call(z, c, *args, **kwargs)
+            return self._mix(ws, call(self._noise(z), c, **self.calls.quiet))
+
+        return mixed
 
     def _noise(self, like: Tensor) -> Tensor:
         return torch.randn(like.shape, generator=self.random, device=like.device, dtype=like.dtype)

@@ -22,6 +22,9 @@ class Target(NamedTuple):
 COMMANDS = {
     "demo": Target("demo", "demo", "From nothing to a linked generator and its report, on a CPU."),
     "train": Target("train", "train", "Train the embedded StyleGAN2 on your pictures, linked or not."),
+    "run": Target("run", "run", "Run a real host's command with links, its files untouched."),
+    "patch": Target("patch", "patch", "Make the same insertions in a host's files, and take them out again."),
+    "doctor": Target("doctor", "doctor", "Examine a host: what it is, what breaks here and what helps."),
     "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are."),
     "edit": Target("edit", "edit", "Redraw one region of generated images; writes a sheet."),
     "regions": Target("regions", "regions", "Draw regions over real images, before training."),

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from .link_options import link_options, take_link_options
+from ..flags import link_options, take_link_options
 from .params import existing_file, existing_path
 
 EPILOG = """\b

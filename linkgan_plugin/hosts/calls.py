@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -12,15 +13,13 @@ from torch import Tensor, nn
 
 from ..errors import LinkGANError
 
+# What a render is given anew each time; all else that a host passes to its synthesis says how it renders.
+_PER_CALL = ("self", "ws", "c", "update_emas", "noise_mode")
+
 
 def unwrap(module: nn.Module) -> nn.Module:
     """Return the module inside a DistributedDataParallel wrapper, or the module itself."""
     return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
-
-
-def accepts(module: nn.Module, keyword: str) -> bool:
-    """Return whether the module's forward names `keyword` as a parameter."""
-    return keyword in inspect.signature(unwrap(module).forward).parameters
 
 
 @contextmanager
@@ -31,54 +30,127 @@ def own_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
+class Half:
+    """One half of a generator: a module of its own (StyleGAN2, 3) or a method of the whole generator (eg3d).
+
+    Args:
+        owner: the module itself, or the generator. method: name of the generator's method, None for a module.
+    """
+
+    def __init__(self, owner: nn.Module, method: str | None = None) -> None:
+        self.owner = owner
+        self._method = method
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (getattr(self.owner, self._method) if self._method else self.owner)(*args, **kwargs)
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The parameters that the half takes."""
+        return inspect.signature(getattr(unwrap(self.owner), self._method or "forward"))
+
+    def accepts(self, keyword: str) -> bool:
+        """Return whether the half names `keyword` as a parameter."""
+        return keyword in self.signature.parameters
+
+    @contextmanager
+    def replaced(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+        """Put ``wrap(call)`` in the half's place within the block, for everyone who calls it.
+
+        The substitute is an attribute of the instance, gone after the block: one left behind would make the host's
+        snapshot fail to pickle.
+        """
+        owner, name = unwrap(self.owner), self._method or "forward"
+        before = vars(owner).get(name)
+        setattr(owner, name, wrap(getattr(owner, name)))
+        try:
+            yield
+        finally:
+            if before is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)
+
+
+class _Identity(nn.Module):
+    """The mapping of a generator that has none: z itself, as one row of latents."""
+
+    def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
+        return z.unsqueeze(1)
+
+
 class GeneratorCalls:
     """Calls to a generator's two halves that never touch its moving averages and can repeat its noise.
 
-    Args:
-        mapping, synthesis: the halves, possibly wrapped in DistributedDataParallel.
+    Attributes:
+        mapping, synthesis: the halves. entry: where the host's latents z come in; the mapping where there is one.
+        settings: keyword arguments of every render, such as eg3d's neural_rendering_resolution.
+        quiet: keyword arguments that keep the mapping's moving average as it is.
     """
 
-    def __init__(self, mapping: nn.Module, synthesis: nn.Module) -> None:
-        self.mapping_module = mapping
-        self.synthesis_module = synthesis
+    def __init__(self, mapping: Half, synthesis: Half, entry: Half | None = None) -> None:
+        self.mapping, self.synthesis, self.entry = mapping, synthesis, entry or mapping
+        self.settings: dict[str, Any] = {}
         # stylegan2-ada-pytorch updates w_avg unless told not to; later hosts only when asked to.
-        self._quiet = {"skip_w_avg_update": True} if accepts(mapping, "skip_w_avg_update") else {}
-        self._has_noise = any(accepts(module, "noise_mode") for module in unwrap(synthesis).modules())
-        self.takes_camera = accepts(synthesis, "c")
+        self.quiet = {"skip_w_avg_update": True} if mapping.accepts("skip_w_avg_update") else {}
+        modules = unwrap(synthesis.owner).modules()
+        self._has_noise = any("noise_mode" in inspect.signature(module.forward).parameters for module in modules)
+        self.takes_camera = synthesis.accepts("c")
 
     @classmethod
     def of(cls, generator: nn.Module) -> GeneratorCalls:
-        """Return the calls of a whole generator, one with `mapping` and `synthesis`.
+        """Return the calls of a whole generator.
+
+        It has `mapping` and `synthesis`, as modules or as methods, or is called as ``G(z, c)`` as a whole.
 
         Raises:
-            LinkGANError: the generator lacks one of the two; names which.
+            LinkGANError: neither; says what is missing.
         """
-        halves = [getattr(generator, name, None) for name in ("mapping", "synthesis")]
-        missing = [
-            n for n, half in zip(("mapping", "synthesis"), halves, strict=True) if not isinstance(half, nn.Module)
-        ]
-        if missing:
-            raise LinkGANError(
-                f"{type(generator).__name__} has no {' and no '.join(missing)}; links need a generator that maps "
-                "z to an intermediate latent (G.mapping) and renders it (G.synthesis)"
-            )
-        return cls(*(half for half in halves if isinstance(half, nn.Module)))
+        mapping, synthesis = (_half(generator, name) for name in ("mapping", "synthesis"))
+        if mapping is not None and synthesis is not None:
+            return cls(mapping, synthesis)
+        if mapping is None and synthesis is None and hasattr(generator, "z_dim"):
+            whole = _WholeGenerator(generator)
+            return cls(Half(_Identity()), Half(whole), Half(generator))
+        missing = [name for name, half in (("mapping", mapping), ("synthesis", synthesis)) if half is None]
+        raise LinkGANError(
+            f"{type(generator).__name__} has no {' and no '.join(missing)}; links need a generator that maps z to "
+            "an intermediate latent (G.mapping) and renders it (G.synthesis), or one with a z_dim, called as G(z, c)"
+        )
 
     @property
     def concatenates(self) -> bool:
         """Whether a pair may be rendered as one batch: true where constant noise is all the randomness there is."""
         return self._has_noise and not self.takes_camera
 
+    @property
+    def has_w(self) -> bool:
+        """Whether there is an intermediate latent space W."""
+        return self.entry is self.mapping
+
+    def dim(self, space: str) -> int | None:
+        """Return how many axes the latent space `w` or `z` has, None where the generator does not say."""
+        value = getattr(unwrap(self.mapping.owner), f"{space}_dim", None)
+        if value is None:
+            value = getattr(unwrap(self.synthesis.owner), f"{space}_dim", None)
+        return value if isinstance(value, int) else None
+
     def map(self, z: Tensor, c: Tensor | None, truncation_psi: float = 1.0) -> Tensor:
-        """Map z [N, z_dim] (and labels c [N, c_dim]) to ws [N, num_ws, w_dim], leaving w_avg as it is."""
+        """Map z [N, z_dim] (and labels c [N, c_dim]) to ws [N, num_ws, w_dim], leaving w_avg as it is.
+
+        Raises:
+            LinkGANError: truncation of a generator that has no mapping.
+        """
+        if truncation_psi != 1 and not self.mapping.accepts("truncation_psi"):
+            raise LinkGANError(f"this generator cannot truncate (psi {truncation_psi:g}); use psi 1")
         psi = {} if truncation_psi == 1 else {"truncation_psi": truncation_psi}
-        return self.mapping_module(z, c, **psi, **self._quiet)
+        return self.mapping(z, c, **psi, **self.quiet)
 
     def render(self, ws: Tensor, c: Tensor | None = None, *, constant_noise: bool = True) -> Tensor:
-        """Render ws [N, num_ws, w_dim] to images [N, C, H, W], nominally in [-1, 1]."""
-        kwargs: dict[str, Any] = {"noise_mode": "const"} if self._has_noise and constant_noise else {}
-        out = self.synthesis_module(ws, c, **kwargs) if self.takes_camera else self.synthesis_module(ws, **kwargs)
-        return out["image"] if isinstance(out, dict) else out
+        """Render ws [N, num_ws, w_dim] (and cameras c [N, c_dim]) to images [N, C, H, W], nominally in [-1, 1]."""
+        kwargs = {**self.settings, **({"noise_mode": "const"} if self._has_noise and constant_noise else {})}
+        out = self.synthesis(ws, c, **kwargs) if self.takes_camera else self.synthesis(ws, **kwargs)
+        return out["image"] if isinstance(out, Mapping) else out
 
     def render_pair(
         self, ws: Tensor, moved: Tensor, c: Tensor | None, source: Tensor, *, detached: bool = False
@@ -104,3 +176,64 @@ class GeneratorCalls:
                 with own_random_state(ws.device):
                     reference = self.render(ws[source], camera)
         return reference, self.render(moved, camera)
+
+    @contextmanager
+    def watched(self) -> Iterator[Seen]:
+        """Note within the block how the host itself calls its generator; its renders also set `settings`.
+
+        A pair is then made exactly as the host makes its images, whatever schedules and conditioning it has, and forks
+        that changed them need no adapter.
+        """
+        seen = Seen()
+        with self.entry.replaced(self._noting_labels(seen)), self.synthesis.replaced(self._noting_settings):
+            yield seen
+
+    def _noting_labels(self, seen: Seen) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
+            def noting(*args: Any, **kwargs: Any) -> Any:
+                given = self.entry.signature.bind_partial(*args, **kwargs).arguments
+                if seen.labels is None:
+                    seen.labels = given.get("c")
+                return call(*args, **kwargs)
+
+            return noting
+
+        return wrap
+
+    def _noting_settings(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(*args: Any, **kwargs: Any) -> Any:
+            self.settings = {key: value for key, value in kwargs.items() if key not in _PER_CALL}
+            return call(*args, **kwargs)
+
+        return noting
+
+
+class Seen:
+    """What `GeneratorCalls.watched` noted: the labels [N, c_dim] that the host first mapped with, None before that."""
+
+    def __init__(self) -> None:
+        self.labels: Tensor | None = None
+
+
+class _WholeGenerator(nn.Module):
+    """A generator without halves as a synthesis network: one row of latents is its z."""
+
+    def __init__(self, generator: nn.Module) -> None:
+        super().__init__()
+        self.generator = generator
+        self._takes_labels = "c" in inspect.signature(generator.forward).parameters
+
+    @property
+    def z_dim(self) -> Any:
+        return self.generator.z_dim
+
+    def forward(self, ws: Tensor, c: Tensor | None = None) -> Any:
+        return self.generator(ws[:, 0], c) if self._takes_labels else self.generator(ws[:, 0])
+
+
+def _half(generator: nn.Module, name: str) -> Half | None:
+    """Return the generator's half of that name: a submodule or a method, None where it has neither."""
+    found = getattr(generator, name, None)
+    if isinstance(found, nn.Module):
+        return Half(found)
+    return Half(generator, name) if callable(found) else None

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
-from .calls import GeneratorCalls
+from .calls import GeneratorCalls, Half
 
 
 class GenericHost:
@@ -29,7 +29,7 @@ class GenericHost:
     def __init__(self, loss: Any, networks: Mapping[str, Any]) -> None:
         self.loss = loss
         if "G_mapping" in networks and "G_synthesis" in networks:
-            self.calls = GeneratorCalls(networks["G_mapping"], networks["G_synthesis"])
+            self.calls = GeneratorCalls(Half(networks["G_mapping"]), Half(networks["G_synthesis"]))
         elif isinstance(networks.get("G"), nn.Module):
             self.calls = GeneratorCalls.of(networks["G"])
         else:
@@ -71,7 +71,7 @@ class GenericHost:
         if call.get("sync", True):
             return nullcontext()
         stack = ExitStack()
-        for module in (self.calls.mapping_module, self.calls.synthesis_module):
-            if isinstance(module, nn.parallel.DistributedDataParallel):
-                stack.enter_context(module.no_sync())
+        for half in (self.calls.mapping, self.calls.synthesis):
+            if isinstance(half.owner, nn.parallel.DistributedDataParallel):
+                stack.enter_context(half.owner.no_sync())
         return stack

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from .. import registry
@@ -11,6 +11,11 @@ from ..links import LinkSpec
 from ..recipes import Recipe
 
 GENERATOR = "linkgan_plugin.generators.build_linked"
+
+
+def is_linked(options: Mapping[str, Any]) -> bool:
+    """Return whether a host's options train links: whether `turn_on` has been at them."""
+    return "link_spec" in options.get("loss_kwargs", {})
 
 
 def turn_on(
@@ -41,7 +46,8 @@ def turn_on(
     generator = options["G_kwargs"]
     key = f"{space}_dim"
     if key not in generator:
-        raise LinkGANError(f"this host's generator has no {key}, so nothing can be linked in space {space!r}")
+        other = " (it has a z_dim: try --link-space z)" if space != "z" and "z_dim" in generator else ""
+        raise LinkGANError(f"this host's generator has no {key}, so nothing can be linked in space {space!r}{other}")
     spec = LinkSpec.parse(links, dim=generator[key], space=space, allow_overlap=allow_overlap)
     target = registry.find("losses", loss).target.replace(":", ".")
     data = spec.to_json()

@@ -107,6 +107,18 @@ class Metric(ABC):
     def result(self) -> Estimate:
         """Return the estimate over all pairs so far."""
 
+    def join(self, other: Metric) -> None:
+        """Take in the pairs that another process showed its instance: every list grows by the other's.
+
+        A metric that keeps its figures in anything but lists overrides this.
+        """
+        for name, value in vars(other).items():
+            if not isinstance(value, list):
+                raise TypeError(
+                    f"{type(self).__name__}.{name} is not a list; override join() to measure on several GPUs"
+                )
+            getattr(self, name).extend(value)
+
 
 class MeanMetric(Metric):
     """The mean over pairs of one figure."""

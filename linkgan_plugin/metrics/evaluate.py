@@ -68,6 +68,46 @@ def metric_classes(names: Sequence[str] | None, *, with_reader: bool) -> list[ty
     return [cls for cls in classes if with_reader or not cls.needs_reader]
 
 
+class Tally:
+    """The metrics of every link over the pairs shown so far; tallies of several processes can be joined.
+
+    Args:
+        names: the links. classes: the metrics.
+    """
+
+    def __init__(self, names: Sequence[str], classes: Sequence[type[Metric]]) -> None:
+        self.metrics = {name: [cls() for cls in classes] for name in names}
+        self.skipped = dict.fromkeys(names, 0)
+        self.pairs = 0
+
+    def show(self, name: str, batch: PairBatch | None, absent: int) -> None:
+        """Show a link's metrics some pairs, and note how many there were without the region."""
+        self.skipped[name] += absent
+        if batch is not None:
+            for metric in self.metrics[name]:
+                metric.update(batch)
+
+    def join(self, other: Tally) -> None:
+        """Take in what another process measured, as if its pairs had been shown here after these."""
+        self.pairs += other.pairs
+        for name, metrics in self.metrics.items():
+            self.skipped[name] += other.skipped[name]
+            for metric, more in zip(metrics, other.metrics[name], strict=True):
+                metric.join(more)
+
+    def results(self) -> dict[str, LinkResult]:
+        """Return link name -> its estimates."""
+        return {
+            name: LinkResult({metric.key: metric.result() for metric in metrics}, self.pairs, self.skipped[name])
+            for name, metrics in self.metrics.items()
+        }
+
+
+def alone(tally: Tally) -> Tally:
+    """Return the tally of the only process."""
+    return tally
+
+
 @torch.no_grad()
 def evaluate(
     generator: LinkedGenerator,
@@ -78,16 +118,19 @@ def evaluate(
     metrics: Sequence[str] | None = None,
     reader: Reader | None = None,
     progress: Callable[[int], object] = lambda n: None,
+    share: tuple[int, int] = (0, 1),
+    joined: Callable[[Tally], Tally] = alone,
 ) -> dict[str, LinkResult]:
     """Measure every link of a generator on seeded pairs.
 
     Pair k takes its original from seed `seed + k` and its donor from another range of seeds, so the result does not
-    depend on `batch` beyond the rounding of the network itself.
+    depend on `batch` beyond the rounding of the network itself, nor on the number of processes.
 
     Args:
         generator: the network with its spec. pairs: number of pairs. batch: images per forward. seed: first seed.
         metrics: registry names, None = all. reader: for the metrics that read attributes.
         progress: called with the number of pairs done since its last call.
+        share: (rank, processes): this process measures its part of the pairs. joined: makes one tally of all parts.
     Returns:
         link name -> LinkResult.
     Raises:
@@ -95,27 +138,21 @@ def evaluate(
     """
     if pairs < 2:
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
-    classes = metric_classes(metrics, with_reader=reader is not None)
-    tables = {name: [cls() for cls in classes] for name in generator.spec.names}
-    skipped = dict.fromkeys(tables, 0)
+    tally = Tally(generator.spec.names, metric_classes(metrics, with_reader=reader is not None))
     owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
-    for start in range(0, pairs, batch):
-        seeds = range(seed + start, seed + min(start + batch, pairs))
+    first, stop = (pairs * part // share[1] for part in (share[0], share[0] + 1))
+    for start in range(first, stop, batch):
+        seeds = range(seed + start, seed + min(start + batch, stop))
         for name, shown, absent in _batches(generator, seeds, reader, owned):
-            skipped[name] += absent
-            if shown is not None:
-                for metric in tables[name]:
-                    metric.update(shown)
+            tally.show(name, shown, absent)
+        tally.pairs += len(seeds)
         progress(len(seeds))
-    return {
-        name: LinkResult({metric.key: metric.result() for metric in table}, pairs, skipped[name])
-        for name, table in tables.items()
-    }
+    return joined(tally).results()
 
 
 def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
     """Return link name -> bool [A]: whose pixels lie in the region, by its mean place over some images."""
-    regions = generator.spec.region_masks(Scene(generator.render(generator.draw(seeds))))
+    regions = generator.spec.region_masks(Scene(generator.sample(seeds).images))
     return {name: reader.owned(regions[row].mean(dim=[0, 1])) for row, name in enumerate(generator.spec.names)}
 
 
@@ -123,16 +160,17 @@ def _batches(
     generator: LinkedGenerator, seeds: range, reader: Reader | None, owned: dict[str, np.ndarray]
 ) -> Iterable[tuple[str, PairBatch | None, int]]:
     """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
-    latents = generator.draw(seeds)
-    donors = generator.draw([seed + DONOR_OFFSET for seed in seeds])
-    original, donor = generator.render(latents), generator.render(donors)
+    labels = generator.labels(seeds)  # a pair shares its class and its camera
+    latents = generator.draw(seeds, labels)
+    donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
+    original, donor = generator.render(latents, labels), generator.render(donors, labels)
     regions = generator.spec.region_masks(Scene(original))
     read = (lambda images: as_figures(reader.attributes(images))) if reader else None
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
-        linked = generator.render(move(latents, donors, block))
-        others = generator.render(move(latents, donors, ~block))
+        linked = generator.render(move(latents, donors, block), labels)
+        others = generator.render(move(latents, donors, ~block), labels)
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
 
-from ..generators import LinkedGenerator, spec_of
-from .evaluate import evaluate
-from .readers import reader_for
+if TYPE_CHECKING:
+    from ..generators import LinkedGenerator
+    from ..labels import Labels
+    from .evaluate import Tally
 
 SIZES = {"link2k": 2_000, "link10k": 10_000}
+# Images rendered at a time: as many pixels as 64 images of 128 x 128, within bounds.
+_PIXELS, _MOST = 64 * 128 * 128, 64
+
+
+def is_link_metric(name: str) -> bool:
+    """Return whether `name` is one of our metrics."""
+    return name in SIZES
 
 
 def register(register_metric: Callable[[Callable[[Any], dict[str, float]]], Any]) -> None:
@@ -21,17 +28,101 @@ def register(register_metric: Callable[[Callable[[Any], dict[str, float]]], Any]
 
 def _metric(name: str, pairs: int) -> Callable[[Any], dict[str, float]]:
     def metric(opts: Any) -> dict[str, float]:
-        # During training a host hands over a CPU copy of G_ema that others use as well.
-        network = copy.deepcopy(opts.G).eval().requires_grad_(False).to(opts.device)
-        generator = LinkedGenerator(network, spec_of(network))
-        reader = reader_for(opts.dataset_kwargs.get("path"), opts.device)
-        results = evaluate(generator, pairs=pairs, reader=reader)
-        return {
-            f"{name}_{link}_{key}": value
-            for link, result in results.items()
-            for key, value in result.values().items()
-            if value is not None
-        }
+        return measure(opts, name, pairs)
 
     metric.__name__ = name
     return metric
+
+
+def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
+    """Measure the links of a host's network, on all its processes together.
+
+    Args:
+        opts: the host's metric options: G, device, dataset_kwargs, rank, num_gpus and, where it has one, progress.
+        name: the metric as the host calls it; a smoke run measures few pairs, and its keys say how many.
+    Returns:
+        ``<name>_<link>_<metric>`` -> value, the same on every rank.
+    """
+    from ..hosts import session, smoke
+    from .evaluate import evaluate
+    from .readers import reader_for
+
+    run = session.current()
+    if run is not None and run.smoke:
+        name, pairs = f"link{smoke.PAIRS}", smoke.PAIRS
+    generator = _generator(opts)
+    results = evaluate(
+        generator,
+        pairs=pairs,
+        batch=_batch(generator.generator),
+        reader=reader_for(opts.dataset_kwargs.get("path"), opts.device),
+        progress=_progress(opts, name, pairs),
+        share=(opts.rank, opts.num_gpus),
+        joined=lambda tally: _joined(tally, opts),
+    )
+    return {
+        f"{name}_{link}_{key}": value
+        for link, result in results.items()
+        for key, value in result.values().items()
+        if value is not None
+    }
+
+
+def _generator(opts: Any) -> LinkedGenerator:
+    import copy
+
+    from ..generators import LinkedGenerator, spec_of
+
+    # During training a host hands over a CPU copy of G_ema that others use as well.
+    network = copy.deepcopy(opts.G).eval().requires_grad_(False).to(opts.device)
+    return LinkedGenerator(network, spec_of(network), labels=_labels(opts.dataset_kwargs, network.c_dim))
+
+
+def _batch(network: Any) -> int:
+    return max(4, min(_MOST, _PIXELS // getattr(network, "img_resolution", 256) ** 2))
+
+
+def _labels(dataset_kwargs: Mapping[str, Any], c_dim: int) -> Labels | None:
+    """Return labels of the host's own data set, where the network takes any."""
+    if not c_dim or "class_name" not in dataset_kwargs:
+        return None
+    from ..hosts.build import build_by_name
+    from ..labels import labels_from
+
+    kwargs = {**dataset_kwargs}
+    return labels_from(build_by_name(kwargs.pop("class_name"), **kwargs), c_dim)
+
+
+def _progress(opts: Any, name: str, pairs: int) -> Callable[[int], object]:
+    """Return a callback that drives the host's progress monitor, which counts what is done in all."""
+    monitor: Any = getattr(opts, "progress", None)
+    if not hasattr(monitor, "sub"):
+        return lambda done: None
+    bar = monitor.sub(tag=name, num_items=pairs // opts.num_gpus + 1)
+    total = 0
+
+    def count(done: int) -> None:
+        nonlocal total
+        total += done
+        bar.update(total)
+
+    return count
+
+
+def _joined(tally: Tally, opts: Any) -> Tally:
+    """Join the tallies of all ranks, in their order, so that the result is that of one process."""
+    if opts.num_gpus == 1:
+        return tally
+    import contextlib
+
+    import torch
+
+    tallies: list[Any] = [None] * opts.num_gpus
+    # Objects travel through the current device, which hosts leave at GPU 0 on every rank.
+    context = torch.cuda.device(opts.device) if opts.device.type == "cuda" else contextlib.nullcontext()
+    with context:
+        torch.distributed.all_gather_object(tallies, tally)
+    first: Tally = tallies[0]
+    for other in tallies[1:]:
+        first.join(other)
+    return first

@@ -37,14 +37,15 @@ def edit_sheet(
     Returns:
         uint8 [H, W, 3].
     """
-    latents = generator.draw(seeds)
-    originals = generator.render(latents)
+    labels = generator.labels(seeds)
+    latents = generator.draw(seeds, labels)
+    originals = generator.render(latents, labels)
     donors = generator.draw(range(donor_seed, donor_seed + variants))
     columns = [_column("original", [pictures.enlarge(pictures.to_pixels(originals), cell)])]
     masks = generator.spec.region_masks(Scene(originals)).cpu()
     for region in regions:
         names = list(generator.spec.block_names) if region == "all" else [region]
-        edits = [generator.mix(latents, donor.expand_as(latents), names).images for donor in donors]
+        edits = [generator.mix(latents, donor.expand_as(latents), names, labels).images for donor in donors]
         difference = torch.stack([(edit - originals).abs().mean(dim=1) for edit in edits]).mean(dim=0)
         maps = pictures.enlarge(pictures.heat(difference), cell)
         if region != "all":

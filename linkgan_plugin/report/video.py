@@ -33,7 +33,8 @@ def resample_frames(
         generators: heading -> network; one row of images each, the same seeds and donors.
         seeds: one column each. regions: the order in which they move.
     """
-    starts = {name: generator.draw(seeds) for name, generator in generators.items()}
+    labels = {name: generator.labels(seeds) for name, generator in generators.items()}
+    starts = {name: generator.draw(seeds, labels[name]) for name, generator in generators.items()}
     for number, region in enumerate(regions):
         donor_seeds = range(donor_seed + number * changes, donor_seed + (number + 1) * changes)
         stops = {
@@ -45,7 +46,7 @@ def resample_frames(
             for amount in _glide():
                 rows = []
                 for name, generator in generators.items():
-                    images = generator.interpolate(here[name], stops[name][stop], region, amount).images
+                    images = generator.interpolate(here[name], stops[name][stop], region, amount, labels[name]).images
                     rows.append(_row(name, images, cell))
                 yield _frame(f"resampling: {region}", rows)
             for name, generator in generators.items():

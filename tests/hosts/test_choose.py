@@ -32,7 +32,7 @@ def test_the_generic_adapter_serves_both_dialects():
     for networks in ({"G": generator}, {"G_mapping": generator.mapping, "G_synthesis": generator.synthesis}):
         host = host_for(object(), networks)
         assert type(host) is GenericHost
-        assert host.calls.mapping_module is generator.mapping
+        assert host.calls.mapping.owner is generator.mapping
 
 
 def test_a_plugins_adapter_is_taken_where_it_matches(fake_distribution):

@@ -1,4 +1,4 @@
-"""The link flags of every training command: the same names on our own and on the hosts' command lines."""
+"""The link flags of every command: the same names on our own and on the hosts' command lines."""
 
 from __future__ import annotations
 
@@ -29,14 +29,10 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def link_options(command: F) -> F:
-    """Add --loss, --link and all --link-* flags; the command receives them as keyword arguments."""
-    decorators = [
-        click.option(
-            "--loss",
-            metavar="NAME",
-            help="Loss plugin; linkgan where a --link is given. Without both the host trains as ever.",
-        ),
+def spec_options(command: F) -> F:
+    """Add the flags that make a link spec; the command receives `links`, `link_space` and `link_overlap`."""
+    return _decorated(
+        command,
         click.option(
             "--link",
             "links",
@@ -45,11 +41,47 @@ def link_options(command: F) -> F:
             help="A link; repeat for several. AXES: 0:64, 64 or auto. REGION: box(x0,y0,x1,y1), polygon(...), "
             "mask(file.png), or a preset such as eyes.",
         ),
-        click.option("--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True),
+        click.option(
+            "--link-space",
+            type=click.Choice(["w", "z"]),
+            default="w",
+            show_default=True,
+            help="Latent space of the axes.",
+        ),
         click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels."),
+    )
+
+
+def take_spec_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Remove the flags of `spec_options` from a command's keyword arguments and return them.
+
+    Returns:
+        links, space and allow_overlap.
+    """
+    return {
+        "links": values.pop("links"),
+        "space": values.pop("link_space"),
+        "allow_overlap": values.pop("link_overlap"),
+    }
+
+
+def link_options(command: F) -> F:
+    """Add --loss, --link and all --link-* flags of a training command, which receives them as keyword arguments."""
+    switches = _decorated(
+        command,
         click.option("--link-recipe", default="default", show_default=True, metavar="NAME", help="default or paper."),
         *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
-    ]
+    )
+    loss = click.option(
+        "--loss",
+        metavar="NAME",
+        help="Loss plugin; linkgan where a --link is given. Without both the host trains as ever.",
+    )
+    return loss(spec_options(switches))
+
+
+def _decorated(command: F, *decorators: Callable[[F], F]) -> F:
+    """Apply decorators so that --help lists their options in the order given."""
     for decorator in reversed(decorators):
         command = decorator(command)
     return command
@@ -60,14 +92,14 @@ def take_link_options(values: dict[str, Any]) -> dict[str, Any]:
 
     Returns:
         loss, links, space, allow_overlap, recipe_name and switches (only those given).
+    Raises:
+        click.UsageError: a switch without any link to act on.
     """
     switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
-    loss, links = values.pop("loss"), values.pop("links")
-    return {
-        "loss": loss or ("linkgan" if links else None),
-        "links": links,
-        "space": values.pop("link_space"),
-        "allow_overlap": values.pop("link_overlap"),
-        "recipe_name": values.pop("link_recipe"),
-        "switches": {name: value for name, value in switches.items() if value is not None},
-    }
+    given = {name: value for name, value in switches.items() if value is not None}
+    spec, recipe = take_spec_options(values), values.pop("link_recipe")
+    loss = values.pop("loss") or ("linkgan" if spec["links"] else None)
+    if loss is None and (given or recipe != "default"):
+        flag = f"--link-{next(iter(given)).replace('_', '-')}" if given else "--link-recipe"
+        raise click.UsageError(f"{flag} needs a link: add --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
+    return {**spec, "loss": loss, "recipe_name": recipe, "switches": given}

@@ -1,0 +1,60 @@
+"""Insertions in memory: a host's modules are compiled from their text with our lines in it; nothing on disk changes."""
+
+from __future__ import annotations
+
+import importlib.abc
+import importlib.machinery
+import linecache
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import CodeType, ModuleType
+
+
+class InsertedLoader(importlib.machinery.SourceFileLoader):
+    """Loads a module from a text that differs from its file."""
+
+    def __init__(self, fullname: str, path: str, text: str) -> None:
+        super().__init__(fullname, path)
+        self.text = text
+
+    def get_code(self, fullname: str) -> CodeType:
+        """Compile the text, past Python's cache of compiled files."""
+        return compiled(self.text, self.path)
+
+
+class InsertingFinder(importlib.abc.MetaPathFinder):
+    """Finds what Python would find, and swaps the loader of the files that have insertions.
+
+    Args:
+        texts: absolute, resolved path -> the text to compile in place of the file's own.
+    """
+
+    def __init__(self, texts: Mapping[Path, str]) -> None:
+        self.texts = texts
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        """Return the module's spec where its file is one of ours to change, else None."""
+        spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
+        if spec is None or not spec.has_location or spec.origin is None:
+            return None
+        text = self.texts.get(Path(spec.origin).resolve())
+        if text is None:
+            return None
+        spec.loader = InsertedLoader(fullname, spec.origin, text)
+        return spec
+
+
+def compiled(text: str, path: str) -> CodeType:
+    """Compile a file's text, with tracebacks that show its lines as they run."""
+    text = text.removeprefix("\ufeff")
+    # No time stamp: linecache keeps the entry instead of reading the file, whose lines are numbered differently.
+    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
+    return compile(text, path, "exec", dont_inherit=True)
+
+
+def install(texts: Mapping[Path, str]) -> None:
+    """Make this process import the given files with their new text; must come before the host's first import."""
+    sys.meta_path.insert(0, InsertingFinder({path.resolve(): text for path, text in texts.items()}))

@@ -1,0 +1,30 @@
+"""Smoke runs: any host command, cut down to a few steps and a few images."""
+
+from __future__ import annotations
+
+from collections.abc import MutableMapping
+from typing import Any
+
+STEPS = 4
+GRID = (4, 2)
+PAIRS = 16
+
+
+def limit(options: MutableMapping[str, Any]) -> None:
+    """Cut a host's training options down in place to `STEPS` optimizer steps, one snapshot at each end."""
+    options["total_kimg"] = min(options.get("total_kimg", float("inf")), STEPS * options["batch_size"] / 1000)
+    for name in ("image_snapshot_ticks", "network_snapshot_ticks"):
+        options[name] = 1
+    loader = options.get("data_loader_kwargs")
+    if loader:
+        loader["num_workers"] = min(1, loader.get("num_workers", 0))
+
+
+def small_grid(size: tuple[int, int], images: Any, labels: Any) -> tuple[tuple[int, int], Any, Any]:
+    """Return at most `GRID` (columns, rows) images of a grid.
+
+    Args:
+        size: columns and rows. images: [N, C, H, W]. labels: [N, c_dim]; N = columns * rows.
+    """
+    columns, rows = min(GRID[0], size[0]), min(GRID[1], size[1])
+    return (columns, rows), images[: columns * rows], labels[: columns * rows]
