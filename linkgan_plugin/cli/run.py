@@ -52,4 +52,4 @@ def run(
         smoke=smoke,
         overrides=dict(read_override(text) for text in overrides),
     )
-    launch.run(session, args)
+    launch.run(session, args[1:] if args[:1] == ("--",) else args)

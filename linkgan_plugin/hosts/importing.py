@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
 import importlib.abc
 import importlib.machinery
-import linecache
 import sys
+import tokenize
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
@@ -48,11 +50,27 @@ class InsertingFinder(importlib.abc.MetaPathFinder):
 
 
 def compiled(text: str, path: str) -> CodeType:
-    """Compile a file's text, with tracebacks that show its lines as they run."""
-    text = text.removeprefix("\ufeff")
-    # No time stamp: linecache keeps the entry instead of reading the file, whose lines are numbered differently.
-    linecache.cache[path] = (len(text), None, text.splitlines(keepends=True), path)
-    return compile(text, path, "exec", dont_inherit=True)
+    """Compile a file's text so that tracebacks show the lines of the file as it is on disk.
+
+    An inserted line takes the number of the line before it.
+    """
+    tree = ast.parse(text.removeprefix("\ufeff"), path)
+    with tokenize.open(path) as file:
+        numbers = _numbers(text.splitlines(), file.read().splitlines())
+    for node in ast.walk(tree):
+        for name in ("lineno", "end_lineno"):
+            if hasattr(node, name):
+                setattr(node, name, numbers[getattr(node, name) - 1])
+    return compile(tree, path, "exec", dont_inherit=True)
+
+
+def _numbers(lines: Sequence[str], disk: Sequence[str]) -> list[int]:
+    """Return for every line the number, from 1, of the same line on disk, or of the last one before it."""
+    numbers: list[int] = []
+    matcher = difflib.SequenceMatcher(None, lines, disk, autojunk=False)
+    for tag, start, stop, first, _ in matcher.get_opcodes():
+        numbers += [first + 1 + k if tag == "equal" else max(first, 1) for k in range(stop - start)]
+    return numbers
 
 
 def install(texts: Mapping[Path, str]) -> None:
