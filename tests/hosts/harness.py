@@ -1,0 +1,341 @@
+"""Hosts to test against, miniature and real, and a way to run their commands as a user would."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import PIL.Image
+import torch
+
+from training_loops.data.archive import new_archive
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+MINI = HERE / "mini"
+REAL = os.environ.get("LINKGAN_HOSTS")
+LINK = "--link=left=0:8@box(0,0,0.5,1)"
+SMOKE_STEPS = 4
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A host in one configuration.
+
+    Attributes:
+        name: as the tests show it. parts: folders of `mini` that make up its tree, or none for a real checkout.
+        checkout: the real host's folder below LINKGAN_HOSTS. flags: those of a tiny training run.
+        sets: what flags cannot say. size: of its images, in pixels. cameras: whether it needs camera labels.
+        alone: what it fails with on the libraries of today, without remedies. seconds: the longest a run may take.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+    checkout: str
+    flags: tuple[str, ...]
+    sets: tuple[str, ...] = ()
+    size: int = 16
+    cameras: bool = False
+    alone: str = "object.__init__() takes exactly one argument"
+    seconds: float = 120
+    phases: tuple[str, ...] = field(default=("Gmain", "Greg"))
+
+    @property
+    def is_mini(self) -> bool:
+        return bool(self.parts)
+
+
+_TINY = ("--gpus=1", "--batch=4", "--gamma=1", "--kimg=1", "--snap=1", "--workers=1")
+_SG3 = (*_TINY, "--tick=1", "--batch-gpu=2", "--mbstd-group=2", "--aug=noaug")
+_NARROW = ("--cbase=512", "--cmax=16", "--map-depth=2")
+# A worker would import torch anew; the data are a few images.
+_NO_WORKER = ("data_loader_kwargs.num_workers=0",)
+_NO_PREFETCH = (*_NO_WORKER, "data_loader_kwargs.prefetch_factor=null")
+_PKG = "No module named 'pkg_resources'"
+
+MINIATURES = (
+    Kind("mini-ada", ("common", "ada"), "", (*_TINY, "--aug=noaug"), (*_NO_WORKER, "batch_gpu=2", "kimg_per_tick=1")),
+    Kind(
+        "mini-stylegan3-stylegan2",
+        ("common", "modern", "stylegan3"),
+        "",
+        ("--cfg=stylegan2", *_SG3, *_NARROW),
+        _NO_WORKER,
+        alone=_PKG,
+    ),
+    Kind(
+        "mini-stylegan3-t",
+        ("common", "modern", "stylegan3"),
+        "",
+        ("--cfg=stylegan3-t", *_SG3, *_NARROW),
+        _NO_WORKER,
+        alone=_PKG,
+        phases=("Gboth",),
+    ),
+    Kind(
+        "mini-eg3d",
+        ("common", "modern", "eg3d"),
+        "",
+        ("--cfg=ffhq", "--gen_pose_cond=True", *_SG3, *_NARROW),
+        _NO_WORKER,
+        cameras=True,
+    ),
+)
+
+_ADA_NARROW = tuple(
+    f"{key}={value}"
+    for net in ("G_kwargs.synthesis_kwargs", "D_kwargs")
+    for key, value in ((f"{net}.channel_base", 512), (f"{net}.channel_max", 16), (f"{net}.num_fp16_res", 0))
+)
+
+CHECKOUTS = (
+    Kind(
+        "ada",
+        (),
+        "stylegan2-ada-pytorch",
+        (*_TINY, "--cfg=auto", "--aug=noaug"),
+        (*_NO_PREFETCH, *_ADA_NARROW, "batch_gpu=2", "kimg_per_tick=1", "D_kwargs.epilogue_kwargs.mbstd_group_size=2"),
+        size=32,
+    ),
+    Kind(
+        "stylegan3-stylegan2",
+        (),
+        "stylegan3",
+        ("--cfg=stylegan2", "--fp32=True", *_SG3, *_NARROW),
+        _NO_PREFETCH,
+        size=32,
+        alone=_PKG,
+    ),
+    *(
+        Kind(
+            f"stylegan3-{letter}",
+            (),
+            "stylegan3",
+            (f"--cfg=stylegan3-{letter}", "--fp32=True", *_SG3, *_NARROW),
+            _NO_PREFETCH,
+            size=32,
+            alone=_PKG,
+            seconds=900,
+            phases=("Gboth",),
+        )
+        for letter in "tr"
+    ),
+    Kind(
+        "eg3d",
+        (),
+        "eg3d/eg3d",
+        ("--cfg=ffhq", "--gen_pose_cond=True", "--neural_rendering_resolution_initial=32", *_SG3, *_NARROW),
+        (*_NO_PREFETCH, "G_kwargs.rendering_kwargs.depth_resolution=8",
+         "G_kwargs.rendering_kwargs.depth_resolution_importance=8"),
+        size=128,
+        cameras=True,
+        seconds=900,
+    ),
+)  # fmt: skip
+
+
+def kinds() -> list[Kind]:
+    """Return the hosts to test: the miniatures, and the checkouts that LINKGAN_HOSTS has."""
+    real = [kind for kind in CHECKOUTS if REAL and (Path(REAL) / kind.checkout / "train.py").is_file()]
+    return [*MINIATURES, *real]
+
+
+def copy_tree(kind: Kind, target: Path) -> Path:
+    """Copy a host's tree to `target`, complete and its own; returns `target`."""
+    if kind.is_mini:
+        for part in kind.parts:
+            shutil.copytree(MINI / part, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    else:
+        shutil.copytree(Path(REAL or "") / kind.checkout, target, ignore=shutil.ignore_patterns("__pycache__", ".git"))
+    return target
+
+
+def write_data(path: Path, *, size: int, count: int = 12, cameras: bool = False) -> Path:
+    """Write a zip of random pictures [size, size, 3], with camera labels (25 numbers each) where asked for."""
+    random = np.random.default_rng(0)
+    with new_archive(path) as archive:
+        labels = []
+        for index in range(count):
+            buffer = io.BytesIO()
+            PIL.Image.fromarray(random.integers(0, 256, (size, size, 3), dtype=np.uint8)).save(buffer, "png")
+            archive.write(f"{index:03d}.png", buffer.getvalue())
+            labels.append([f"{index:03d}.png", camera(0.4 * index / count - 0.2)])
+        if cameras:
+            archive.write("dataset.json", json.dumps({"labels": labels}).encode())
+    return path
+
+
+def camera(yaw: float) -> list[float]:
+    """Return 25 numbers: a pose [4, 4] at distance 2.7 that looks at the origin, and intrinsics [3, 3]."""
+    sine, cosine = float(np.sin(yaw)), float(np.cos(yaw))
+    back = np.array([sine, 0, cosine])
+    pose = np.eye(4)
+    pose[:3, :3] = np.stack([[cosine, 0, -sine], [0, -1, 0], -back], axis=1)
+    pose[:3, 3] = 2.7 * back
+    return [*pose.flatten().tolist(), 4.2647, 0, 0.5, 0, 4.2647, 0.5, 0, 0, 1]
+
+
+@dataclass(frozen=True)
+class Done:
+    """A command that has ended: its exit code and what it printed."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+class Zygote:
+    """Runs Python commands one after the other; see zygote.py."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.count = folder, 0
+        self.server = subprocess.Popen(
+            [sys.executable, str(HERE / "zygote.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment(),
+        )
+
+    def run(
+        self,
+        *argv: str | Path,
+        cwd: Path | None = None,
+        emulate: bool = False,
+        env: dict[str, str] | None = None,
+        interrupt_at: str | None = None,
+    ) -> Done:
+        """Run ``python ARGV`` and wait for its end.
+
+        Args:
+            emulate: emulate CUDA on the CPU before the script starts. env: more of the environment.
+            interrupt_at: send SIGINT once this text has been printed.
+        """
+        self.count += 1
+        out, err = (self.folder / f"{self.count:03d}.{name}" for name in ("out", "err"))
+        request = {
+            "argv": [str(arg) for arg in argv],
+            "env": {**environment(), **(env or {})},
+            "cwd": str(cwd or self.folder),
+            "out": str(out),
+            "err": str(err),
+            "emulate": emulate,
+        }
+        assert self.server.stdin is not None
+        assert self.server.stdout is not None
+        out.touch()
+        err.touch()
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        process = int(self.server.stdout.readline())
+        if interrupt_at is not None:
+            _interrupt(process, interrupt_at, (out, err))
+        code = int(self.server.stdout.readline())
+        return Done(code, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        assert self.server.stdin is not None
+        self.server.stdin.close()
+        self.server.wait(timeout=30)
+
+
+def _interrupt(process: int, text: str, files: Iterable[Path], seconds: float = 60) -> None:
+    import signal
+
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if any(text in file.read_text() for file in files):
+            os.kill(process, signal.SIGINT)
+            return
+        time.sleep(0.02)
+    os.kill(process, signal.SIGKILL)
+    raise AssertionError(f"{text!r} was never printed")
+
+
+def environment() -> dict[str, str]:
+    """Return the environment of a user's shell: this one's, without what a session of ours would leave in it."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("LINKGAN_")}
+    return {**clean, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished training run: its folder and how the command ended."""
+
+    folder: Path
+    done: Done
+
+    @property
+    def snapshot(self) -> Path:
+        return sorted(self.folder.glob("network-snapshot-*.pkl"))[-1]
+
+    def options(self) -> dict[str, Any]:
+        return json.loads((self.folder / "training_options.json").read_text())
+
+    def stats(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in (self.folder / "stats.jsonl").read_text().splitlines()]
+
+    def metric(self, name: str) -> list[dict[str, float]]:
+        lines = (self.folder / f"metric-{name}.jsonl").read_text().splitlines()
+        return [json.loads(line)["results"] for line in lines]
+
+
+class Bench:
+    """One host's tree with its data, and the runs made of it, each made once."""
+
+    def __init__(self, kind: Kind, folder: Path, zygote: Zygote) -> None:
+        self.kind, self.folder, self.zygote = kind, folder, zygote
+        self.tree = copy_tree(kind, folder / "host")
+        self.data = write_data(folder / "pictures.zip", size=kind.size, cameras=kind.cameras)
+        self._runs: dict[str, Run] = {}
+
+    def train(self, *flags: str, name: str, cpu: bool = True, fails: bool = False, run: Sequence[str] = ()) -> Run:
+        """Train through ``linkgan run`` in a smoke run; `run` are flags of linkgan's own, `flags` the host's.
+
+        A run of the same `name` is made once. Unless it `fails`, it must succeed.
+        """
+        if name not in self._runs:
+            device = ["--device", "cpu"] if cpu else []
+            sets = [part for item in self.kind.sets for part in ("--set", item)]
+            host = ["--data", str(self.data), "--outdir", str(self.folder / name), *self.kind.flags, *flags]
+            script = str(self.tree / "train.py")
+            done = self.zygote.run("-m", "linkgan_plugin", "run", *device, "--smoke", *sets, *run, script, "--", *host)
+            self._runs[name] = self._finished(name, done, fails)
+        return self._runs[name]
+
+    def _finished(self, name: str, done: Done, fails: bool) -> Run:
+        assert fails or done.code == 0, done.text[-6000:]
+        folders = sorted((self.folder / name).glob("0*"))
+        return Run(folders[-1] if folders else self.folder / name, done)
+
+    def opened(self, *runs: Run) -> list[dict[str, Any]]:
+        """Open the runs' snapshots in the plain host: `tensors`, `links` and `image` of each; see plain_host.py."""
+        out = self.folder / "opened.pt"
+        done = self.zygote.run(HERE / "plain_host.py", self.tree, out, *(run.snapshot for run in runs))
+        assert done.code == 0, done.text[-6000:]
+        found = torch.load(out, weights_only=True)
+        return [found[str(run.snapshot)] for run in runs]
+
+
+@contextmanager
+def zygote(folder: Path) -> Iterator[Zygote]:
+    server = Zygote(folder)
+    try:
+        yield server
+    finally:
+        server.close()

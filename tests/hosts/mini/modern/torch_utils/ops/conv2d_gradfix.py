@@ -1,0 +1,3 @@
+"""Switches of the fast convolutions, which a miniature host does without."""
+
+enabled = False
