@@ -1,0 +1,113 @@
+"""The pickle machine: runs opcodes on inert values; it imports nothing and calls only what the allow-list offers."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable
+from typing import Any
+
+from .opcodes import INSTRUCTIONS
+from .source import PickleError, Source
+from .values import MARK, Allowed
+
+# A snapshot of the largest published network takes some 10^5 steps; the bound keeps small files from growing large.
+MAX_STEPS = 3_000_000
+
+
+Lookup = Callable[[str], Allowed | None]
+Refuse = Callable[[str, int], PickleError]
+
+
+def refuse(name: str, offset: int) -> PickleError:
+    """Return the error for a global outside the allow-list."""
+    message = f"refers to {name[:200]} at byte {offset}, which no network snapshot needs; nothing was run"
+    return PickleError(message, offset=offset, reference=name)
+
+
+class Machine:
+    """Runs one pickle.
+
+    Args:
+        source: where to read. lookup: the allow-list, dotted name to what it stands for or None. persistent: makes the
+            value of a persistent id; without it such ids are refused. refuse: makes the error for an unknown global.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        lookup: Lookup,
+        *,
+        persistent: Callable[[Any], Any] | None = None,
+        refuse: Refuse = refuse,
+    ) -> None:
+        self.source, self.persistent = source, persistent
+        self.stack: list[Any] = []
+        self.memo: dict[int, Any] = {}
+        self.globals: dict[str, int] = {}
+        self.at = source.offset
+        self._lookup, self.refuse = lookup, refuse
+
+    def run(self) -> Any:
+        """Return the value that the pickle describes.
+
+        Raises:
+            PickleError: a global outside the allow-list, or a damaged file; the message names the byte.
+        """
+        stop = pickle.STOP[0]
+        for _ in range(MAX_STEPS):
+            self.at = self.source.offset
+            code = self.source.read(1)[0]
+            try:
+                if code == stop:
+                    return self.pop()
+                instruction = INSTRUCTIONS.get(code)
+                if instruction is None:
+                    raise ValueError(f"instruction 0x{code:02x} is not used by network snapshots")
+                instruction(self)
+            except PickleError:
+                raise
+            except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
+                reason = (str(error) or type(error).__name__).splitlines()[0][:200]
+                raise PickleError(f"damaged at byte {self.at} ({reason})", offset=self.at) from error
+        raise PickleError(f"more than {MAX_STEPS} instructions", offset=self.at)
+
+    def pop(self) -> Any:
+        """Remove and return the top of the stack."""
+        value = self.stack.pop()
+        if value is MARK:
+            raise ValueError("a mark where a value should be")
+        return value
+
+    def top(self, kind: type) -> Any:
+        """Return the value on top of the stack, which must be exactly of `kind`."""
+        if type(self.stack[-1]) is not kind:
+            raise ValueError(f"a {type(self.stack[-1]).__name__} where a {kind.__name__} should be")
+        return self.stack[-1]
+
+    def pop_to_mark(self) -> list[Any]:
+        """Remove and return what lies above the last mark, and the mark."""
+        start = len(self.stack) - 1
+        while self.stack[start] is not MARK:
+            start -= 1
+            if start < 0:
+                raise ValueError("no mark")
+        values = self.stack[start + 1 :]
+        del self.stack[start:]
+        return values
+
+    def find(self, module: Any, name: Any) -> None:
+        """Push what the global ``module.name`` stands for."""
+        if type(module) is not str or type(name) is not str:
+            raise ValueError("a global whose name is not text")
+        full = f"{module}.{name}"
+        allowed = self._lookup(full)
+        if allowed is None:
+            raise self.refuse(full, self.at)
+        self.globals.setdefault(full, self.at)
+        self.stack.append(allowed)
+
+    def allowed(self, value: Any) -> Allowed:
+        """Return `value` if it is a global of the allow-list."""
+        if type(value) is not Allowed:
+            raise ValueError(f"a call of a {type(value).__name__}")
+        return value

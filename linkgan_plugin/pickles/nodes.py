@@ -1,0 +1,139 @@
+"""Inert stand-ins for the objects in a snapshot: what they were called, what they were made with, what they held."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from typing import Any
+
+from torch import Tensor
+
+from .source import PickleError
+from .values import Buildable
+
+_DEEPEST = 64
+_MOST_ITEMS = 200_000
+_SCALARS = (str, bool, int, float, type(None))
+
+
+class Node(Buildable):
+    """An object of a host's or of PyTorch's class.
+
+    Attributes:
+        class_name: bare name of a class whose source lies in the pickle; else the dotted name it was referred to by.
+        source_digest: SHA-256 of that source, None without one. The source itself is not kept.
+        state: the object's attributes.
+    """
+
+    def __init__(self, class_name: str, state: dict[str, Any], source_digest: str | None = None) -> None:
+        self.class_name, self.state, self.source_digest = class_name, state, source_digest
+
+    def build(self, state: Any) -> None:
+        """Take the attributes."""
+        if type(state) is not dict or self.state:
+            raise ValueError(f"state of {self.class_name} that is not a set of attributes")
+        self.state = state
+
+    def __repr__(self) -> str:
+        return f"<{self.class_name} in a pickle>"
+
+    @property
+    def init_args(self) -> tuple[Any, ...]:
+        """What the constructor was given by position, plain data."""
+        args: tuple[Any, ...] = plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
+        return args
+
+    @property
+    def init_kwargs(self) -> dict[str, Any]:
+        """What the constructor was given by keyword, plain data."""
+        kwargs: dict[str, Any] = plain(self._typed("_init_kwargs", dict, {}), f"arguments of {self.class_name}")
+        return kwargs
+
+    @property
+    def attributes(self) -> dict[str, Any]:
+        """The public attributes that are plain data, such as z_dim or link_spec."""
+        found = {}
+        for key, value in self.state.items():
+            if type(key) is str and not key.startswith("_"):
+                try:
+                    found[key] = plain(value, key)
+                except PickleError:
+                    continue
+        return found
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """The object's own buffers, without those of the modules in it."""
+        return {key: value for key, value in self._typed("_buffers", dict, {}).items() if isinstance(value, Tensor)}
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Return the tensors by dotted name, in the order and under the names of ``torch.nn.Module.state_dict``.
+
+        Raises:
+            PickleError: something else lies where tensors or modules should, or modules lie in themselves.
+        """
+        return dict(self._tensors("", 0, iter(range(_MOST_ITEMS))))
+
+    def modules(self) -> Iterator[tuple[str, Node]]:
+        """Yield the modules directly in this one, by name."""
+        for name, module in self._typed("_modules", dict, {}).items():
+            if isinstance(module, Node):
+                yield name, module
+            elif module is not None:
+                raise PickleError(f"{self.class_name} has a {type(module).__name__} where a module should be")
+
+    def _tensors(self, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, Tensor]]:
+        if depth > _DEEPEST or next(budget, None) is None:
+            raise PickleError(f"{self.class_name} holds modules without end")
+        hidden = self._typed("_non_persistent_buffers_set", set, set())
+        for kind in ("_parameters", "_buffers"):
+            for name, value in self._typed(kind, dict, {}).items():
+                if value is None or (kind == "_buffers" and name in hidden):
+                    continue
+                if type(value) is not Tensor or type(name) is not str:
+                    raise PickleError(f"{self.class_name} has a {type(value).__name__} where a tensor should be")
+                yield prefix + name, value
+        for name, module in self.modules():
+            yield from module._tensors(f"{prefix}{name}.", depth + 1, budget)
+
+    def _typed(self, key: str, kind: type, default: Any) -> Any:
+        value = self.state.get(key, default)
+        if type(value) is not kind:
+            raise PickleError(f"{self.class_name}: {key} is a {type(value).__name__}, expected a {kind.__name__}")
+        return value
+
+
+def persistent(meta: Any) -> Node:
+    """Return the node for an object that was stored with its class's source; the source is only hashed."""
+    if type(meta) is not dict or meta.get("type") != "class" or type(meta.get("state")) is not dict:
+        raise ValueError("a persistent object that is not whole")
+    name, source = meta.get("class_name"), meta.get("module_src")
+    if type(name) is not str or type(source) is not str or not name.isidentifier():
+        raise ValueError("a persistent object without a class")
+    return Node(name, meta["state"], digest(source))
+
+
+def digest(source: str) -> str:
+    """Return the SHA-256 of source text, whatever its line ends."""
+    return hashlib.sha256(source.replace("\r\n", "\n").encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def plain(value: Any, what: str) -> Any:
+    """Return a copy of plain data: numbers, text, None, and lists, tuples and dicts of them.
+
+    Raises:
+        PickleError: something else in it, or more or deeper than any snapshot has; names `what`.
+    """
+    return _plain(value, what, 0, iter(range(_MOST_ITEMS)))
+
+
+def _plain(value: Any, what: str, depth: int, budget: Iterator[int]) -> Any:
+    if depth > _DEEPEST or next(budget, None) is None:
+        raise PickleError(f"{what}: data without end")
+    if type(value) in _SCALARS:
+        return value
+    if type(value) is dict:
+        return {key: _plain(item, what, depth + 1, budget) for key, item in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_plain(item, what, depth + 1, budget) for item in value)
+    raise PickleError(f"{what}: a {type(value).__name__}, expected plain data")

@@ -1,0 +1,112 @@
+"""Reading a host's snapshot file (.pkl): networks as inert nodes with their tensors. Nothing in the file is run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .allowed import lookup
+from .machine import Machine, refuse
+from .nodes import Node, plain
+from .source import PickleError, Source
+
+NETWORKS = ("G", "D", "G_ema", "augment_pipe")
+
+_FOREIGN = {
+    b"PK\x03\x04": "a zip archive (PyTorch's .pt files are), not a host's pickle",
+    b"\x1f\x8b": "compressed with gzip; unpack it first",
+    b"\x89HDF": "an HDF5 file, not a host's pickle",
+    b"\x89PNG": "a PNG image, not a host's pickle",
+}
+
+
+@dataclass(frozen=True)
+class HostSnapshot:
+    """What a host's snapshot holds.
+
+    Attributes:
+        path: the file's name, for messages. networks: those of `NETWORKS` that are in it.
+        training_set_kwargs: the data set it was trained on, plain data. globals: every global that the file refers to,
+            with the byte where it first does.
+    """
+
+    path: str
+    networks: dict[str, Node]
+    training_set_kwargs: dict[str, Any] = field(default_factory=dict)
+    globals: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def generator(self) -> Node:
+        """The moving average G_ema, or G where there is none.
+
+        Raises:
+            PickleError: the file holds no generator.
+        """
+        for name in ("G_ema", "G"):
+            if name in self.networks:
+                return self.networks[name]
+        raise PickleError(f"{self.path}: no generator in it; found {', '.join(self.networks)}")
+
+
+def read_pickle(file: Path | str | BinaryIO) -> HostSnapshot:
+    """Read a snapshot of stylegan2-ada-pytorch, stylegan3, eg3d or a fork of theirs.
+
+    Args:
+        file: its path, or a seekable stream of bytes.
+    Raises:
+        PickleError: no such file, not a host's snapshot, damaged, or with a reference that no snapshot needs; names
+            the file, and where it can the global and the byte.
+    """
+    if not isinstance(file, (str, Path)):
+        return _named(getattr(file, "name", "stream"), file)
+    try:
+        with open(file, "rb") as stream:
+            return _named(str(file), stream)
+    except OSError as error:
+        raise PickleError(f"{file}: {error.strerror or error}") from error
+
+
+def _named(path: str, stream: BinaryIO) -> HostSnapshot:
+    try:
+        source = Source(stream)
+        _check_start(stream)
+        machine = Machine(source, lookup, refuse=_refuse)
+        return _snapshot(path, machine.run(), machine.globals)
+    except PickleError as error:
+        raise PickleError(f"{path}: {error}", offset=error.offset, reference=error.reference) from error
+    except MemoryError as error:
+        raise PickleError(f"{path}: not enough memory to read it") from error
+
+
+def _check_start(stream: BinaryIO) -> None:
+    start = stream.tell()
+    head = stream.read(8)
+    stream.seek(start)
+    if not head:
+        raise PickleError("an empty file", offset=0)
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            raise PickleError(what, offset=0)
+    if head[:1] != b"\x80":
+        raise PickleError(f"not a pickle of protocol 2 or later (it begins with {head!r})", offset=0)
+
+
+def _refuse(name: str, offset: int) -> PickleError:
+    if name.startswith("dnnlib.tflib."):
+        message = (
+            f"networks of TensorFlow ({name} at byte {offset}); convert the file first, with legacy.py of "
+            "stylegan2-ada-pytorch or stylegan3"
+        )
+        return PickleError(message, offset=offset, reference=name)
+    return refuse(name, offset)
+
+
+def _snapshot(path: str, data: Any, globals_: dict[str, int]) -> HostSnapshot:
+    if type(data) is not dict:
+        raise PickleError(f"a {type(data).__name__}, expected a dict with {', '.join(NETWORKS[:3])}")
+    networks = {name: data[name] for name in NETWORKS if type(data.get(name)) is Node}
+    if not networks:
+        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
+    dataset = data.get("training_set_kwargs")
+    return HostSnapshot(path, networks, plain(dataset or {}, "training_set_kwargs"), globals_)

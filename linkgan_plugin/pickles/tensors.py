@@ -1,0 +1,130 @@
+"""PyTorch's tensors in a pickle, made from the bytes themselves: `torch.load` is not called."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .arrays import is_shape
+from .machine import Machine
+from .source import PickleError, Source
+from .values import Allowed, Blob
+
+_MAGIC = 0x1950A86A20F9469CFC6C
+_FORMAT = 1001
+
+# The types under which hosts' networks keep numbers; what torch.save calls the storage of each.
+_STORAGES = {
+    "torch.FloatStorage": torch.float32,
+    "torch.DoubleStorage": torch.float64,
+    "torch.HalfStorage": torch.float16,
+    "torch.BFloat16Storage": torch.bfloat16,
+    "torch.LongStorage": torch.int64,
+    "torch.IntStorage": torch.int32,
+    "torch.ShortStorage": torch.int16,
+    "torch.CharStorage": torch.int8,
+    "torch.ByteStorage": torch.uint8,
+    "torch.BoolStorage": torch.bool,
+}
+
+
+class Storage:
+    """Numbers without a shape: `flat` is a tensor of one axis."""
+
+    def __init__(self, flat: Tensor) -> None:
+        self.flat = flat
+
+
+class _Claim:
+    """A storage that a blob announces before its bytes: number format, length, key."""
+
+    def __init__(self, dtype: torch.dtype, numel: int, key: str) -> None:
+        self.dtype, self.numel, self.key = dtype, numel, key
+
+
+def load_storage(blob: Any) -> Storage:
+    """Return the storage in a blob that `torch.save` wrote in its format of a row of pickles, then raw bytes.
+
+    The blob's bytes are forgotten: the storage is then the only copy.
+
+    Raises:
+        PickleError: another format, or anything in it but one storage; says at which byte of the whole file.
+    """
+    if type(blob) is not Blob:
+        raise ValueError("a tensor storage that is not bytes")
+    if blob.made is None:
+        blob.made = _read_storage(blob.take(), blob.offset)
+    storage: Storage = blob.made
+    return storage
+
+
+def _read_storage(data: bytes, offset: int) -> Storage:
+    source = Source(io.BytesIO(data), offset)
+    magic, version, system, claim, keys = (
+        Machine(source, _storage_type, persistent=_claim).run()
+        for _ in ("magic", "version", "system", "object", "keys")
+    )
+    if magic != _MAGIC or version != _FORMAT or type(system) is not dict or not system.get("little_endian"):
+        raise PickleError(f"tensor at byte {offset} is not in PyTorch's format", offset=offset)
+    if type(claim) is not _Claim or keys != [claim.key]:
+        raise PickleError(f"something other than one tensor storage at byte {offset}", offset=offset)
+    numel, size = source.number(8), claim.numel * claim.dtype.itemsize
+    if numel != claim.numel or source.left != size:
+        raise PickleError(
+            f"storage at byte {offset} claims {claim.numel} numbers, holds {source.left} bytes", offset=offset
+        )
+    # A tensor of our own is aligned, which the numbers inside a blob are not.
+    raw = torch.empty(size, dtype=torch.uint8)
+    raw.numpy()[:] = np.frombuffer(data, np.uint8, size, len(data) - size)
+    return Storage(raw.view(claim.dtype))
+
+
+def _storage_type(name: str) -> Allowed | None:
+    return Allowed(name) if name in _STORAGES else None
+
+
+def _claim(value: Any) -> _Claim:
+    if type(value) is not tuple or len(value) not in (5, 6) or value[0] != "storage":
+        raise ValueError("a persistent id that is not a tensor storage")
+    kind, key, _, numel = value[1:5]
+    if type(kind) is not Allowed or type(key) is not str or not is_shape((numel,)) or any(value[5:]):
+        raise ValueError("a tensor storage that is not whole")
+    return _Claim(_STORAGES[kind.name], numel, key)
+
+
+def rebuild_tensor(
+    storage: Any,
+    offset: Any,
+    size: Any,
+    stride: Any,
+    requires_grad: Any = False,
+    hooks: Any = None,
+    metadata: Any = None,
+) -> Tensor:
+    """Return a tensor over a storage, without gradient.
+
+    Raises:
+        ValueError: it reaches beyond the storage, shows numbers more often than they are there, or carries hooks.
+    """
+    if type(storage) is not Storage or not is_shape((offset,)) or not is_shape(size) or not is_shape(stride):
+        raise ValueError("a tensor that is not whole")
+    if len(size) != len(stride) or hooks or metadata:
+        raise ValueError("a tensor with hooks or of unequal shape and strides")
+    numel, last = 1, offset
+    for n, step in zip(size, stride, strict=True):
+        numel *= n
+        last += (n - 1) * step
+    if numel and (last >= len(storage.flat) or numel > len(storage.flat)):
+        raise ValueError(f"a tensor of shape {list(size)} in a storage of {len(storage.flat)} numbers")
+    return storage.flat.as_strided(size, stride, offset) if numel else storage.flat.new_empty(size)
+
+
+def rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Tensor:
+    """Return a parameter's tensor; a state beside it belongs to the host's training and is left out."""
+    if type(data) is not Tensor or hooks:
+        raise ValueError("a parameter that is not a plain tensor")
+    return data
