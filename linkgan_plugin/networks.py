@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +16,12 @@ from training_loops.snapshots import load_snapshot
 
 from .errors import LinkGANError
 from .generators import SPEC_ATTRIBUTE
+from .hosts import sidecar
 from .links import LinkSpec
+from .pickles.reader import HostSnapshot, read_pickle
+
+HOST_SUFFIXES = (".pkl", ".pickle")
+HOST_VARIABLE = "LINKGAN_HOST"
 
 
 @dataclass(frozen=True)
@@ -51,14 +58,74 @@ class Network:
         return Path(path) if path and Path(path).exists() else None
 
 
-def load_network(path: Path | str, device: torch.device | str = "cpu") -> Network:
-    """Open a snapshot of the embedded host; nothing in the file is executed.
+def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
+    """Open a snapshot of the embedded host (.pt) or of a host (.pkl); nothing in the file is executed.
 
+    Args:
+        path: the snapshot. device: where the network goes.
+        host: for a .pkl, the folder with the train.py it was trained with, whose classes rebuild the network; by
+            default the environment variable LINKGAN_HOST. It is never taken from a file.
     Raises:
-        SnapshotError: no such file, or not a whole snapshot.
-        LinkGANError: the spec in it is malformed.
+        SnapshotError, PickleError: no such file, or not a whole snapshot.
+        LinkGANError: the spec in it is malformed, or a .pkl without the code for it.
     """
+    path = Path(path)
+    if path.suffix in HOST_SUFFIXES:
+        return _load_host_network(path, device, host or os.environ.get(HOST_VARIABLE))
     snapshot = load_snapshot(path, device)
-    data = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
-    spec = LinkSpec.from_json(data) if data is not None else None
-    return Network(snapshot.G_ema, spec, snapshot.training_options, Path(path))
+    spec = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
+    return Network(snapshot.G_ema, _parsed(spec), snapshot.training_options, path)
+
+
+def _load_host_network(path: Path, device: torch.device | str, host: Path | str | None) -> Network:
+    snapshot = read_pickle(path)
+    options = _beside(path.with_name("training_options.json"))
+    if snapshot.training_set_kwargs:
+        options["training_set_kwargs"] = snapshot.training_set_kwargs
+    spec = _host_spec(snapshot, path, options)
+    if not host:
+        raise LinkGANError(
+            f"{path} holds {_description(snapshot, spec)}; it is rebuilt with the code that trained it: "
+            f"give the folder with its train.py by --host DIR or in {HOST_VARIABLE}"
+        )
+    from .pickles.checkout import rebuild  # the remedies for hosts are for this alone
+
+    return Network(rebuild(snapshot.generator, Path(host)).to(device), spec, options, path)
+
+
+def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> LinkSpec | None:
+    """Return the links that the network carries, else those noted beside the file (a plain host drops them)."""
+    attributes = snapshot.generator.attributes
+    for data in (
+        attributes.get(SPEC_ATTRIBUTE),
+        sidecar.read(path),
+        (options.get("G_kwargs") or {}).get(SPEC_ATTRIBUTE),
+    ):
+        if data is not None:
+            return _parsed(data)
+    return None
+
+
+def _beside(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file beside a snapshot, {} where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LinkGANError(f"{path} cannot be read ({error}); mend it or move it away") from error
+    if not isinstance(data, dict):
+        raise LinkGANError(f"{path} holds a {type(data).__name__}, expected a JSON object; mend it or move it away")
+    return data
+
+
+def _description(snapshot: HostSnapshot, spec: LinkSpec | None) -> str:
+    node = snapshot.generator
+    resolution = node.attributes.get("img_resolution")
+    size = f", {resolution} x {resolution} pixels" if resolution else ""
+    links = f"links {', '.join(spec.names)}" if spec else "no links"
+    return f"a {node.class_name}{size}, {links}"
+
+
+def _parsed(data: Any) -> LinkSpec | None:
+    return LinkSpec.from_json(data) if data is not None else None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from .network_options import host_option
 from .params import SEEDS, command_line, existing_file
 
 
@@ -15,6 +16,7 @@ from .params import SEEDS, command_line, existing_file
 Examples:
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 0-7 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes --region rest --donor-seed 5 --variants 6 --out sheet.png
+  linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
 """
 )
 @click.argument("snapshot", type=existing_file)
@@ -26,6 +28,7 @@ Examples:
 @click.option("--link", "links", multiple=True, help="Links to use instead of those that the network carries.")
 @click.option("--wrapper", default="linked", show_default=True, help="Generator wrapper plugin.")
 @click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
+@host_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="PNG to write.")
 def edit(
     snapshot: Path,
@@ -37,6 +40,7 @@ def edit(
     links: tuple[str, ...],
     wrapper: str,
     cell: int,
+    host: Path | None,
     out: Path,
 ) -> None:
     """Redraw regions of generated images: one row per seed, variants side by side, then a map of what changed."""
@@ -45,7 +49,7 @@ def edit(
     from ..report.pictures import save_png
     from ..report.sheet import edit_sheet
 
-    network = load_network(snapshot)
+    network = load_network(snapshot, host=host)
     generator = registry.load("generators", wrapper)(network.generator, network.linked(links), truncation_psi=psi)
     for name in regions:
         if name != "all":

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .network_options import host_option
 from .params import command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ Examples:
   linkgan metrics runs/demo/linked/network-snapshot-000084.pt
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
+  linkgan metrics network-snapshot-000200.pkl --host ~/stylegan3
 """
 )
 @click.argument("snapshot", type=existing_file)
@@ -35,6 +37,7 @@ Examples:
 @click.option("--data", type=existing_path, help="Data set for quality and attributes; else the one trained on.")
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
 @click.option("--device", default="cpu", show_default=True)
+@host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, as the hosts' metric files have it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Append the JSON line to this file.")
 def metrics(
@@ -50,6 +53,7 @@ def metrics(
     data: Path | None,
     quality_images: int,
     device: str,
+    host: Path | None,
     as_json: bool,
     out: Path | None,
 ) -> None:
@@ -69,12 +73,12 @@ def metrics(
     from ..networks import load_network
 
     started = time.time()
-    network = load_network(snapshot, device)
+    network = load_network(snapshot, device, host)
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
     data = data or network.data_path
     reader = reader_for(data, device)
     dataset = ImageFolderDataset(data) if data is not None and quality_images else None
-    subjects = {"results": network} | ({"baseline": load_network(baseline, device)} if baseline else {})
+    subjects = {"results": network} | ({"baseline": load_network(baseline, device, host)} if baseline else {})
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
     with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:

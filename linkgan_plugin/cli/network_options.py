@@ -1,0 +1,15 @@
+"""Options of every command that opens a network file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+host_option = click.option(
+    "--host",
+    envvar="LINKGAN_HOST",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="For a .pkl: the folder with the train.py it was trained with; its code runs. Or LINKGAN_HOST.",
+)

@@ -1,0 +1,185 @@
+"""Rebuilding a network of a host's snapshot with the classes of the user's own checkout, never with the file's code."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LinkGANError
+from ..hosts import compat
+from .nodes import Node, digest
+
+_CODE = "training"
+_PACKAGES = ("dnnlib", "torch_utils", _CODE)
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_SHOWN = 5
+
+
+def rebuild(node: Node, host: Path) -> nn.Module:
+    """Return the network that `node` describes, in eval mode and without gradients.
+
+    Args:
+        node: of a snapshot. host: the checkout's folder, the one with train.py. Its code is imported and run.
+    Raises:
+        LinkGANError: no such code in it, code that does not import, or no class that takes the snapshot's arguments and
+            has tensors of the snapshot's names, shapes and types; says what each class lacked.
+    """
+    host = host.resolve()
+    state, kwargs = node.state_dict(), node.init_kwargs
+    _check_class_names([*node.init_args, kwargs], host)
+    with importing(host):
+        fitting, misfits = {}, []
+        for name in _candidates(node, host):
+            try:
+                network = getattr(_imported(name, host), node.class_name)(*node.init_args, **kwargs)
+            except LinkGANError:
+                raise
+            except Exception as error:  # the host's own code, which may fail in any way on arguments of another class
+                misfits.append(f"{name} does not take its arguments ({type(error).__name__}: {_first_line(error)})")
+                continue
+            _add_buffers(network, node)
+            problems = differences(network.state_dict(), state)
+            if problems:
+                misfits.append(f"{name} has other tensors ({problems})")
+            else:
+                fitting[name] = network
+    if len(fitting) != 1:
+        raise LinkGANError(_no_single_class(node, host, list(fitting), misfits))
+    (network,) = fitting.values()
+    network.load_state_dict(state)
+    _set_attributes(network, node)
+    network.eval().requires_grad_(False)
+    return network
+
+
+@contextmanager
+def importing(host: Path) -> Iterator[None]:
+    """Let the block import the checkout's modules, on the libraries of today.
+
+    Raises:
+        LinkGANError: `host` is not a checkout, or modules of these names were imported from another folder.
+    """
+    if not (host / _CODE).is_dir() or not (host / "torch_utils").is_dir():
+        raise LinkGANError(
+            f"{host} is not a host's code: expected the folder with train.py, training/ and torch_utils/"
+        )
+    for name in _PACKAGES:
+        module = sys.modules.get(name)
+        if module is not None and not _lies_in(module, host):
+            raise LinkGANError(
+                f"this program already runs the '{name}' of {_folder(module)}; "
+                f"open a network of {host} in another process"
+            )
+    compat.apply()
+    sys.path.insert(0, str(host))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(host))
+
+
+def differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
+    """Return how the tensors of a snapshot differ from a network's in name, shape or type, '' where they do not."""
+    problems = [f"{key} is not in the file" for key in expected if key not in given]
+    problems += [f"{key} is not in the class" for key in given if key not in expected]
+    problems += [
+        f"{key} is {_shown(given[key])} in the file and {_shown(tensor)} in the class"
+        for key, tensor in expected.items()
+        if key in given and _shown(given[key]) != _shown(tensor)
+    ]
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return "; ".join(problems[:_SHOWN]) + more
+
+
+def _candidates(node: Node, host: Path) -> list[str]:
+    """Return the modules that define a class of the node's name; only the one it was made by, where that is there."""
+    found = {}
+    for path in sorted((host / _CODE).rglob("*.py")):
+        source = path.read_text(encoding="utf-8", errors="replace")
+        if _defines(source, node.class_name):
+            found[".".join(path.relative_to(host).with_suffix("").parts)] = digest(source)
+    if not found:
+        raise LinkGANError(
+            f"no class {node.class_name} in {host / _CODE}; give the code that the network was trained with"
+        )
+    same = [name for name, sha in found.items() if sha == node.source_digest]
+    return same[:1] or list(found)
+
+
+def _imported(name: str, host: Path) -> ModuleType:
+    try:
+        module = importlib.import_module(name)
+    except Exception as error:  # the host's own code, which may fail in any way
+        missing = f"; install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
+        raise LinkGANError(f"{name} of {host} does not import ({type(error).__name__}: {error}{missing})") from error
+    if not _lies_in(module, host):
+        raise LinkGANError(f"{name} was imported from {_folder(module)}, not from {host}")
+    return module
+
+
+def _check_class_names(data: Any, host: Path) -> None:
+    """Raise LinkGANError for a dotted name in `data` that is not a class of the checkout's own.
+
+    Hosts build some parts by names from their arguments; a name from a file could lead to any function on the machine.
+    """
+    if isinstance(data, str) and _DOTTED.fullmatch(data):
+        *parts, name = data.split(".")
+        path = host.joinpath(*parts).with_suffix(".py")
+        if parts[0] != _CODE or not path.is_file() or not _defines(path.read_text("utf-8", "replace"), name):
+            raise LinkGANError(f"the file names {data!r} as a part to build, which is no class in {host / _CODE}")
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else ():
+        _check_class_names(item, host)
+
+
+def _add_buffers(network: nn.Module, node: Node) -> None:
+    """Register the buffers that a host's loop gave the network after it was built (eg3d: dataset_label_std)."""
+    for name, tensor in node.buffers.items():
+        if not hasattr(network, name):
+            network.register_buffer(name, torch.zeros_like(tensor))
+
+
+def _set_attributes(network: nn.Module, node: Node) -> None:
+    """Set plain attributes as they were (link_spec, eg3d's neural_rendering_resolution), never over a class's own."""
+    for name, value in node.attributes.items():
+        if not hasattr(type(network), name):
+            setattr(network, name, value)
+
+
+def _no_single_class(node: Node, host: Path, fitting: list[str], misfits: list[str]) -> str:
+    if fitting:
+        rivals = " or of ".join(fitting)
+        return f"{node.class_name} could be that of {rivals} in {host}; keep only the one it was trained with"
+    return (
+        f"{node.class_name} in {host} does not fit the file: {'; '.join(misfits)}; "
+        "give the code that the network was trained with"
+    )
+
+
+def _defines(source: str, class_name: str) -> bool:
+    return re.search(rf"^class {re.escape(class_name)}\b", source, re.MULTILINE) is not None
+
+
+def _lies_in(module: ModuleType, host: Path) -> bool:
+    return _folder(module).is_relative_to(host)
+
+
+def _folder(module: ModuleType) -> Path:
+    paths = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
+    return Path(str(paths[0])).resolve().parent if paths else Path("?")
+
+
+def _shown(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0][:200]
