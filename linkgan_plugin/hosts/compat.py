@@ -121,7 +121,7 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
     def works() -> bool:
         try:
             with torch.enable_grad():
-                _differentiate_twice(module_globals["_GridSample2dForward"].apply)
+                differentiate_twice(module_globals["_GridSample2dForward"].apply)
         except Exception:  # whatever it dies of here, it would die of in training
             return False
         return True
@@ -129,7 +129,7 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
     return lambda: should_use() and works()
 
 
-def _differentiate_twice(sample: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
+def differentiate_twice(sample: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
     """Take the derivative of the derivative of a 2-D grid sampler, as R1 regularization through ADA does."""
     image = torch.ones(1, 1, 2, 2, requires_grad=True)
     (gradient,) = torch.autograd.grad(sample(image, torch.zeros(1, 2, 2, 2)).square().sum(), image, create_graph=True)
@@ -268,25 +268,25 @@ REMEDIES = (
     ),
     Remedy(
         "betas",
-        "betas must be either both floats or both Tensors",
+        "betas must be either both floats or both Tensors (no lazy regularization of G)",
         "the betas in the host's options become floats",
         _adam_refuses_mixed_betas,
     ),
     Remedy(
         "ddp buffers",
-        "AssertionError ...noise_const at the first snapshot, on two GPUs or more",
+        "AssertionError ...noise_const at the first snapshot (two GPUs or more)",
         "rank 0's buffers are broadcast once",
         _ddp_skips_initial_buffers,
     ),
     Remedy(
         "grid_sample",
-        "'tuple' object is not callable (ADA)",
+        "'tuple' object is not callable (ADA on)",
         "torch's own grid_sample in place of the host's op",
         _double_backward_is_overloaded,
     ),
     Remedy(
         "w_avg",
-        "w_avg is NaN: truncated images are black",
+        "w_avg is NaN in the snapshots (the summary is printed of uninitialised memory)",
         "non-finite averages become zero before training",
         lambda: True,
     ),

@@ -1,0 +1,64 @@
+"""`linkgan doctor`: whether a host works here, and what to do where it does not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from ..hosts.doctor import Diagnosis, Finding
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan doctor stylegan3
+  linkgan doctor eg3d/eg3d --json
+"""
+)
+@click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+def doctor(directory: Path, as_json: bool) -> None:
+    """Say how the host in DIR gets on with the libraries and tools here, without running any of it.
+
+    Each known incompatibility is `not used` by this host; `fine` with what is installed; mended by the lines of
+    `linkgan patch` (`patched`) or where `linkgan run` starts the host; `yours` to avoid; or it `breaks`. The exit code
+    is 1 if something has to be done first.
+    """
+    from ..hosts.doctor import diagnose
+
+    diagnosis = diagnose(directory)
+    click.echo(json.dumps(diagnosis.to_json(), indent=2) if as_json else _text(diagnosis))
+    if not diagnosis.ready:
+        click.get_current_context().exit(1)
+
+
+def _text(diagnosis: Diagnosis) -> str:
+    """Return the diagnosis as lines: facts, incompatibilities, verdict."""
+    facts = {
+        "host": f"{diagnosis.family} in {diagnosis.root}",
+        "commit": _commit(diagnosis),
+        "libraries": ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items()),
+        "patch": diagnosis.patch,
+        "custom ops": diagnosis.custom_ops.summary,
+    }
+    width = max(len(finding.name) for finding in diagnosis.findings)
+    lines = [f"{name:<{width}}  {fact}" for name, fact in facts.items()]
+    findings = [f"{finding.name:<{width}}  {_describe(finding)}" for finding in diagnosis.findings]
+    return "\n".join([*lines, "", *findings, "", diagnosis.verdict])
+
+
+def _commit(diagnosis: Diagnosis) -> str:
+    if diagnosis.commit is None:
+        return "unknown (git does not know these files)"
+    return diagnosis.commit.sha + (", with local changes" if diagnosis.commit.changed else ", unchanged")
+
+
+def _describe(finding: Finding) -> str:
+    """Return a finding's state and, where it bites, the error and what is done about it."""
+    if finding.state in ("not used", "fine"):
+        return finding.state
+    return f"{finding.state}: {finding.symptom} -> {finding.cure}"
