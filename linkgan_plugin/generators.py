@@ -67,7 +67,8 @@ def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
 class LinkedGenerator:
     """A generator whose regions can be edited one by one. Every edit costs one synthesis forward.
 
-    Noise is constant and nothing in the network changes, so what an edit leaves alone stays exactly the same.
+    Noise and ray jitter are constant and nothing in the network changes, so what an edit leaves alone stays exactly the
+    same.
 
     Args:
         generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
@@ -156,7 +157,7 @@ class LinkedGenerator:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self.calls.render(latents, labels)
+        return self.calls.render_still(latents, labels)
 
     def sample(self, seeds: Iterable[int]) -> Sample:
         """Draw and render one image per seed, each with its own label."""

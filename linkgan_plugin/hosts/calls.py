@@ -23,10 +23,14 @@ def unwrap(module: nn.Module) -> nn.Module:
 
 
 @contextmanager
-def own_random_state(device: torch.device) -> Iterator[None]:
-    """Give the block a copy of the random state: what it draws does not move the host's."""
-    devices = [device] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
+def own_random_state(device: torch.device, seed: int | None = None) -> Iterator[None]:
+    """Give the block a copy of the random state, or one of its own by `seed`; the host's is left where it was."""
+    on_gpu = device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if on_gpu else []):
+        if seed is not None:
+            torch.default_generator.manual_seed(seed)
+            if on_gpu:
+                torch.cuda.default_generators[device.index or 0].manual_seed(seed)
         yield
 
 
@@ -151,6 +155,13 @@ class GeneratorCalls:
         kwargs = {**self.settings, **({"noise_mode": "const"} if self._has_noise and constant_noise else {})}
         out = self.synthesis(ws, c, **kwargs) if self.takes_camera else self.synthesis(ws, **kwargs)
         return out["image"] if isinstance(out, Mapping) else out
+
+    def render_still(self, ws: Tensor, c: Tensor | None = None) -> Tensor:
+        """Render as `render` does; free randomness (ray jitter) is the same every time for the same number of rows."""
+        if self.concatenates:
+            return self.render(ws, c)
+        with own_random_state(ws.device, seed=0):
+            return self.render(ws, c)
 
     def render_pair(
         self, ws: Tensor, moved: Tensor, c: Tensor | None, source: Tensor, *, detached: bool = False

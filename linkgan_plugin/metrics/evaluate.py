@@ -140,9 +140,11 @@ def evaluate(
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
     tally = Tally(generator.spec.names, metric_classes(metrics, with_reader=reader is not None))
     owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
-    first, stop = (pairs * part // share[1] for part in (share[0], share[0] + 1))
-    for start in range(first, stop, batch):
-        seeds = range(seed + start, seed + min(start + batch, stop))
+    # Processes share whole batches, so that each pair is rendered among the same others however many there are.
+    starts = range(0, pairs, batch)
+    first, stop = (len(starts) * part // share[1] for part in (share[0], share[0] + 1))
+    for start in starts[first:stop]:
+        seeds = range(seed + start, seed + min(start + batch, pairs))
         for name, shown, absent in _batches(generator, seeds, reader, owned):
             tally.show(name, shown, absent)
         tally.pairs += len(seeds)

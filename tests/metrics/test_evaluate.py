@@ -13,6 +13,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics import estimate
 from linkgan_plugin.metrics.evaluate import DONOR_OFFSET, evaluate
+from linkgan_plugin.metrics.locality import Locality
 from linkgan_plugin.regions.base import Region
 from tests.toys import ToyGenerator, linked_weight
 
@@ -169,3 +170,32 @@ def test_correlation_is_pearsons_averaged_over_columns():
 
 def test_an_attribute_that_never_varies_correlates_with_nothing():
     assert estimate.correlation(np.ones([10, 1]), np.arange(10.0)[:, None]).value == 0
+
+
+def test_processes_that_share_the_pairs_give_the_result_of_one():
+    whole = evaluate(entangled(), pairs=23, batch=4, reader=HalfReader())["left"]
+    parts = []
+    for rank in range(3):
+        evaluate(
+            entangled(),
+            pairs=23,
+            batch=4,
+            reader=HalfReader(),
+            share=(rank, 3),
+            joined=lambda tally: parts.append(tally) or tally,
+        )
+    assert [part.pairs for part in parts] == [8, 8, 7]
+    first, *others = parts
+    for other in others:
+        first.join(other)
+    assert first.results()["left"] == whole
+
+
+def test_a_metric_that_cannot_be_joined_says_what_to_do():
+    class Counting(Locality):
+        def __init__(self):
+            super().__init__()
+            self.count = 0
+
+    with pytest.raises(TypeError, match=r"Counting\.count is not a list; override join\(\)"):
+        Counting().join(Counting())
