@@ -1,4 +1,4 @@
-"""Calling any generator: halves that are modules or methods, generators without W, and watching the host's own calls."""
+"""Calling any generator: halves that are modules or methods, no W at all, and watching the host's own calls."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_generator_without_w_mixes_the_hosts_own_samples():
 
 
 def test_a_generator_without_w_refuses_links_in_w_and_says_the_way_out():
-    with pytest.raises(LinkGANError, match="no intermediate latent space W.*--link-space z"):
+    with pytest.raises(LinkGANError, match=r"no intermediate latent space W; .*--link-space z"):
         z_loss("w")
 
 

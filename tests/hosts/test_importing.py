@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -30,7 +31,7 @@ def module(tmp_path, monkeypatch):
 
 def test_the_inserted_lines_run_and_the_file_stays(module):
     assert module.mark == "inserted"
-    assert open(module.__file__).read() == DISK
+    assert Path(module.__file__).read_text() == DISK
     with pytest.raises(ValueError, match="42"):
         module.fail(41)
 
