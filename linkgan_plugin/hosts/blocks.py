@@ -99,21 +99,28 @@ def insert(text: str, insertions: Sequence[Insertion], file: str | None = None) 
 
 
 def place(stripped: str, insertions: Sequence[Insertion], file: str) -> list[Block]:
-    """Return the blocks that `insertions` make in a text without blocks, in the order of the data.
-
-    Of optional insertions without a place, those of the group `link` take each other along: they work together.
+    """Return the blocks that `insertions` make in a text without blocks, in their order; optional ones may fall out.
 
     Raises:
         LinkGANError: an insertion that is not optional has no place; names `file` and the line looked for.
     """
-    _, lines = _lines(stripped)
-    problems = {insertion: missing(stripped, insertion) for insertion in insertions}
-    for insertion, problem in problems.items():
-        if problem and not insertion.optional:
-            raise LinkGANError(f"{file} {problem}: the lines of {insertion.name!r} have no place")
-    torn = any(problem and insertion.group == "link" for insertion, problem in problems.items())
-    placed = (i for i, problem in problems.items() if not problem and not (torn and i.optional and i.group == "link"))
-    return [_block(lines, insertion) for insertion in placed]
+    lines = _lines(stripped)[1]
+    obstacles = problems(stripped, insertions)
+    for insertion in insertions:
+        if obstacles[insertion.name] and not insertion.optional:
+            raise LinkGANError(f"{file} {obstacles[insertion.name]}: the lines of {insertion.name!r} have no place")
+    return [_block(lines, insertion) for insertion in insertions if not obstacles[insertion.name]]
+
+
+def problems(stripped: str, insertions: Sequence[Insertion]) -> dict[str, str | None]:
+    """Return, for each name of the `insertions` of one file, what keeps it from a text without blocks, or None.
+
+    Optional ones of the group `link` need each other: without one of them the others would be half a feature.
+    """
+    found = {insertion.name: missing(stripped, insertion) for insertion in insertions}
+    torn = next((i.name for i in insertions if i.group == "link" and found[i.name]), None)
+    together = [i.name for i in insertions if torn and i.group == "link" and i.optional]
+    return found | {name: found[name] or f"takes this only together with {torn!r}" for name in together}
 
 
 def missing(stripped: str, insertion: Insertion) -> str | None:
@@ -163,9 +170,9 @@ def _block(lines: Sequence[str], insertion: Insertion) -> Block:
 
 def _statement_end(lines: Sequence[str], number: int) -> int:
     """Return the line after the statement that starts at line `number`; forks may wrap what is one line elsewhere."""
-    rest = iter(lines[number:])
+    rest = (line.removesuffix("\r") + "\n" for line in lines[number:])
     try:
-        for token in tokenize.generate_tokens(lambda: next(rest, "").removesuffix("\r") + "\n"):
+        for token in tokenize.generate_tokens(lambda: next(rest, "")):
             if token.type == tokenize.NEWLINE:
                 return number + token.end[0]
     except (tokenize.TokenError, SyntaxError, ValueError):
@@ -190,6 +197,6 @@ def _read_block(lines: Sequence[str], start: int, at: int, file: str) -> tuple[B
     if end is None or lines[end].strip() != f"# <<< linkgan_plugin: {name}":
         raise broken(f"is not followed by '# <<< linkgan_plugin: {name}'")
     inner = [line.removesuffix("\r") for line in lines[start + 1 : end]]
-    # A line outside of the block's indentation is kept as it is: the digest then tells that it was edited.
-    body = tuple(line.removeprefix(indent) for line in inner)
+    # A line that left the block's indentation is told apart from one that has it: the block was edited.
+    body = tuple(line[len(indent) :] if line.startswith(indent) else f"<{line}" for line in inner)
     return Block(name, at, indent, body, opening["digest"]), end + 1

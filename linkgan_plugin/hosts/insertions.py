@@ -19,9 +19,11 @@ __all__ = [
     "Insertion",
     "changes",
     "closest",
+    "encode",
     "families",
     "host_root",
     "insert",
+    "misfit",
     "plan",
     "recognize",
     "split",
@@ -83,7 +85,7 @@ def closest(root: Path) -> tuple[Family, list[str]]:
     root = host_root(root)
     texts = {file: split(text, file)[0] for file, text in texts_of(root).items()}
     fits = [(family, _problems(family, root, texts)) for family in families()]
-    return min(fits, key=lambda fit: len(fit[1]))
+    return min(fits, key=lambda fit: (len(fit[1]), _left_out(fit[0], texts)))
 
 
 def changes(root: Path, groups: Collection[str]) -> list[Change]:
@@ -123,6 +125,11 @@ def texts_of(root: Path) -> dict[str, str]:
     return {file: _read(root / file) for file in files if (root / file).is_file()}
 
 
+def encode(text: str) -> bytes:
+    """Return the bytes of a text as `texts_of` reads it: UTF-8, and any bytes that are none as they were."""
+    return text.encode("utf-8", "surrogateescape")
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8", "surrogateescape")
@@ -139,6 +146,11 @@ def _problems(family: Family, root: Path, texts: dict[str, str]) -> list[str]:
     return [f"it has no {file}" for file in absent] + [f"{file} {problem}" for file, problem in found if problem]
 
 
+def _left_out(family: Family, texts: dict[str, str]) -> int:
+    """Return how many optional anchors of a family are missing: it decides between families that miss as much else."""
+    return sum(1 for i in family.insertions if i.optional and (i.file not in texts or missing(texts[i.file], i)))
+
+
 def _check_syntax(file: str, before: str, after: str) -> None:
     """Refuse to break a file that Python could read."""
     if _is_python(before) and not _is_python(after):
@@ -149,7 +161,7 @@ def _is_python(text: str) -> bool:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            ast.parse(text.encode("utf-8", "surrogateescape"))
+            ast.parse(encode(text))
         except (SyntaxError, ValueError):
             return False
     return True
