@@ -85,7 +85,7 @@ def closest(root: Path) -> tuple[Family, list[str]]:
     root = host_root(root)
     texts = {file: split(text, file)[0] for file, text in texts_of(root).items()}
     fits = [(family, _problems(family, root, texts)) for family in families()]
-    return min(fits, key=lambda fit: (len(fit[1]), _left_out(fit[0], texts)))
+    return min(fits, key=lambda fit: (len(fit[1]), _left_out(fit[0], texts) if fit[1] else 0))
 
 
 def changes(root: Path, groups: Collection[str]) -> list[Change]:

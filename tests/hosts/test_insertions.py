@@ -211,7 +211,9 @@ def test_an_unknown_tree_hears_what_the_closest_family_misses(tmp_path):
     root = make_tree(tmp_path, "stylegan3")
     train = root / "train.py"
     train.write_text(train.read_text().replace("launch_training", "go"))
-    message = r"is no host known here; the closest is stylegan3, but train\.py has no line like 'launch_training\(c=\.\.\.\)'$"
+    message = (
+        r"no host known here; the closest is stylegan3, but train\.py has no line like 'launch_training\(c=\.\.\.\)'$"
+    )
     with pytest.raises(LinkGANError, match=message):
         recognize(root)
     (root / "training" / "training_loop.py").unlink()
