@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import CodeType, ModuleType
 
+from .insertions import encode
+
 
 class InsertedLoader(importlib.machinery.SourceFileLoader):
     """Loads a module from a text that differs from its file."""
@@ -54,7 +56,7 @@ def compiled(text: str, path: str) -> CodeType:
 
     An inserted line takes the number of the line before it.
     """
-    tree = ast.parse(text.removeprefix("\ufeff"), path)
+    tree = ast.parse(encode(text), path)
     with tokenize.open(path) as file:
         numbers = _numbers(text.splitlines(), file.read().splitlines())
     for node in ast.walk(tree):

@@ -1,0 +1,66 @@
+"""A loss plugin that measures what links cost in any host: blocks of steps with and without them, taking turns."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+
+from ..hosts.calls import Seen
+from ..losses import LinkGANLoss
+
+# Steps per block: a multiple of the hosts' lazy regularization (4 and 16) and of the recipes' intervals.
+BLOCK = 16
+# The first blocks of each kind warm up allocators and caches.
+WARMUP = 1
+
+
+class OverheadLoss(LinkGANLoss):
+    """LinkGANLoss without its links in every second block of `BLOCK` optimizer steps: ``--loss=linkgan_overhead``.
+
+    Reports the seconds of each step's gradients as ``Timing/link/with`` and ``Timing/link/without``, in one run and so
+    under one load: their ratio of means is what the links cost. Optimizers, data and logs, which links do not touch,
+    are not counted, so the ratio is an upper bound on that of whole steps. The training itself is of no use.
+    """
+
+    def __init__(self, device: torch.device | str, **kwargs: Any) -> None:
+        super().__init__(device, **kwargs)
+        self._main: str | None = None
+        self._step = 0
+        self._seconds = 0.0
+
+    def accumulate_gradients(self, phase: str, **call: Any) -> None:
+        """Do what LinkGANLoss does, or in every second block what the host's own loss does, and time it."""
+        self._main = self._main or phase  # the phase that every step begins with
+        started = self._now()
+        super().accumulate_gradients(phase, **call)
+        elapsed = self._now() - started
+        step = self.clock.step(self._main)
+        if step != self._step:
+            self._report_step()
+            self._step, self._seconds = step, 0.0
+        self._seconds += elapsed
+
+    def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
+        if self._linked(self.clock.step(self._main or phase)):
+            super()._accumulate_link(phase, call, seen)
+
+    def _mixed(self, phase: str) -> AbstractContextManager[None]:
+        return super()._mixed(phase) if self._linked(self.clock.step(self._main or phase)) else nullcontext()
+
+    @staticmethod
+    def _linked(step: int) -> bool:
+        return step // BLOCK % 2 == 0
+
+    def _report_step(self) -> None:
+        kind = "with" if self._linked(self._step) else "without"
+        warm = self._step >= 2 * WARMUP * BLOCK
+        self.host.report(f"Timing/link/{kind}", self._seconds if warm else [])
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
