@@ -58,6 +58,7 @@ def _table() -> dict[str, Allowed]:
         Allowed("dnnlib.util.EasyDict", call=_dict, new=dict),
         Allowed("collections.OrderedDict", call=_dict, new=dict),
         Allowed("builtins.set", call=_set),
+        Allowed("__builtin__.set", call=_set),  # its name in protocol 2
         Allowed("_codecs.encode", call=_encode),
         Allowed("torch.storage._load_from_bytes", call=load_storage),
         Allowed("torch._utils._rebuild_tensor", call=rebuild_tensor),

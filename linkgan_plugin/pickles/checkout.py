@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from ..errors import LinkGANError
 from ..hosts import compat
 from .nodes import Node, digest
+from .source import printable
 
 _CODE = "training"
 _PACKAGES = ("dnnlib", "torch_utils", _CODE)
@@ -35,8 +36,8 @@ def rebuild(node: Node, host: Path) -> nn.Module:
     """
     host = host.resolve()
     state, kwargs = node.state_dict(), node.init_kwargs
-    _check_class_names([*node.init_args, kwargs], host)
     with importing(host):
+        _check_class_names([*node.init_args, kwargs], host)
         fitting, misfits = {}, []
         for name in _candidates(node, host):
             try:
@@ -53,7 +54,7 @@ def rebuild(node: Node, host: Path) -> nn.Module:
             else:
                 fitting[name] = network
     if len(fitting) != 1:
-        raise LinkGANError(_no_single_class(node, host, list(fitting), misfits))
+        raise LinkGANError(printable(_no_single_class(node, host, list(fitting), misfits)))
     (network,) = fitting.values()
     network.load_state_dict(state)
     _set_attributes(network, node)
@@ -143,14 +144,14 @@ def _check_class_names(data: Any, host: Path) -> None:
 def _add_buffers(network: nn.Module, node: Node) -> None:
     """Register the buffers that a host's loop gave the network after it was built (eg3d: dataset_label_std)."""
     for name, tensor in node.buffers.items():
-        if not hasattr(network, name):
+        if name.isidentifier() and not hasattr(network, name):
             network.register_buffer(name, torch.zeros_like(tensor))
 
 
 def _set_attributes(network: nn.Module, node: Node) -> None:
-    """Set plain attributes as they were (link_spec, eg3d's neural_rendering_resolution), never over a class's own."""
+    """Set plain attributes as they were (link_spec, eg3d's neural_rendering_resolution); methods and modules stay."""
     for name, value in node.attributes.items():
-        if not hasattr(type(network), name):
+        if not hasattr(type(network), name) and not isinstance(getattr(network, name, None), (nn.Module, Tensor)):
             setattr(network, name, value)
 
 

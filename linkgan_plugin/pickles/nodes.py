@@ -53,18 +53,21 @@ class Node(Buildable):
     def attributes(self) -> dict[str, Any]:
         """The public attributes that are plain data, such as z_dim or link_spec."""
         found = {}
+        budget = _budget()
         for key, value in self.state.items():
             if type(key) is str and not key.startswith("_"):
                 try:
-                    found[key] = plain(value, key)
+                    found[key] = _plain(value, key, 0, budget)
                 except PickleError:
                     continue
         return found
 
     @property
     def buffers(self) -> dict[str, Tensor]:
-        """The object's own buffers, without those of the modules in it."""
-        return {key: value for key, value in self._typed("_buffers", dict, {}).items() if isinstance(value, Tensor)}
+        """The object's own buffers that are part of its state, without those of the modules in it."""
+        hidden = self._typed("_non_persistent_buffers_set", set, set())
+        buffers = self._typed("_buffers", dict, {})
+        return {key: value for key, value in buffers.items() if key not in hidden and value is not None}
 
     def state_dict(self) -> dict[str, Tensor]:
         """Return the tensors by dotted name, in the order and under the names of ``torch.nn.Module.state_dict``.
@@ -72,7 +75,7 @@ class Node(Buildable):
         Raises:
             PickleError: something else lies where tensors or modules should, or modules lie in themselves.
         """
-        return dict(self._tensors("", 0, iter(range(_MOST_ITEMS))))
+        return dict(self._tensors("", 0, _budget()))
 
     def modules(self) -> Iterator[tuple[str, Node]]:
         """Yield the modules directly in this one, by name."""
@@ -83,16 +86,14 @@ class Node(Buildable):
                 raise PickleError(f"{self.class_name} has a {type(module).__name__} where a module should be")
 
     def _tensors(self, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, Tensor]]:
-        if depth > _DEEPEST or next(budget, None) is None:
-            raise PickleError(f"{self.class_name} holds modules without end")
-        hidden = self._typed("_non_persistent_buffers_set", set, set())
-        for kind in ("_parameters", "_buffers"):
-            for name, value in self._typed(kind, dict, {}).items():
-                if value is None or (kind == "_buffers" and name in hidden):
-                    continue
-                if type(value) is not Tensor or type(name) is not str:
-                    raise PickleError(f"{self.class_name} has a {type(value).__name__} where a tensor should be")
-                yield prefix + name, value
+        _spend(budget, depth, self.class_name)
+        for name, value in (*self._typed("_parameters", dict, {}).items(), *self.buffers.items()):
+            _spend(budget, depth, self.class_name)
+            if value is None:
+                continue
+            if type(value) is not Tensor or type(name) is not str:
+                raise PickleError(f"{self.class_name} has a {type(value).__name__} where a tensor should be")
+            yield prefix + name, value
         for name, module in self.modules():
             yield from module._tensors(f"{prefix}{name}.", depth + 1, budget)
 
@@ -124,12 +125,21 @@ def plain(value: Any, what: str) -> Any:
     Raises:
         PickleError: something else in it, or more or deeper than any snapshot has; names `what`.
     """
-    return _plain(value, what, 0, iter(range(_MOST_ITEMS)))
+    return _plain(value, what, 0, _budget())
+
+
+def _budget() -> Iterator[int]:
+    """Return what may be spent on one walk: a small file can describe data or modules that unfold without end."""
+    return iter(range(_MOST_ITEMS))
+
+
+def _spend(budget: Iterator[int], depth: int, what: str) -> None:
+    if depth > _DEEPEST or next(budget, None) is None:
+        raise PickleError(f"{what}: data without end")
 
 
 def _plain(value: Any, what: str, depth: int, budget: Iterator[int]) -> Any:
-    if depth > _DEEPEST or next(budget, None) is None:
-        raise PickleError(f"{what}: data without end")
+    _spend(budget, depth, what)
     if type(value) in _SCALARS:
         return value
     if type(value) is dict:

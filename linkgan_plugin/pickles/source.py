@@ -19,8 +19,13 @@ class PickleError(LinkGANError):
     """
 
     def __init__(self, message: str, *, offset: int | None = None, reference: str | None = None) -> None:
-        super().__init__(message)
+        super().__init__(printable(message))
         self.offset, self.reference = offset, reference
+
+
+def printable(message: str) -> str:
+    """Return a message in which what a file says cannot break lines or steer a terminal."""
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in message)
 
 
 class Source:

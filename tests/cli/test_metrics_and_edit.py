@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from linkgan_plugin.links import LinkSpec
+from tests.pickles import checkouts
 
 QUICK = ["--pairs", "8", "--quality-images", "40"]
 
@@ -91,3 +96,35 @@ def test_seeds_that_are_none_are_refused(seeds, cli, linked_snapshot, tmp_path):
     result = cli("edit", linked_snapshot, "--seeds", seeds, "--out", tmp_path / "sheet.png")
     assert result.exit_code == 2
     assert "expected e.g. 0-7" in result.output
+
+
+@pytest.fixture
+def host_snapshot(tmp_path) -> Iterator[Path]:
+    """A snapshot of a host, which lies beside it in the folder `host`."""
+    spec = LinkSpec.parse(["eyes=0:2@box(0,0,0.5,0.5)"], dim=4, space="w")
+    path = tmp_path / "network-snapshot-000100.pkl"
+    path.write_bytes(checkouts.snapshot_bytes(checkouts.write(tmp_path / "host"), link_spec=spec.to_json())[0])
+    yield path
+    checkouts.forget()
+
+
+def test_a_host_snapshot_is_measured_and_edited_with_its_code(cli, host_snapshot, tmp_path):
+    host = tmp_path / "host"
+    result = cli("metrics", host_snapshot, "--host", host, "--baseline", host_snapshot, "--json", *QUICK)
+    assert result.exit_code == 0, result.output
+    line = json.loads(result.output)
+    assert line["results"] == line["baseline"]
+    assert line["results"]["eyes/effect_in"] > 0
+    out = tmp_path / "sheet.png"
+    result = cli("edit", host_snapshot, "--host", host, "--region", "eyes", "--seeds", "0-1", "--out", out)
+    assert result.exit_code == 0, result.output
+    assert Image.open(out).text["seeds"] == "0,1"
+
+
+@pytest.mark.parametrize("command", [["metrics"], ["edit", "--out", "x.png"]])
+def test_a_host_snapshot_without_its_code_asks_for_it(command, cli, host_snapshot, monkeypatch):
+    monkeypatch.delenv("LINKGAN_HOST", raising=False)
+    result = cli(*command, host_snapshot)
+    assert result.exit_code == 2
+    assert "links eyes" in result.output
+    assert "--host DIR" in result.output

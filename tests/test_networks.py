@@ -1,0 +1,95 @@
+"""Opening network files: hosts' snapshots, and where their links and training options are found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.networks import load_network
+from tests.pickles import checkouts
+
+
+def spec(name: str) -> dict[str, Any]:
+    return LinkSpec.parse([f"{name}=0:2@box(0,0,0.5,0.5)"], dim=4, space="w").to_json()
+
+
+@pytest.fixture
+def host(tmp_path: Path):
+    """A checkout; its modules are forgotten after the test."""
+    yield checkouts.write(tmp_path / "host")
+    checkouts.forget()
+
+
+@pytest.fixture
+def snapshot(host, tmp_path):
+    """Return a writer of snapshots whose generator has the given attributes."""
+
+    def write(**attributes: Any) -> Path:
+        path = tmp_path / "network-snapshot-000100.pkl"
+        path.write_bytes(checkouts.snapshot_bytes(host, **attributes)[0])
+        return path
+
+    return write
+
+
+def test_a_host_snapshot_becomes_a_linked_generator(host, snapshot):
+    network = load_network(snapshot(link_spec=spec("eyes")), host=host)
+    generator = LinkedGenerator(network.generator, network.linked())
+    sample = generator.sample([0, 1])
+    edited = generator.resample(sample.latents, "eyes", seed=5)
+    assert sample.images.shape == (2, 3, 8, 8)
+    assert not torch.equal(edited.images, sample.images)
+    assert torch.equal(edited.latents[..., 2:], sample.latents[..., 2:])
+
+
+def test_links_are_found_on_the_network_then_beside_it_then_in_its_options(host, snapshot):
+    path = snapshot()
+    assert load_network(path, host=host).spec is None
+    path.with_name("training_options.json").write_text(json.dumps({"G_kwargs": {"link_spec": spec("third")}}))
+    assert load_network(path, host=host).linked().names == ("third",)
+    path.with_suffix(".links.json").write_text(json.dumps({"link_spec": spec("second")}))
+    assert load_network(path, host=host).linked().names == ("second",)
+    snapshot(link_spec=spec("first"))
+    assert load_network(path, host=host).linked().names == ("first",)
+
+
+def test_the_options_are_those_beside_it_with_the_data_set_of_the_file(host, snapshot, tmp_path):
+    path = snapshot()
+    assert load_network(path, host=host).training_options["training_set_kwargs"]["path"] == "/data/faces.zip"
+    options = {"batch_size": 4, "training_set_kwargs": {"path": "other.zip"}}
+    path.with_name("training_options.json").write_text(json.dumps(options))
+    found = load_network(path, host=host).training_options
+    assert found["batch_size"] == 4
+    assert found["training_set_kwargs"]["path"] == "/data/faces.zip"
+
+
+@pytest.mark.parametrize("text", ["{", "[1]"])
+def test_options_that_cannot_be_read_are_named(text, host, snapshot):
+    path = snapshot()
+    path.with_name("training_options.json").write_text(text)
+    with pytest.raises(LinkGANError, match=r"training_options.json .*; mend it or move it away"):
+        load_network(path, host=host)
+
+
+def test_without_the_code_the_message_says_what_the_file_holds(snapshot, monkeypatch):
+    monkeypatch.delenv("LINKGAN_HOST", raising=False)
+    path = snapshot(link_spec=spec("eyes"))
+    with pytest.raises(LinkGANError, match=r"holds a Generator, 8 x 8 pixels, links eyes; .* --host DIR"):
+        load_network(path)
+
+
+def test_the_code_may_be_named_in_the_environment(host, snapshot, monkeypatch):
+    monkeypatch.setenv("LINKGAN_HOST", str(host))
+    assert load_network(snapshot()).generator.rendering_resolution == 32
+
+
+def test_a_broken_spec_in_a_file_is_an_error_of_the_input(host, snapshot):
+    with pytest.raises(LinkGANError):
+        load_network(snapshot(link_spec={"links": 3}), host=host)
