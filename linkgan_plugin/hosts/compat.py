@@ -111,7 +111,8 @@ def float_betas(options: Mapping[str, Any]) -> None:
 def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[str, Any]) -> Callable[[], bool]:
     """Return the host's "use the custom op?", which also says no where that op does not work on this torch.
 
-    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little.
+    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little. A no that
+    comes with a warning (stylegan2-ada-pytorch, at every call) is asked for and warned of once.
 
     Args:
         should_use: the host's own function. module_globals: the globals of its ``grid_sample_gradfix``.
@@ -126,7 +127,20 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
             return False
         return True
 
-    return lambda: should_use() and works()
+    refused = False
+
+    def use() -> bool:
+        nonlocal refused
+        if refused:
+            return False
+        with warnings.catch_warnings(record=True) as caught:
+            answer = should_use()
+        for warning in caught:
+            warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)
+        refused = bool(caught) and not answer
+        return answer and works()
+
+    return use
 
 
 def differentiate_twice(sample: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -245,3 +247,17 @@ def test_a_remedy_is_needed_where_the_hosts_call_fails(name, call):
     except (TypeError, ValueError, AttributeError):
         fails = True
     assert REMEDIES[name].needed() is fails
+
+
+def test_a_host_that_warns_at_every_refusal_warns_once():
+    asked = []
+
+    def refusing():
+        asked.append(True)
+        warnings.warn("not supported", stacklevel=1)
+        return False
+
+    use = compat.grid_sample(refusing, {})
+    with pytest.warns(UserWarning, match="not supported") as caught:
+        assert not any([use(), use(), use()])
+    assert len(caught) == len(asked) == 1
