@@ -111,8 +111,8 @@ def float_betas(options: Mapping[str, Any]) -> None:
 def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[str, Any]) -> Callable[[], bool]:
     """Return the host's "use the custom op?", which also says no where that op does not work on this torch.
 
-    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little. A no that
-    comes with a warning (stylegan2-ada-pytorch, at every call) is asked for and warned of once.
+    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little. A no
+    that comes with a warning (stylegan2-ada-pytorch, at every call) is asked for and warned of once.
 
     Args:
         should_use: the host's own function. module_globals: the globals of its ``grid_sample_gradfix``.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import fcntl
 import io
 import json
 import os
@@ -9,9 +11,9 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,8 @@ import numpy as np
 import PIL.Image
 import torch
 
+from linkgan_plugin.hosts.overrides import read_override
+from linkgan_plugin.hosts.session import VARIABLE, Session
 from training_loops.data.archive import new_archive
 
 HERE = Path(__file__).parent
@@ -26,7 +30,6 @@ ROOT = HERE.parents[1]
 MINI = HERE / "mini"
 REAL = os.environ.get("LINKGAN_HOSTS")
 LINK = "--link=left=0:8@box(0,0,0.5,1)"
-SMOKE_STEPS = 4
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,9 @@ class Kind:
         checkout: the real host's folder below LINKGAN_HOSTS. flags: those of a tiny training run.
         sets: what flags cannot say. size: of its images, in pixels. cameras: whether it needs camera labels.
         alone: what it fails with on the libraries of today, without remedies. seconds: the longest a run may take.
+        phase: its generator's main phase. width: the option for G's most channels.
+        bad_data: its exit code where the data are missing. again: a second configuration of a tree tested already, for
+        which training is all there is to test. ranks: whether several processes are tested, which takes long.
     """
 
     name: str
@@ -49,7 +55,11 @@ class Kind:
     cameras: bool = False
     alone: str = "object.__init__() takes exactly one argument"
     seconds: float = 120
-    phases: tuple[str, ...] = field(default=("Gmain", "Greg"))
+    phase: str = "Gmain"
+    width: str = "G_kwargs.channel_max"
+    again: bool = False
+    ranks: bool = True
+    bad_data: int = 1
 
     @property
     def is_mini(self) -> bool:
@@ -65,7 +75,15 @@ _NO_PREFETCH = (*_NO_WORKER, "data_loader_kwargs.prefetch_factor=null")
 _PKG = "No module named 'pkg_resources'"
 
 MINIATURES = (
-    Kind("mini-ada", ("common", "ada"), "", (*_TINY, "--aug=noaug"), (*_NO_WORKER, "batch_gpu=2", "kimg_per_tick=1")),
+    Kind(
+        "mini-ada",
+        ("common", "ada"),
+        "",
+        (*_TINY, "--aug=noaug"),
+        (*_NO_WORKER, "batch_gpu=2", "kimg_per_tick=1"),
+        width="G_kwargs.synthesis_kwargs.channel_max",
+        bad_data=2,
+    ),
     Kind(
         "mini-stylegan3-stylegan2",
         ("common", "modern", "stylegan3"),
@@ -73,6 +91,7 @@ MINIATURES = (
         ("--cfg=stylegan2", *_SG3, *_NARROW),
         _NO_WORKER,
         alone=_PKG,
+        ranks=False,
     ),
     Kind(
         "mini-stylegan3-t",
@@ -81,7 +100,9 @@ MINIATURES = (
         ("--cfg=stylegan3-t", *_SG3, *_NARROW),
         _NO_WORKER,
         alone=_PKG,
-        phases=("Gboth",),
+        phase="Gboth",
+        again=True,
+        ranks=False,
     ),
     Kind(
         "mini-eg3d",
@@ -107,6 +128,8 @@ CHECKOUTS = (
         (*_TINY, "--cfg=auto", "--aug=noaug"),
         (*_NO_PREFETCH, *_ADA_NARROW, "batch_gpu=2", "kimg_per_tick=1", "D_kwargs.epilogue_kwargs.mbstd_group_size=2"),
         size=32,
+        width="G_kwargs.synthesis_kwargs.channel_max",
+        bad_data=2,
     ),
     Kind(
         "stylegan3-stylegan2",
@@ -127,7 +150,7 @@ CHECKOUTS = (
             size=32,
             alone=_PKG,
             seconds=900,
-            phases=("Gboth",),
+            phase="Gboth",
         )
         for letter in "tr"
     ),
@@ -268,9 +291,14 @@ def _interrupt(process: int, text: str, files: Iterable[Path], seconds: float = 
 
 
 def environment() -> dict[str, str]:
-    """Return the environment of a user's shell: this one's, without what a session of ours would leave in it."""
+    """Return the environment of a user's shell: this one's, without what a session of ours would leave in it.
+
+    Uninitialised memory holds one pattern (of glibc's, -3e-13 as a float): stylegan2-ada-pytorch moves w_avg by what
+    lay in it, so that even two runs of the plain host would differ.
+    """
     clean = {key: value for key, value in os.environ.items() if not key.startswith("LINKGAN_")}
-    return {**clean, "OMP_NUM_THREADS": "1", "COLUMNS": "120", "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    ours = {"OMP_NUM_THREADS": "1", "COLUMNS": "120", "PYTHONPATH": str(ROOT), "MALLOC_PERTURB_": "85"}
+    return {**clean, **ours, "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @dataclass(frozen=True)
@@ -296,40 +324,83 @@ class Run:
 
 
 class Bench:
-    """One host's tree with its data, and the runs made of it, each made once."""
+    """One host's tree with its data, and the runs made of it, each made once, by whichever test process needs it first.
+
+    Args:
+        kind: the host. folder: shared by all test processes. zygote: this process's own.
+    """
 
     def __init__(self, kind: Kind, folder: Path, zygote: Zygote) -> None:
         self.kind, self.folder, self.zygote = kind, folder, zygote
-        self.tree = copy_tree(kind, folder / "host")
-        self.data = write_data(folder / "pictures.zip", size=kind.size, cameras=kind.cameras)
-        self._runs: dict[str, Run] = {}
+        self.tree, self.data = folder / "host", folder / "pictures.zip"
+        self._opened: dict[Path, dict[str, Any]] = {}
+        with locked(folder):
+            if not self.data.exists():
+                copy_tree(kind, self.tree)
+                write_data(self.data, size=kind.size, cameras=kind.cameras)
 
-    def train(self, *flags: str, name: str, cpu: bool = True, fails: bool = False, run: Sequence[str] = ()) -> Run:
-        """Train through ``linkgan run`` in a smoke run; `run` are flags of linkgan's own, `flags` the host's.
+    def command(self, outdir: str, *flags: str, script: Path | None = None, run: Sequence[str] = ()) -> list[str]:
+        """Return the arguments of ``python -m linkgan_plugin run`` that train in a smoke run on the CPU.
 
-        A run of the same `name` is made once. Unless it `fails`, it must succeed.
+        Args:
+            outdir: folder of the run. flags: the host's, after those of its kind. run: linkgan's own.
         """
-        if name not in self._runs:
-            device = ["--device", "cpu"] if cpu else []
-            sets = [part for item in self.kind.sets for part in ("--set", item)]
-            host = ["--data", str(self.data), "--outdir", str(self.folder / name), *self.kind.flags, *flags]
-            script = str(self.tree / "train.py")
-            done = self.zygote.run("-m", "linkgan_plugin", "run", *device, "--smoke", *sets, *run, script, "--", *host)
-            self._runs[name] = self._finished(name, done, fails)
-        return self._runs[name]
+        sets = [part for item in self.kind.sets for part in ("--set", item)]
+        host = [f"--data={self.data}", f"--outdir={self.folder / outdir}", *self.kind.flags, *flags]
+        start = ["-m", "linkgan_plugin", "run", "--device=cpu", "--smoke", *sets, *run]
+        return [*start, str(script or self.tree / "train.py"), "--", *host]
 
-    def _finished(self, name: str, done: Done, fails: bool) -> Run:
-        assert fails or done.code == 0, done.text[-6000:]
-        folders = sorted((self.folder / name).glob("0*"))
-        return Run(folders[-1] if folders else self.folder / name, done)
+    def train(self, name: str, *flags: str, run: Sequence[str] = ()) -> Run:
+        """Train in a smoke run, which must succeed; a run of the same `name` is made once."""
+        return self.once(name, lambda: self.zygote.run(*self.command(name, *flags, run=run)))
+
+    def once(self, name: str, make: Callable[[], Done]) -> Run:
+        """Return the training run in the folder `name`, made by `make` where it is not there; it must succeed."""
+        folder = self.folder / name
+        with locked(folder):
+            kept = folder / "done.json"
+            if not kept.exists():
+                done = make()
+                assert done.code == 0, done.text[-6000:]
+                kept.write_text(json.dumps([done.code, done.out, done.err]))
+            (run,) = folder.glob("0*")
+            return Run(run, Done(*json.loads(kept.read_text())))
+
+    def refused(self, *flags: str, run: Sequence[str] = ()) -> Done:
+        """Train with flags that must not work; returns how the command ended."""
+        done = self.zygote.run(*self.command(f"refused-{self.zygote.count}", *flags, run=run))
+        assert done.code != 0, done.text[-6000:]
+        return done
+
+    def calc_metrics(self, run: Run, *flags: str) -> Done:
+        """Measure link2k of a run's snapshot with the host's own runner, in a smoke run."""
+        start = ["-m", "linkgan_plugin", "run", "--device=cpu", "--smoke", str(self.tree / "calc_metrics.py"), "--"]
+        return self.zygote.run(*start, f"--network={run.snapshot}", "--metrics=link2k", *flags)
 
     def opened(self, *runs: Run) -> list[dict[str, Any]]:
-        """Open the runs' snapshots in the plain host: `tensors`, `links` and `image` of each; see plain_host.py."""
-        out = self.folder / "opened.pt"
-        done = self.zygote.run(HERE / "plain_host.py", self.tree, out, *(run.snapshot for run in runs))
-        assert done.code == 0, done.text[-6000:]
-        found = torch.load(out, weights_only=True)
-        return [found[str(run.snapshot)] for run in runs]
+        """Open the runs' snapshots in the plain host, with the plugin out of reach; see plain_host.py."""
+        new = [run.snapshot for run in runs if run.snapshot not in self._opened]
+        if new:
+            out = self.folder / f"opened-{os.getpid()}.pt"
+            done = self.zygote.run(HERE / "plain_host.py", self.tree, out, *new)
+            assert done.code == 0, done.text[-6000:]
+            self._opened |= {Path(name): found for name, found in torch.load(out, weights_only=True).items()}
+        return [self._opened[run.snapshot] for run in runs]
+
+    def session(self, script: Path, *sets: str) -> dict[str, str]:
+        """Return the environment in which a patched tree's own command takes this kind's settings and more of them."""
+        overrides = dict(read_override(item) for item in (*self.kind.sets, *sets))
+        run = Session(str(script), str(script.parent), (), device="cpu", smoke=False, overrides=overrides)
+        return {VARIABLE: json.dumps(dataclasses.asdict(run))}
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Keep other test processes out of a folder while something is made in it."""
+    path.mkdir(parents=True, exist_ok=True)
+    with open(path.with_name(f".{path.name}.lock"), "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 @contextmanager

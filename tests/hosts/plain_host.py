@@ -1,6 +1,7 @@
 """Opens snapshots in a host's own tree, with the plugin out of reach: ``plain_host.py TREE OUT SNAPSHOT...``.
 
-Writes to OUT (torch.save) for each snapshot: `tensors` by network and name, `links` by network, `image` of a seeded z.
+Writes to OUT (torch.save) for each snapshot: `tensors` by network and name, `links` by network, `image` of a seeded z,
+and `resolution`, what G_ema renders rays at.
 """
 
 import importlib.abc
@@ -51,6 +52,7 @@ def describe(path: str) -> dict:
             for key, value in [*network.named_parameters(), *network.named_buffers()]
         },
         "links": {name: getattr(network, "link_spec", None) for name, network in networks.items()},
+        "resolution": getattr(networks["G_ema"], "neural_rendering_resolution", None),
         "image": image(data["G_ema"].eval().requires_grad_(False).float()),
     }
 

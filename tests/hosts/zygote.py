@@ -5,16 +5,20 @@ The answers are the process id when it starts and its exit code when it ends. Th
 has imported libraries only: nothing of the plugin, nothing of a host.
 """
 
+import gc
+import importlib
 import json
 import os
 import runpy
+import signal
 import sys
 from typing import Any
 
-# Imported for their cost alone; torch._dynamo is what an optimizer's first use imports.
-import click  # noqa: F401
-import numpy  # noqa: F401 (numpy, PIL and psutil are what hosts import at their top)
-import psutil  # noqa: F401
+# What takes long to import; torch._dynamo is imported by the first use of an optimizer.
+for name in ("torch", "torch._dynamo", "torch.distributed", "numpy", "click", "PIL.Image", "psutil"):
+    importlib.import_module(name)
+# Children neither visit nor copy what is here already.
+gc.freeze()
 
 
 def serve() -> dict[str, Any]:
@@ -38,6 +42,8 @@ def become(request: dict[str, Any]) -> None:
         file = os.open(request[name], os.O_CREAT | os.O_TRUNC | os.O_WRONLY)
         os.dup2(file, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    # A shell's background jobs ignore SIGINT, and so would the commands started here.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = request["argv"]
 
 

@@ -31,6 +31,7 @@ class Logger:
     def write(self, text):
         self.file.write(text)
         self.screen.write(text)
+        self.flush()
 
     def flush(self):
         self.file.flush()
