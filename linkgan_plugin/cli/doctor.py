@@ -42,6 +42,7 @@ def _text(diagnosis: Diagnosis) -> str:
         "host": f"{diagnosis.family} in {diagnosis.root}",
         "commit": _commit(diagnosis),
         "libraries": ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items()),
+        "missing": ", ".join(diagnosis.missing) or "nothing that its training imports",
         "patch": diagnosis.patch,
         "custom ops": diagnosis.custom_ops.summary,
     }

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 
 from . import compat
+from .dependencies import missing_modules
 from .insertions import host_root, recognize
 from .patching import State, Status, status
 
@@ -69,12 +70,13 @@ class CustomOps:
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that `linkgan doctor` tells; `verdict` is the last line."""
+    """All that `linkgan doctor` tells; `missing` are modules to install, `verdict` is the last line."""
 
     root: str
     family: str
     commit: Commit | None
     versions: dict[str, str]
+    missing: tuple[str, ...]
     findings: tuple[Finding, ...]
     custom_ops: CustomOps
     patch: str
@@ -170,10 +172,11 @@ def diagnose(path: Path) -> Diagnosis:
     family, patched, texts = recognize(root), status(root), list(_sources(root))
     findings = (*_remedied(texts, patched), *_advised(texts))
     ops = _custom_ops(root)
-    ready, verdict = _verdict(root, findings, ops, patched)
+    missing = tuple(missing_modules(root))
+    ready, verdict = _verdict(root, missing, findings, ops, patched)
     versions = {"python": platform.python_version(), **{name: _version(name) for name in LIBRARIES}}
     commit = _commit(root)
-    return Diagnosis(str(root), family.name, commit, versions, findings, ops, patched.overall, ready, verdict)
+    return Diagnosis(str(root), family.name, commit, versions, missing, findings, ops, patched.overall, ready, verdict)
 
 
 def _sources(root: Path) -> Iterator[str]:
@@ -270,9 +273,12 @@ def _git(root: Path, *args: str) -> str | None:
         return None
 
 
-def _verdict(root: Path, findings: Sequence[Finding], ops: CustomOps, patched: Status) -> tuple[bool, str]:
+def _verdict(
+    root: Path, missing: Sequence[str], findings: Sequence[Finding], ops: CustomOps, patched: Status
+) -> tuple[bool, str]:
     """Return whether the host can be trained here as it is, and the line that says how or what to do first."""
-    obstacles = [f"{finding.name} breaks" for finding in findings if finding.state == BREAKS]
+    obstacles = [f"install what provides {', '.join(missing)}"] if missing else []
+    obstacles += [f"{finding.name} breaks" for finding in findings if finding.state == BREAKS]
     obstacles += ["custom ops cannot be compiled"] if ops.stop else []
     obstacles += (
         ["lines between our marks were edited (see linkgan patch status)"] if patched.overall == "edited" else []

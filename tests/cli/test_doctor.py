@@ -28,7 +28,7 @@ def test_one_line_per_item_and_a_verdict(host):
     result = CliRunner().invoke(doctor, [str(host)], catch_exceptions=False)
     assert result.exit_code == 0
     facts, findings, verdict = (part.splitlines() for part in result.output.strip().split("\n\n"))
-    assert [line.split("  ")[0] for line in facts] == ["host", "commit", "libraries", "patch", "custom ops"]
+    assert [line.split("  ")[0] for line in facts] == ["host", "commit", "libraries", "missing", "patch", "custom ops"]
     assert facts[0].endswith(f"stylegan3 in {host}")
     assert " numpy " in facts[2]
     assert facts[3].split("  ")[-1] == "not patched"

@@ -110,6 +110,17 @@ def test_what_becomes_of_an_incompatibility(host, needed):
     assert (diagnosis.ready, diagnosis.verdict) == (False, "not ready: percentile breaks")
 
 
+def test_modules_to_install_are_named(host):
+    (host / "training" / "extra.py").write_text(
+        "import json, notinstalled.sub\nfrom alsomissing import x\nfrom training import y\nimport pkg_resources\n"
+        "from . import z\ntry:\n    import optional_one\nexcept ImportError:\n    pass\n"
+    )
+    diagnosis = doctor.diagnose(host)
+    assert diagnosis.missing == ("alsomissing", "notinstalled")
+    assert not diagnosis.ready
+    assert "install what provides alsomissing, notinstalled" in diagnosis.verdict
+
+
 def test_edited_marks_come_first(host):
     patching.apply(host)
     script = host / "train.py"
