@@ -38,8 +38,8 @@ def source_of(session: Session, texts: dict[Path, str]) -> str:
 def run(session: Session, args: Sequence[str]) -> None:
     """Run the script with `args` until it ends; it exits, fails and is interrupted as it would be alone.
 
-    The script becomes ``__main__``, so what it pickles for its children is found there. Its spec names child.py: that is
-    how Python's multiprocessing learns which module a spawned child has to run in place of the bare script.
+    The script becomes ``__main__``, so what it pickles for its children is found there. Its spec names child.py: that
+    is how Python's multiprocessing learns which module a spawned child has to run in place of the bare script.
 
     Raises:
         LinkGANError: no known host, or an anchor is missing. Whatever the script raises, SystemExit included.

@@ -19,8 +19,10 @@ class Session:
 
     Attributes:
         script: absolute path of the host's script. root: absolute path of the host.
-        groups: groups of insertions to make in memory. device: `cpu` to emulate CUDA on the CPU, None for the real thing.
-        smoke: a few steps, a small grid, few pairs. overrides: dotted option -> value, set on what the training loop gets.
+        groups: groups of insertions to make in memory.
+        device: `cpu` to emulate CUDA on the CPU, None for the real thing.
+        smoke: a few steps, a small grid, few pairs.
+        overrides: dotted option -> value, set on what the training loop gets.
     """
 
     script: str

@@ -31,7 +31,7 @@ def test_one_line_per_item_and_a_verdict(host):
     assert [line.split("  ")[0] for line in facts] == ["host", "commit", "libraries", "missing", "patch", "custom ops"]
     assert facts[0].endswith(f"stylegan3 in {host}")
     assert " numpy " in facts[2]
-    assert facts[3].split("  ")[-1] == "not patched"
+    assert facts[4].split("  ")[-1] == "not patched"
     lines = {line[:17].strip(): line[17:].strip() for line in findings}
     assert lines["percentile"] == "not used"
     assert lines["sampler"].startswith("linkgan run: object.__init__() takes exactly one argument")
