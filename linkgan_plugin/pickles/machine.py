@@ -10,8 +10,8 @@ from .opcodes import INSTRUCTIONS
 from .source import PickleError, Source
 from .values import MARK, Allowed
 
-# A snapshot of the largest published network takes some 10^5 steps; the bound keeps small files from growing large.
-MAX_STEPS = 3_000_000
+# A snapshot at 1024 x 1024 pixels takes some 40,000 steps; the bound keeps a small file from growing large or slow.
+MAX_STEPS = 1_000_000
 
 
 Lookup = Callable[[str], Allowed | None]
