@@ -268,7 +268,7 @@ def test_the_hosts_own_errors_keep_their_exit_codes(bench: Bench) -> None:
 def test_without_remedies_the_host_fails_as_it_does_alone(bench: Bench) -> None:
     done = bench.refused("--metrics=none", run=["--no-compat"])
     assert done.code == 1
-    assert bench.kind.alone in done.err
+    assert bench.kind.alone in done.text
 
 
 def test_an_interrupt_ends_it_as_it_ends_the_host(bench: Bench) -> None:
@@ -277,4 +277,4 @@ def test_an_interrupt_ends_it_as_it_ends_the_host(bench: Bench) -> None:
     done = bench.zygote.run(*command, interrupt_at="tick 0")
     # click, which all hosts' commands are made with, says so and exits with 1.
     assert done.code == 1
-    assert "Aborted!" in done.err
+    assert "Aborted!" in done.text

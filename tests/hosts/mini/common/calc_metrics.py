@@ -50,6 +50,7 @@ def parse_comma_separated_list(s):
 @click.option("--verbose", type=bool, default=True)
 def calc_metrics(ctx, network_pkl, metrics, data, gpus, verbose):
     """Calculate metrics of a network pickle."""
+    dnnlib.util.Logger(should_flush=True)
     args = dnnlib.EasyDict(metrics=metrics, num_gpus=gpus, network_pkl=network_pkl, verbose=verbose)
     if not all(metric_main.is_valid_metric(metric) for metric in args.metrics):
         ctx.fail("\n".join(["--metrics can only contain the following values:", *metric_main.list_valid_metrics()]))

@@ -21,20 +21,22 @@ class EasyDict(dict):
 
 
 class Logger:
-    """Copies what is printed to a file; without a file it does nothing."""
+    """Sends errors where output goes, and copies both to a file where one is given."""
 
     def __init__(self, file_name=None, file_mode="w", should_flush=True):
-        if file_name is not None:
-            self.file, self.screen = open(file_name, file_mode), sys.stdout  # noqa: SIM115
-            sys.stdout = self
+        self.file = None if file_name is None else open(file_name, file_mode)  # noqa: SIM115
+        self.screen = sys.stdout
+        sys.stdout = sys.stderr = self
 
     def write(self, text):
-        self.file.write(text)
+        if self.file is not None:
+            self.file.write(text)
         self.screen.write(text)
         self.flush()
 
     def flush(self):
-        self.file.flush()
+        if self.file is not None:
+            self.file.flush()
         self.screen.flush()
 
 

@@ -16,9 +16,10 @@ class MetricOptions:
 
 class ProgressMonitor:
     def __init__(self, tag=None, num_items=None, verbose=False):
-        self.tag, self.verbose = tag, verbose
+        self.tag, self.num_items, self.verbose = tag, num_items, verbose
 
     def update(self, cur_items):
+        assert self.num_items is None or cur_items <= self.num_items
         if self.verbose:
             print(self.tag, cur_items)
 
