@@ -89,15 +89,22 @@ def test_compat_is_left_out_and_taken_out(host):
 
 
 def test_a_missing_anchor_changes_nothing(host):
-    edit(host / "training" / "training_loop.py", "pickle.dump(", "torch.save(")
+    edit(host / "training" / "training_loop.py", "copy_params_and_buffers(", "load_weights(")
     before = tree_bytes(host)
-    with pytest.raises(LinkGANError, match=r"training_loop\.py has no line like 'pickle\.dump\(\.\.\., \.\.\.\)'$"):
+    with pytest.raises(LinkGANError, match=r"training_loop\.py has no line like 'misc\.copy_params_and_buffers\(.*'$"):
         apply(host)
     assert tree_bytes(host) == before
     found = status(host)
     assert (found.overall, found.family) == ("not patched", "stylegan3")
     assert "the closest is stylegan3" in (found.problem or "")
+    assert states(host)["training/training_loop.py:resume"] is State.ANCHOR_MISSING
+
+
+def test_a_host_that_pickles_by_other_means_only_goes_without_the_sidecar(host):
+    edit(host / "training" / "training_loop.py", "pickle.dump(", "dill.dump(")
+    assert len(apply(host)) == 6
     assert states(host)["training/training_loop.py:snapshot"] is State.ANCHOR_MISSING
+    assert states(host)["training/training_loop.py:resume"] is State.APPLIED
 
 
 def test_optional_files_are_only_reported(host):
