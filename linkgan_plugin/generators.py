@@ -58,6 +58,18 @@ def spec_of(generator: Any) -> LinkSpec:
     return LinkSpec.from_json(data)
 
 
+def links_for(generator: Any, links: Sequence[str], *, space: str = "w", allow_overlap: bool = False) -> LinkSpec:
+    """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
+
+    Raises:
+        LinkGANError: malformed links, or a network without that latent space.
+    """
+    dim = getattr(generator, f"{space}_dim", None)
+    if not isinstance(dim, int):
+        raise LinkGANError(f"this network has no {space}_dim, so nothing can be linked in space {space!r}")
+    return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+
+
 def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     """Return float32 z [N, z_dim], one row per seed, the same as the hosts' image generation scripts draw."""
     rows = [np.random.RandomState(seed).randn(z_dim) for seed in seeds]

@@ -12,11 +12,13 @@ from typing import Any
 import torch
 from torch import nn
 
+from training_loops.data.folder import ImageFolderDataset
 from training_loops.snapshots import load_snapshot
 
 from .errors import LinkGANError
-from .generators import SPEC_ATTRIBUTE
+from .generators import SPEC_ATTRIBUTE, links_for
 from .hosts import sidecar
+from .labels import Labels, labels_from
 from .links import LinkSpec
 from .pickles.reader import HostSnapshot, read_pickle
 
@@ -45,11 +47,24 @@ class Network:
             LinkGANError: neither is there, or `links` do not fit the network.
         """
         if links:
-            dim = int(getattr(self.generator, f"{space}_dim"))
-            return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+            return links_for(self.generator, links, space=space, allow_overlap=allow_overlap)
         if self.spec is None:
             raise LinkGANError(f"{self.path} carries no link spec; give one with --link NAME=AXES@REGION")
         return self.spec
+
+    def labels(self, data: Path | None = None) -> Labels | None:
+        """Return the classes or cameras of seeds, taken from `data` or the data set it was trained on.
+
+        None where the network takes none, or where there is no data to take them from.
+
+        Raises:
+            LinkGANError, DatasetError: the data's labels are not those that the network takes.
+        """
+        c_dim = int(getattr(self.generator, "c_dim", 0))
+        path = data or self.data_path
+        if not c_dim or path is None:
+            return None
+        return labels_from(ImageFolderDataset(path, use_labels=True), c_dim)
 
     @property
     def data_path(self) -> Path | None:

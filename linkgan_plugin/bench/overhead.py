@@ -58,7 +58,7 @@ class OverheadLoss(LinkGANLoss):
     def _report_step(self) -> None:
         kind = "with" if self._linked(self._step) else "without"
         warm = self._step >= 2 * WARMUP * BLOCK
-        self.host.report(f"Timing/link/{kind}", self._seconds if warm else [])
+        self.host.report(f"Timing/link/{kind}", torch.tensor([self._seconds] if warm else []))
 
     def _now(self) -> float:
         if self.device.type == "cuda":

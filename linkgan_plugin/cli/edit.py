@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .network_options import host_option
-from .params import SEEDS, command_line, existing_file
+from .params import SEEDS, command_line, existing_file, existing_path
 
 
 @click.command(
@@ -26,6 +26,7 @@ Examples:
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True)
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
 @click.option("--link", "links", multiple=True, help="Links to use instead of those that the network carries.")
+@click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
 @click.option("--wrapper", default="linked", show_default=True, help="Generator wrapper plugin.")
 @click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
 @host_option
@@ -38,6 +39,7 @@ def edit(
     variants: int,
     psi: float,
     links: tuple[str, ...],
+    data: Path | None,
     wrapper: str,
     cell: int,
     host: Path | None,
@@ -50,7 +52,9 @@ def edit(
     from ..report.sheet import edit_sheet
 
     network = load_network(snapshot, host=host)
-    generator = registry.load("generators", wrapper)(network.generator, network.linked(links), truncation_psi=psi)
+    generator = registry.load("generators", wrapper)(
+        network.generator, network.linked(links), truncation_psi=psi, labels=network.labels(data)
+    )
     for name in regions:
         if name != "all":
             generator.block(name)

@@ -34,7 +34,9 @@ Examples:
 @click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--data", type=existing_path, help="Data set for quality and attributes; else the one trained on.")
+@click.option(
+    "--data", type=existing_path, help="Data set for quality, attributes and labels; else the one trained on."
+)
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
 @click.option("--device", default="cpu", show_default=True)
 @host_option
@@ -83,7 +85,7 @@ def metrics(
     tables: dict[str, dict[str, LinkResult]] = {}
     with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
         for name, subject in subjects.items():
-            generator = LinkedGenerator(subject.generator, spec)
+            generator = LinkedGenerator(subject.generator, spec, labels=subject.labels(data))
             tables[name] = evaluate(
                 generator,
                 pairs=pairs,

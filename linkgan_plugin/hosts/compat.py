@@ -9,7 +9,8 @@ import inspect
 import sys
 import types
 import warnings
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +20,7 @@ import torch
 from packaging.version import Version, parse
 from torch import nn
 
+_PKG_RESOURCES = "pkg_resources"
 GRID_SAMPLE_OP = "aten::grid_sampler_2d_backward"
 
 
@@ -57,6 +59,24 @@ def apply() -> list[str]:
             remedy.apply()
             _applied.append(remedy.name)
     return applied()
+
+
+@contextmanager
+def lent() -> Iterator[None]:
+    """Apply the remedies for a program that is not a host, and take back afterwards what it might stumble over.
+
+    A stub of pkg_resources among the imported modules is taken for the real one by other libraries (pytest does).
+    """
+    global _active
+    before = _active
+    apply()
+    try:
+        yield
+    finally:
+        _active = before
+        if not before and _PKG_RESOURCES in _applied:
+            del sys.modules[_PKG_RESOURCES]
+            _applied.remove(_PKG_RESOURCES)
 
 
 def active() -> bool:
@@ -160,10 +180,10 @@ def _lacks_module(name: str) -> bool:
 
 
 def _stub_pkg_resources() -> None:
-    stub = types.ModuleType("pkg_resources", "Stands in for a module that setuptools no longer has.")
-    stub.__spec__ = importlib.machinery.ModuleSpec("pkg_resources", None)
+    stub = types.ModuleType(_PKG_RESOURCES, "Stands in for a module that setuptools no longer has.")
+    stub.__spec__ = importlib.machinery.ModuleSpec(_PKG_RESOURCES, None)
     stub.parse_version = parse  # type: ignore[attr-defined]
-    sys.modules["pkg_resources"] = stub
+    sys.modules[_PKG_RESOURCES] = stub
 
 
 def _import_setuptools() -> None:
@@ -246,10 +266,10 @@ def _double_backward_is_overloaded() -> bool:
 
 REMEDIES = (
     Remedy(
-        "pkg_resources",
+        _PKG_RESOURCES,
         "No module named 'pkg_resources'",
         "a stub with parse_version",
-        lambda: _lacks_module("pkg_resources"),
+        lambda: _lacks_module(_PKG_RESOURCES),
         _stub_pkg_resources,
     ),
     Remedy(

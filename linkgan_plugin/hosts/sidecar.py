@@ -12,8 +12,7 @@ from torch import nn
 from .. import __version__
 from ..atomic import write_json
 from ..errors import LinkGANError
-from ..generators import SPEC_ATTRIBUTE
-from ..links import LinkSpec
+from ..generators import SPEC_ATTRIBUTE, links_for
 from ..metrics.runner import is_link_metric
 
 SUFFIX = ".links.json"
@@ -62,10 +61,7 @@ def set_links(network: nn.Module, links: Sequence[str], *, space: str, allow_ove
     Raises:
         LinkGANError: malformed, or they do not fit its latent space.
     """
-    dim = getattr(network, f"{space}_dim", None)
-    if not isinstance(dim, int):
-        raise LinkGANError(f"this network has no {space}_dim, so nothing can be linked in space {space!r}")
-    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+    spec = links_for(network, links, space=space, allow_overlap=allow_overlap)
     setattr(network, SPEC_ATTRIBUTE, spec.to_json())
 
 

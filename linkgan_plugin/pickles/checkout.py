@@ -80,10 +80,10 @@ def importing(host: Path) -> Iterator[None]:
                 f"this program already runs the '{name}' of {_folder(module)}; "
                 f"open a network of {host} in another process"
             )
-    compat.apply()
     sys.path.insert(0, str(host))
     try:
-        yield
+        with compat.lent():
+            yield
     finally:
         sys.path.remove(str(host))
 

@@ -22,7 +22,9 @@ def test_blocks_with_and_without_links_take_turns(monkeypatch):
     )
     linked, times = [], []
     monkeypatch.setattr(loss, "_report", lambda result: linked.append(loss.clock.step("Gmain")))
-    monkeypatch.setattr(loss.host, "report", lambda name, value: times.append((name.rpartition("/")[2], value)))
+    monkeypatch.setattr(
+        loss.host, "report", lambda name, value: times.append((name.rpartition("/")[2], value.tolist()))
+    )
     for step in range(96):
         for phase in ("Gmain", "Dmain"):
             for microbatch in range(2):
@@ -33,4 +35,4 @@ def test_blocks_with_and_without_links_take_turns(monkeypatch):
     warm = [value for _, value in times[32:]]
     assert all(value == [] for _, value in times[:32])
     # By the fake clock every call takes one second, and a step is two phases of two microbatches.
-    assert warm == [4.0] * len(warm)
+    assert warm == [[4.0]] * len(warm)

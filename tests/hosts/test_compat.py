@@ -261,3 +261,26 @@ def test_a_host_that_warns_at_every_refusal_warns_once():
     with pytest.warns(UserWarning, match="not supported") as caught:
         assert not any([use(), use(), use()])
     assert len(caught) == len(asked) == 1
+
+
+LENT = """
+import sys
+sys.modules["pkg_resources"] = None
+from linkgan_plugin.hosts import compat
+with compat.lent():
+    from pkg_resources import parse_version
+    assert compat.active()
+assert "pkg_resources" not in sys.modules
+assert not compat.active() and "pkg_resources" not in compat.applied()
+sys.modules["pkg_resources"] = None
+compat.apply()
+with compat.lent():
+    pass
+assert sys.modules["pkg_resources"].parse_version and compat.active()
+print("done")
+"""
+
+
+def test_lent_remedies_leave_no_stub_behind(run_python):
+    result = run_python("-c", LENT)
+    assert result.stdout == "done\n", result.stderr
