@@ -8,6 +8,7 @@ import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -40,7 +41,8 @@ class Kind:
         name: as the tests show it. parts: folders of `mini` that make up its tree, or none for a real checkout.
         checkout: the real host's folder below LINKGAN_HOSTS. flags: those of a tiny training run.
         sets: what flags cannot say. size: of its images, in pixels. cameras: whether it needs camera labels.
-        alone: what it fails with on the libraries of today, without remedies. seconds: the longest a run may take.
+        alone: what it fails with on the libraries of today, without remedies. seconds: to its first tick at most, with
+        the whole grid of sample images.
         phase: its generator's main phase. width: the option for G's most channels.
         bad_data: its exit code where the data are missing. again: a second configuration of a tree tested already, for
         which training is all there is to test. ranks: whether several processes are tested, which takes long.
@@ -54,7 +56,7 @@ class Kind:
     size: int = 16
     cameras: bool = False
     alone: str = "object.__init__() takes exactly one argument"
-    seconds: float = 120
+    seconds: float = 60
     phase: str = "Gmain"
     width: str = "G_kwargs.channel_max"
     again: bool = False
@@ -242,12 +244,13 @@ class Zygote:
         emulate: bool = False,
         env: dict[str, str] | None = None,
         interrupt_at: str | None = None,
+        seconds: float = 60,
     ) -> Done:
         """Run ``python ARGV`` and wait for its end.
 
         Args:
             emulate: emulate CUDA on the CPU before the script starts. env: more of the environment.
-            interrupt_at: send SIGINT once this text has been printed.
+            interrupt_at: send SIGINT once this text has been printed, which must be within `seconds`.
         """
         self.count += 1
         out, err = (self.folder / f"{self.count:03d}.{name}" for name in ("out", "err"))
@@ -266,10 +269,10 @@ class Zygote:
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
         process = int(self.server.stdout.readline())
-        if interrupt_at is not None:
-            _interrupt(process, interrupt_at, (out, err))
-        code = int(self.server.stdout.readline())
-        return Done(code, out.read_text(), err.read_text())
+        reached = interrupt_at is None or _interrupt(process, interrupt_at, (out, err), seconds)
+        done = Done(int(self.server.stdout.readline()), out.read_text(), err.read_text())
+        assert reached, f"{interrupt_at!r} was not printed within {seconds} s:\n{done.text[-6000:]}"
+        return done
 
     def close(self) -> None:
         assert self.server.stdin is not None
@@ -277,17 +280,16 @@ class Zygote:
         self.server.wait(timeout=30)
 
 
-def _interrupt(process: int, text: str, files: Iterable[Path], seconds: float = 60) -> None:
-    import signal
-
+def _interrupt(process: int, text: str, files: Iterable[Path], seconds: float) -> bool:
+    """Press Ctrl-C once `text` is in one of the files; returns whether that came to pass. If not, kill the process."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if any(text in file.read_text() for file in files):
             os.kill(process, signal.SIGINT)
-            return
+            return True
         time.sleep(0.02)
     os.kill(process, signal.SIGKILL)
-    raise AssertionError(f"{text!r} was never printed")
+    return False
 
 
 def environment() -> dict[str, str]:

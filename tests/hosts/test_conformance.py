@@ -137,7 +137,7 @@ def test_a_pair_shares_everything_but_its_latents_and_leaves_nothing_behind(benc
     done = bench.zygote.run(HERE / "pair_facts.py", bench.tree, linked.folder, bench.kind.phase)
     assert done.code == 0, done.text[-6000:]
     facts = json.loads(done.out.splitlines()[-1])
-    assert facts["pairs_differ"] == [0, 0]
+    assert facts["pairs_differ"] == pytest.approx([0, 0], abs=1e-5)  # a row's place in its batch rounds differently
     if bench.kind.phase == "Gmain":  # the others have no noise, so nothing could differ
         assert facts["free_renders_differ"] > 1e-4
     assert facts["moved"] == []
@@ -273,8 +273,9 @@ def test_without_remedies_the_host_fails_as_it_does_alone(bench: Bench) -> None:
 
 def test_an_interrupt_ends_it_as_it_ends_the_host(bench: Bench) -> None:
     once_a_tree(bench)
-    command = [part for part in bench.command("interrupted", LINK, "--metrics=none") if part != "--smoke"]
-    done = bench.zygote.run(*command, interrupt_at="tick 0")
+    command = bench.command("interrupted", LINK, "--metrics=none", run=("--set", "image_snapshot_ticks=null"))
+    command.remove("--smoke")
+    done = bench.zygote.run(*command, interrupt_at="tick 0", seconds=bench.kind.seconds)
     # click, which all hosts' commands are made with, says so and exits with 1.
     assert done.code == 1
     assert "Aborted!" in done.text
