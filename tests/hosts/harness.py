@@ -370,14 +370,19 @@ class Bench:
 
     def refused(self, *flags: str, run: Sequence[str] = ()) -> Done:
         """Train with flags that must not work; returns how the command ended."""
-        done = self.zygote.run(*self.command(f"refused-{self.zygote.count}", *flags, run=run))
+        done = self.zygote.run(*self.command(f"refused-{os.getpid()}-{self.zygote.count}", *flags, run=run))
         assert done.code != 0, done.text[-6000:]
         return done
 
-    def calc_metrics(self, run: Run, *flags: str) -> Done:
-        """Measure link2k of a run's snapshot with the host's own runner, in a smoke run."""
+    def calc_metrics(self, run: Run, *flags: str) -> Run:
+        """Measure link2k of a run's snapshot with the host's own runner, in a smoke run, beside a copy of the run."""
+        folder = self.folder / f"measured-{os.getpid()}-{self.zygote.count}"
+        folder.mkdir()
+        for name in (run.snapshot.name, "training_options.json"):
+            shutil.copy(run.folder / name, folder)
         start = ["-m", "linkgan_plugin", "run", "--device=cpu", "--smoke", str(self.tree / "calc_metrics.py"), "--"]
-        return self.zygote.run(*start, f"--network={run.snapshot}", "--metrics=link2k", *flags)
+        done = self.zygote.run(*start, f"--network={folder / run.snapshot.name}", "--metrics=link2k", *flags)
+        return Run(folder, done)
 
     def opened(self, *runs: Run) -> list[dict[str, Any]]:
         """Open the runs' snapshots in the plain host, with the plugin out of reach; see plain_host.py."""
