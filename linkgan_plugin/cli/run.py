@@ -32,7 +32,11 @@ Examples:
 @click.argument("args", nargs=-1, type=click.UNPROCESSED)
 @click.option("--compat/--no-compat", default=True, show_default=True, help="Remedies for today's libraries.")
 @click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda", show_default=True, help="cpu: no GPU.")
-@click.option("--smoke", is_flag=True, help="A few steps, a small grid of images, few pairs in link metrics.")
+@click.option(
+    "--smoke",
+    is_flag=True,
+    help="A few steps, a small grid of images, few pairs in link metrics: a check, not the start of the real run.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Set an option its flags do not reach.")
 def run(
     script: Path, args: tuple[str, ...], compat: bool, device: str, smoke: bool, overrides: tuple[str, ...]

@@ -103,10 +103,20 @@ def broadcast_buffers(module: nn.Module) -> None:
             torch.distributed.broadcast(buffer, src=0)
 
 
+def zero_inputs(*tensors: torch.Tensor) -> None:
+    """Fill the inputs of a host's network summary with zeros, in place.
+
+    stylegan2-ada-pytorch allocates them without a value and runs its generator on them in training mode, which moves
+    the average of w by whatever lay in memory: often NaN on a CPU, and never twice the same.
+    """
+    for tensor in tensors:
+        tensor.zero_()
+
+
 def zero_broken_averages(generator: nn.Module) -> int:
     """Set the non-finite values of every buffer named ``w_avg`` to zero, its value before training.
 
-    A host that prints its network summary in training mode moves the average by whatever lay in uninitialised memory.
+    Snapshots that a host wrote without this plugin may carry them, and resuming copies them.
 
     Returns:
         The number of values mended.
@@ -321,7 +331,7 @@ REMEDIES = (
     Remedy(
         "w_avg",
         "w_avg is NaN in the snapshots (the summary is printed of uninitialised memory)",
-        "non-finite averages become zero before training",
+        "the summary is printed of zeros",
         lambda: True,
     ),
 )

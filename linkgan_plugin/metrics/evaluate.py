@@ -103,6 +103,17 @@ class Tally:
         }
 
 
+def shared(pairs: int, batch: int, share: tuple[int, int]) -> range:
+    """Return the pairs that one of several processes measures: (rank, processes) -> a range of whole batches.
+
+    Each pair is so rendered among the same others however many processes there are.
+    """
+    rank, processes = share
+    batches = -(-pairs // batch)
+    first, stop = (batches * part // processes * batch for part in (rank, rank + 1))
+    return range(first, min(stop, pairs))
+
+
 def alone(tally: Tally) -> Tally:
     """Return the tally of the only process."""
     return tally
@@ -140,11 +151,9 @@ def evaluate(
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
     tally = Tally(generator.spec.names, metric_classes(metrics, with_reader=reader is not None))
     owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
-    # Processes share whole batches, so that each pair is rendered among the same others however many there are.
-    starts = range(0, pairs, batch)
-    first, stop = (len(starts) * part // share[1] for part in (share[0], share[0] + 1))
-    for start in starts[first:stop]:
-        seeds = range(seed + start, seed + min(start + batch, pairs))
+    own = shared(pairs, batch, share)
+    for start in own[::batch]:
+        seeds = range(seed + start, seed + min(start + batch, own.stop))
         for name, shown, absent in _batches(generator, seeds, reader, owned):
             tally.show(name, shown, absent)
         tally.pairs += len(seeds)

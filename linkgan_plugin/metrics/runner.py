@@ -44,20 +44,21 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
         ``<name>_<link>_<metric>`` -> value, the same on every rank.
     """
     from ..hosts import session, smoke
-    from .evaluate import evaluate
+    from .evaluate import evaluate, shared
     from .readers import reader_for
 
     run = session.current()
     if run is not None and run.smoke:
         name, pairs = f"link{smoke.PAIRS}", smoke.PAIRS
     generator = _generator(opts)
+    batch, share = _batch(generator.generator), (opts.rank, opts.num_gpus)
     results = evaluate(
         generator,
         pairs=pairs,
-        batch=_batch(generator.generator),
+        batch=batch,
         reader=reader_for(opts.dataset_kwargs.get("path"), opts.device),
-        progress=_progress(opts, name, pairs),
-        share=(opts.rank, opts.num_gpus),
+        progress=_progress(opts, name, len(shared(pairs, batch, share))),
+        share=share,
         joined=lambda tally: _joined(tally, opts),
     )
     return {
@@ -94,11 +95,11 @@ def _labels(dataset_kwargs: Mapping[str, Any], c_dim: int) -> Labels | None:
 
 
 def _progress(opts: Any, name: str, pairs: int) -> Callable[[int], object]:
-    """Return a callback that drives the host's progress monitor, which counts what is done in all."""
+    """Return a callback that drives the host's progress monitor over the `pairs` that this rank measures."""
     monitor: Any = getattr(opts, "progress", None)
     if not hasattr(monitor, "sub"):
         return lambda done: None
-    bar = monitor.sub(tag=name, num_items=pairs // opts.num_gpus + 1)
+    bar = monitor.sub(tag=name, num_items=pairs)
     total = 0
 
     def count(done: int) -> None:

@@ -149,6 +149,12 @@ def test_betas_become_floats_and_adam_takes_them():
     torch.optim.Adam([torch.zeros(1)], betas=betas)
 
 
+def test_a_summary_is_printed_of_zeros():
+    z, c = torch.full([2, 3], float("nan")), torch.empty([2, 0])
+    compat.zero_inputs(z, c)
+    assert z.tolist() == [[0, 0, 0], [0, 0, 0]]
+
+
 def test_averages_are_mended_where_they_are_broken():
     generator, mapping = nn.Module(), nn.Module()
     generator.add_module("mapping", mapping)

@@ -25,6 +25,7 @@ import dnnlib
 def loop(resume_data, G, D, parts, loss_kwargs):
     for name, part in parts:
         misc.copy_params_and_buffers(resume_data[name], part, require_all=False)
+    misc.print_module_summary(G, [z, c])
     misc.print_module_summary(D, [0])
     grid_size, images, labels = setup_snapshot_image_grid(0)
     for part in (G, D):

@@ -12,7 +12,7 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics import estimate
-from linkgan_plugin.metrics.evaluate import DONOR_OFFSET, evaluate
+from linkgan_plugin.metrics.evaluate import DONOR_OFFSET, evaluate, shared
 from linkgan_plugin.metrics.locality import Locality
 from linkgan_plugin.regions.base import Region
 from tests.toys import ToyGenerator, linked_weight
@@ -189,6 +189,15 @@ def test_processes_that_share_the_pairs_give_the_result_of_one():
     for other in others:
         first.join(other)
     assert first.results()["left"] == whole
+
+
+@pytest.mark.parametrize(
+    ("pairs", "batch", "processes"), [(23, 4, 3), (16, 64, 2), (2000, 64, 8), (5, 1, 7), (7, 7, 1)]
+)
+def test_shares_are_whole_batches_and_all_of_the_pairs(pairs, batch, processes):
+    shares = [shared(pairs, batch, (rank, processes)) for rank in range(processes)]
+    assert [pair for share in shares for pair in share] == list(range(pairs))
+    assert all(share.start % batch == 0 for share in shares if len(share))
 
 
 def test_a_metric_that_cannot_be_joined_says_what_to_do():
