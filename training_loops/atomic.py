@@ -3,50 +3,116 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import glob
 import json
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
-_SUFFIX = ".atomic-tmp"
+_MARK = ".atomic-tmp"
+_STALE = 3600.0  # seconds that no living writer leaves its file untouched
+_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextlib.contextmanager
-def atomic_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Open a binary file for writing that becomes `path` when the block ends well, and vanishes otherwise."""
+def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | None = None) -> Iterator[Path]:
+    """Give the block a temporary path beside `path`; it takes the final name on success, and goes on failure.
+
+    It keeps the suffix, since encoders choose their format by it. The file that `path` was before becomes `keep`,
+    where given; a process killed in between leaves `keep` alone.
+
+    Raises OSError naming `path` when the disk is full or fails.
+    """
     target = Path(path)
-    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=_SUFFIX, dir=target.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target.parent, target.name, older=_STALE)
+    handle, name = tempfile.mkstemp(prefix=_prefix(target.name), suffix=target.suffix, dir=target.parent)
+    os.close(handle)
+    temporary = Path(name)
     try:
-        with os.fdopen(handle, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+        with disk_errors_named(target):
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            if keep is not None and target.exists():
+                target.replace(keep)
+            temporary.replace(target)
     except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(name)
+        temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(target.parent)
+    with contextlib.suppress(OSError):  # not every system lets a folder be opened
+        _sync(target.parent)
+
+
+@contextlib.contextmanager
+def atomic_file(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | None = None) -> Iterator[IO[bytes]]:
+    """Open a binary file for writing that becomes `path` as `replacing` has it."""
+    with replacing(path, keep=keep) as temporary, open(temporary, "wb") as file:
+        yield file
 
 
 def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
     """Write `data` to `path` atomically."""
-    with atomic_file(path) as file:
-        file.write(data)
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
-    """Write JSON-able `data` to `path` atomically, indented."""
-    write_bytes(path, (json.dumps(data, indent=2) + "\n").encode())
+    """Write plain data as indented JSON, atomically; NaN is refused, since it is not JSON."""
+    write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 
-def remove_leftovers(folder: str | os.PathLike[str]) -> None:
-    """Delete temporary files a killed writer left in `folder`."""
-    for path in Path(folder).glob(f".*{_SUFFIX}"):
-        path.unlink(missing_ok=True)
+def append_line(path: str | os.PathLike[str], line: str) -> None:
+    """Append `line` and a line feed to a log. Raises OSError naming `path` when the disk is full or fails."""
+    with disk_errors_named(path), open(path, "a", encoding="utf-8") as file:
+        file.write(line + "\n")
+
+
+@contextlib.contextmanager
+def temporary_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give the block a folder beside `path` to prepare it in; the folder goes when the block ends."""
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(target.parent, target.name, older=_STALE)
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(target.name), dir=target.parent))
+    try:
+        with disk_errors_named(target):
+            yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None, *, older: float = 0.0) -> None:
+    """Delete what killed writers left in `folder`: of the file `name` (None: of any), untouched for `older` seconds."""
+    pattern = f".*{_MARK}-*" if name is None else glob.escape(_prefix(name)) + "*"
+    for path in Path(folder).glob(pattern):
+        with contextlib.suppress(OSError):  # another process may be as tidy
+            if older and time.time() - max(p.stat().st_mtime for p in (path, *path.rglob("*"))) < older:
+                continue
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+@contextlib.contextmanager
+def disk_errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Let a full or failing disk be reported with the file's final name, whatever the writing library makes of it."""
+    try:
+        yield
+    except Exception as error:
+        cause: BaseException | None = error
+        while cause is not None and not (isinstance(cause, OSError) and cause.errno in _DISK_ERRORS):
+            cause = cause.__context__
+        if cause is None:
+            raise
+        raise OSError(cause.errno, cause.strerror, os.fspath(path)) from error
+
+
+def _prefix(name: str) -> str:
+    return f".{name}{_MARK}-"
 
 
 def _umask() -> int:
@@ -56,11 +122,9 @@ def _umask() -> int:
     return mask
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system lets a folder be opened."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -13,7 +13,7 @@ import psutil
 import torch
 
 from training_loops import training_stats, util
-from training_loops.atomic import write_bytes
+from training_loops.atomic import append_line, write_bytes
 from training_loops.state import Progress
 
 
@@ -55,8 +55,7 @@ class RunLog:
             return
         if self.verbose:
             print(text, flush=True)
-        with open(self.run_dir / "log.txt", "a", encoding="utf-8") as file:
-            file.write(text + "\n")
+        append_line(self.run_dir / "log.txt", text)
 
     def report_timing(self, name: str, seconds: float) -> None:
         """Report the duration of a phase, in milliseconds as the hosts do."""
@@ -69,8 +68,7 @@ class RunLog:
         stats = {name: value for name, value in self.collector.as_dict().items() if value["num"] > 0}
         if self.rank != 0:
             return
-        with open(self.run_dir / "stats.jsonl", "a", encoding="utf-8") as file:
-            file.write(json.dumps(dict(stats, timestamp=time.time())) + "\n")
+        append_line(self.run_dir / "stats.jsonl", json.dumps(dict(stats, timestamp=time.time())))
         if self.events is None:
             return
         for name, value in stats.items():

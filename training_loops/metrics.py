@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import torch
 
 from training_loops import util
+from training_loops.atomic import append_line
 
 MetricFunction = Callable[["MetricOptions"], dict[str, Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -107,6 +108,5 @@ def report_metric(
     snapshot = None if snapshot_pkl is None else os.fspath(snapshot_pkl)
     line = json.dumps(dict(result, snapshot_pkl=snapshot, timestamp=time.time(), **(extra or {})))
     if run_dir is not None and Path(run_dir).is_dir():
-        with open(Path(run_dir) / f"metric-{result['metric']}.jsonl", "a", encoding="utf-8") as file:
-            file.write(line + "\n")
+        append_line(Path(run_dir) / f"metric-{result['metric']}.jsonl", line)
     return line

@@ -1,10 +1,9 @@
-"""Statistics, metrics, pictures, options and atomic files."""
+"""Statistics, metrics, pictures and options."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ import PIL.Image
 import pytest
 import torch
 
-from training_loops import atomic, grids, metrics, training_stats, util
+from training_loops import grids, metrics, training_stats, util
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.stylegan2.presets import build_options, preset
 
@@ -58,40 +57,6 @@ def test_a_name_reported_without_scalars_has_no_average() -> None:
     assert collector.names() == ["Test/empty"]
     assert math.isnan(collector.mean("Test/empty"))
     assert math.isnan(collector.std("Test/empty"))
-
-
-def test_an_atomic_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
-    path = tmp_path / "data.bin"
-    with atomic.atomic_file(path) as file:
-        file.write(b"one")
-        assert not path.exists()
-    assert path.read_bytes() == b"one"
-    with pytest.raises(RuntimeError, match="writer died"):
-        _write_half_and_die(path)
-    assert path.read_bytes() == b"one"
-    assert os.listdir(tmp_path) == ["data.bin"]
-
-
-def _write_half_and_die(path: Path) -> None:
-    with atomic.atomic_file(path) as file:
-        file.write(b"half of t")
-        raise RuntimeError("writer died")
-
-
-def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
-    (tmp_path / "plain").write_bytes(b"")
-    atomic.write_json(tmp_path / "data.json", {"a": [1, None]})
-    assert json.loads((tmp_path / "data.json").read_text()) == {"a": [1, None]}
-    assert (tmp_path / "data.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
-
-
-def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
-    writer = atomic.atomic_file(tmp_path / "state.pt")
-    writer.__enter__().write(b"half")
-    assert len(os.listdir(tmp_path)) == 1
-    (tmp_path / ".other").write_bytes(b"")
-    atomic.remove_leftovers(tmp_path)
-    assert os.listdir(tmp_path) == [".other"]
 
 
 def test_metrics_get_the_hosts_options_and_write_the_hosts_lines(tmp_path: Path) -> None:

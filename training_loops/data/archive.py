@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+from training_loops.atomic import temporary_folder
 
 
 class DatasetError(ValueError):
@@ -101,9 +101,7 @@ def new_archive(path: str | os.PathLike[str]) -> Iterator[ArchiveWriter]:
     """Give a writer for a new zip (the name ends in .zip) or folder that appears under `path` once it is whole."""
     path = check_new(path)
     is_zip = path.suffix.lower() == ".zip"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    workshop = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.stem}-"))
-    try:
+    with temporary_folder(path) as workshop:
         place = workshop / path.name
         if not is_zip:
             place.mkdir()
@@ -114,5 +112,3 @@ def new_archive(path: str | os.PathLike[str]) -> Iterator[ArchiveWriter]:
                 os.fsync(written.fileno())
         check_new(path)
         place.rename(path)
-    finally:
-        shutil.rmtree(workshop, ignore_errors=True)
