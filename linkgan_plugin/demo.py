@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from tqdm import tqdm
 
@@ -24,19 +19,19 @@ from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
 
-from . import __version__
 from .atomic import write_json
 from .errors import LinkGANError
 from .generators import LinkedGenerator
 from .links import LinkSpec
-from .metrics.evaluate import LinkResult, evaluate
+from .metrics.evaluate import evaluate
 from .metrics.quality import Quality, reader_quality
 from .metrics.readers import reader_for
+from .metrics.record import record, versions
 from .networks import load_network
 from .report import demo_page, pictures
-from .report.curves import read_stats
 from .report.sheet import edit_sheet, stack
 from .report.video import resample_frames, write_mp4
+from .runs import Interrupted, check_children, interrupt, kimg_of, last_stat, snapshot_of, start, train_command
 
 TWINS = ("linked", "unlinked")
 
@@ -53,10 +48,6 @@ class Size:
 
 FULL = Size(data=12_000, kimg=84, pairs=1000, quality_images=5000)
 QUICK = Size(data=2_000, kimg=6, pairs=200, quality_images=1000)
-
-
-class Interrupted(Exception):
-    """Ctrl-C: the runs were stopped so that they can go on."""
 
 
 def run_demo(out: Path, *, seed: int, size: Size, command: str) -> dict[str, Any]:
@@ -103,7 +94,7 @@ def _claim(out: Path, seed: int, size: Size) -> float:
         raise LinkGANError(f"{out} is not empty and holds no demo; choose another --out")
     else:
         write_json(path, settings)
-    spent = [_last_stat(out / twin, "Timing/total_sec", 0.0) for twin in TWINS]
+    spent = [last_stat(out / twin, "Timing/total_sec", 0.0) for twin in TWINS]
     return max(spent)
 
 
@@ -111,47 +102,29 @@ def _claim(out: Path, seed: int, size: Size) -> float:
 
 
 def _command(out: Path, data: Path, twin: str, seed: int, size: Size) -> list[str]:
-    """Return the training command of a twin, a plain `linkgan train` that anyone could type."""
-    base = [sys.executable, "-m", "linkgan_plugin", "train", "--quiet"]
-    run_dir = out / twin
-    if (run_dir / STATE_FILE).exists():
-        return [*base, "--continue", str(run_dir)]
+    """Return the training command of a twin."""
     links = [part for text in faces.DEMO_LINKS for part in ("--link", text)]
     weight = [] if twin == "linked" else ["--link-weight", "0"]
-    return [
-        *base,
-        *("--data", str(data), "--run-dir", str(run_dir), "--seed", str(seed), "--kimg", f"{size.kimg:g}"),
+    arguments = [
+        *("--data", str(data), "--seed", str(seed), "--kimg", f"{size.kimg:g}"),
         *("--snap", "10", "--threads", "1", "--loss=linkgan", *links, *weight),
     ]
+    return train_command(out / twin, arguments)
 
 
 def _train_twins(out: Path, data: Path, seed: int, size: Size) -> None:
     """Train both twins side by side, one thread each, with one bar for the slower of them."""
-    todo = [twin for twin in TWINS if _last_stat(out / twin, "Progress/kimg", 0.0) < size.kimg]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "LINKGAN_STOP_WITH_PARENT": "1"}
+    todo = [twin for twin in TWINS if kimg_of(out / twin) < size.kimg]
     children: dict[str, subprocess.Popen[bytes]] = {}
     for twin in todo:
         run_dir = out / twin
         if (run_dir / OPTIONS_FILE).exists() and not (run_dir / STATE_FILE).exists():
             raise LinkGANError(f"{run_dir} was stopped before its first state was written; remove it and start again")
-        with open(out / f"{twin}.log", "ab") as log:
-            # A session of its own: Ctrl-C reaches this process alone, which passes it on exactly once.
-            children[twin] = subprocess.Popen(
-                _command(out, data, twin, seed, size),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                start_new_session=True,
-            )
+        children[twin] = start(_command(out, data, twin, seed, size), out / f"{twin}.log")
     try:
         _follow(children, out, size)
     except KeyboardInterrupt:
-        for child in children.values():
-            if child.poll() is None:
-                child.send_signal(signal.SIGINT)
-        for child in children.values():
-            child.wait()
+        interrupt(children.values())
         raise Interrupted from None
     finally:
         for child in children.values():
@@ -165,41 +138,21 @@ def _follow(children: Mapping[str, subprocess.Popen[bytes]], out: Path, size: Si
         return
 
     def done() -> int:
-        return round(1000 * min(_last_stat(out / twin, "Progress/kimg", 0.0) for twin in children))
+        return round(1000 * min(kimg_of(out / twin) for twin in children))
 
+    named = {f"{twin} twin": child for twin, child in children.items()}
+    logs = {f"{twin} twin": out / f"{twin}.log" for twin in children}
     total = round(1000 * size.kimg)
     with tqdm(total=total, initial=done(), unit="img", unit_scale=True, desc="training both twins") as bar:
         while any(child.poll() is None for child in children.values()):
             time.sleep(0.5)
             bar.update(max(min(done(), total) - bar.n, 0))
-            for twin, child in children.items():
-                if child.poll() not in (None, 0):
-                    end = "\n".join((out / f"{twin}.log").read_text().splitlines()[-15:])
-                    raise LinkGANError(f"training the {twin} twin failed with status {child.returncode}:\n{end}")
+            check_children(named, logs, "training")
+        check_children(named, logs, "training")
         bar.update(total - bar.n)
 
 
-def _last_stat(run_dir: Path, name: str, default: float) -> float:
-    """Return the last value of a statistic in ``stats.jsonl``; a half-written last line is passed over."""
-    if not (run_dir / "stats.jsonl").exists():
-        return default
-    found = [record[name]["mean"] for record in read_stats(run_dir) if name in record]
-    return float(found[-1]) if found else default
-
-
 # Measuring
-
-
-def snapshot_of(run_dir: Path) -> Path:
-    """Return the newest snapshot of a run.
-
-    Raises:
-        LinkGANError: there is none.
-    """
-    snapshots = sorted(run_dir.glob("network-snapshot-*.pt"))
-    if not snapshots:
-        raise LinkGANError(f"{run_dir} holds no network snapshot")
-    return snapshots[-1]
 
 
 def _measure(out: Path, data: Path, seed: int, size: Size) -> dict[str, Any]:
@@ -215,10 +168,10 @@ def _measure(out: Path, data: Path, seed: int, size: Size) -> dict[str, Any]:
         for name, generator in generators.items():
             links = evaluate(generator, pairs=size.pairs, reader=reader, progress=bar.update)
             quality = reader_quality(generator, dataset, reader, images=size.quality_images)
-            results[name] = _entry(links, quality)
+            results[name] = record(links, quality)
     for twin in TWINS:
-        results[twin]["images"] = round(_last_stat(out / twin, "Progress/kimg", 0.0) * 1000)
-        results[twin]["training_seconds"] = round(_last_stat(out / twin, "Timing/total_sec", 0.0), 1)
+        results[twin]["images"] = round(kimg_of(out / twin) * 1000)
+        results[twin]["training_seconds"] = round(last_stat(out / twin, "Timing/total_sec", 0.0), 1)
         results[twin]["snapshot"] = str(snapshot_of(out / twin).relative_to(out))
     options = json.loads((out / "linked" / OPTIONS_FILE).read_text())
     return {
@@ -246,26 +199,6 @@ def oracle_spec(oracle: FaceOracle) -> LinkSpec:
         axes = ",".join(f"{axis}:{axis + 1}" for axis in oracle.axes_of(name))
         texts.append(f"{name}={axes}@{region}")
     return LinkSpec.parse(texts, dim=oracle.w_dim)
-
-
-def _entry(links: Mapping[str, LinkResult], quality: Quality) -> dict[str, Any]:
-    return {
-        "metrics": {name: result.values() for name, result in links.items()},
-        "stderr": {
-            name: {key: estimate.stderr for key, estimate in result.estimates.items()} for name, result in links.items()
-        },
-        "quality": quality.value,
-    }
-
-
-def versions() -> dict[str, str]:
-    """Return the versions that a number depends on."""
-    return {
-        "linkgan_plugin": __version__,
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
 
 
 # Pictures
