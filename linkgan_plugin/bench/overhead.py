@@ -18,6 +18,11 @@ BLOCK = 16
 WARMUP = 1
 
 
+def linked(step: int) -> bool:
+    """Return whether links take part in an optimizer step: blocks with and without them take turns."""
+    return step // BLOCK % 2 == 0
+
+
 class OverheadLoss(LinkGANLoss):
     """LinkGANLoss without its links in every second block of `BLOCK` optimizer steps: ``--loss=linkgan_overhead``.
 
@@ -45,18 +50,14 @@ class OverheadLoss(LinkGANLoss):
         self._seconds += elapsed
 
     def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
-        if self._linked(self.clock.step(self._main or phase)):
+        if linked(self.clock.step(self._main or phase)):
             super()._accumulate_link(phase, call, seen)
 
     def _mixed(self, phase: str) -> AbstractContextManager[None]:
-        return super()._mixed(phase) if self._linked(self.clock.step(self._main or phase)) else nullcontext()
-
-    @staticmethod
-    def _linked(step: int) -> bool:
-        return step // BLOCK % 2 == 0
+        return super()._mixed(phase) if linked(self.clock.step(self._main or phase)) else nullcontext()
 
     def _report_step(self) -> None:
-        kind = "with" if self._linked(self._step) else "without"
+        kind = "with" if linked(self._step) else "without"
         warm = self._step >= 2 * WARMUP * BLOCK
         self.host.report(f"Timing/link/{kind}", torch.tensor([self._seconds] if warm else []))
 

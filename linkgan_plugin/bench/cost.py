@@ -1,0 +1,165 @@
+"""What links cost on the embedded host: time of whole steps and peak memory, by number of links and resolution."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training_loops.data.face_files import write_faces
+from training_loops.stylegan2.presets import build_options
+from training_loops.stylegan2.training_loop import default_device, training_loop
+
+from ..errors import LinkGANError
+from ..hosts.options import turn_on
+from ..recipes import Recipe
+from .memory import PeakMemory
+from .overhead import BLOCK, WARMUP, linked
+from .ratio import Ratio, paired_ratio
+
+KINDS = ("without", "with")
+_IMAGES = 256
+_AXES = 4
+
+
+class Stopped(Exception):
+    """Ctrl-C: the run was ended."""
+
+
+@dataclass
+class Meter:
+    """Called after every optimizer step: sums the seconds of blocks, and takes the memory of the last two.
+
+    Attributes:
+        rounds: pairs of blocks that are timed. seconds: kind -> seconds of each block. peaks: kind -> bytes.
+    """
+
+    rounds: int
+    device: torch.device
+    progress: Callable[[], object]
+    seconds: dict[str, list[float]] = field(default_factory=lambda: {kind: [] for kind in KINDS})
+    peaks: dict[str, int] = field(default_factory=dict)
+    step: int = 0
+
+    def __post_init__(self) -> None:
+        self._memory = PeakMemory(self.device)
+        self._started = self._now()
+
+    @property
+    def steps(self) -> int:
+        """Optimizer steps of the whole run: warming up, timing, and a pair of blocks for memory."""
+        return 2 * BLOCK * (WARMUP + self.rounds + 1)
+
+    def __call__(self, cur_nimg: int, total_nimg: int) -> None:
+        """Note the end of a step, as the host's `progress_fn`."""
+        kind = KINDS[linked(self.step)]
+        self.step += 1
+        if self.step % BLOCK == 0:
+            self._end_block(kind, self.step // BLOCK)
+            self._started = self._now()
+        self.progress()
+
+    def _end_block(self, kind: str, done: int) -> None:
+        """Note the end of a block, the `done`-th."""
+        if 2 * WARMUP < done <= 2 * (WARMUP + self.rounds):
+            self.seconds[kind].append(self._now() - self._started)
+        elif done > 2 * (WARMUP + self.rounds):
+            self.peaks[kind] = self._memory.stop()
+        if done >= 2 * (WARMUP + self.rounds) and self.step < self.steps:
+            self._memory.start()
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
+
+def boxes(count: int) -> list[str]:
+    """Return links that tile the image in `count` boxes of four axes each, two columns from two links on.
+
+    Raises:
+        LinkGANError: no link, or an odd number of them above 1.
+    """
+    if count < 1 or (count > 1 and count % 2):
+        raise LinkGANError(f"{count} links do not tile an image in boxes; expected 1 or an even number")
+    columns = min(count, 2)
+    rows = count // columns
+    return [
+        f"part{i}={_AXES}@box({i % columns / columns:g},{i // columns / rows:.6g},"
+        f"{(i % columns + 1) / columns:g},{(i // columns + 1) / rows:.6g})"
+        for i in range(count)
+    ]
+
+
+def measure_cost(
+    links: Sequence[int],
+    resolutions: Sequence[int],
+    recipe: Recipe,
+    *,
+    cfg: str = "tiny",
+    rounds: int = 8,
+    device: str | None = None,
+    threads: int | None = 1,
+    progress: Callable[[], object] = lambda: None,
+    **overrides: Any,
+) -> list[dict[str, Any]]:
+    """Train briefly for every number of links and resolution, blocks with and without links taking turns.
+
+    Args:
+        links: numbers of links. resolutions: image sides in pixels, powers of two. recipe: how links are trained.
+        cfg: the embedded host's preset; overrides: further options of `build_options`.
+        rounds: pairs of blocks of `BLOCK` steps that are timed. progress: called after every step.
+    Returns:
+        One row each: links, resolution, time_ratio (median over pairs of blocks) with time_ratio_low and _high (the
+        middle half), memory_ratio, and what they were made of.
+    Raises:
+        Stopped: after Ctrl-C.
+    """
+    tilings = {count: boxes(count) for count in links}
+    rows = []
+    with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
+        for resolution in resolutions:
+            data = Path(folder) / f"faces{resolution}.zip"
+            write_faces(data, _IMAGES, resolution, seed=0)
+            for count, texts in tilings.items():
+                options = build_options(cfg=cfg, data=data, threads=threads, snap=10**6, tick=10**6, **overrides)
+                turn_on(options, loss="linkgan_overhead", links=texts, recipe=recipe)
+                meter = Meter(rounds, torch.device(device) if device else default_device(), progress)
+                _train(options, Path(folder) / f"run-{resolution}-{count}", meter)
+                rows.append(_row(count, resolution, meter))
+    return rows
+
+
+def _train(options: dict[str, Any], run_dir: Path, meter: Meter) -> None:
+    options["total_kimg"] = meter.steps * options["batch_size"] / 1000
+    result = training_loop(
+        **options, run_dir=run_dir, device=meter.device, verbose=False, tensorboard=False, progress_fn=meter
+    )
+    if not result.finished:
+        raise Stopped
+
+
+def _row(count: int, resolution: int, meter: Meter) -> dict[str, Any]:
+    time_ratio: Ratio = paired_ratio(meter.seconds["with"], meter.seconds["without"])
+    return {
+        "links": count,
+        "resolution": resolution,
+        "time_ratio": time_ratio.value,
+        "time_ratio_low": time_ratio.low,
+        "time_ratio_high": time_ratio.high,
+        "memory_ratio": meter.peaks["with"] / meter.peaks["without"],
+        "rounds": time_ratio.rounds,
+        "block_steps": BLOCK,
+        **{f"step_seconds_{kind}": [s / BLOCK for s in meter.seconds[kind]] for kind in KINDS},
+        **{f"peak_bytes_{kind}": meter.peaks[kind] for kind in KINDS},
+    }
+
+
+def total_steps(links: Sequence[int], resolutions: Sequence[int], rounds: int) -> int:
+    """Return how many steps `measure_cost` takes."""
+    return len(links) * len(resolutions) * Meter(rounds, torch.device("cpu"), lambda: None).steps

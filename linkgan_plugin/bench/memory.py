@@ -1,0 +1,64 @@
+"""Peak memory of tensors between two moments: asked of CUDA's allocator, or counted on the CPU by the profiler."""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+import torch
+
+
+class PeakMemory:
+    """Measures the most bytes that tensors on a device took at a time between `start` and `stop`.
+
+    On the CPU every allocation of PyTorch's allocator is counted, not the process's pages: these include the
+    interpreter and its libraries, and the allocator keeps what was freed. Counting slows a step down severalfold, so
+    steps that are timed must be others. Gradients that outlive a step are counted only if they were made after `start`.
+    """
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self._before = 0
+        self._profile: torch.profiler.profile | None = None
+
+    def start(self) -> None:
+        """Begin anew."""
+        if self.device.type == "cuda":
+            torch.cuda.reset_peak_memory_stats(self.device)
+            return
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler greets on standard error
+        self._before = live_bytes()
+        cpu = [torch.profiler.ProfilerActivity.CPU]
+        self._profile = torch.profiler.profile(activities=cpu, profile_memory=True)
+        self._profile.start()
+
+    def stop(self) -> int:
+        """Return the peak since `start`, in bytes."""
+        if self.device.type == "cuda":
+            return torch.cuda.max_memory_allocated(self.device)
+        if self._profile is None:
+            raise RuntimeError("stop() before start()")
+        self._profile.stop()
+        with tempfile.TemporaryDirectory() as folder:
+            trace = Path(folder) / "trace.json"
+            self._profile.export_chrome_trace(str(trace))
+            events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+        self._profile = None
+        return self._before + max((e["args"]["Total Allocated"] for e in events if e["name"] == "[memory]"), default=0)
+
+
+def live_bytes() -> int:
+    """Return the bytes of all CPU tensors that Python knows, each storage once."""
+    with warnings.catch_warnings():  # looking at every object also touches deprecated ones
+        warnings.simplefilter("ignore")
+        tensors = [thing for thing in gc.get_objects() if isinstance(thing, torch.Tensor)]
+    storages = {}
+    for tensor in tensors:
+        if tensor.device.type == "cpu" and tensor.layout == torch.strided:
+            storage = tensor.untyped_storage()
+            storages[storage.data_ptr()] = storage.nbytes()
+    return sum(storages.values())

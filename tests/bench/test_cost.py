@@ -1,0 +1,74 @@
+"""What links cost: real training steps in turns, memory that is counted, and links that tile the image."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+
+from linkgan_plugin.bench import cost
+from linkgan_plugin.bench.memory import PeakMemory, live_bytes
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.recipes import make_recipe
+from linkgan_plugin.regions.base import Scene
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6, 8])
+def test_links_tile_the_image(count):
+    spec = LinkSpec.parse(cost.boxes(count), dim=64)
+    masks = spec.region_masks(Scene(torch.zeros(1, 3, 24, 24)))[:count]
+    assert len(spec.names) == count
+    torch.testing.assert_close(masks.sum(dim=0), torch.ones_like(masks[0]))
+
+
+def test_three_boxes_are_refused():
+    with pytest.raises(LinkGANError, match="3 links do not tile"):
+        cost.boxes(3)
+
+
+def test_peak_memory_is_what_tensors_take_at_most():
+    gc.collect()
+    kept = torch.ones(250_000)
+    before = live_bytes()
+    assert before >= 1_000_000
+    meter = PeakMemory(torch.device("cpu"))
+    meter.start()
+    parts = [torch.ones(500_000) for _ in range(3)]
+    parts.pop()
+    parts.append(torch.ones(250_000))
+    del parts
+    assert meter.stop() - before == pytest.approx(6_000_000, rel=0.01)
+    assert len(kept) == 250_000
+
+
+def test_a_meter_times_the_middle_blocks_and_measures_the_last_two(monkeypatch):
+    clock = iter(range(10**6))
+    monkeypatch.setattr(cost.time, "perf_counter", lambda: float(next(clock)))
+    monkeypatch.setattr(PeakMemory, "start", lambda self: None)
+    monkeypatch.setattr(PeakMemory, "stop", lambda self: 7)
+    calls = []
+    meter = cost.Meter(2, torch.device("cpu"), lambda: calls.append(1))
+    for step in range(meter.steps):
+        meter(8 * (step + 1), 8 * meter.steps)
+    assert len(calls) == meter.steps == cost.total_steps([1], [32], 2) == 2 * 16 * 4
+    assert {kind: len(seconds) for kind, seconds in meter.seconds.items()} == {"with": 2, "without": 2}
+    assert meter.peaks == {"with": 7, "without": 7}
+
+
+def test_links_on_every_sample_and_step_cost_time_and_memory():
+    recipe = make_recipe("default", interval=1, choice="all")
+    rows = cost.measure_cost([4], [8], recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
+    (row,) = rows
+    assert (row["links"], row["resolution"], row["rounds"]) == (4, 8, 1)
+    assert row["time_ratio"] > 1.2
+    assert row["memory_ratio"] > 1.1
+    assert row["memory_ratio"] == row["peak_bytes_with"] / row["peak_bytes_without"]
+    assert len(row["step_seconds_with"]) == len(row["step_seconds_without"]) == 1
+
+
+def test_weight_zero_and_a_long_interval_cost_next_to_nothing():
+    recipe = make_recipe("default", weight=0.0, interval=10**6, mixing=0.0)
+    (row,) = cost.measure_cost([1], [8], recipe, rounds=2, cbase=16, cmax=4, batch=4, device="cpu")
+    assert row["memory_ratio"] == pytest.approx(1, abs=0.02)
