@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 
-from training_loops import metrics, phases, snapshots, state
-from training_loops.run import STATE_FILE, Run, fixed_options
+from training_loops import metrics, snapshots, state
+from training_loops.run import Run, save_state
 
 
 def maintain(run: Run, *, last: bool, stopped: bool) -> None:
@@ -31,16 +31,7 @@ def maintain(run: Run, *, last: bool, stopped: bool) -> None:
         # Last, with the tick counted: a continued run must not do this tick again.
         done = copy.copy(run.progress)
         done.tick += 1
-        state.save_state(
-            run.run_dir / STATE_FILE,
-            networks={"G": run.G, "D": run.D, "G_ema": run.G_ema},
-            optimizers=phases.optimizers(run.phases),
-            loss=run.loss,
-            progress=done,
-            options=fixed_options(run.options),
-            rank=run.rank,
-            num_gpus=run.num_gpus,
-        )
+        save_state(run, done)
 
 
 def _save_snapshot(run: Run, path: Path) -> None:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from training_loops import util
+from training_loops import processes, util
 from training_loops.atomic import append_line
 
 MetricFunction = Callable[["MetricOptions"], dict[str, Any]]
@@ -82,7 +82,7 @@ def calc_metric(metric: str, **kwargs: Any) -> dict[str, Any]:
         for key, value in results.items():
             if isinstance(value, (int, float)):
                 number = torch.as_tensor(value, dtype=torch.float64, device=opts.device)
-                torch.distributed.broadcast(number, src=0)
+                processes.copy_from_first(number)
                 results[key] = float(number.cpu())
     return {
         "results": results,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from training_loops import util
+from training_loops import processes, training_stats, util
 
 
 @dataclass
@@ -69,36 +69,73 @@ def set_learning_rate(phases: Iterable[Phase], fraction: float) -> None:
             group["lr"] = group["initial_lr"] * fraction
 
 
-def run_phase(phase: Phase, loss: Any, rounds: list[dict[str, Tensor]], *, cur_nimg: int, num_gpus: int = 1) -> None:
+def run_phase(
+    phase: Phase,
+    loss: Any,
+    rounds: list[dict[str, Tensor]],
+    *,
+    cur_nimg: int,
+    num_gpus: int = 1,
+    averages: Sequence[Tensor] = (),
+) -> None:
     """Accumulate the gradients of all `rounds` (microbatches, kwargs for the loss) and take one optimizer step.
 
     Each round's loss is a mean over its samples; the gradient used is the mean over rounds and processes, so it
-    does not depend on how the batch was split.
+    does not depend on how the batch was split. Nor do the moving `averages` that the loss updates on its way: each
+    round starts from the same, and their moves are averaged alike.
+
+    Reports ``Gradients/<phase>/dropped``: how many numbers of the gradient were NaN or infinite.
     """
     started = time.perf_counter()
     phase.opt.zero_grad(set_to_none=True)
     phase.module.requires_grad_(True)
+    starts = [average.clone() for average in averages]
+    moves = [torch.zeros_like(average) for average in averages]
     for inputs in rounds:
         loss.accumulate_gradients(phase=phase.name, gain=phase.interval, cur_nimg=cur_nimg, **inputs)
+        for average, start, move in zip(averages, starts, moves, strict=True):
+            move.add_(average - start)
+            average.copy_(start)
     phase.module.requires_grad_(False)
     gradients = [p.grad for p in phase.module.parameters() if p.grad is not None]
     if gradients:
-        _average(gradients, rounds=len(rounds), num_gpus=num_gpus)
+        _average([*gradients, *moves], rounds=len(rounds), num_gpus=num_gpus)
+        training_stats.report0(f"Gradients/{phase.name}/dropped", _drop_non_finite([*gradients, *moves]))
         phase.opt.step()
+    for average, move in zip(averages, moves, strict=True):
+        average.add_(move)
     phase.seconds = time.perf_counter() - started
 
 
-def _average(gradients: list[Tensor], *, rounds: int, num_gpus: int) -> None:
-    """In place: the mean over rounds and processes, with NaN as 0 and infinities as +-1e5."""
+def _average(values: list[Tensor], *, rounds: int, num_gpus: int) -> None:
+    """In place: the mean over rounds and processes."""
     if num_gpus > 1:
-        flat = torch.cat([g.flatten() for g in gradients])
-        torch.distributed.all_reduce(flat)
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
-            gradient.copy_(part.view_as(gradient))
-    for gradient in gradients:
-        if rounds * num_gpus > 1:
-            gradient.div_(rounds * num_gpus)
-        torch.nan_to_num(gradient, nan=0.0, posinf=1e5, neginf=-1e5, out=gradient)
+        flat = torch.cat([value.flatten() for value in values])
+        processes.add_up(flat)
+        for value, part in zip(values, flat.split([value.numel() for value in values]), strict=True):
+            value.copy_(part.view_as(value))
+    if rounds * num_gpus > 1:
+        for value in values:
+            value.div_(rounds * num_gpus)
+
+
+def _drop_non_finite(values: list[Tensor]) -> int:
+    """In place: NaN becomes 0 and infinities +-1e5; returns how many there were.
+
+    Called on means over processes: what one of them spoils is dropped in all, so that their weights stay the same.
+    """
+    # A sum is finite only if its summands are: one look at each tensor, where counting takes five times as long.
+    if bool(torch.stack([value.sum() for value in values]).isfinite().all()):
+        return 0
+    dropped = sum(value.numel() - int(value.isfinite().sum()) for value in values)
+    for value in values:
+        torch.nan_to_num(value, nan=0.0, posinf=1e5, neginf=-1e5, out=value)
+    return dropped
+
+
+def moving_averages(module: torch.nn.Module) -> list[Tensor]:
+    """The buffers of `module` that follow what passes through it (``w_avg``)."""
+    return [buffer for name, buffer in module.named_buffers() if name.endswith("_avg")]
 
 
 @torch.no_grad()

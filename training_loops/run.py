@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from training_loops import atomic, grids, metrics, phases, snapshots, state, training_stats, util
+from training_loops import atomic, grids, metrics, phases, processes, snapshots, state, training_stats, util
 from training_loops.batches import BatchStream, labels_of
 from training_loops.logs import RunLog
 
@@ -25,7 +25,7 @@ FREE_OPTIONS = {
     "threads",
     "cudnn_benchmark",
 }
-STATE_FILE = "training-state.pt"
+STATE_FILE = state.STATE_FILE
 OPTIONS_FILE = "training_options.json"
 
 
@@ -62,6 +62,7 @@ def set_up(
 ) -> Run:
     """Build everything, and continue from the saved state with `restart`; rank 0 writes the first files."""
     seed, num_gpus = options["random_seed"], options["num_gpus"]
+    processes.check_count(num_gpus)
     training_stats.init_multiprocessing(rank, device if num_gpus > 1 else None)
     dataset = util.construct_class_by_name(**options["training_set_kwargs"])
     stream = BatchStream(
@@ -83,22 +84,46 @@ def set_up(
     progress = state.Progress()
     if restart:
         progress = state.load_state(
-            run_dir / STATE_FILE,
+            run_dir,
             networks=networks,
             optimizers=phases.optimizers(all_phases),
             loss=loss,
             options=fixed_options(options),
             rank=rank,
         )
+    elif rank == 0:
+        _forget(run_dir)
     log = RunLog(
         run_dir, rank=rank, verbose=verbose, tensorboard=tensorboard, continued=restart, cur_nimg=progress.cur_nimg
     )
     run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log)
     if restart:
         run.snapshot = max(run_dir.glob("network-snapshot-*.pt"), default=None)
+    else:
+        save_state(run, progress)
     if rank == 0:
         _first_files(run, dataset, fresh=not restart)
     return run
+
+
+def save_state(run: Run, progress: state.Progress) -> None:
+    """Write what `set_up` continues from; every rank must call."""
+    state.save_state(
+        run.run_dir,
+        networks={"G": run.G, "D": run.D, "G_ema": run.G_ema},
+        optimizers=phases.optimizers(run.phases),
+        loss=run.loss,
+        progress=progress,
+        options=fixed_options(run.options),
+        rank=run.rank,
+        num_gpus=run.num_gpus,
+    )
+
+
+def _forget(run_dir: Path) -> None:
+    """Remove what an earlier run in this folder could be continued from."""
+    for name in (OPTIONS_FILE, state.STATE_FILE, state.PREVIOUS_FILE):
+        (run_dir / name).unlink(missing_ok=True)
 
 
 def _build_networks(options: dict[str, Any], dataset: Any, device: torch.device) -> dict[str, Any]:
@@ -126,17 +151,16 @@ def _broadcast(networks: list[Any], num_gpus: int) -> None:
     if num_gpus > 1:
         for net in networks:
             for tensor in [*net.parameters(), *net.buffers()]:
-                torch.distributed.broadcast(tensor, src=0)
+                processes.copy_from_first(tensor)
 
 
 def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
-    """Options, the picture of real images, and the first fakes."""
+    """The picture of real images, the first fakes, and at last the options, which make the folder that of a run."""
     shape = tuple(run.options["image_grid"] or grids.grid_shape(dataset.resolution))
     picked = grids.choose_images(dataset, (shape[0], shape[1]))
     labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)
     run.fakes = grids.FakesGrid(labels, run.G.z_dim, (shape[0], shape[1]), run.options["batch_gpu"], run.device)
     atomic.remove_leftovers(run.run_dir)
-    atomic.write_json(run.run_dir / OPTIONS_FILE, run.options)
     if fresh:
         images, _labels = dataset.batch(picked)
         grids.save_grid(images, run.run_dir / "reals.png", run.fakes.shape)
@@ -144,6 +168,7 @@ def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
         run.log.say(f"{len(dataset)} images of {dataset.image_shape}, labels {dataset.label_shape}")
         for name, net in (("G", run.G), ("D", run.D)):
             run.log.say(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
+    atomic.write_json(run.run_dir / OPTIONS_FILE, run.options)
     run.log.say(f"Training for {run.options['total_kimg']:g} kimg in {run.run_dir}")
 
 

@@ -8,16 +8,20 @@ import os
 import random
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from training_loops import processes
 from training_loops.atomic import atomic_file
 from training_loops.snapshots import SnapshotError, check_state, load_tensors
 
 FORMAT = "training_loops.state"
-VERSION = 1
+VERSION = 2
+STATE_FILE = "training-state.pt"
+PREVIOUS_FILE = "training-state-previous.pt"
 
 
 @dataclass
@@ -70,8 +74,14 @@ def preserved_random_state() -> Iterator[None]:
         set_random_state(state)
 
 
+def newest(run_dir: Path) -> Path:
+    """The state to continue from: a writer killed between its two renames leaves only the one before."""
+    path, before = run_dir / STATE_FILE, run_dir / PREVIOUS_FILE
+    return before if before.exists() and not path.exists() else path
+
+
 def save_state(
-    path: str | os.PathLike[str],
+    run_dir: Path,
     *,
     networks: dict[str, torch.nn.Module],
     optimizers: dict[str, torch.optim.Optimizer],
@@ -81,11 +91,12 @@ def save_state(
     rank: int = 0,
     num_gpus: int = 1,
 ) -> None:
-    """Write the state atomically from rank 0; every rank must call, because each has its own random state."""
-    random_states: list[Any] = [random_state()]
-    if num_gpus > 1:
-        random_states = [None] * num_gpus
-        torch.distributed.all_gather_object(random_states, random_state())
+    """Write the state atomically from rank 0, keeping the one before; every rank must call.
+
+    Random states and losses (seeds, moving averages) are each rank's own.
+    """
+    own = {"random": random_state(), "loss": loss.state_dict() if hasattr(loss, "state_dict") else None}
+    ranks = processes.gathered(own, num_gpus)
     if rank != 0:
         return
     data = {
@@ -95,15 +106,14 @@ def save_state(
         "options": json.dumps(options),
         "networks": {name: net.state_dict() for name, net in networks.items()},
         "optimizers": {name: opt.state_dict() for name, opt in optimizers.items()},
-        "loss": loss.state_dict() if hasattr(loss, "state_dict") else None,
-        "random": random_states,
+        "ranks": ranks,
     }
-    with atomic_file(path) as file:
+    with atomic_file(run_dir / STATE_FILE, keep=run_dir / PREVIOUS_FILE) as file:
         torch.save(data, file)
 
 
 def load_state(
-    path: str | os.PathLike[str],
+    run_dir: Path,
     *,
     networks: dict[str, torch.nn.Module],
     optimizers: dict[str, torch.optim.Optimizer],
@@ -115,7 +125,14 @@ def load_state(
 
     Raises SnapshotError for a damaged or foreign file and for a run with other `options`, naming the differences.
     """
-    data = load_tensors(path, FORMAT, VERSION)
+    path = newest(run_dir)
+    try:
+        data = load_tensors(path, FORMAT, VERSION)
+    except SnapshotError as error:
+        before = run_dir / PREVIOUS_FILE
+        if not path.exists() or path == before or not before.exists():
+            raise
+        raise SnapshotError(f"{error}; delete it to go on from the state before it, {before}") from error
     _check_options(path, json.loads(data["options"]), options)
     try:
         for name, net in networks.items():
@@ -123,9 +140,10 @@ def load_state(
             net.load_state_dict(data["networks"][name])
         for name, opt in optimizers.items():
             opt.load_state_dict(data["optimizers"][name])
-        if data["loss"] is not None:
-            loss.load_state_dict(data["loss"])
-        set_random_state(data["random"][rank])
+        own = data["ranks"][rank]
+        if own["loss"] is not None:
+            loss.load_state_dict(own["loss"])
+        set_random_state(own["random"])
         return Progress(**data["progress"])
     except Exception as error:
         raise SnapshotError(f"{path}: damaged training state ({error})") from error

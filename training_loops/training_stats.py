@@ -8,6 +8,8 @@ from typing import Any
 
 import torch
 
+from training_loops import processes
+
 _rank = 0
 _sync_device: torch.device | None = None
 _counters: dict[str, dict[torch.device, torch.Tensor]] = {}  # name -> device -> [num, sum, sum of squares]
@@ -27,8 +29,8 @@ def init_multiprocessing(rank: int, sync_device: torch.device | None) -> None:
 def report(name: str, value: Any) -> Any:
     """Add the scalars in `value` (number, sequence, array or tensor of any shape) to the statistic `name`.
 
-    Returns `value`. Every process must report the same names in the same order; an empty list reports
-    a name without scalars.
+    Returns `value`. A name that any process reports exists in all of them after the next update; an empty list
+    reports a name without scalars.
     """
     by_device = _counters.setdefault(name, {})
     scalars = torch.as_tensor(value).detach()
@@ -110,17 +112,20 @@ class Collector:
 
 
 def _sync(names: list[str]) -> dict[str, torch.Tensor]:
-    """Move the per-device counters into the totals of all processes and return those of `names`."""
+    """Move the per-device counters into the totals of all processes and return those of `names`, any process's."""
+    if _sync_device is not None:
+        everyone = processes.gathered(names, torch.distributed.get_world_size())
+        names = list(dict.fromkeys(name for each in everyone for name in each))
     if not names:
         return {}
     device = _sync_device or torch.device("cpu")
     deltas = torch.zeros([len(names), 3], dtype=torch.float64, device=device)
     for row, name in zip(deltas, names, strict=True):
-        for counter in _counters[name].values():
+        for counter in _counters.setdefault(name, {}).values():
             row.add_(counter.to(device))
             counter.zero_()
     if _sync_device is not None:
-        torch.distributed.all_reduce(deltas)
+        processes.add_up(deltas)
     for name, delta in zip(names, deltas.cpu(), strict=True):
         _totals[name] = _totals.get(name, torch.zeros(3, dtype=torch.float64)) + delta
     return {name: _totals[name] for name in names}

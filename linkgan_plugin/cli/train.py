@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..flags import link_options, take_link_options
 from .params import existing_file, existing_path
+
+if TYPE_CHECKING:
+    from training_loops.processes import Place
 
 EPILOG = """\b
 Examples:
@@ -28,7 +32,10 @@ Examples:
       --loss=linkgan --link 'eyes=16@eyes'
 \b
   # Go on with a run that was stopped
-  linkgan train --continue runs/00000-faces-tiny-linked
+  linkgan train --continue runs/00000-faces-batch8-linked
+\b
+  # Four GPUs (or, with --device cpu, four processes); one that fails ends all
+  torchrun --nproc_per_node=4 -m linkgan_plugin train --data faces.zip --outdir runs --cfg stylegan2
 """
 
 
@@ -73,38 +80,72 @@ Examples:
 @link_options
 def train(**values: Any) -> None:
     """Train the embedded StyleGAN2 on your pictures; with --loss=linkgan, link latent axes to regions."""
-    import json
+    from training_loops.processes import joined
 
-    from training_loops.stylegan2.training_loop import OPTIONS_FILE, read_options, training_loop
+    with joined(values.pop("device")) as place, failures_named(place):
+        train_at(place, values)
 
-    links = take_link_options(values)
-    run_dir, continued, outdir = values.pop("run_dir"), values.pop("continued"), values.pop("outdir")
-    device, quiet, dry_run = values.pop("device"), values.pop("quiet"), values.pop("dry_run")
-    if continued is not None:
-        options, run_dir = read_options(continued), continued
-    else:
-        options = make_options(values, links)
-        run_dir = run_dir or next_run_dir(outdir, options, linked=links["loss"] is not None)
-        if (run_dir / OPTIONS_FILE).exists():
-            raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
+
+def train_at(place: Place, values: dict[str, Any]) -> None:
+    """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all."""
+    from training_loops.stylegan2.training_loop import training_loop
+
+    continued, quiet, dry_run = values["continued"], values.pop("quiet"), values.pop("dry_run")
+    options, run_dir = place.decided(lambda: options_and_folder(values, place.count))
     if dry_run:
-        click.echo(json.dumps(options, indent=2))
+        if place.rank == 0:
+            click.echo(json.dumps(options, indent=2))
         return
     register_metrics(options["metrics"])
-    with progress_bar(quiet) as on_progress:
+    with progress_bar(quiet or place.rank != 0) as on_progress:
         result = training_loop(
             **options,
             run_dir=run_dir,
+            rank=place.rank,
             restart=continued is not None,
-            device=device,
+            device=place.device,
             verbose=quiet,
             progress_fn=on_progress,
             abort_fn=abort_with_parent(),
         )
     if not result.finished:
-        click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; go on with: linkgan train --continue {run_dir}")
+        if place.rank == 0:
+            click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; go on with: linkgan train --continue {run_dir}")
         raise click.exceptions.Exit(130)
-    click.echo(f"wrote {result.snapshot}")
+    if place.rank == 0:
+        click.echo(f"wrote {result.snapshot}")
+
+
+@contextmanager
+def failures_named(place: Place) -> Iterator[None]:
+    """Tell a full disk in one line, and of several processes which one failed, and which only lost another."""
+    from training_loops.processes import PeerError
+
+    try:
+        yield
+    except PeerError as error:
+        raise click.ClickException(f"rank {place.rank}: {error}") from error
+    except OSError as error:
+        raise click.ClickException(f"{error}; the run's files are whole, go on with --continue") from error
+    except Exception as error:
+        if place.count > 1 and not isinstance(error, click.exceptions.Exit):
+            click.echo(f"rank {place.rank} of {place.count} failed: {type(error).__name__}: {error}", err=True)
+        raise
+
+
+def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, Any], Path]:
+    """Return the training options of the run that `count` processes are asked to do, and its folder."""
+    from training_loops.stylegan2.training_loop import OPTIONS_FILE, read_options
+
+    links = take_link_options(values)
+    run_dir, continued, outdir = values.pop("run_dir"), values.pop("continued"), values.pop("outdir")
+    if continued is not None:
+        return read_options(continued), continued
+    options = make_options({**values, "gpus": count}, links)
+    run_dir = run_dir or next_run_dir(outdir, options, linked=links["loss"] is not None)
+    if (run_dir / OPTIONS_FILE).exists():
+        raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
+    return options, run_dir
 
 
 def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from training_loops import phases
+from training_loops import phases, training_stats
 from training_loops.batches import BatchStream
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.stylegan2.loss import StyleGAN2Loss
@@ -135,8 +135,29 @@ def test_gradients_that_are_not_numbers_do_not_reach_the_weights() -> None:
         module.weight.grad = torch.tensor([[float("nan"), float("inf"), 0.5]])
 
     (phase,) = phases.setup_phases("G", module, SGD, None)
+    collector = training_stats.Collector("Gradients/.*")
     phases.run_phase(phase, SimpleNamespace(accumulate_gradients=accumulate_gradients), [{}], cur_nimg=0)
     torch.testing.assert_close(before - module.weight.detach(), torch.tensor([[0.0, 1e5, 0.5]]))
+    collector.update()
+    assert collector["Gradients/Gboth/dropped"] == 2
+
+
+def test_moving_averages_do_not_depend_on_how_the_batch_is_split() -> None:
+    torch.manual_seed(0)
+    G = Generator(6, 0, 5, 8, 3, mapping_kwargs={"num_layers": 2}, use_noise=False, **SMALL).double()
+    D = Discriminator(0, 8, 3, **SMALL).double()
+    z, empty, real = torch.randn(8, 6).double(), torch.zeros(8, 0).double(), torch.randn(8, 3, 8, 8).double()
+    loss = StyleGAN2Loss("cpu", G, D)
+    found = {}
+    for size in (8, 2):
+        G.mapping.w_avg.fill_(0.5)
+        (phase,) = phases.setup_phases("D", D.requires_grad_(False), SGD, None)
+        parts = zip(*[t.split(size) for t in (real, empty, z, empty)], strict=True)
+        rounds = [dict(zip(("real_img", "real_c", "gen_z", "gen_c"), part, strict=True)) for part in parts]
+        phases.run_phase(phase, loss, rounds, cur_nimg=0, averages=phases.moving_averages(G))
+        found[size] = G.mapping.w_avg.clone()
+    assert (found[8] - 0.5).abs().max() > 1e-4
+    torch.testing.assert_close(found[2], found[8], rtol=1e-12, atol=1e-12)
 
 
 def test_only_the_phases_own_module_requires_gradients_while_it_runs() -> None:

@@ -118,7 +118,8 @@ class StyleGAN2Loss(Loss):
         (gradient,) = torch.autograd.grad((img * noise).sum(), ws, create_graph=True)
         lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()  # [n]
         mean = self.pl_mean.lerp(lengths.mean().to(self.pl_mean.dtype), self.pl_decay)
-        self.pl_mean.copy_(mean.detach())
+        # One overflow in half precision would otherwise stay in the average for good.
+        self.pl_mean.copy_(torch.where(mean.isfinite(), mean, self.pl_mean).detach())
         penalty = (lengths - mean).square()
         training_stats.report("Loss/pl_penalty", penalty)
         loss = training_stats.report("Loss/G/reg", penalty * self.pl_weight)

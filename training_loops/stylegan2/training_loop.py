@@ -11,11 +11,12 @@ from typing import Any
 
 import torch
 
-from training_loops import memory, phases
+from training_loops import memory, phases, processes
 from training_loops.errors import OptionError
 from training_loops.interrupt import watch_interrupt
 from training_loops.logs import TickClock
 from training_loops.maintenance import maintain
+from training_loops.processes import default_device
 from training_loops.run import OPTIONS_FILE, STATE_FILE, Run, set_up
 
 __all__ = [
@@ -83,8 +84,8 @@ def training_loop(
     `lr_decay_share` of the run. `image_grid` is (columns, rows).
 
     `resume` starts from the weights of a snapshot; `restart` continues the run in `run_dir` exactly. On Ctrl-C,
-    or when `abort_fn` returns true (alike on all ranks), the step is finished and the run left so that it can be
-    restarted. `progress_fn(cur_nimg, total_nimg)` is called after every step.
+    or when `abort_fn` returns true (and goes on to, on any rank), the step is finished and the run left so that it
+    can be restarted. `progress_fn(cur_nimg, total_nimg)` is called after every step.
 
     With several processes, ``torch.distributed`` must be initialised and every rank calls this with its `rank`.
 
@@ -108,11 +109,6 @@ def training_loop(
     finally:
         run.log.close()
     return TrainingResult(run.progress.cur_nimg, finished, run.snapshot)
-
-
-def default_device(rank: int = 0) -> torch.device:
-    """CUDA device `rank` if there is one, else the CPU."""
-    return torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
 def read_options(run_dir: str | os.PathLike[str]) -> dict[str, Any]:
@@ -157,7 +153,8 @@ def _train(run: Run, abort_fn: Callable[[], bool] | None, progress_fn: Callable[
             if progress_fn is not None:
                 progress_fn(progress.cur_nimg, total_nimg)
             done = progress.cur_nimg >= total_nimg
-            stopped = not done and (_agreed(run, interrupt.requested) or (abort_fn is not None and abort_fn()))
+            requested = interrupt.requested or (abort_fn is not None and abort_fn())
+            stopped = not done and _agreed(run, requested)
             if done or stopped or clock.due(tick_nimg):
                 run.log.say(clock.end_tick(run.device))
                 maintain(run, last=done or stopped, stopped=stopped)
@@ -175,7 +172,7 @@ def _agreed(run: Run, requested: bool) -> bool:
     if run.progress.step % 16 != 0:
         return False
     flag = torch.tensor([float(requested)], device=run.device)
-    torch.distributed.all_reduce(flag)
+    processes.add_up(flag)
     return bool(flag.item() > 0)
 
 
@@ -186,13 +183,15 @@ def _step(run: Run, total_nimg: int) -> None:
     phases.set_learning_rate(run.phases, fraction)
     real_img, real_c = run.stream.real(progress.step)
     gen_z, gen_c = run.stream.latents(progress.step, phases=len(run.phases), z_dim=run.G.z_dim)
+    split_batch = options["batch_gpu"] != options["batch_size"]
+    averages = phases.moving_averages(run.G) if split_batch else []
     for phase, z, c in zip(run.phases, gen_z, gen_c, strict=True):
         if progress.step % phase.interval:
             continue
         names = ("real_img", "real_c", "gen_z", "gen_c")
         split = [t.split(options["batch_gpu"]) for t in (real_img, real_c, z, c)]
         rounds = [dict(zip(names, tensors, strict=True)) for tensors in zip(*split, strict=True)]
-        phases.run_phase(phase, run.loss, rounds, cur_nimg=progress.cur_nimg, num_gpus=run.num_gpus)
+        phases.run_phase(phase, run.loss, rounds, cur_nimg=progress.cur_nimg, num_gpus=run.num_gpus, averages=averages)
     phases.update_ema(
         run.G_ema,
         run.G,

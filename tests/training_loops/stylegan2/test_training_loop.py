@@ -88,6 +88,7 @@ def test_a_run_leaves_the_hosts_files(tmp_path: Path, tiny_options: dict[str, An
         "fakes000000.png",
         "network-snapshot-000000.pt",
         "training-state.pt",
+        "training-state-previous.pt",
     }
     options = json.loads((tmp_path / "training_options.json").read_text())
     assert options["G_kwargs"] == tiny_options["G_kwargs"]
@@ -122,16 +123,12 @@ def test_the_snapshot_holds_the_averaged_generator(tmp_path: Path, tiny_options:
     assert image.shape == (1, 3, 8, 8)
 
 
-@pytest.mark.parametrize("died_at", [8, 40, 72])
+@pytest.mark.parametrize("died_at", [8, 40, 72])  # at 8 only the state before the first step was saved
 def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, tiny_options: dict[str, Any], died_at: int) -> None:
     options = _with_everything_random(tiny_options)
     training_loop(run_dir=tmp_path / "whole", **options)
     with pytest.raises(StoppedHereError):
         training_loop(run_dir=tmp_path / "broken", **options, progress_fn=_stop_at(died_at))
-    if died_at == 8:  # nothing was saved yet
-        with pytest.raises(SnapshotError, match="no such file"):
-            training_loop(run_dir=tmp_path / "broken", restart=True, **options)
-        return
     result = training_loop(run_dir=tmp_path / "broken", restart=True, **options)
     assert result.finished
     _assert_same_end(tmp_path / "whole", tmp_path / "broken")
@@ -195,7 +192,7 @@ def test_two_processes_learn_what_one_does(tmp_path: Path, tiny_options: dict[st
     together = {**options, "num_gpus": 2, "run_dir": str(tmp_path / "two"), "device": "cpu"}
     torch.multiprocessing.spawn(_train_in_process, args=(str(tmp_path / "meeting"), together), nprocs=2)
     one, two = _tensors(tmp_path / "one"), _tensors(tmp_path / "two")
-    keys = [key for key in one if key.startswith("/networks/") and not key.endswith("w_avg")]
+    keys = [key for key in one if key.startswith("/networks/")]
     assert len(keys) > 90
     for key in keys:
         torch.testing.assert_close(two[key], one[key], rtol=1e-4, atol=1e-6)
