@@ -36,8 +36,9 @@ EPILOG = """\b
 Examples:
   linkgan demo --quick --out runs/quick
   linkgan data faces --n 12000 --size 32 --out faces.zip
-  linkgan regions preview --data faces.zip --link 'eyes=16@eyes' --out preview.png
-  linkgan train --data faces.zip --outdir runs --loss=linkgan --link 'eyes=0:16@eyes'
+  linkgan regions preview --data faces.zip --link 'eyes=16@box(0.25,0.31,0.75,0.59)' --out preview.png
+  linkgan train --data faces.zip --outdir runs --loss=linkgan --link 'eyes=0:16@box(0.25,0.31,0.75,0.59)'
+  linkgan run stylegan3/train.py -- --cfg=stylegan2 --data=ffhq.zip ... --loss=linkgan --link 'eyes=auto@eyes'
   linkgan metrics runs/linked/network-snapshot-000200.pt
   linkgan edit runs/linked/network-snapshot-000200.pt --region eyes --seeds 0-7 --out sheet.png
 \b
