@@ -12,7 +12,7 @@ import click
     epilog="""\b
 Examples:
   # StyleGAN3's own training command, with links
-  linkgan run stylegan3/train.py -- --outdir=runs --cfg=stylegan2 --data=faces.zip --gpus=1 --batch=32 --gamma=10 \\
+  linkgan run stylegan3/train.py -- --outdir=runs --cfg=stylegan2 --data=ffhq.zip --gpus=1 --batch=32 --gamma=10 \\
       --loss=linkgan --link 'eyes=auto@eyes' --link 'mouth=auto@mouth' --metrics=fid50k_full,link10k
 \b
   # What flags there are now
