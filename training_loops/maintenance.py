@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+import zlib
 from pathlib import Path
 
-from training_loops import metrics, snapshots, state
+import torch
+
+from training_loops import metrics, processes, snapshots, state
 from training_loops.run import Run, save_state
 
 
@@ -28,10 +31,32 @@ def maintain(run: Run, *, last: bool, stopped: bool) -> None:
             run.log.report_timing(phase.name, phase.seconds)
     run.log.write_stats(cur_nimg=run.progress.cur_nimg, elapsed=run.progress.elapsed)
     if saved or last:
+        check_alike({"G": run.G, "D": run.D, "G_ema": run.G_ema}, run.num_gpus)
         # Last, with the tick counted: a continued run must not do this tick again.
         done = copy.copy(run.progress)
         done.tick += 1
         save_state(run, done)
+
+
+def check_alike(networks: dict[str, torch.nn.Module], num_gpus: int) -> None:
+    """Raise RuntimeError naming what differs, unless the networks are the same to the bit on all ranks."""
+    if num_gpus == 1:
+        return
+    own = {
+        f"{role}.{name}": _digest(value) for role, net in networks.items() for name, value in net.state_dict().items()
+    }
+    first, *others = processes.gathered(own, num_gpus)
+    for rank, theirs in enumerate(others, start=1):
+        different = [name for name in first if theirs.get(name) != first[name]]
+        if different:
+            shown = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
+            raise RuntimeError(
+                f"the networks of ranks 0 and {rank} have come apart in {len(different)} tensors: {shown}"
+            )
+
+
+def _digest(value: torch.Tensor) -> int:
+    return zlib.crc32(value.detach().cpu().contiguous().numpy().tobytes())
 
 
 def _save_snapshot(run: Run, path: Path) -> None:

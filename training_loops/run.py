@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import random
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -175,6 +176,7 @@ def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
 def _seed(*numbers: int) -> None:
     """Seed the global generators from several numbers."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
 

@@ -128,7 +128,7 @@ def failures_named(place: Place) -> Iterator[None]:
     except OSError as error:
         raise click.ClickException(f"{error}; the run's files are whole, go on with --continue") from error
     except Exception as error:
-        if place.count > 1 and not isinstance(error, click.exceptions.Exit):
+        if place.count > 1 and not isinstance(error, (click.exceptions.Exit, click.ClickException)):
             click.echo(f"rank {place.rank} of {place.count} failed: {type(error).__name__}: {error}", err=True)
         raise
 

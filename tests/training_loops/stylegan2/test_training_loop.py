@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training_loops.states import assert_same_end, tensors
 from training_loops.metrics import UnknownMetricError, register_metric
 from training_loops.snapshots import SnapshotError, load_snapshot
 from training_loops.stylegan2.training_loop import lr_fraction, read_options, training_loop
@@ -27,33 +28,6 @@ class StoppedHereError(Exception):
 def _with_everything_random(options: dict[str, Any]) -> dict[str, Any]:
     noisy = {**options["G_kwargs"], "use_noise": True}
     return {**options, **RANDOM, "G_kwargs": noisy, "G_reg_interval": 4, "D_reg_interval": 3}
-
-
-def _tensors(run_dir: Path) -> dict[str, torch.Tensor]:
-    """Every tensor of the final state by its path in the file."""
-    found: dict[str, torch.Tensor] = {}
-
-    def walk(value: Any, path: str) -> None:
-        if isinstance(value, torch.Tensor):
-            found[path] = value
-        elif isinstance(value, dict):
-            for key, item in value.items():
-                walk(item, f"{path}/{key}")
-        elif isinstance(value, (list, tuple)):
-            for i, item in enumerate(value):
-                walk(item, f"{path}/{i}")
-
-    walk(torch.load(run_dir / "training-state.pt", weights_only=True), "")
-    return found
-
-
-def _assert_same_end(first: Path, second: Path) -> None:
-    a, b = _tensors(first), _tensors(second)
-    assert a.keys() == b.keys()
-    assert any("/networks/G_ema" in key for key in a)
-    assert any("/optimizers/D" in key for key in a)
-    different = [key for key in a if not torch.equal(a[key], b[key])]
-    assert different == []
 
 
 def _assert_log_is_continuous(run_dir: Path) -> None:
@@ -131,7 +105,7 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, tiny_options: dict[s
         training_loop(run_dir=tmp_path / "broken", **options, progress_fn=_stop_at(died_at))
     result = training_loop(run_dir=tmp_path / "broken", restart=True, **options)
     assert result.finished
-    _assert_same_end(tmp_path / "whole", tmp_path / "broken")
+    assert_same_end(tmp_path / "whole", tmp_path / "broken")
     _assert_log_is_continuous(tmp_path / "broken")
 
 
@@ -149,7 +123,7 @@ def test_an_aborted_run_continues_from_its_own_options(tmp_path: Path, tiny_opti
         **read_options(tmp_path / "two"),
     )
     assert (again.cur_nimg, again.finished) == (80, True)
-    _assert_same_end(tmp_path / "whole", tmp_path / "two")
+    assert_same_end(tmp_path / "whole", tmp_path / "two")
     _assert_log_is_continuous(tmp_path / "two")
 
 
@@ -172,41 +146,16 @@ def test_how_often_a_run_is_looked_at_does_not_change_it(tmp_path: Path, tiny_op
     training_loop(run_dir=tmp_path / "often", **options)
     rare = {**options, "kimg_per_tick": 1, "image_snapshot_ticks": None, "network_snapshot_ticks": None}
     training_loop(run_dir=tmp_path / "rarely", **rare)
-    first, second = _tensors(tmp_path / "often"), _tensors(tmp_path / "rarely")
+    first, second = tensors(tmp_path / "often"), tensors(tmp_path / "rarely")
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_another_seed_gives_another_run(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     for seed in (0, 1):
         training_loop(run_dir=tmp_path / str(seed), **{**tiny_options, "random_seed": seed, "total_kimg": 0.008})
-    first, second = _tensors(tmp_path / "0"), _tensors(tmp_path / "1")
+    first, second = tensors(tmp_path / "0"), tensors(tmp_path / "1")
     key = "/networks/G/synthesis.b4.conv1.weight"
     assert not torch.equal(first[key], second[key])
-
-
-def test_two_processes_learn_what_one_does(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    sgd = {"class_name": "torch.optim.SGD", "lr": 0.01}  # Adam would magnify rounding where gradients vanish
-    options = {**tiny_options, "G_opt_kwargs": sgd, "D_opt_kwargs": sgd, "batch_gpu": 4, "total_kimg": 0.04}
-    options["training_set_kwargs"] = {**options["training_set_kwargs"], "use_labels": True}
-    training_loop(run_dir=tmp_path / "one", **options)
-    together = {**options, "num_gpus": 2, "run_dir": str(tmp_path / "two"), "device": "cpu"}
-    torch.multiprocessing.spawn(_train_in_process, args=(str(tmp_path / "meeting"), together), nprocs=2)
-    one, two = _tensors(tmp_path / "one"), _tensors(tmp_path / "two")
-    keys = [key for key in one if key.startswith("/networks/")]
-    assert len(keys) > 90
-    for key in keys:
-        torch.testing.assert_close(two[key], one[key], rtol=1e-4, atol=1e-6)
-    lines = [(tmp_path / name / "stats.jsonl").read_text().splitlines() for name in ("one", "two")]
-    for first, second in zip(*[[json.loads(line)["Loss/D/loss"] for line in part] for part in lines], strict=True):
-        assert first["num"] == second["num"]
-        assert first["mean"] == pytest.approx(second["mean"], rel=1e-5)
-
-
-def _train_in_process(rank: int, meeting: str, options: dict[str, Any]) -> None:
-    torch.set_num_threads(1)
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=2)
-    training_loop(rank=rank, **options)
-    torch.distributed.destroy_process_group()
 
 
 def test_labels_x_flips_and_microbatches_run(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
@@ -277,7 +226,7 @@ def test_metrics_run_at_snapshots_and_are_logged(tmp_path: Path, tiny_options: d
     assert last["metric"] == "mean_of_image"
     assert last["snapshot_pkl"] == "network-snapshot-000000.pt"
     assert set(last["results"]) == {"mean_of_image"}
-    _assert_same_end(tmp_path / "with", tmp_path / "without")
+    assert_same_end(tmp_path / "with", tmp_path / "without")
 
 
 @pytest.mark.parametrize(

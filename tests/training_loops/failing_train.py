@@ -1,0 +1,26 @@
+"""`linkgan train` in which one rank dies before a given step: python failing_train.py RANK STEP raise|kill ARGS..."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from linkgan_plugin.cli import main
+from training_loops.run import Run
+from training_loops.stylegan2 import training_loop
+
+RANK, STEP, HOW = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
+step = training_loop._step
+
+
+def failing_step(run: Run, total_nimg: int) -> None:
+    if run.rank == RANK and run.progress.step == STEP:
+        if HOW == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        raise RuntimeError("the disk of this rank burns")
+    step(run, total_nimg)
+
+
+training_loop._step = failing_step
+main(["train", *sys.argv[4:]])

@@ -1,0 +1,196 @@
+"""Runs of the installed command, alone and under torchrun: killed, continued, and compared to the bit."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+
+from linkgan_plugin.cli import main
+from tests.training_loops.states import assert_same_end, leaves, tensors
+from training_loops import maintenance, processes
+from training_loops.data.face_files import write_faces
+from training_loops.errors import OptionError
+
+ROOT = Path(__file__).parents[2]
+FAILING = Path(__file__).with_name("failing_train.py")
+TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+SMALL = [
+    "--cbase",
+    "64",
+    "--cmax",
+    "8",
+    "--w-dim",
+    "16",
+    "--z-dim",
+    "16",
+    "--batch",
+    "8",
+    "--batch-gpu",
+    "4",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+    "--quiet",
+]
+# The default recipe moves axes in what G and D see, too; a tick is 2 steps, so a state is saved every 4.
+LINKED = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth", "--link-interval", "2", "--link-mixing", "0.5"]
+RUN = [
+    *SMALL,
+    "--kimg",
+    "0.096",
+    "--tick",
+    "0.016",
+    "--snap",
+    "2",
+    "--noise",
+    "--style-mixing",
+    "0.9",
+    "--pl-weight",
+    "1",
+]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    path = tmp_path_factory.mktemp("data") / "faces.zip"
+    write_faces(path, 48, 16, seed=0)
+    return ["--data", str(path)]
+
+
+def python(*arguments: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *map(str, arguments)]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+
+
+def train(*arguments: object) -> None:
+    result = CliRunner().invoke(main, ["train", *map(str, arguments)])
+    assert result.exit_code == 0, result.output
+
+
+def train_together(*arguments: object) -> str:
+    done = python(*TORCHRUN, "-m", "linkgan_plugin", "train", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def whole(data: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A linked run of twelve steps that nothing happened to."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    train(*data, *RUN, *LINKED, "--run-dir", run)
+    return run
+
+
+def test_a_run_killed_at_any_step_continues_bit_for_bit(data: list[str], whole: Path, tmp_path: Path) -> None:
+    step, run = random.randrange(12), tmp_path / "run"  # another one at each run of this test
+    killed = python(FAILING, 0, step, "kill", *data, *RUN, *LINKED, "--run-dir", run)
+    assert killed.returncode == -9, killed.stderr
+    train("--continue", run, "--quiet", "--device", "cpu")
+    assert_same_end(whole, run)
+    assert leaves(run)["/ranks/0/loss/steps/Gmain"] == 11
+
+
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "lost"])
+def test_the_state_before_continues_where_the_last_is_damaged(whole: Path, tmp_path: Path, damage: str) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(whole, run)
+    path = run / "training-state.pt"
+    if damage == "truncated":
+        os.truncate(path, path.stat().st_size - 1)
+    elif damage == "foreign":
+        torch.save({"format": "another program's"}, path)
+    if damage != "lost":
+        refused = CliRunner().invoke(main, ["train", "--continue", str(run), "--device", "cpu"])
+        assert refused.exit_code == 2
+        assert f"{path}: " in refused.output
+        assert f"delete it to go on from the state before it, {run / 'training-state-previous.pt'}" in refused.output
+    path.unlink()
+    train("--continue", run, "--quiet", "--device", "cpu")
+    assert_same_end(whole, run)
+
+
+def test_two_processes_give_what_one_gives(data: list[str], tmp_path: Path) -> None:
+    run = [*data, *SMALL, "--kimg", "0.08", "--tick", "0.04", "--link", "eyes=4@eyes", "--link-weight", "0"]
+    train(*run, "--run-dir", tmp_path / "one")
+    assert "wrote " in train_together(*run, "--run-dir", tmp_path / "two")
+    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+    weights = [key for key in one if key.startswith("/networks/")]
+    assert len(weights) > 60
+    for key in weights:
+        torch.testing.assert_close(two[key], one[key], rtol=1e-4, atol=2e-5, msg=lambda text, key=key: f"{key}: {text}")
+    first, second = (_statistics(tmp_path / name) for name in ("one", "two"))
+    for a, b in zip(first, second, strict=True):
+        assert a.keys() == b.keys()
+        for name in ("Loss/G/loss", "Loss/D/loss", "Loss/scores/real"):
+            assert a[name]["num"] == b[name]["num"]
+            assert a[name]["mean"] == pytest.approx(b[name]["mean"], rel=1e-4)
+
+
+def _statistics(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+
+
+def test_one_ranks_failure_ends_all_and_the_run_continues_bit_for_bit(data: list[str], tmp_path: Path) -> None:
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    train_together(*data, *RUN, *LINKED, "--run-dir", whole)
+    started = time.monotonic()
+    failed = python(*TORCHRUN, FAILING, 1, 6, "raise", *data, *RUN, *LINKED, "--run-dir", run)
+    assert failed.returncode != 0
+    assert time.monotonic() - started < 40, "of which starting takes a few"
+    assert "rank 1 of 2 failed: RuntimeError: the disk of this rank burns" in failed.stderr
+    train_together("--continue", run, "--quiet", "--device", "cpu")
+    assert_same_end(whole, run)
+    state = leaves(run)
+    phases = [path.rpartition("/")[2] for path in state if path.startswith("/ranks/0/loss/steps/")]
+    assert {"Gmain", "Greg", "Dmain", "Dreg"} == set(phases)
+    for phase in phases:
+        assert state[f"/ranks/0/loss/steps/{phase}"] == state[f"/ranks/1/loss/steps/{phase}"]
+    assert state["/ranks/0/loss/seed"] != state["/ranks/1/loss/seed"], "each rank moves other axes"
+    assert not torch.equal(state["/ranks/0/loss/base/pl_mean"], state["/ranks/1/loss/base/pl_mean"])
+
+
+def test_a_run_of_two_is_not_continued_by_one(data: list[str], tmp_path: Path) -> None:
+    options = json.loads(CliRunner().invoke(main, ["train", *data, *RUN, "--dry-run"]).output)
+    (tmp_path / "training_options.json").write_text(json.dumps({**options, "num_gpus": 2}))
+    result = CliRunner().invoke(main, ["train", "--continue", str(tmp_path), "--device", "cpu"])
+    assert result.exit_code == 2
+    assert "start with torchrun --nproc_per_node=2" in result.output
+
+
+def test_networks_that_come_apart_are_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
+    ranks = [torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)]
+    ranks[1].load_state_dict(ranks[0].state_dict())
+    gathered: list[Any] = []
+
+    def collect(own: Any, num_gpus: int) -> list[Any]:
+        gathered.append(own)
+        return gathered if len(gathered) == num_gpus else [own] * num_gpus
+
+    monkeypatch.setattr(processes, "gathered", collect)
+    maintenance.check_alike({"G": ranks[0]}, 2)
+    ranks[1].bias.data[0] += 1e-6
+    with pytest.raises(RuntimeError, match=r"ranks 0 and 1 have come apart in 1 tensors: G\.bias"):
+        maintenance.check_alike({"G": ranks[1]}, 2)
+
+
+@pytest.mark.parametrize(("device", "message"), [("cuda:0", "cannot share it"), ("cuda", "has no GPU")])
+def test_processes_get_a_device_each_or_are_told(device: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
+    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(OptionError, match=message), processes.joined(device):
+        pass
