@@ -6,8 +6,8 @@ import torch
 
 
 def load_network_pkl(f, force_fp16=False):
-    data = pickle.load(f)
-    data.setdefault("training_set_kwargs", None)
-    data.setdefault("augment_pipe", None)
-    assert all(isinstance(data[name], torch.nn.Module) for name in ("G", "D", "G_ema"))
-    return data
+    found = {"training_set_kwargs": None, "augment_pipe": None, **pickle.load(f)}
+    for name in ("G", "D", "G_ema"):
+        if not isinstance(found[name], torch.nn.Module):
+            raise TypeError(f"{name} is a {type(found[name]).__name__}, not a network")
+    return found

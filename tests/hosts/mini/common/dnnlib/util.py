@@ -1,63 +1,49 @@
-"""Attribute dictionaries, building objects by name, opening local files."""
+"""Attribute dictionaries, objects built by name, output that goes to a log as well, local files."""
 
-import importlib
+import pkgutil
 import sys
 
 
 class EasyDict(dict):
-    """A dict whose entries are attributes too."""
+    """A dict with its entries as attributes."""
 
-    def __getattr__(self, name):
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(name) from error
+    def __getattr__(self, key):
+        if key in self:
+            return self[key]
+        raise AttributeError(key)
 
-    def __setattr__(self, name, value):
-        self[name] = value
-
-    def __delattr__(self, name):
-        del self[name]
+    __setattr__ = dict.__setitem__
+    __delattr__ = dict.__delitem__
 
 
 class Logger:
-    """Sends errors where output goes, and copies both to a file where one is given."""
+    """Takes the place of stdout and stderr; what is written goes to stdout and, where one is given, to a file."""
 
-    def __init__(self, file_name=None, file_mode="w", should_flush=True):
-        self.file = None if file_name is None else open(file_name, file_mode)  # noqa: SIM115
-        self.screen = sys.stdout
+    def __init__(self, file_name=None, file_mode="a", should_flush=True):
+        self.targets = [sys.stdout]
+        if file_name:
+            self.targets.append(open(file_name, file_mode))  # noqa: SIM115
         sys.stdout = sys.stderr = self
 
     def write(self, text):
-        if self.file is not None:
-            self.file.write(text)
-        self.screen.write(text)
-        self.flush()
+        for target in self.targets:
+            target.write(text)
+            target.flush()
 
     def flush(self):
-        if self.file is not None:
-            self.file.flush()
-        self.screen.flush()
+        """Nothing is ever held back."""
 
 
 def format_time(seconds):
-    return f"{round(seconds)}s"
-
-
-def call_func_by_name(*args, func_name, **kwargs):
-    module, _, name = func_name.rpartition(".")
-    return getattr(importlib.import_module(module), name)(*args, **kwargs)
+    return f"{seconds:.0f} s"
 
 
 def construct_class_by_name(*args, class_name, **kwargs):
-    return call_func_by_name(*args, func_name=class_name, **kwargs)
-
-
-def is_url(text, allow_file_urls=False):
-    return "://" in str(text) and (allow_file_urls or not text.startswith("file://"))
+    return pkgutil.resolve_name(class_name)(*args, **kwargs)
 
 
 def open_url(url, verbose=True):
-    if is_url(url):
-        raise OSError(f"a miniature host opens local files only, not {url}")
-    return open(url.removeprefix("file://"), "rb")
+    scheme, separator, path = str(url).rpartition("://")
+    if separator and scheme != "file":
+        raise OSError(f"{url}: a miniature host opens local files only")
+    return open(path, "rb")

@@ -1,6 +1,7 @@
 """Helpers for samplers and modules."""
 
 import contextlib
+import itertools
 import re
 
 import numpy as np
@@ -8,61 +9,55 @@ import torch
 
 
 class InfiniteSampler(torch.utils.data.Sampler):
-    """Indices without end; shuffled, each rank its own share."""
+    """Indices without end in an order drawn anew each time round; each rank takes its own share."""
 
     def __init__(self, dataset, rank=0, num_replicas=1, shuffle=True, seed=0):
         super().__init__(dataset)
-        self.dataset, self.rank, self.num_replicas, self.shuffle, self.seed = dataset, rank, num_replicas, shuffle, seed
+        self.size, self.shuffle, self.seed = len(dataset), shuffle, seed
+        self.share = slice(rank, None, num_replicas)
 
     def __iter__(self):
-        random = np.random.RandomState(self.seed)
-        position = 0
-        while True:
-            order = np.arange(len(self.dataset))
-            if self.shuffle:
-                random.shuffle(order)
-            for index in order:
-                if position % self.num_replicas == self.rank:
-                    yield index
-                position += 1
-
-
-def params_and_buffers(module):
-    return [*module.parameters(), *module.buffers()]
+        random = np.random.default_rng(self.seed)
+        draw = random.permutation if self.shuffle else np.arange
+        endless = itertools.chain.from_iterable(draw(self.size) for _ in itertools.count())
+        return itertools.islice(endless, self.share.start, None, self.share.step)
 
 
 def named_params_and_buffers(module):
-    return [*module.named_parameters(), *module.named_buffers()]
+    return list(itertools.chain(module.named_parameters(), module.named_buffers()))
 
 
+def params_and_buffers(module):
+    return [tensor for _, tensor in named_params_and_buffers(module)]
+
+
+@torch.no_grad()
 def copy_params_and_buffers(src_module, dst_module, require_all=False):
-    found = dict(named_params_and_buffers(src_module))
-    for name, tensor in named_params_and_buffers(dst_module):
-        assert name in found or not require_all, name
-        if name in found:
-            tensor.copy_(found[name].detach()).requires_grad_(tensor.requires_grad)
+    source = dict(named_params_and_buffers(src_module))
+    for name, target in named_params_and_buffers(dst_module):
+        if require_all or name in source:
+            target.copy_(source[name])
 
 
-@contextlib.contextmanager
 def ddp_sync(module, sync):
-    if sync or not isinstance(module, torch.nn.parallel.DistributedDataParallel):
-        yield
-    else:
-        with module.no_sync():
-            yield
+    """Return the context of a call whose gradients are, or are not, averaged over the ranks."""
+    wrapped = isinstance(module, torch.nn.parallel.DistributedDataParallel)
+    return module.no_sync() if wrapped and not sync else contextlib.nullcontext()
 
 
 def check_ddp_consistency(module, ignore_regex=None):
-    for name, tensor in named_params_and_buffers(module):
-        full = f"{type(module).__name__}.{name}"
-        if ignore_regex is None or not re.fullmatch(ignore_regex, full):
-            mine = torch.nan_to_num(tensor.detach())
-            first = mine.clone()
-            torch.distributed.broadcast(first, src=0)
-            assert torch.equal(mine, first), full
+    ignored = re.compile(ignore_regex or "(?!)")
+    for key, tensor in named_params_and_buffers(module):
+        name = f"{type(module).__name__}.{key}"
+        if not ignored.fullmatch(name):
+            here = tensor.detach().nan_to_num()
+            there = here.clone()
+            torch.distributed.broadcast(there, 0)
+            assert (here == there).all(), name
 
 
 def print_module_summary(module, inputs):
-    outputs = module(*inputs)
-    print(f"{type(module).__name__}: {sum(p.numel() for p in module.parameters())} parameters")
-    return outputs
+    result = module(*inputs)
+    size = sum(map(torch.numel, module.parameters()))
+    print(type(module).__name__, "has", size, "parameters")
+    return result

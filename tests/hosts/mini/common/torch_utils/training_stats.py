@@ -4,54 +4,42 @@ import re
 
 import torch
 
-_rank = 0
-_sync_device = None
-_pending = {}
-_totals = {}
+_here = {"rank": 0, "device": None}
+_sums = {}  # name -> number, sum and sum of squares of what was reported
 
 
 def init_multiprocessing(rank, sync_device):
-    global _rank, _sync_device
-    _rank, _sync_device = rank, sync_device
+    _here.update(rank=rank, device=sync_device)
 
 
 def report(name, value):
-    moments = _pending.setdefault(name, torch.zeros(3, dtype=torch.float64))
-    values = torch.as_tensor(value).detach().flatten().to(torch.float64).cpu()
-    if values.numel():
-        moments += torch.stack([torch.ones_like(values).sum(), values.sum(), values.square().sum()])
+    numbers = torch.as_tensor(value).detach().double().cpu().reshape(-1, 1)
+    powers = numbers ** torch.arange(3)
+    _sums[name] = _sums.get(name, 0) + powers.sum(0)
     return value
 
 
 def report0(name, value):
-    report(name, value if _rank == 0 else [])
-    return value
+    return report(name, value if _here["rank"] == 0 else torch.zeros(0))
 
 
 class Collector:
-    """Means of the statistics reported between two updates."""
+    """Means of what was reported between two updates, of the names that match; there is one collector at a time."""
 
     def __init__(self, regex=".*"):
-        self._regex = re.compile(regex)
-        self._seen, self._moments = {}, {}
+        self.wanted, self.latest = re.compile(regex), {}
 
     def update(self):
-        names = [name for name in _pending if self._regex.fullmatch(name)]
-        if not names:
-            return
-        new = torch.stack([_pending[name] for name in names])
-        if _sync_device is not None:
-            torch.distributed.all_reduce(new)
-        for name, delta in zip(names, new, strict=True):
-            _pending[name].zero_()
-            _totals[name] = _totals.get(name, 0) + delta
-            if (difference := _totals[name] - self._seen.get(name, 0))[0] > 0:
-                self._moments[name] = difference
-            self._seen[name] = _totals[name]
+        names = list(filter(self.wanted.fullmatch, _sums))
+        sums = torch.stack([_sums.pop(name) for name in names])
+        if _here["device"] is not None:
+            torch.distributed.all_reduce(sums)
+        self.latest = dict(zip(names, sums.tolist(), strict=True))
 
     def as_dict(self):
-        result = {}
-        for name, (count, total, squares) in ((name, m.tolist()) for name, m in self._moments.items()):
-            mean = total / count
-            result[name] = {"num": int(count), "mean": mean, "std": max(squares / count - mean**2, 0) ** 0.5}
-        return result
+        return {name: _summary(*sums) for name, sums in self.latest.items() if sums[0]}
+
+
+def _summary(number, total, squares):
+    mean = total / number
+    return {"num": int(number), "mean": mean, "std": abs(squares / number - mean * mean) ** 0.5}

@@ -10,12 +10,12 @@ class AugmentPipe(torch.nn.Module):
     def __init__(self, shift=0.1):
         super().__init__()
         self.shift = shift
-        self.register_buffer("p", torch.ones([]))
+        self.register_buffer("p", torch.tensor(1.0))
 
     def forward(self, images):
-        n = len(images)
-        active = (torch.rand([n, 1], device=images.device) < self.p).float()
-        theta = torch.eye(2, 3, device=images.device).repeat(n, 1, 1)
-        theta[:, :, 2] = self.shift * active * torch.randn([n, 2], device=images.device)
-        grid = torch.nn.functional.affine_grid(theta, list(images.shape), align_corners=False)
-        return grid_sample_gradfix.grid_sample(images, grid)
+        chosen = torch.rand(len(images), 1, device=images.device) < self.p
+        offset = torch.randn(len(images), 2, device=images.device) * self.shift * chosen
+        still = torch.eye(2, device=images.device).expand(len(images), -1, -1)
+        moved = torch.cat([still, offset[:, :, None]], dim=2)
+        places = torch.nn.functional.affine_grid(moved, images.shape, align_corners=False)
+        return grid_sample_gradfix.grid_sample(images, places)

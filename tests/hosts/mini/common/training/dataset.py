@@ -1,7 +1,6 @@
 """A zip of images, with labels in its dataset.json."""
 
 import json
-import os
 import zipfile
 
 import numpy as np
@@ -11,34 +10,34 @@ import torch
 
 class ImageFolderDataset(torch.utils.data.Dataset):
     def __init__(self, path, resolution=None, max_size=None, use_labels=False, xflip=False, random_seed=0):
-        if not str(path).endswith(".zip") or not os.path.isfile(path):
-            raise OSError("Path must point to a directory or zip")
-        self.name, self._use_labels, self._xflip = os.path.splitext(os.path.basename(path))[0], use_labels, xflip
+        if not zipfile.is_zipfile(path):
+            raise OSError(f"{path} is no zip file")
         with zipfile.ZipFile(path) as archive:
-            names = sorted(name for name in archive.namelist() if name.endswith(".png"))
-            pictures = [np.array(PIL.Image.open(archive.open(name))).transpose(2, 0, 1) for name in names[:max_size]]
-            labels = None
-            if use_labels and "dataset.json" in archive.namelist():
-                table = dict(json.load(archive.open("dataset.json"))["labels"] or [])
-                labels = np.array([table[name] for name in names], dtype=np.float32) if table else None
-        self._images = np.stack(pictures)
-        self._labels = np.zeros([len(names), 0], dtype=np.float32) if labels is None else labels
-        self.image_shape = list(self._images.shape[1:])
-        self.num_channels, self.resolution = self.image_shape[:2]
-        if resolution is not None and resolution != self.resolution:
-            raise OSError("Image files do not match the specified resolution")
-        self.label_shape = list(self._labels.shape[1:])
-        self.label_dim = self.label_shape[0]
-        self.has_labels = self.label_dim != 0
+            files = set(archive.namelist())
+            names = sorted(name for name in files if name.endswith(".png"))[:max_size]
+            self.pixels = np.stack([np.moveaxis(_picture(archive, name), 2, 0) for name in names])
+            known = json.loads(archive.read("dataset.json")) if "dataset.json" in files else {}
+        table = dict(known.get("labels") or []) if use_labels else {}
+        self.labels = np.array([table.get(name, []) for name in names], dtype=np.float32)
+        _, self.num_channels, self.resolution, _ = self.pixels.shape
+        if resolution not in (None, self.resolution):
+            raise OSError(f"{path} has images of {self.resolution} pixels, not {resolution}")
+        self.label_dim = self.labels.shape[1]
+        self.has_labels = self.label_dim > 0
 
     def __len__(self):
-        return len(self._images)
+        return len(self.pixels)
 
     def __getitem__(self, index):
-        return self._images[index].copy(), self.get_label(index)
+        return self.pixels[index].copy(), self.get_label(index)
 
     def get_label(self, index):
-        return self._labels[index].copy()
+        return self.labels[index].copy()
 
     def get_label_std(self):
-        return self._labels.std(0)
+        return np.std(self.labels, axis=0)
+
+
+def _picture(archive, name):
+    with archive.open(name) as file:
+        return np.asarray(PIL.Image.open(file))

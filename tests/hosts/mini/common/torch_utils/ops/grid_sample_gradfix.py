@@ -1,14 +1,16 @@
 """Bilinear sampling through an operator of torch's internals, as hosts of 2021 call it; it has changed since."""
 
+import functools
+
 import torch
 
 enabled = False
+_sampled = functools.partial(torch.nn.functional.grid_sample, align_corners=False)
 
 
 def grid_sample(input, grid):
-    if _should_use_custom_op():
-        return _GridSample2dForward.apply(input, grid)
-    return torch.nn.functional.grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    sample = _GridSample2dForward.apply if _should_use_custom_op() else _sampled
+    return sample(input, grid)
 
 
 def _should_use_custom_op():
@@ -17,23 +19,22 @@ def _should_use_custom_op():
 
 class _GridSample2dForward(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, input, grid):
-        ctx.save_for_backward(input, grid)
-        return torch.nn.functional.grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
+    def forward(ctx, image, places):
+        ctx.save_for_backward(image, places)
+        return _sampled(image, places)
 
     @staticmethod
-    def backward(ctx, grad_output):
-        return _GridSample2dBackward.apply(grad_output, *ctx.saved_tensors)
+    def backward(ctx, slope):
+        return _Slopes.apply(slope, *ctx.saved_tensors)
 
 
-class _GridSample2dBackward(torch.autograd.Function):
+class _Slopes(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, grad_output, input, grid):
-        operator = torch._C._jit_get_operation("aten::grid_sampler_2d_backward")
-        ctx.save_for_backward(grid)
-        return operator(grad_output, input, grid, 0, 0, False)
+    def forward(ctx, slope, image, places):
+        ctx.save_for_backward(places)
+        backward = torch._C._jit_get_operation("aten::grid_sampler_2d_backward")
+        return backward(slope, image, places, 0, 0, False)
 
     @staticmethod
-    def backward(ctx, second_input, second_grid):
-        (grid,) = ctx.saved_tensors
-        return _GridSample2dForward.apply(second_input, grid), None, None
+    def backward(ctx, of_image, of_places):
+        return _GridSample2dForward.apply(of_image, *ctx.saved_tensors), None, None

@@ -1,1 +1,0 @@
-"""Volume rendering in miniature."""
