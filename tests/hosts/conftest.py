@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from .harness import Bench, Zygote, kinds, zygote
+from .harness import Bench, Zygote, zygote
+from .kinds import kinds
 
 
 @pytest.fixture(scope="session")
