@@ -72,6 +72,14 @@ Examples:
 @click.option("--tick", type=float, help="Thousand images between two lines of statistics.")
 @click.option("--snap", type=click.IntRange(1), help="Ticks between two snapshots.")
 @click.option("--fp32", is_flag=True, help="Single precision everywhere.")
+@click.option("--fp16-res", type=click.IntRange(0), help="Highest resolutions to compute in half precision.")
+@click.option(
+    "--half",
+    type=click.Choice(["float16", "bfloat16"]),
+    default="float16",
+    show_default=True,
+    help="Kind of half precision; float16 is for GPUs and stays single on a CPU.",
+)
 @click.option("--nobench", is_flag=True, help="No cuDNN benchmarking.")
 @click.option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")

@@ -33,6 +33,7 @@ class DiscriminatorBlock(nn.Module):
         resample_filter: object = (1, 3, 3, 1),
         conv_clamp: float | None = None,
         use_fp16: bool = False,
+        half: str = "float16",
         fp16_channels_last: bool = False,
         freeze_layers: int = 0,
     ) -> None:
@@ -44,6 +45,7 @@ class DiscriminatorBlock(nn.Module):
         self.first_layer_idx = first_layer_idx
         self.architecture = architecture
         self.use_fp16 = use_fp16
+        self.half_dtype = ops.half_dtype(half)
         self.channels_last = use_fp16 and fp16_channels_last
         self.taps = resample.parse_taps(resample_filter)
         self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
@@ -67,8 +69,8 @@ class DiscriminatorBlock(nn.Module):
 
     def forward(self, x: Tensor | None, img: Tensor | None, force_fp32: bool = False) -> tuple[Tensor, Tensor | None]:
         device = self.conv0.weight.device
-        half = self.use_fp16 and not force_fp32 and device.type == "cuda"
-        dtype = torch.float16 if half else self.conv0.weight.dtype
+        half = self.use_fp16 and not force_fp32 and ops.works_in_half(self.half_dtype, device)
+        dtype = self.half_dtype if half else self.conv0.weight.dtype
         memory_format = ops.memory_format(device, self.channels_last and half)
         if x is not None:
             x = x.to(dtype=dtype, memory_format=memory_format)

@@ -48,6 +48,7 @@ class SynthesisBlock(nn.Module):
         resample_filter: object = (1, 3, 3, 1),
         conv_clamp: float | None = 256,
         use_fp16: bool = False,
+        half: str = "float16",
         fp16_channels_last: bool = False,
         fused_modconv_default: bool | str = True,
         **layer_kwargs: Any,
@@ -61,6 +62,7 @@ class SynthesisBlock(nn.Module):
         self.is_last = is_last
         self.architecture = architecture
         self.use_fp16 = use_fp16
+        self.half_dtype = ops.half_dtype(half)
         self.channels_last = use_fp16 and fp16_channels_last
         self.fused_modconv_default = fused_modconv_default
         self.taps = resample.parse_taps(resample_filter)
@@ -108,8 +110,8 @@ class SynthesisBlock(nn.Module):
     ) -> tuple[Tensor, Tensor | None]:
         """x [N, in_channels, R/2, R/2], img [N, C, R/2, R/2] or None, ws [N, num_conv + num_torgb, w_dim]."""
         styles = iter(ws.unbind(dim=1))
-        half = self.use_fp16 and not force_fp32 and ws.device.type == "cuda"
-        dtype = torch.float16 if half else self.conv1.weight.dtype
+        half = self.use_fp16 and not force_fp32 and ops.works_in_half(self.half_dtype, ws.device)
+        dtype = self.half_dtype if half else self.conv1.weight.dtype
         memory_format = ops.memory_format(ws.device, self.channels_last and half)
         if x is None:
             x = self.const.to(dtype).unsqueeze(0).expand(ws.shape[0], -1, -1, -1)

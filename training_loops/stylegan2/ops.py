@@ -12,6 +12,8 @@ from torch import Tensor
 
 from training_loops.errors import OptionError
 
+HALF = {"float16": torch.float16, "bfloat16": torch.bfloat16}
+
 
 @dataclass(frozen=True)
 class Activation:
@@ -40,6 +42,18 @@ def activation(name: str) -> Activation:
     if name not in ACTIVATIONS:
         raise OptionError(f"activation {name!r}: known are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+def half_dtype(name: str) -> torch.dtype:
+    """Return the half-precision type called `name`; OptionError lists the known ones."""
+    if name not in HALF:
+        raise OptionError(f"half {name!r}: known are {', '.join(HALF)}")
+    return HALF[name]
+
+
+def works_in_half(half: torch.dtype, device: torch.device) -> bool:
+    """Whether `device` convolves in `half`: float16 is for GPUs; bfloat16, with float32's range, is on CPUs too."""
+    return device.type == "cuda" or half == torch.bfloat16
 
 
 def memory_format(device: torch.device, half_channels_last: bool) -> torch.memory_format:

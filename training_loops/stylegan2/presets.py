@@ -145,6 +145,8 @@ def build_options(
     metrics: Sequence[str] = (),
     seed: int = 0,
     fp32: bool = False,
+    fp16_res: int | None = None,
+    half: str = "float16",
     nobench: bool = False,
     threads: int | None = None,
     image_grid: Sequence[int] | None = None,
@@ -166,8 +168,9 @@ def build_options(
     if per_gpu % min(group, per_gpu):
         raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
     width = {"channel_base": chosen(cbase, base.cbase), "channel_max": chosen(cmax, base.cmax)}
-    half = 0 if fp32 else base.fp16_res
-    precision = {"num_fp16_res": half, "conv_clamp": 256 if half else None}
+    fp16_res = 0 if fp32 else chosen(fp16_res, base.fp16_res)
+    precision = {"num_fp16_res": fp16_res, "conv_clamp": 256 if fp16_res else None}
+    half_kwargs = {"half": half} if fp16_res else {}
     adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
     pl = chosen(pl_weight, base.pl_weight)
     return {
@@ -180,11 +183,12 @@ def build_options(
             "use_noise": chosen(noise, base.use_noise),
             **width,
             **precision,
+            **half_kwargs,
         },
         "D_kwargs": {
             "class_name": f"{NETWORKS}.Discriminator",
             "architecture": base.D_architecture,
-            "block_kwargs": {"freeze_layers": freezed},
+            "block_kwargs": {"freeze_layers": freezed, **half_kwargs},
             "mapping_kwargs": {},
             "epilogue_kwargs": {"mbstd_group_size": group},
             **width,
