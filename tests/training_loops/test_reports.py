@@ -12,7 +12,7 @@ import PIL.Image
 import pytest
 import torch
 
-from training_loops import grids, metrics, training_stats, util
+from training_loops import grids, metrics, processes, training_stats, util
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.stylegan2.presets import build_options, preset
 
@@ -57,6 +57,27 @@ def test_a_name_reported_without_scalars_has_no_average() -> None:
     assert collector.names() == ["Test/empty"]
     assert math.isnan(collector.mean("Test/empty"))
     assert math.isnan(collector.std("Test/empty"))
+
+
+def test_what_only_another_process_reports_is_known_to_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums are exchanged by the order of names, so names of one rank alone would mix up the statistics."""
+    sums: list[torch.Tensor] = []
+
+    def add_up(rows: torch.Tensor) -> None:
+        sums.append(rows.clone())
+        rows.mul_(2)
+
+    training_stats.report("Test/mine", [])
+    monkeypatch.setattr(training_stats, "_sync_device", torch.device("cpu"))
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    monkeypatch.setattr(processes, "gathered", lambda names, count: [["Test/theirs", "Test/first"], names])
+    monkeypatch.setattr(processes, "add_up", add_up)
+    collector = training_stats.Collector("Test/(mine|theirs|first)")
+    training_stats.report("Test/mine", [1.0, 3.0])
+    collector.update()
+    assert collector.names() == ["Test/mine", "Test/theirs", "Test/first"]
+    assert [row[0].item() for row in sums[-1]] == [0, 0, 2], "the order of names is the first rank's"
+    assert (collector.num("Test/mine"), collector["Test/mine"], collector.num("Test/theirs")) == (4, 2, 0)
 
 
 def test_metrics_get_the_hosts_options_and_write_the_hosts_lines(tmp_path: Path) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -21,6 +23,8 @@ from tests.training_loops.states import assert_same_end, leaves, tensors
 from training_loops import maintenance, processes
 from training_loops.data.face_files import write_faces
 from training_loops.errors import OptionError
+from training_loops.snapshots import load_snapshot
+from training_loops.stylegan2 import training_loop
 
 ROOT = Path(__file__).parents[2]
 FAILING = Path(__file__).with_name("failing_train.py")
@@ -120,6 +124,45 @@ def test_the_state_before_continues_where_the_last_is_damaged(whole: Path, tmp_p
     path.unlink()
     train("--continue", run, "--quiet", "--device", "cpu")
     assert_same_end(whole, run)
+
+
+def test_a_full_disk_is_told_in_one_line_and_the_run_continues(
+    data: list[str], whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, step, limit = tmp_path / "run", training_loop._step, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def step_on_a_disk_that_fills(state: Any, total_nimg: int) -> None:
+        step(state, total_nimg)
+        if state.progress.step == 7:  # the next state is due after step 9
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limit[1]))
+
+    monkeypatch.setattr(training_loop, "_step", step_on_a_disk_that_fills)
+    try:
+        result = CliRunner().invoke(main, ["train", *data, *RUN, *LINKED, "--run-dir", str(run)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+    monkeypatch.undo()
+    assert result.exit_code == 1
+    (error,) = (line for line in result.output.splitlines() if line.startswith("Error: "))
+    assert re.search(rf"File too large: '{run}/[\w.-]+'; the run's files are whole, go on with --continue", error)
+    assert not [path for path in run.iterdir() if path.name.startswith(".")]
+    assert leaves(run)["/progress/step"] == 5
+    load_snapshot(run / "network-snapshot-000000.pt")
+    train("--continue", run, "--quiet", "--device", "cpu")
+    assert_same_end(whole, run)
+
+
+def test_a_truncated_snapshot_is_refused_and_the_one_before_starts_a_run(data: list[str], tmp_path: Path) -> None:
+    run = [*data, *SMALL[:-5], "--device", "cpu", "--quiet"]
+    run[run.index("--batch") + 1] = "256"
+    train(*run, "--kimg", "1.2", "--tick", "0.6", "--snap", "1", "--run-dir", tmp_path / "run")
+    before, last = sorted((tmp_path / "run").glob("network-snapshot-*.pt"))
+    os.truncate(last, last.stat().st_size // 2)
+    start = [*run, "--kimg", "0.2", "--run-dir", tmp_path / "next", "--resume"]
+    refused = CliRunner().invoke(main, ["train", *map(str, start), str(last)])
+    assert refused.exit_code == 2
+    assert f"{last}: not a readable training_loops.snapshot file" in refused.output
+    train(*start, before)
 
 
 def test_two_processes_give_what_one_gives(data: list[str], tmp_path: Path) -> None:
