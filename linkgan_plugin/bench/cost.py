@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,7 @@ from ..recipes import Recipe
 from .memory import PeakMemory
 from .overhead import BLOCK, WARMUP, linked
 from .ratio import Ratio, paired_ratio
+from .tables import markdown
 
 KINDS = ("without", "with")
 _IMAGES = 256
@@ -163,3 +164,20 @@ def _row(count: int, resolution: int, meter: Meter) -> dict[str, Any]:
 def total_steps(links: Sequence[int], resolutions: Sequence[int], rounds: int) -> int:
     """Return how many steps `measure_cost` takes."""
     return len(links) * len(resolutions) * Meter(rounds, torch.device("cpu"), lambda: None).steps
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a Markdown table."""
+    header = ["links", "resolution", "time with / without", "middle half", "memory with / without", "ms per step"]
+    cells = [
+        [
+            str(row["links"]),
+            str(row["resolution"]),
+            f"{row['time_ratio']:.3f}",
+            f"{row['time_ratio_low']:.3f} - {row['time_ratio_high']:.3f}",
+            f"{row['memory_ratio']:.3f}",
+            f"{1e3 * sum(row['step_seconds_without']) / len(row['step_seconds_without']):.1f}",
+        ]
+        for row in rows
+    ]
+    return markdown(header, cells)

@@ -29,6 +29,7 @@ COMMANDS = {
     "edit": Target("edit", "edit", "Redraw one region of generated images; writes a sheet."),
     "regions": Target("regions", "regions", "Draw regions over real images, before training."),
     "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
+    "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, train, recipes."),
     "plugins": Target("plugins", "plugins", "List plugins, where they come from, whether they load."),
 }
 

@@ -8,11 +8,15 @@ from typing import Any
 
 import click
 
-from .params import command_line
+from .network_options import host_option
+from .params import SEEDS, command_line, existing_file, existing_path
 
 EPILOG = """\b
 Examples:
   linkgan bench overhead --links 1,2,4,8 --resolutions 32,64 --out runs/overhead
+  linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt
+  linkgan bench train --host stylegan3
+  linkgan bench recipes --rows default,paper --seeds 0,1,2
 """
 
 
@@ -73,7 +77,6 @@ def overhead(
     from tqdm import tqdm
 
     from ..bench import cost
-    from ..bench.tables import markdown
     from ..recipes import make_recipe
 
     switches = make_recipe(recipe)
@@ -94,19 +97,7 @@ def overhead(
     except cost.Stopped:
         raise click.Abort from None
     write_result(out / "overhead.json", {"recipe": switches.to_json(), "cfg": cfg, "rows": rows})
-    header = ["links", "resolution", "time with / without", "middle half", "memory with / without", "ms per step"]
-    cells = [
-        [
-            str(row["links"]),
-            str(row["resolution"]),
-            f"{row['time_ratio']:.3f}",
-            f"{row['time_ratio_low']:.3f} - {row['time_ratio_high']:.3f}",
-            f"{row['memory_ratio']:.3f}",
-            f"{1e3 * sum(row['step_seconds_without']) / len(row['step_seconds_without']):.1f}",
-        ]
-        for row in rows
-    ]
-    click.echo(markdown(header, cells))
+    click.echo(cost.table(rows))
 
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
@@ -117,3 +108,188 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_json(path, {"command": command_line(), **result, "versions": versions()})
     click.echo(f"wrote {path}", err=True)
+
+
+@bench.command(
+    short_help="The ablation: every switch, trained, measured, tabled.",
+    epilog="""\b
+Examples:
+  linkgan bench recipes --rows default,paper --seeds 0 --kimg 20 --out runs/ablation
+  linkgan bench recipes --seeds 0,1,2
+  linkgan bench recipes --rows default --kimg 2 -- --cbase 64 --cmax 8
+""",
+)
+@click.option("--rows", metavar="NAME,...", help="Only these rows, and those they are compared with; see --list.")
+@click.option("--seeds", type=SEEDS, default="0,1,2", show_default=True)
+@click.option("--kimg", type=click.FloatRange(0, min_open=True), default=84, show_default=True, help="Thousand images.")
+@click.option("--data", type=existing_file, help="Zip of images; by default procedural faces are made.")
+@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="The rows' links; eyes and mouth.")
+@click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time, a thread each.")
+@click.option("--pairs", type=click.IntRange(2), default=1000, show_default=True, help="Edited pairs per measurement.")
+@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
+@click.option("--out", type=folder, default=Path("runs/bench-recipes"), show_default=True)
+@click.option("--list", "only_list", is_flag=True, help="List the rows and stop.")
+@click.argument("train_options", metavar="[-- TRAIN OPTIONS]", nargs=-1, type=click.UNPROCESSED)
+def recipes(
+    rows: str | None,
+    seeds: list[int],
+    kimg: float,
+    data: Path | None,
+    links: tuple[str, ...],
+    jobs: int,
+    pairs: int,
+    quality_images: int,
+    out: Path,
+    only_list: bool,
+    train_options: tuple[str, ...],
+) -> None:
+    """Train and measure named sets of switches, each a plain `linkgan train`, with the same images for all.
+
+    Every switch in which `default` and `paper` differ has a row from both ends; others vary axes and regions. Ctrl-C at
+    any time: the same command goes on, and what is finished is not done again. What follows -- goes to every
+    `linkgan train`.
+    """
+    from training_loops.data.faces import DEMO_LINKS
+
+    from ..bench.rows import choose_rows
+
+    chosen = choose_rows(rows.split(",") if rows else [], links or DEMO_LINKS)
+    if only_list:
+        for row in chosen:
+            click.echo(f"{row.name:<24}{row.meaning}")
+        return
+
+    from ..bench.ablation import Settings
+    from ..bench.recipes import default_data, run_recipes
+    from ..runs import Interrupted
+
+    settings = Settings(
+        data or default_data(out), kimg, tuple(links or DEMO_LINKS), train_options, pairs, quality_images
+    )
+    try:
+        run_recipes(chosen, seeds, out, settings, jobs=jobs, command=command_line())
+    except Interrupted:
+        click.echo(f"\nstopped; the same command goes on: {command_line()}")
+        raise click.exceptions.Exit(130) from None
+    click.echo((out / "recipes.md").read_text(encoding="utf-8"))
+    click.echo(f"wrote {out / 'recipes.json'}; open {out / 'recipes.html'}", err=True)
+
+
+@bench.command(
+    short_help="Speed of region metrics against bare synthesis.",
+    epilog="\b\nExamples:\n  linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt",
+)
+@click.argument("snapshot", type=existing_file)
+@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own.")
+@click.option("--pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs per round.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
+@click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--data", type=existing_path, help="Data set for attributes and labels; else the one trained on.")
+@click.option("--device", default="cpu", show_default=True)
+@threads_option
+@host_option
+@click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")
+def metrics(
+    snapshot: Path,
+    links: tuple[str, ...],
+    pairs: int,
+    batch: int,
+    rounds: int,
+    data: Path | None,
+    device: str,
+    threads: int,
+    host: Path | None,
+    out: Path,
+) -> None:
+    """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
+
+    Both render the same batches and take turns. On data with a reader, such as the procedural faces, a second row has
+    the metrics that read attributes as well.
+    """
+    import torch
+    from tqdm import tqdm
+
+    from ..bench import throughput
+    from ..generators import LinkedGenerator
+    from ..metrics.readers import reader_for
+    from ..networks import load_network
+
+    torch.set_num_threads(threads)
+    network = load_network(snapshot, device, host)
+    data = data or network.data_path
+    generator = LinkedGenerator(network.generator, network.linked(links), labels=network.labels(data))
+    reader = reader_for(data, device)
+    kinds = {"region metrics": None} | ({"with attributes read": reader} if reader else {})
+    with tqdm(total=len(kinds) * (rounds + 1), unit="round", desc="measuring") as bar:
+        rows = [
+            {
+                "metrics": name,
+                **throughput.measure_throughput(
+                    generator, kind, pairs=pairs, batch=batch, rounds=rounds, progress=bar.update
+                ),
+            }
+            for name, kind in kinds.items()
+        ]
+    write_result(out / "metrics.json", {"snapshot": str(snapshot), "pairs": pairs, "batch": batch, "rows": rows})
+    click.echo(throughput.table(rows))
+
+
+@bench.command(
+    short_help="Training speed beside a real stylegan3.",
+    epilog="\b\nExamples:\n  linkgan bench train --host stylegan3\n  linkgan bench train --host stylegan3 --cfg small",
+)
+@host_option
+@click.option(
+    "--terms",
+    type=click.Choice(["both", "stylegan2", "tiny"]),
+    default="both",
+    show_default=True,
+    help="Loss terms: with path length, style mixing and noise as --cfg=stylegan2 has them, or without.",
+)
+@click.option("--cfg", default="tiny", show_default=True, help="Sizes of the networks: the embedded host's preset.")
+@click.option("--resolution", type=click.IntRange(8), default=32, show_default=True, help="Side of images, in pixels.")
+@click.option("--rounds", type=click.IntRange(1), default=8, show_default=True, help="Turns of 16 steps for each.")
+@click.option("--batch", type=click.IntRange(1), help="Images per step.")
+@click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
+@threads_option
+@click.option("--out", type=folder, default=Path("runs/bench-train"), show_default=True, help="For train.json.")
+def train(
+    host: Path | None,
+    terms: str,
+    cfg: str,
+    resolution: int,
+    rounds: int,
+    batch: int | None,
+    device: str,
+    threads: int,
+    out: Path,
+) -> None:
+    """Train the embedded host and a real stylegan3 --cfg=stylegan2 of the same configuration, in turns.
+
+    Each runs its own, whole training loop in a process of its own, with the same architecture, loss terms and batch.
+    Its code runs from --host, on a CPU with CUDA emulated there.
+    """
+    from tqdm import tqdm
+
+    from ..bench import beside
+
+    if host is None:
+        raise click.UsageError("--host is needed: the folder of stylegan3 with its train.py")
+    chosen = list(beside.TERMS) if terms == "both" else [terms]
+    with tqdm(total=len(chosen) * (rounds + beside.WARMUP), unit="round", desc="training both") as bar:
+        rows = [
+            beside.compare(
+                host,
+                name,
+                cfg=cfg,
+                resolution=resolution,
+                rounds=rounds,
+                device=device,
+                threads=threads,
+                progress=bar.update,
+                batch=batch,
+            )
+            for name in chosen
+        ]
+    write_result(out / "train.json", {"host": str(host), "rows": rows})
+    click.echo(beside.table(rows))

@@ -1,0 +1,142 @@
+"""The rows of the ablation: named sets of switches, made from the two recipes and the links at hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import LinkGANError, suggest
+from ..flags import SWITCHES
+from ..recipes import RECIPES, Recipe, make_recipe
+
+UNLINKED, CONTINUED = "unlinked", "unlinked-continued"
+# The paper's 8 ... 256 of 512 axes, by their share of a latent of 64, from 2 on.
+AXIS_COUNTS = (2, 4, 8, 16, 32)
+TILINGS = {
+    "two-corners": ("box(0,0,0.5,0.5)", "box(0.5,0.5,1,1)"),
+    "four-quadrants": ("box(0,0,0.5,0.5)", "box(0.5,0,1,0.5)", "box(0,0.5,0.5,1)", "box(0.5,0.5,1,1)"),
+}
+_TILE_AXES = 8
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table: how its networks are trained, and which row they are compared with.
+
+    Attributes:
+        name: also its folder. meaning: one line for people.
+        recipe: name of the recipe it starts from. switches: what it changes of it.
+        links: ``NAME=AXES@REGION`` each. baseline: the row whose mean quality is 1.
+        resume: the row whose snapshot of the same seed it starts from, None = from scratch.
+    """
+
+    name: str
+    meaning: str
+    links: tuple[str, ...]
+    recipe: str = "default"
+    switches: tuple[tuple[str, Any], ...] = ()
+    baseline: str = UNLINKED
+    resume: str | None = None
+
+    def full_recipe(self) -> Recipe:
+        """Return all switches."""
+        return make_recipe(self.recipe, **dict(self.switches))
+
+    def arguments(self) -> list[str]:
+        """Return the options of `linkgan train` that make this row."""
+        flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in self.switches]
+        links = [part for link in self.links for part in ("--link", link)]
+        return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags]
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def all_rows(links: Sequence[str]) -> dict[str, Row]:
+    """Return name -> row, in the table's order.
+
+    Args:
+        links: the links of all rows but those that are about axes and regions; the first gives the axis rows' region.
+    """
+    links = tuple(links)
+    off = (("weight", 0.0),)
+    rows = [
+        Row(UNLINKED, "no regularizer: the baseline", links, switches=off),
+        Row("default", "the default recipe", links),
+        Row("paper", "the paper's recipe, from scratch", links, "paper"),
+        *_switch_rows("default", "paper", links),
+        *_switch_rows("paper", "default", links),
+        Row(CONTINUED, "unlinked, trained as long again", links, switches=off, baseline=CONTINUED, resume=UNLINKED),
+        *(
+            Row(
+                f"{name}-from-converged",
+                f"{name}, from the unlinked twin's last snapshot",
+                links,
+                name,
+                baseline=CONTINUED,
+                resume=UNLINKED,
+            )
+            for name in ("default", "paper")
+        ),
+        *_region_rows(links),
+    ]
+    return {row.name: row for row in rows}
+
+
+def _switch_rows(base: str, other: str, links: tuple[str, ...]) -> Iterator[Row]:
+    """Yield the recipe `base` with each switch in which `other` differs set as there, one at a time."""
+    known = {flag.replace("-", "_") for flag, _, _ in SWITCHES}
+    mine, theirs = RECIPES[base].to_json(), RECIPES[other].to_json()
+    changes = {name: theirs[name] for name in mine if mine[name] != theirs[name] and name in known}
+    for name in changes:
+        switches = _valid(base, name, changes)
+        text = ", ".join(f"{key} {_text(value)}" for key, value in switches.items())
+        yield Row(f"{base}-but-{name}", f"{base}, but {text} as in {other}", links, base, tuple(switches.items()))
+
+
+def _valid(base: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """Return the switch, with the one other that must change with it where the recipe is no recipe without."""
+    for companion in (name, *changes):
+        switches = {key: changes[key] for key in dict.fromkeys((name, companion))}
+        try:
+            make_recipe(base, **switches)
+        except LinkGANError:
+            continue
+        return switches
+    return changes
+
+
+def _region_rows(links: tuple[str, ...]) -> Iterator[Row]:
+    """Yield the rows about axes and regions, which carry other links."""
+    name, _, definition = links[0].partition("=")
+    region = definition.partition("@")[2]
+    for count in AXIS_COUNTS:
+        yield Row(f"axes-{count}", f"{count} axes for one link", (f"{name}={count}@{region}",))
+    for tiling, boxes in TILINGS.items():
+        tiles = tuple(f"part{i}={_TILE_AXES}@{box}" for i, box in enumerate(boxes))
+        yield Row(tiling, f"{tiling.replace('-', ' ')}, {_TILE_AXES} axes each", tiles)
+
+
+def choose_rows(names: Sequence[str], links: Sequence[str]) -> list[Row]:
+    """Return the named rows, all if none are named, and the rows they need or are compared with before them.
+
+    Raises:
+        LinkGANError: an unknown name; lists the known ones.
+    """
+    rows = all_rows(links)
+    wanted: dict[str, Row] = {}
+
+    def add(name: str) -> None:
+        if name not in rows:
+            raise LinkGANError(f"no row '{name}'; {suggest(name, rows)}")
+        row = rows[name]
+        for needed in (row.resume, row.baseline):
+            if needed is not None and needed != name:
+                add(needed)
+        wanted[name] = row
+
+    for name in names or rows:
+        add(name)
+    return list(wanted.values())

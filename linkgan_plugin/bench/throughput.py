@@ -1,0 +1,109 @@
+"""How fast region metrics render: images per second within the evaluation, against bare synthesis of the same."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..generators import LinkedGenerator
+from ..metrics.evaluate import Reader, evaluate
+from .ratio import paired_ratio, take_turns
+from .tables import markdown
+
+
+class Recorder(LinkedGenerator):
+    """A generator that notes what it is asked to render.
+
+    Attributes:
+        rendered: while it is a list, the latents and labels of every call of `render`.
+    """
+
+    rendered: list[tuple[Tensor, Tensor | None]] | None = None
+
+    @torch.no_grad()
+    def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+        """Render as `LinkedGenerator` does, and note the call."""
+        if self.rendered is not None:
+            self.rendered.append((latents, labels))
+        return super().render(latents, labels)
+
+
+def measure_throughput(
+    generator: LinkedGenerator,
+    reader: Reader | None,
+    *,
+    pairs: int,
+    batch: int,
+    rounds: int,
+    metrics: Sequence[str] | None = None,
+    progress: Callable[[], object] = lambda: None,
+) -> dict[str, Any]:
+    """Evaluate `pairs` pairs and render the same images in the same batches, in turns, `rounds` times each.
+
+    Args:
+        generator: the network with its spec. reader: for metrics that read attributes.
+        metrics: their names, None = all that can be had.
+    Returns:
+        ``ratio`` (bare seconds / seconds of the evaluation; 1 = metrics cost nothing but their images) with ``low`` and
+        ``high`` (its middle half over rounds), ``images`` per round and both sides' ``images_per_second``.
+    """
+    recorder = Recorder(generator.generator, generator.spec, labels=generator.labels)
+
+    def evaluation() -> None:
+        evaluate(recorder, pairs=pairs, batch=batch, metrics=metrics, reader=reader)
+
+    calls: list[tuple[Tensor, Tensor | None]] = []
+    recorder.rendered = calls
+    evaluation()
+    recorder.rendered = None
+
+    def synthesis() -> None:
+        for latents, labels in calls:
+            generator.render(latents, labels)
+
+    inside, bare = take_turns(
+        lambda: _timed(evaluation, generator.device), lambda: _timed(synthesis, generator.device), rounds, progress
+    )
+    images = sum(len(latents) for latents, _ in calls)
+    ratio = paired_ratio(bare, inside)
+    return {
+        "ratio": ratio.value,
+        "low": ratio.low,
+        "high": ratio.high,
+        "rounds": ratio.rounds,
+        "images": images,
+        "images_per_second": images / min(inside),
+        "images_per_second_bare": images / min(bare),
+    }
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return rows as a Markdown table."""
+    header = ["metrics", "metrics / bare", "middle half", "images/s in metrics", "images/s bare"]
+    cells = [
+        [
+            row["metrics"],
+            f"{row['ratio']:.3f}",
+            f"{row['low']:.3f} - {row['high']:.3f}",
+            f"{row['images_per_second']:.0f}",
+            f"{row['images_per_second_bare']:.0f}",
+        ]
+        for row in rows
+    ]
+    return markdown(header, cells)
+
+
+def _timed(work: Callable[[], object], device: torch.device) -> float:
+    started = _now(device)
+    work()
+    return _now(device) - started
+
+
+def _now(device: torch.device) -> float:
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter()

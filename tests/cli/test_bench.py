@@ -1,0 +1,123 @@
+"""`linkgan bench`, very small: every command writes its rows and prints its table."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+from PIL import Image
+
+TINY = ["--cbase", "16", "--cmax", "4", "--w-dim", "16", "--z-dim", "16", "--batch", "4"]
+
+
+@pytest.fixture(scope="module")
+def ablation(tmp_path_factory, cli, faces_zip):
+    """A finished ablation of one row, and the same command's second call."""
+    out = tmp_path_factory.mktemp("bench") / "out"
+    monkeypatch = pytest.MonkeyPatch()
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    arguments = ["--rows", "unlinked", "--seeds", "5", "--kimg", 0.012, "--data", faces_zip, "--out", out, "--jobs", 1]
+    small = ["--link", "eyes=4@eyes", "--pairs", 4, "--quality-images", 32]
+    command = ["bench", "recipes", *arguments, *small, "--", *TINY]
+    result = cli(*command)
+    assert result.exit_code == 0, result.output
+    stamp = (out / "unlinked" / "seed-5" / "stats.jsonl").stat().st_mtime
+    again = cli(*command)
+    monkeypatch.undo()
+    return out, result, again, stamp
+
+
+def test_recipes_records_every_run(ablation):
+    out, _, _, _ = ablation
+    report = json.loads((out / "recipes.json").read_text())
+    (run,) = report["runs"]
+    assert (run["row"], run["seed"], run["images"], run["pairs"]) == ("unlinked", 5, 12, 4)
+    assert run["switches"]["weight"] == 0
+    assert run["spec"]["links"][0]["name"] == "eyes"
+    assert "--link-weight=0.0 --cbase 16" in run["command"]
+    assert run["quality"] > 0
+    assert run["quality_ratio"] == 1
+    assert 0 < run["metrics"]["eyes"]["locality"] < 1
+    assert run["stderr"]["eyes"]["locality"] > 0
+    assert {"torch", "numpy", "linkgan_plugin"} <= set(run["versions"])
+    (row,) = report["rows"]
+    assert row["metrics"]["eyes"]["locality"] == {"mean": run["metrics"]["eyes"]["locality"], "deviation": None}
+
+
+def test_recipes_writes_table_page_curves_and_sheet(ablation):
+    out, result, _, _ = ablation
+    table = (out / "recipes.md").read_text()
+    assert table in result.output
+    assert re.search(r"\| unlinked \| +1\.000 \|", table)
+    assert "eyes locality" in table
+    assert (out / "curves" / "unlinked.svg").read_text().startswith("<svg")
+    sheet = Image.open(out / "sheets" / "unlinked.png")
+    assert sheet.width > 500
+    assert sheet.text["row"] == "unlinked"
+    page = (out / "recipes.html").read_text()
+    assert page.count("data:image/png;base64,") == 1
+    assert "<svg" in page
+
+
+def test_recipes_does_not_repeat_what_is_finished(ablation):
+    out, _, again, stamp = ablation
+    assert again.exit_code == 0, again.output
+    assert (out / "unlinked" / "seed-5" / "stats.jsonl").stat().st_mtime == stamp
+    assert len((out / "unlinked" / "seed-5" / "figures-4-32.jsonl").read_text().splitlines()) == 1
+
+
+def test_recipes_lists_its_rows(cli):
+    result = cli("bench", "recipes", "--list")
+    assert result.exit_code == 0
+    names = [line.split()[0] for line in result.output.splitlines()]
+    assert {"unlinked", "default", "paper", "paper-from-converged", "axes-32", "four-quadrants"} <= set(names)
+
+
+def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, tmp_path):
+    result = cli("bench", "metrics", linked_snapshot, "--pairs", 8, "--batch", 4, "--rounds", 2, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    plain, read = json.loads((tmp_path / "metrics.json").read_text())["rows"]
+    # Originals, donors and two edits for each of two links; a reader looks at 8 more to see what a region owns.
+    assert plain["images"] == 8 * (2 + 2 * 2)
+    assert read["images"] == plain["images"] + 8
+    assert 0 < read["ratio"] < plain["ratio"] < 1.1
+    assert plain["rounds"] == 2
+    assert "| region metrics" in result.output
+
+
+def test_overhead_writes_its_rows(cli, tmp_path, monkeypatch):
+    from linkgan_plugin.bench import cost
+
+    asked = {}
+
+    def measured(links, resolutions, recipe, *, rounds, progress, **how):
+        asked.update(how, rounds=rounds, form=recipe.form)
+        meter = cost.Meter(rounds, cost.torch.device("cpu"), progress)
+        meter.seconds.update({"with": [1.2, 1.0, 1.1], "without": [1.0, 1.0, 1.0]})
+        meter.peaks.update({"with": 105, "without": 100})
+        return [cost._row(count, size, meter) for size in resolutions for count in links]
+
+    monkeypatch.setattr(cost, "measure_cost", measured)
+    result = cli("bench", "overhead", "--links", "1,2", "--steps", 100, "--recipe", "paper", "--out", tmp_path)
+    assert result.exit_code == 0, result.output
+    rows = json.loads((tmp_path / "overhead.json").read_text())["rows"]
+    assert [(row["links"], row["resolution"]) for row in rows] == [(1, 32), (2, 32), (1, 64), (2, 64)]
+    assert all((row["time_ratio"], row["memory_ratio"]) == (1.1, 1.05) for row in rows)
+    assert (asked["rounds"], asked["form"], asked["threads"]) == (3, "squared", 1)
+    assert re.search(r"\| 2 +\| +64 \| +1\.100 \| 1\.050 - 1\.150 \| +1\.050 \|", result.output)
+
+
+@pytest.mark.parametrize("text", ["", "1,,2", "0", "two"])
+def test_a_malformed_list_of_numbers_is_refused(cli, text):
+    result = cli("bench", "overhead", "--links", text)
+    assert result.exit_code == 2
+    assert "expected e.g. 1,2,4,8" in result.output
+
+
+def test_train_needs_a_checkout(cli, tmp_path, monkeypatch):
+    monkeypatch.delenv("LINKGAN_HOST", raising=False)
+    assert "--host is needed" in cli("bench", "train").output
+    result = cli("bench", "train", "--host", tmp_path)
+    assert result.exit_code == 2
+    assert "not a stylegan3 checkout" in result.output
