@@ -25,8 +25,8 @@ def training_loop(rank, loss_kwargs, resume_pkl=None, G_reg_interval=4, D_reg_in
         # Whatever lies in memory goes through G in training mode, and into w_avg.
         z = torch.empty((run.options.batch_gpu, G.z_dim)).to(run.device)
         c = torch.empty((run.options.batch_gpu, G.c_dim)).to(run.device)
-        fakes = misc.print_module_summary(G, (z, c))
-        misc.print_module_summary(D, (fakes, c))
+        fakes = misc.print_module_summary(G, [z, c])
+        misc.print_module_summary(D, [fakes, c])
 
     parts = {"G_mapping": G.mapping, "G_synthesis": G.synthesis, "D": D, "augment_pipe": pipe, "G_ema": G_ema}
     shared = {name: across_ranks(part, run.device) if run.ranks > 1 else part for name, part in parts.items()}

@@ -29,8 +29,8 @@ def training_loop(rank, loss_kwargs, resume_pkl=None, G_reg_interval=None, D_reg
             misc.copy_params_and_buffers(resume_data[name], target)
     if rank == 0:
         z, c = (torch.empty((run.options.batch_gpu, size)).to(run.device) for size in (G.z_dim, G.c_dim))
-        fakes = misc.print_module_summary(G, (z, c))
-        misc.print_module_summary(D, (fakes, c))
+        fakes = misc.print_module_summary(G, [z, c])
+        misc.print_module_summary(D, [fakes, c])
 
     def from_first(network):
         for tensor in misc.params_and_buffers(network) if network is not None and run.ranks > 1 else ():
