@@ -16,7 +16,7 @@ from typing import IO, Any
 
 _MARK = ".atomic-tmp"
 _STALE = 3600.0  # seconds that no living writer leaves its file untouched
-_DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextlib.contextmanager
@@ -104,7 +104,7 @@ def disk_errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
         yield
     except Exception as error:
         cause: BaseException | None = error
-        while cause is not None and not (isinstance(cause, OSError) and cause.errno in _DISK_ERRORS):
+        while cause is not None and not (isinstance(cause, OSError) and cause.errno in DISK_ERRORS):
             cause = cause.__context__
         if cause is None:
             raise

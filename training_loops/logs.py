@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from training_loops.state import Progress
 class RunLog:
     """The log files of one process; only rank 0 writes, the others collect statistics with it.
 
-    With `continued`, lines of stats.jsonl later than `cur_nimg` (from steps that will be done again) are dropped.
+    With `continued`, what is logged of images later than `cur_nimg` (steps that will be done again) is dropped.
     """
 
     def __init__(
@@ -35,19 +37,21 @@ class RunLog:
         if rank != 0:
             return
         stats = run_dir / "stats.jsonl"
-        write_bytes(stats, _lines_until(stats, cur_nimg) if continued else b"")
+        write_bytes(stats, _lines_until(stats, cur_nimg, _images_of_statistics) if continued else b"")
+        for path in run_dir.glob("metric-*.jsonl") if continued else ():
+            write_bytes(path, _lines_until(path, cur_nimg, _images_of_metric))
         if not continued:
             (run_dir / "log.txt").unlink(missing_ok=True)
         if tensorboard:
-            self.events = self._open_events()
+            self.events = self._open_events(purge_step=cur_nimg // 1000 + 1 if continued else None)
 
-    def _open_events(self) -> Any:
+    def _open_events(self, purge_step: int | None) -> Any:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
             self.say(f"No TensorBoard events: {error}")
             return None
-        return SummaryWriter(str(self.run_dir))
+        return SummaryWriter(str(self.run_dir), purge_step=purge_step)
 
     def say(self, text: str) -> None:
         """Print a line and append it to log.txt."""
@@ -138,14 +142,24 @@ def _tick_line(progress: Progress, seconds: float, images: int, maintenance: flo
     return " ".join(fields).rstrip()
 
 
-def _lines_until(path: Path, cur_nimg: int) -> bytes:
-    """The complete lines of a stats file up to `cur_nimg` images."""
+def _lines_until(path: Path, cur_nimg: int, images_of: Callable[[dict[str, Any]], float]) -> bytes:
+    """The complete lines of a log about no more than `cur_nimg` images."""
     kept = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
-            kimg = json.loads(line)["Progress/kimg"]["mean"]
+            images = images_of(json.loads(line))
         except (ValueError, KeyError, TypeError):
             continue
-        if math.isfinite(kimg) and kimg * 1e3 <= cur_nimg + 0.5:
+        if math.isfinite(images) and images <= cur_nimg + 0.5:
             kept.append(line + b"\n")
     return b"".join(kept)
+
+
+def _images_of_statistics(line: dict[str, Any]) -> float:
+    return line["Progress/kimg"]["mean"] * 1e3
+
+
+def _images_of_metric(line: dict[str, Any]) -> float:
+    """By the name of the snapshot, in whole kimg; a metric of anything else is kept."""
+    kimg = re.fullmatch(r"network-snapshot-(\d+)\.pt", line["snapshot_pkl"] or "")
+    return float(kimg[1]) * 1e3 if kimg else 0.0

@@ -126,7 +126,8 @@ def train_at(place: Place, values: dict[str, Any]) -> None:
 
 @contextmanager
 def failures_named(place: Place) -> Iterator[None]:
-    """Tell a full disk in one line, and of several processes which one failed, and which only lost another."""
+    """Tell of files that cannot be written in one line, and of processes which failed and which only lost another."""
+    from training_loops.atomic import DISK_ERRORS
     from training_loops.processes import PeerError
 
     try:
@@ -134,7 +135,10 @@ def failures_named(place: Place) -> Iterator[None]:
     except PeerError as error:
         raise click.ClickException(f"rank {place.rank}: {error}") from error
     except OSError as error:
-        raise click.ClickException(f"{error}; the run's files are whole, go on with --continue") from error
+        if error.filename is None:
+            raise
+        advice = "; the run's files are whole, go on with --continue" if error.errno in DISK_ERRORS else ""
+        raise click.ClickException(f"{error}{advice}") from error
     except Exception as error:
         if place.count > 1 and not isinstance(error, (click.exceptions.Exit, click.ClickException)):
             click.echo(f"rank {place.rank} of {place.count} failed: {type(error).__name__}: {error}", err=True)

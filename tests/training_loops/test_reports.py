@@ -14,6 +14,7 @@ import torch
 
 from training_loops import grids, metrics, processes, training_stats, util
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.logs import RunLog
 from training_loops.stylegan2.presets import build_options, preset
 
 
@@ -111,6 +112,17 @@ def test_metrics_get_the_hosts_options_and_write_the_hosts_lines(tmp_path: Path)
     assert json.loads(line)["snapshot_pkl"] == "net.pt"
     with pytest.raises(metrics.UnknownMetricError, match=r"metric 'fid' is not known; known: .*metric_of_a_test"):
         metrics.calc_metric("fid")
+
+
+def test_a_continued_log_forgets_what_will_be_done_again(tmp_path: Path) -> None:
+    stats, metric = tmp_path / "stats.jsonl", tmp_path / "metric-link2k.jsonl"
+    stats.write_text("".join(f'{{"Progress/kimg": {{"mean": {kimg}}}}}\n' for kimg in (1.0, 2.0, 3.0)) + '{"Progr')
+    names = ["network-snapshot-000001.pt", "network-snapshot-000003.pt", None, "other.pt"]
+    metric.write_text("".join(json.dumps({"snapshot_pkl": name}) + "\n" for name in names))
+    RunLog(tmp_path, rank=0, verbose=False, tensorboard=False, continued=True, cur_nimg=2000)
+    assert [json.loads(line)["Progress/kimg"]["mean"] for line in stats.read_text().splitlines()] == [1, 2]
+    left = [json.loads(line)["snapshot_pkl"] for line in metric.read_text().splitlines()]
+    assert left == ["network-snapshot-000001.pt", None, "other.pt"]
 
 
 def test_a_grid_shows_images_row_by_row(tmp_path: Path) -> None:

@@ -237,3 +237,15 @@ def test_processes_get_a_device_each_or_are_told(device: str, message: str, monk
         monkeypatch.setenv(name, value)
     with pytest.raises(OptionError, match=message), processes.joined(device):
         pass
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [
+        ("gpu", "device='gpu': expected cpu, cuda"),
+        ("cuda:99", r"device='cuda:99': \d+ GPU\(s\) here; try --device cpu"),
+    ],
+)
+def test_a_device_that_is_not_there_is_named(device: str, message: str) -> None:
+    with pytest.raises(OptionError, match=message), processes.joined(device):
+        pass
