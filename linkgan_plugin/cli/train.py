@@ -223,8 +223,8 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def abort_with_parent() -> Callable[[], bool] | None:
-    """Return a test for "the demo that started this run is gone", so that no orphan goes on writing to its folder."""
-    if "LINKGAN_STOP_WITH_PARENT" not in os.environ:
+    """Return a test for "the demo or torchrun that started this is gone": no orphan goes on writing to its folder."""
+    if not {"LINKGAN_STOP_WITH_PARENT", "TORCHELASTIC_RUN_ID"} & os.environ.keys():
         return None
     parent = os.getppid()
     return lambda: os.getppid() != parent
