@@ -224,7 +224,8 @@ class _Child:
 
     def turn(self) -> float:
         """Let it train for a turn; returns its seconds."""
-        self._pipe.send(True)
+        with contextlib.suppress(OSError):  # it has ended; the next line says of what
+            self._pipe.send(True)
         return float(self.receive())
 
     def receive(self) -> Any:
