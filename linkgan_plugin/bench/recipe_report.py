@@ -90,7 +90,8 @@ def write_pictures(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
     (out / "sheets").mkdir(exist_ok=True)
     for row in tqdm(rows, desc="drawing", unit="row"):
         mine = [job for job in jobs if job.row.name == row.name]
-        blocks = [match[1] for name in read_stats(mine[0].run_dir)[-1] if (match := _SHARE.fullmatch(name))]
+        names = dict.fromkeys(name for record in read_stats(mine[0].run_dir) for name in record)
+        blocks = [match[1] for name in names if (match := _SHARE.fullmatch(name))]
         curves = training_curves({f"seed {job.seed}": job.run_dir for job in mine}, blocks)
         write_bytes(out / "curves" / f"{row.name}.svg", curves.encode())
         sheets = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -119,13 +120,53 @@ def _region_rows(links: tuple[str, ...]) -> Iterator[Row]:
         yield Row(tiling, f"{tiling.replace('-', ' ')}, {_TILE_AXES} axes each", tiles)
 
 
-def choose_rows(names: Sequence[str], links: Sequence[str]) -> list[Row]:
-    """Return the named rows, all if none are named, and the rows they need or are compared with before them.
+def parse_row(text: str, links: Sequence[str]) -> Row:
+    """Return a row of one's own from ``NAME=RECIPE[,SWITCH=VALUE]...``.
 
     Raises:
-        LinkGANError: an unknown name; lists the known ones.
+        LinkGANError: malformed, or an unknown recipe, switch or value.
+    """
+    name, _, definition = text.partition("=")
+    recipe, *changes = definition.split(",")
+    if not re.fullmatch(r"\w[\w.-]*", name) or not recipe:
+        raise LinkGANError(
+            f"row {text!r} is malformed; expected NAME=RECIPE,SWITCH=VALUE such as soft=default,weight=1"
+        )
+    switches = []
+    for change in changes:
+        switch, _, value = change.strip().partition("=")
+        switch = switch.replace("-", "_")
+        switches.append((switch, _typed(switch, value)))
+    row = Row(name, f"{recipe}, but {', '.join(changes)}" if changes else recipe, tuple(links), recipe, tuple(switches))
+    row.full_recipe()
+    return row
+
+
+def _typed(switch: str, text: str) -> Any:
+    """Return a switch's value, of the type that it has in the default recipe."""
+    known = Recipe().to_json()
+    kind = type(known.get(switch, text))
+    try:
+        return {"true": True, "false": False}[text] if kind is bool else kind(text)
+    except (KeyError, ValueError) as error:
+        raise LinkGANError(f"link {switch} is {text!r}; expected a value like {_text(known[switch])}") from error
+
+
+def choose_rows(names: Sequence[str], links: Sequence[str], own: Sequence[str] = ()) -> list[Row]:
+    """Return the named rows, and the rows they need or are compared with before them.
+
+    Args:
+        names: rows of the table; all if there are none and no `own` either. links: as `all_rows` takes them.
+        own: further rows, as `parse_row` reads them.
+    Raises:
+        LinkGANError: an unknown name (lists the known ones), or a malformed row.
     """
     rows = all_rows(links)
+    parsed = [parse_row(text, links) for text in own]
+    for row in parsed:
+        if row.name in rows:
+            raise LinkGANError(f"there is a row '{row.name}' already; choose another name")
+        rows[row.name] = row
     wanted: dict[str, Row] = {}
 
     def add(name: str) -> None:
@@ -137,6 +178,6 @@ def choose_rows(names: Sequence[str], links: Sequence[str]) -> list[Row]:
                 add(needed)
         wanted[name] = row
 
-    for name in names or rows:
+    for name in [*names, *(row.name for row in parsed)] or rows:
         add(name)
     return list(wanted.values())

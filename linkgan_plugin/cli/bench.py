@@ -116,14 +116,16 @@ def write_result(path: Path, result: dict[str, Any]) -> None:
 Examples:
   linkgan bench recipes --rows default,paper --seeds 0 --kimg 20 --out runs/ablation
   linkgan bench recipes --seeds 0,1,2
+  linkgan bench recipes --rows default --row floored=default,rest_floor=0.15 --seeds 0
   linkgan bench recipes --rows default --kimg 2 -- --cbase 64 --cmax 8
 """,
 )
 @click.option("--rows", metavar="NAME,...", help="Only these rows, and those they are compared with; see --list.")
+@click.option("--row", "own", multiple=True, metavar="NAME=RECIPE,SWITCH=VALUE,...", help="A row of your own.")
 @click.option("--seeds", type=SEEDS, default="0,1,2", show_default=True)
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), default=84, show_default=True, help="Thousand images.")
 @click.option("--data", type=existing_file, help="Zip of images; by default procedural faces are made.")
-@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="The rows' links; eyes and mouth.")
+@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links of the rows; eyes and mouth.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time, a thread each.")
 @click.option("--pairs", type=click.IntRange(2), default=1000, show_default=True, help="Edited pairs per measurement.")
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
@@ -132,6 +134,7 @@ Examples:
 @click.argument("train_options", metavar="[-- TRAIN OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 def recipes(
     rows: str | None,
+    own: tuple[str, ...],
     seeds: list[int],
     kimg: float,
     data: Path | None,
@@ -153,7 +156,7 @@ def recipes(
 
     from ..bench.rows import choose_rows
 
-    chosen = choose_rows(rows.split(",") if rows else [], links or DEMO_LINKS)
+    chosen = choose_rows(rows.split(",") if rows else [], links or DEMO_LINKS, own)
     if only_list:
         for row in chosen:
             click.echo(f"{row.name:<24}{row.meaning}")

@@ -114,14 +114,24 @@ def test_another_ablation_and_other_files_are_refused(tmp_path):
 
 
 def test_a_run_of_other_switches_is_refused_and_one_without_a_state_begun_anew(jobs):
-    job = jobs[0]
+    job = jobs[-1]
     job.run_dir.mkdir(parents=True)
     recipe = job.row.full_recipe().to_json()
     options = {"loss_kwargs": {"recipe": {**recipe, "interval": 99}}}
     (job.run_dir / "training_options.json").write_text(json.dumps(options))
     (job.run_dir / "training-state.pt").touch()
-    with pytest.raises(LinkGANError, match="trained with another interval than row unlinked"):
+    with pytest.raises(LinkGANError, match="trained with another interval than row default"):
         job.prepare()
     (job.run_dir / "training-state.pt").unlink()
     job.prepare()
     assert not job.run_dir.exists()
+
+
+def test_an_unlinked_run_stays_good_when_recipes_change(jobs):
+    job = jobs[0]
+    job.run_dir.mkdir(parents=True)
+    recipe = {**job.row.full_recipe().to_json(), "interval": 99}
+    (job.run_dir / "training_options.json").write_text(json.dumps({"loss_kwargs": {"recipe": recipe}}))
+    (job.run_dir / "training-state.pt").touch()
+    job.prepare()
+    assert job.run_dir.exists()

@@ -56,3 +56,27 @@ def test_rows_come_after_those_they_need():
     assert choose_rows(["axes-4"], LINKS)[-1].links == ("eyes=4@eyes",)
     with pytest.raises(LinkGANError, match=r"no row 'papr'.*did you mean 'paper'"):
         choose_rows(["papr"], LINKS)
+
+
+def test_a_row_of_ones_own():
+    *_, row = choose_rows([], LINKS, ["soft=default,weight=0.5,lazy-gain=false,interval=2"])
+    assert row.full_recipe() == make_recipe("default", weight=0.5, lazy_gain=False, interval=2)
+    assert row.baseline == UNLINKED
+    assert row.arguments()[-3:] == ["--link-weight=0.5", "--link-lazy-gain=false", "--link-interval=2"]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("soft", "row 'soft' is malformed"),
+        ("../x=default", "malformed"),
+        ("soft=defualt", "did you mean 'default'"),
+        ("soft=default,wieght=1", "did you mean 'weight'"),
+        ("soft=default,weight=heavy", "link weight is 'heavy'; expected a value like"),
+        ("soft=default,lazy_gain=1", "expected a value like true"),
+        ("paper=default", "there is a row 'paper' already"),
+    ],
+)
+def test_a_malformed_row_is_refused(text, message):
+    with pytest.raises(LinkGANError, match=message):
+        choose_rows([], LINKS, [text])
