@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from training_loops.stylegan2.training_loop import STATE_FILE
+from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
 
 from .errors import LinkGANError
 from .report.curves import read_stats
@@ -23,9 +23,12 @@ class Interrupted(Exception):
 
 
 def train_command(run_dir: Path, arguments: Sequence[str]) -> list[str]:
-    """Return the command that trains `run_dir` with `arguments`, or goes on with it where it was stopped."""
+    """Return the command that trains `run_dir` with `arguments`, or goes on with it where it was stopped.
+
+    A run that was stopped while it was being set up has only one of the two files that it takes to go on.
+    """
     base = [*LINKGAN, "train", "--quiet"]
-    if (run_dir / STATE_FILE).exists():
+    if all((run_dir / name).exists() for name in (STATE_FILE, OPTIONS_FILE)):
         return [*base, "--continue", str(run_dir)]
     return [*base, "--run-dir", str(run_dir), *arguments]
 
