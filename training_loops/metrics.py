@@ -103,9 +103,9 @@ def report_metric(
 
     `snapshot_pkl`, the file measured, is written relative to the run; `extra` fields (a link spec) follow.
     """
-    if run_dir is not None and snapshot_pkl is not None:
-        snapshot_pkl = os.path.relpath(snapshot_pkl, run_dir)
     snapshot = None if snapshot_pkl is None else os.fspath(snapshot_pkl)
+    if snapshot and run_dir is not None:
+        snapshot = os.path.relpath(snapshot, run_dir)
     line = json.dumps(dict(result, snapshot_pkl=snapshot, timestamp=time.time(), **(extra or {})))
     if run_dir is not None and Path(run_dir).is_dir():
         append_line(Path(run_dir) / f"metric-{result['metric']}.jsonl", line)

@@ -48,7 +48,8 @@ def report(name: str, value: Any) -> Any:
 
 def report0(name: str, value: Any) -> Any:
     """Report from rank 0 alone; the other ranks' scalars are ignored. Returns `value`."""
-    report(name, value if _rank == 0 else [])
+    mine = value if _rank == 0 else []
+    report(name, mine)
     return value
 
 
@@ -60,8 +61,8 @@ class Collector:
     """
 
     def __init__(self, regex: str = ".*", keep_previous: bool = True) -> None:
-        self._regex = re.compile(regex)
-        self._keep_previous = keep_previous
+        self._pattern = re.compile(regex)
+        self._keeps = keep_previous
         self._seen: dict[str, torch.Tensor] = {}
         self._moments: dict[str, torch.Tensor] = {}
         self.update()
@@ -69,11 +70,11 @@ class Collector:
 
     def names(self) -> list[str]:
         """Names reported so far that match, in the order of their first report."""
-        return [name for name in _counters if self._regex.fullmatch(name)]
+        return [*filter(self._pattern.fullmatch, _counters)]
 
     def update(self) -> None:
         """Take up everything reported since the last call, in all processes."""
-        if not self._keep_previous:
+        if not self._keeps:
             self._moments.clear()
         for name, total in _sync(self.names()).items():
             delta = total - self._seen.get(name, 0.0)

@@ -86,9 +86,8 @@ class Conv2dLayer(nn.Module):
         self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
         self._act = ops.activation(activation)
-        memory_format = torch.channels_last if channels_last else torch.contiguous_format
         weight = torch.randn([out_channels, in_channels, kernel_size, kernel_size])
-        self._add("weight", weight.to(memory_format=memory_format), trainable)
+        self._add("weight", weight.to(memory_format=ops.layout(channels_last)), trainable)
         self._add("bias", torch.zeros([out_channels]) if bias else None, trainable)
 
     def _add(self, name: str, value: Tensor | None, trainable: bool) -> None:
@@ -158,7 +157,9 @@ class MappingNetwork(nn.Module):
                 features[i], features[i + 1], activation=activation, lr_multiplier=lr_multiplier
             )
             setattr(self, f"fc{i}", layer)
-        if num_ws is not None and w_avg_beta is not None:
+        # Without copies for a synthesis network there is nothing to truncate, and so no average to keep.
+        self._beta = w_avg_beta if num_ws is not None else None
+        if self._beta is not None:
             self.register_buffer("w_avg", torch.zeros([w_dim]))
 
     def forward(
@@ -179,13 +180,13 @@ class MappingNetwork(nn.Module):
         x = torch.cat(inputs, dim=1) if len(inputs) > 1 else inputs[0]
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
-        if update_emas and self.num_ws is not None and self.w_avg_beta is not None:
-            self.w_avg.copy_(x.detach().mean(dim=0).lerp(self.w_avg, self.w_avg_beta))
+        if update_emas and self._beta is not None:
+            self.w_avg.copy_(torch.lerp(x.detach().mean(dim=0), self.w_avg, self._beta))
         if self.num_ws is not None:
-            x = x.unsqueeze(1).repeat([1, self.num_ws, 1])
+            x = x[:, None].repeat(1, self.num_ws, 1)
         if truncation_psi == 1:
             return x
-        if self.num_ws is None or self.w_avg_beta is None:
+        if self._beta is None:
             raise ValueError(f"truncation_psi={truncation_psi}: this mapping network tracks no average w")
         if truncation_cutoff is None:
             return self.w_avg.lerp(x, truncation_psi)

@@ -56,6 +56,11 @@ def works_in_half(half: torch.dtype, device: torch.device) -> bool:
     return device.type == "cuda" or half == torch.bfloat16
 
 
+def layout(channels_last: bool) -> torch.memory_format:
+    """Return how pixels lie in memory: the channels of each together, or one plane for each channel."""
+    return torch.channels_last if channels_last else torch.contiguous_format
+
+
 def memory_format(device: torch.device, half_channels_last: bool) -> torch.memory_format:
     """The layout for feature maps: channels_last on the CPU (fastest there), elsewhere as the option says."""
     return torch.channels_last if device.type == "cpu" or half_channels_last else torch.contiguous_format

@@ -55,9 +55,8 @@ class SynthesisLayer(nn.Module):
         self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
         self._act = ops.activation(activation)
         self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
-        memory_format = torch.channels_last if channels_last else torch.contiguous_format
         weight = torch.randn([out_channels, in_channels, kernel_size, kernel_size])
-        self.weight = nn.Parameter(weight.to(memory_format=memory_format))
+        self.weight = nn.Parameter(weight.to(memory_format=ops.layout(channels_last)))
         if use_noise:
             self.register_buffer("noise_const", torch.randn([resolution, resolution]))
             self.noise_strength = nn.Parameter(torch.zeros([]))
@@ -135,14 +134,13 @@ class ToRGBLayer(nn.Module):
         super().__init__()
         self.conv_clamp = conv_clamp
         self.affine = FullyConnectedLayer(w_dim, in_channels, bias_init=1)
-        memory_format = torch.channels_last if channels_last else torch.contiguous_format
         weight = torch.randn([out_channels, in_channels, kernel_size, kernel_size])
-        self.weight = nn.Parameter(weight.to(memory_format=memory_format))
+        self.weight = nn.Parameter(weight.to(memory_format=ops.layout(channels_last)))
         self.bias = nn.Parameter(torch.zeros([out_channels]))
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
 
     def forward(self, x: Tensor, w: Tensor, fused_modconv: bool = True) -> Tensor:
-        styles = self.affine(w) * self.weight_gain
-        x = x * styles.to(x.dtype)[:, :, None, None]
+        scale = self.affine(w) * self.weight_gain
+        x = x * scale.to(x.dtype)[:, :, None, None]
         y = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] // 2)
         return y if self.conv_clamp is None else y.clamp(-self.conv_clamp, self.conv_clamp)
