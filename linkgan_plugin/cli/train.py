@@ -168,23 +168,13 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     """
     from training_loops.stylegan2.presets import build_options
 
-    from ..hosts.options import turn_on
-    from ..recipes import make_recipe
+    from ..hosts.options import follow_flags
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
     values["metrics"] = [name for name in values["metrics"].split(",") if name]
     options = build_options(**values)
-    if links["loss"] is None:
-        return options
-    turn_on(
-        options,
-        loss=links["loss"],
-        links=links["links"],
-        recipe=make_recipe(links["recipe_name"], **links["switches"]),
-        space=links["space"],
-        allow_overlap=links["allow_overlap"],
-    )
+    follow_flags(options, links)
     return options
 
 

@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import LinkGANError
 from ..flags import link_options, spec_options, take_link_options, take_spec_options
 from . import compat, resume, session, sidecar, smoke
-from .options import is_linked, turn_on
+from .options import follow_flags, is_linked
 from .overrides import override
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,24 +68,11 @@ def apply(options: MutableMapping[str, Any]) -> None:
             override(options, run.overrides)
             if run.smoke:
                 smoke.limit(options)
-        if flags is not None and flags["loss"] is not None:
-            _link(options, flags)
+        if flags is not None:
+            follow_flags(options, flags)
         sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options))
     except LinkGANError as error:
         raise _user_error(error) from error
-
-
-def _link(options: MutableMapping[str, Any], flags: Mapping[str, Any]) -> None:
-    from ..recipes import make_recipe
-
-    turn_on(
-        options,
-        loss=flags["loss"],
-        links=flags["links"],
-        recipe=make_recipe(flags["recipe_name"], **flags["switches"]),
-        space=flags["space"],
-        allow_overlap=flags["allow_overlap"],
-    )
 
 
 def give_links(network: nn.Module, metrics: Sequence[str]) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from .. import registry
 from ..errors import LinkGANError
 from ..links import LinkSpec
-from ..recipes import Recipe
+from ..recipes import Recipe, make_recipe
 
 GENERATOR = "linkgan_plugin.generators.build_linked"
 
@@ -66,3 +66,22 @@ def turn_on(
         }
     )
     return spec
+
+
+def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) -> None:
+    """Turn links on as the flags of a training command say; where they name no loss, nothing changes.
+
+    Args:
+        flags: as `flags.take_link_options` returns them.
+    Raises:
+        LinkGANError: as `turn_on` and `make_recipe`.
+    """
+    if flags["loss"] is not None:
+        turn_on(
+            options,
+            loss=flags["loss"],
+            links=flags["links"],
+            recipe=make_recipe(flags["recipe_name"], **flags["switches"]),
+            space=flags["space"],
+            allow_overlap=flags["allow_overlap"],
+        )
