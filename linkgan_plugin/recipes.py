@@ -35,7 +35,8 @@ class Recipe:
         lazy_gain: multiply the term by `interval`, so that `weight` does not depend on it.
         phase: `main` adds to the generator's main step; `reg` to its own regularization step, where a host has one.
         reference: `detached` sends no gradient through the unperturbed image.
-        batch: share of the (micro)batch that the term is computed on, in (0, 1].
+        batch: share of the (micro)batch that the term is computed on, in (0, 1]. It bounds the cost: a pair takes two
+            renders with gradients, and where G costs most of a step (stylegan3, eg3d) a whole batch adds 40 %.
         mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
         rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
     """
@@ -52,7 +53,7 @@ class Recipe:
     lazy_gain: bool = True
     phase: str = "main"
     reference: str = "attached"
-    batch: float = 1.0
+    batch: float = 0.25
     mixing: float = 0.0
     rest_floor: float = 0.0
 
@@ -96,6 +97,7 @@ RECIPES: dict[str, Recipe] = {
         weight=20.0,
         lambda_in=1.0,
         interval=8,
+        batch=1.0,
         mixing=0.5,
     ),
 }

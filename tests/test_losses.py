@@ -248,7 +248,7 @@ def test_the_default_renders_as_many_images_for_any_number_of_links(choice, expe
         edges = [k / links for k in range(links + 1)]
         boxes = [f"l{k}=1@box({edges[k]:.3f},0,{edges[k + 1]:.3f},0.9)" for k in range(links)]
         generator = toy()
-        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), choice=choice)
+        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), choice=choice, batch=1.0)
         loss.base.accumulate_gradients = lambda **_: None
         count = []
         generator.synthesis.register_forward_hook(lambda _, args, out, count=count: count.append(len(out)))
