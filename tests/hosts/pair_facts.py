@@ -29,7 +29,7 @@ def build(snapshot: dict[str, Any], options: dict[str, Any]) -> tuple[LinkGANLos
         if name.endswith("noise_strength"):
             parameter.data.fill_(0.3)
     kwargs = {key: value for key, value in options["loss_kwargs"].items() if key != "class_name"}
-    kwargs["recipe"] = {**kwargs["recipe"], "weight": 1, "interval": 1}
+    kwargs["recipe"] = {**kwargs["recipe"], "weight": 1, "interval": 1, "batch": 1}
     halves = {"G_mapping": G.mapping, "G_synthesis": G.synthesis} if in_halves(options) else {"G": G}
     loss = LinkGANLoss("cpu", D=D, augment_pipe=None, **halves, **kwargs)
     return loss, G.requires_grad_(True)

@@ -64,7 +64,7 @@ def posed_loss(generator, **switches):
     return LinkGANLoss(
         "cpu",
         link_spec=SPEC.to_json(),
-        recipe=make_recipe("default", interval=1, **switches).to_json(),
+        recipe=make_recipe("default", interval=1, batch=1.0, **switches).to_json(),
         base_class_name=f"{__name__}.PosedLoss",
         G=generator,
     )
@@ -165,7 +165,7 @@ def z_loss(space, **switches):
     return LinkGANLoss(
         "cpu",
         link_spec=spec.to_json(),
-        recipe=make_recipe("default", interval=1, **switches).to_json(),
+        recipe=make_recipe("default", interval=1, batch=1.0, **switches).to_json(),
         base_class_name=f"{__name__}.OnlyZLoss",
         G=OnlyZ(),
     )
