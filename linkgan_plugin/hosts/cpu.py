@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import copyreg
 import functools
 import time
@@ -230,6 +231,12 @@ def _emulate_runtime() -> None:
 # Several processes.
 
 
+def _leave_group() -> None:
+    """Leave the process group, which hosts never do: gloo's threads may abort a process that ends among them."""
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+
+
 def _emulate_distribution() -> None:
     distributed, parallel = torch.distributed, nn.parallel.DistributedDataParallel
     if not distributed.is_available():
@@ -240,6 +247,7 @@ def _emulate_distribution() -> None:
     def init_process_group(backend: str | None = None, *args: Any, **kwargs: Any) -> None:
         kwargs.pop("device_id", None)
         start("gloo" if backend and "nccl" in backend else backend, *args, **kwargs)
+        atexit.register(_leave_group)
 
     @functools.wraps(init)
     def __init__(

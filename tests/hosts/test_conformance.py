@@ -58,7 +58,9 @@ def once_a_tree(bench: Bench) -> None:
 
 def test_training_reports_link_statistics_and_counts_steps_not_microbatches(linked: Run) -> None:
     assert reports(linked, "Loss/link/loss") == STEPS_DUE * ROUNDS
-    shares = [value for line in linked.stats() for name, value in line.items() if name.endswith("/share")]
+    # A move that no sample took between two lines is there with no values, as the hosts' own statistics are.
+    every = [value for line in linked.stats() for name, value in line.items() if name.endswith("/share")]
+    shares = [value for value in every if value["num"]]
     assert shares
     assert all(0 < value["mean"] < 1 for value in shares)
     assert {"left", "rest"} >= {name.split("/")[2] for line in linked.stats() for name in line if "/share" in name}
