@@ -17,7 +17,7 @@ from training_loops.data import faces
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.folder import ImageFolderDataset
-from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
+from training_loops.stylegan2.training_loop import OPTIONS_FILE
 
 from .atomic import write_json
 from .errors import LinkGANError
@@ -117,9 +117,6 @@ def _train_twins(out: Path, data: Path, seed: int, size: Size) -> None:
     todo = [twin for twin in TWINS if kimg_of(out / twin) < size.kimg]
     children: dict[str, subprocess.Popen[bytes]] = {}
     for twin in todo:
-        run_dir = out / twin
-        if (run_dir / OPTIONS_FILE).exists() and not (run_dir / STATE_FILE).exists():
-            raise LinkGANError(f"{run_dir} was stopped before its first state was written; remove it and start again")
         children[twin] = start(_command(out, data, twin, seed, size), out / f"{twin}.log")
     try:
         _follow(children, out, size)

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
+from training_loops.stylegan2.training_loop import OPTIONS_FILE
 
 from .errors import LinkGANError
 from .report.curves import read_stats
@@ -25,10 +25,10 @@ class Interrupted(Exception):
 def train_command(run_dir: Path, arguments: Sequence[str]) -> list[str]:
     """Return the command that trains `run_dir` with `arguments`, or goes on with it where it was stopped.
 
-    A run that was stopped while it was being set up has only one of the two files that it takes to go on.
+    The options are the last file that a run is set up with: with them, it has all that it takes to go on.
     """
     base = [*LINKGAN, "train", "--quiet"]
-    if all((run_dir / name).exists() for name in (STATE_FILE, OPTIONS_FILE)):
+    if (run_dir / OPTIONS_FILE).exists():
         return [*base, "--continue", str(run_dir)]
     return [*base, "--run-dir", str(run_dir), *arguments]
 

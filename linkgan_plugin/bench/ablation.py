@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
+from training_loops.stylegan2.training_loop import OPTIONS_FILE
 
 from ..atomic import write_json
 from ..errors import LinkGANError
@@ -131,16 +130,13 @@ class Job:
         ]
 
     def prepare(self) -> None:
-        """Clear away what a killed run left before its first state.
+        """Check that the folder is this job's.
 
         Raises:
-            LinkGANError: the folder holds a run of other switches.
+            LinkGANError: it holds a run of other switches.
         """
         options_file = self.run_dir / OPTIONS_FILE
         if not options_file.exists():
-            return
-        if not (self.run_dir / STATE_FILE).exists():
-            shutil.rmtree(self.run_dir)
             return
         found = json.loads(options_file.read_text(encoding="utf-8"))["loss_kwargs"]["recipe"]
         mine = self.row.full_recipe().to_json()

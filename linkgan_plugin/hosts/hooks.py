@@ -70,7 +70,7 @@ def apply(options: MutableMapping[str, Any]) -> None:
                 smoke.limit(options)
         if flags is not None:
             follow_flags(options, flags)
-        sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options))
+        sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options.get("loss_kwargs", {})))
     except LinkGANError as error:
         raise _user_error(error) from error
 
@@ -96,7 +96,7 @@ def check_resume(name: str, source: nn.Module, target: nn.Module, loss_kwargs: M
     Raises:
         click.UsageError: their tensors differ; lists them. Hosts copy what matches and pass over the rest in silence.
     """
-    if not is_linked({"loss_kwargs": loss_kwargs}):
+    if not is_linked(loss_kwargs):
         return
     try:
         resume.compare(name, source, target)
@@ -106,7 +106,7 @@ def check_resume(name: str, source: nn.Module, target: nn.Module, loss_kwargs: M
 
 def snapshot_written(path: str, data: Mapping[str, Any], loss_kwargs: Mapping[str, Any]) -> None:
     """Write the link spec beside a snapshot, where there is one; only the process that writes snapshots calls this."""
-    if is_linked({"loss_kwargs": loss_kwargs}):
+    if is_linked(loss_kwargs):
         sidecar.write(Path(path), loss_kwargs)
 
 

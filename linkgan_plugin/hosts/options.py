@@ -13,9 +13,9 @@ from ..recipes import Recipe, make_recipe
 GENERATOR = "linkgan_plugin.generators.build_linked"
 
 
-def is_linked(options: Mapping[str, Any]) -> bool:
-    """Return whether a host's options train links: whether `turn_on` has been at them."""
-    return "link_spec" in options.get("loss_kwargs", {})
+def is_linked(loss_kwargs: Mapping[str, Any]) -> bool:
+    """Return whether a host's loss trains links: whether `turn_on` has been at its settings."""
+    return "link_spec" in loss_kwargs
 
 
 def turn_on(

@@ -5,14 +5,17 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
+import signal
 import subprocess
 import sys
+import time
 
 import pytest
 
 from linkgan_plugin import demo
 from linkgan_plugin.cli.demo import demo as command
 from linkgan_plugin.errors import LinkGANError
+from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
 
 TINY = demo.Size(data=64, kimg=0.128, pairs=4, quality_images=60)
 KEYS = {
@@ -27,19 +30,25 @@ def finished(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    states = [out / twin / "training-state.pt" for twin in demo.TWINS]
+    states = [out / twin / STATE_FILE for twin in demo.TWINS]
 
     def interrupted(children, folder, size):
-        while not all(path.exists() for path in states):
-            assert all(child.poll() is None for child in children.values()), (out / "linked.log").read_text()
+        for twin, child in children.items():
+            while not (out / twin / OPTIONS_FILE).exists():
+                assert child.poll() is None, (out / f"{twin}.log").read_text()
+                time.sleep(0.01)
+            child.send_signal(signal.SIGSTOP)  # or the faster twin would be done before both can be interrupted
+        for child in children.values():
+            child.send_signal(signal.SIGCONT)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(demo, "_follow", interrupted)
     with pytest.raises(demo.Interrupted):
         demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test")
     monkeypatch.undo()
-    assert all(path.exists() for path in states)
+    stopped = {path: path.stat().st_mtime_ns for path in states}
     report = demo.run_demo(out, seed=3, size=TINY, command="linkgan demo --test")
+    assert all(path.stat().st_mtime_ns > stopped[path] for path in states)
     return out, report
 
 
