@@ -61,15 +61,20 @@ class PairBatch:
 
     def change(self, edited: Tensor) -> Change:
         """Return the change from `original` to `edited`, split by the region."""
-        square = (edited.double() - self.original.double()).square().mean(dim=1, keepdim=True)
-        inside = (square * self.mask.double()).sum(dim=[1, 2, 3])
-        total = square.sum(dim=[1, 2, 3])
-        return Change(inside.cpu().numpy(), (total - inside).cpu().numpy())
+        # float32 is enough for a pixel; it is sums over a million of them that need more.
+        square = (edited.float() - self.original.float()).square().mean(dim=1).flatten(1).double()
+        inside = torch.linalg.vecdot(square, self._weights)
+        return Change(inside.cpu().numpy(), (square.sum(dim=1) - inside).cpu().numpy())
+
+    @cached_property
+    def _weights(self) -> Tensor:
+        """The mask as float64 [N, H * W]."""
+        return self.mask.flatten(1).double()
 
     @cached_property
     def area(self) -> Change:
         """Number of pixels inside and outside the region."""
-        inside = self.mask.double().sum(dim=[1, 2, 3]).cpu().numpy()
+        inside = self._weights.sum(dim=1).cpu().numpy()
         return Change(inside, self.mask[0].numel() - inside)
 
     @cached_property

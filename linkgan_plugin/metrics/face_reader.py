@@ -65,7 +65,7 @@ class FaceReader(nn.Module):
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
                 batch = interpolate(batch, size=(SIZE, SIZE), mode="area")
-            seen, read = self(batch)
+            seen, read = self(batch.contiguous(memory_format=torch.channels_last))
             features.append(seen)
             attributes.append(read)
         return torch.cat(features), torch.cat(attributes)
@@ -91,7 +91,8 @@ def load_reader(device: torch.device | str = "cpu") -> FaceReader:
         )
     reader = FaceReader()
     reader.load_state_dict({name: value.float() for name, value in saved["state"].items()})
-    return reader.eval().requires_grad_(False).to(device)
+    # Twice as fast on a CPU, whose convolutions run in this layout.
+    return reader.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def save_reader(reader: FaceReader) -> None:
