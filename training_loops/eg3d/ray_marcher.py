@@ -1,0 +1,60 @@
+"""Summing colours along rays: the volume rendering integral (Max 1995; NeRF, section 4) on segments between samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from training_loops.eg3d.options import clamp_mode
+
+
+def segment_weights(densities: Tensor, depths: Tensor) -> Tensor:
+    """Return how much of a ray each segment stops, [..., D - 1], from sigmas and ascending depths [..., D].
+
+    A segment has the softplus of the mean of its ends' sigmas as density, moved by -1 so that networks begin with
+    empty space.
+    """
+    sigma = F.softplus((densities[..., 1:] + densities[..., :-1]) / 2 - 1)
+    optical = sigma * (depths[..., 1:] - depths[..., :-1])
+    passed = torch.exp(-optical)  # the share of light that each segment lets through
+    before = torch.exp(F.pad(-torch.cumsum(optical[..., :-1], dim=-1), [1, 0]))
+    return (1 - passed) * before
+
+
+def sample_weights(weights: Tensor) -> Tensor:
+    """Return the weight of each sample, [..., D], where a segment's colour is the mean of its ends'."""
+    return (F.pad(weights, [1, 0]) + F.pad(weights, [0, 1])) / 2
+
+
+def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
+    """Return the mean depth [...] of segments [..., D - 1]; the farthest depth of all for rays that nothing stops."""
+    total = (weights * (depths[..., 1:] + depths[..., :-1])).sum(dim=-1) / (2 * weights.sum(dim=-1))
+    return total.nan_to_num(nan=float("inf")).clamp(depths.min(), depths.max())
+
+
+def finish_colors(colors: Tensor, weights: Tensor, white_back: bool) -> Tensor:
+    """Put colours [..., C] that were summed by segments' `weights` before black or white, and map [0, 1] to [-1, 1]."""
+    if white_back:
+        colors = colors + (1 - weights.sum(dim=-1, keepdim=True))
+    return colors * 2 - 1
+
+
+class MipRayMarcher2(nn.Module):
+    """Colours [N, R, D, C], sigmas and ascending depths [N, R, D, 1] of the samples of rays -> what the rays see.
+
+    That is colours [N, R, C], depth [N, R, 1] and segments' weights [N, R, D - 1, 1]. Options: clamp_mode, white_back.
+    """
+
+    def forward(
+        self, colors: Tensor, densities: Tensor, depths: Tensor, rendering_options: Mapping[str, Any]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        clamp_mode(rendering_options)
+        z = depths.squeeze(-1)
+        weights = segment_weights(densities.squeeze(-1), z)
+        summed = (sample_weights(weights)[..., None] * colors).sum(dim=-2)
+        rgb = finish_colors(summed, weights, bool(rendering_options.get("white_back", False)))
+        return rgb, expected_depth(weights, z)[..., None], weights[..., None]

@@ -1,0 +1,41 @@
+"""Rays through the pixels of a camera, and where they meet the cube that the tri-planes cover."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+MISSED = (-1.0, -2.0)  # the limits of a ray that does not meet the cube
+
+
+class RaySampler(nn.Module):
+    """Poses [N, 4, 4] and intrinsics [N, 3, 3] of square pictures -> origins and directions, each [N, R * R, 3].
+
+    Rays go through the centres of the pixels, row by row; directions have length 1.
+    """
+
+    def forward(self, cam2world_matrix: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
+        centres = (torch.arange(resolution, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5) / resolution
+        fx, skew, cx, fy, cy = (intrinsics[:, i, j, None, None] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2)))
+        y = (centres[:, None] - cy) / fy  # [N, R, 1]
+        x = (centres - cx - skew * y) / fx  # [N, R, R]
+        points = torch.stack([x, y.expand_as(x), torch.ones_like(x)], dim=-1).flatten(1, 2)
+        directions = F.normalize(points @ cam2world_matrix[:, :3, :3].transpose(1, 2), dim=-1)
+        return cam2world_matrix[:, None, :3, 3].expand_as(directions), directions
+
+
+def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor, Tensor]:
+    """Return the depths [N, R] at which rays [N, R, 3] enter and leave the cube of `side` around the origin.
+
+    A ray that misses the cube gets the smallest and the largest depth of entry of those that do not, so that its
+    samples lie among theirs; `MISSED` where all miss.
+    """
+    a, b = (-side / 2 - origins) / directions, (side / 2 - origins) / directions
+    start = torch.minimum(a, b).amax(dim=-1)
+    end = torch.maximum(a, b).amin(dim=-1)
+    hits = start <= end
+    if not bool(hits.any()):
+        return torch.full_like(start, MISSED[0]), torch.full_like(end, MISSED[1])
+    entries = start[hits]
+    return torch.where(hits, start, entries.min()), torch.where(hits, end, entries.max())
