@@ -135,29 +135,29 @@ class LinkGANLoss:
         count = max(1, round(len(z) * recipe.batch))
         z, labels, camera = z[:count], _first(labels, count), _first(camera, count)
         random = self._random("link", phase)
-        sample, which = choose(len(self.moves), count, recipe.choice, random, self.device)
-        ws, moved = self._latent_pair(z, labels, sample, self.moves.axes[which], random)
-        detached = recipe.reference == "detached"
-        reference, images = self.host.calls.render_pair(ws, moved, camera, sample, detached=detached)
-        # [M, 1 or P, 1, H, W]: one mask for all images, or one for each.
-        allowed = self.moves.allowed(self.spec.region_masks(Scene(reference.detach())))
-        row = torch.arange(len(which), device=self.device) % allowed.shape[1]
-        change = changes(reference, images, allowed[which, row])
-        return penalty(change, which, self.moves, recipe.form, recipe.rest_floor)
+        chosen = choose(len(self.moves), count, recipe.fan, random, self.device)
+        ws, moved = self._latents(z, labels, self.moves.axes[chosen], random)
+        images, edited = self.host.calls.render_beside(ws, moved, camera, detached=recipe.reference == "detached")
+        # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
+        allowed = self.moves.allowed(self.spec.region_masks(Scene(images.detach())))
+        column = torch.arange(count, device=self.device) % allowed.shape[1]
+        change = changes(images, edited, allowed[chosen, column])
+        return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor)
 
-    def _latent_pair(
-        self, z: Tensor, c: Tensor | None, sample: Tensor, block: Tensor, random: torch.Generator
-    ) -> tuple[Tensor, Tensor]:
-        """Return ws [N, L, D] of z, and [P, L, D] with the axes `block` (bool [P, D]) of row `sample` moved."""
-        donor = torch.randn([len(sample), z.shape[1]], generator=random, device=z.device, dtype=z.dtype)
-        labels = None if c is None else torch.cat([c, c[sample]])
+    def _latents(self, z: Tensor, c: Tensor | None, blocks: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each moved."""
+        fan, count = blocks.shape[:2]
+        donor = torch.randn([fan, *z.shape], generator=random, device=z.device, dtype=z.dtype)
+        labels = None if c is None else c.repeat(fan + 1, 1)
         if self.spec.space == "z":
-            moved_z = self._perturbed(z.unsqueeze(1)[sample], donor.unsqueeze(1), block, random)
-            both = self.host.calls.map(torch.cat([z, moved_z.squeeze(1)]), labels)
-            return both[: len(z)], both[len(z) :]
-        both = self.host.calls.map(torch.cat([z, donor]), labels)
-        ws = both[: len(z)]
-        return ws, self._perturbed(ws[sample], both[len(z) :], block, random)
+            rows = z.unsqueeze(1).repeat(fan, 1, 1)
+            moved = self._perturbed(rows, donor.flatten(0, 1).unsqueeze(1), blocks.flatten(0, 1), random)
+            mapped = self.host.calls.map(torch.cat([z, moved.squeeze(1)]), labels)
+            return mapped[:count], mapped[count:].unflatten(0, (fan, count))
+        mapped = self.host.calls.map(torch.cat([z, donor.flatten(0, 1)]), labels)
+        ws = mapped[:count]
+        moved = self._perturbed(ws.repeat(fan, 1, 1), mapped[count:], blocks.flatten(0, 1), random)
+        return ws, moved.unflatten(0, (fan, count))
 
     def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
         return move(latents, self.perturb(latents, donor, self.recipe.strength, random), block)

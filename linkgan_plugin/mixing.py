@@ -60,7 +60,7 @@ class Mixer:
         return torch.randn(like.shape, generator=self.random, device=like.device, dtype=like.dtype)
 
     def _mix(self, latents: Tensor, donor: Tensor) -> Tensor:
-        _, which = choose(len(self.moves), len(latents), "one", self.random, latents.device)
+        which = choose(len(self.moves), len(latents), 1, self.random, latents.device)[0]
         picked = torch.rand([len(latents), 1], generator=self.random, device=latents.device) < self.recipe.mixing
         target = self.perturb(latents, donor, self.recipe.strength, self.random)
         return move(latents, target, self.moves.axes[which] & picked)

@@ -11,7 +11,6 @@ from .errors import LinkGANError, suggest
 CHOICES: dict[str, tuple[str, ...]] = {
     "form": ("share", "squared"),
     "moves": ("blocks", "complements"),
-    "choice": ("one", "all"),
     "phase": ("main", "reg"),
     "reference": ("attached", "detached"),
 }
@@ -25,7 +24,8 @@ class Recipe:
         form: `share` = forbidden / (forbidden + allowed) change per block, scale-invariant; `squared` = Eq. 3-4.
         moves: `blocks` moves every block alone, the rest included; `complements` moves each link's block and,
             for Eq. 3, every other block at once.
-        choice: `one` random move per sample (cost independent of the number of links) or `all` of them.
+        fan: how many random moves of every unmoved image are rendered beside it; 0 = all there are. It shares the cost
+            of the unmoved image, and keeps the whole cost independent of the number of links.
         perturb: name of a perturbation (`swap`, `gaussian` or a plugin's).
         strength: alpha of `gaussian`; share of the way to the donor for `swap`.
         weight: multiplies the whole term; 0 switches the plugin off, bit for bit.
@@ -35,25 +35,25 @@ class Recipe:
         lazy_gain: multiply the term by `interval`, so that `weight` does not depend on it.
         phase: `main` adds to the generator's main step; `reg` to its own regularization step, where a host has one.
         reference: `detached` sends no gradient through the unperturbed image.
-        batch: share of the (micro)batch that the term is computed on, in (0, 1]. It bounds the cost: a pair takes two
-            renders with gradients, and where G costs most of a step (stylegan3, eg3d) a whole batch adds 40 %.
+        batch: share of the (micro)batch that is rendered unmoved, in (0, 1]; each with its `fan` of moved images. It
+            bounds the cost: all are renders with gradients, and in stylegan3 or eg3d G takes most of a step.
         mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
         rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
     """
 
     form: str = "share"
     moves: str = "blocks"
-    choice: str = "one"
+    fan: int = 3
     perturb: str = "swap"
     strength: float = 1.0
-    weight: float = 1.25
-    lambda_in: float = 6.0
+    weight: float = 2.5
+    lambda_in: float = 3.0
     lambda_out: float = 1.0
-    interval: int = 4
+    interval: int = 2
     lazy_gain: bool = True
     phase: str = "main"
     reference: str = "attached"
-    batch: float = 0.25
+    batch: float = 0.125
     mixing: float = 0.0
     rest_floor: float = 0.0
 
@@ -73,6 +73,8 @@ class Recipe:
                 raise LinkGANError(f"link {name} is {getattr(self, name)}; expected a finite number >= 0")
         if int(self.interval) != self.interval or self.interval < 1:
             raise LinkGANError(f"link interval is {self.interval}; expected a whole number of steps >= 1")
+        if int(self.fan) != self.fan or self.fan < 0:
+            raise LinkGANError(f"link fan is {self.fan}; expected a whole number of moves >= 0, 0 for all")
         if not 0 < self.batch <= 1:
             raise LinkGANError(f"link batch is {self.batch}; expected a share of the batch in (0, 1]")
         if not 0 <= self.mixing <= 1:
@@ -92,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
     "paper": Recipe(
         form="squared",
         moves="complements",
-        choice="all",
+        fan=0,
         perturb="gaussian",
         weight=20.0,
         lambda_in=1.0,

@@ -1,6 +1,6 @@
 """The regularizer: LinkGAN Eq. 3-6 and our scale-invariant form. Pure tensors in, scalars out; knows no host.
 
-Data flow: spec -> `Moves` -> `choose` -> (somebody moves latents and renders the pair) -> `changes` -> `penalty`.
+Data flow: spec -> `Moves` -> `choose` -> (somebody moves latents and renders the pairs) -> `changes` -> `penalty`.
 """
 
 from __future__ import annotations
@@ -84,34 +84,29 @@ def complement_moves(
 def choose(
     count: int,
     samples: int,
-    how: str,
+    fan: int,
     generator: torch.Generator | None,
     device: torch.device | str,
-) -> tuple[Tensor, Tensor]:
-    """Pair samples with moves.
+) -> Tensor:
+    """Give every sample some moves, all different, spread evenly over the moves and at random.
 
     Args:
-        count: number of moves M. samples: batch size N.
-        how: `one` gives every sample one move, spread evenly and at random; `all` gives every sample all moves.
+        count: number of moves M. samples: batch size N. fan: moves per sample; 0, or more than M, = all M.
     Returns:
-        (sample [P], move [P]) int64 with P = N or N * M.
+        int64 [F, N]: the moves of each sample, F = fan or M.
     """
-    if how == "all":
-        return (
-            torch.arange(samples, device=device).repeat(count),
-            torch.arange(count, device=device).repeat_interleave(samples),
-        )
+    rows = min(fan or count, count)
     # Consecutive moves from a random start cover the moves as evenly as N allows; the permutation of the
     # moves keeps neighbours in the batch from always being paired with neighbours in the spec.
     start = torch.randint(count, [], generator=generator, device=device)
     order = torch.randperm(count, generator=generator, device=device)
-    sample = torch.arange(samples, device=device)
-    return sample, order[(sample + start) % count]
+    turns = torch.arange(samples * rows, device=device).view(samples, rows)
+    return order[(turns + start) % count].T
 
 
 @dataclass(frozen=True)
 class Changes:
-    """Squared change of each perturbed image: sums over channels and pixels, float32 [P], images in [-1, 1]."""
+    """Squared change of each moved image: sums over channels and pixels, float32 [..., N], images in [-1, 1]."""
 
     forbidden: Tensor
     allowed: Tensor
@@ -125,16 +120,17 @@ def changes(reference: Tensor, moved: Tensor, allowed: Tensor) -> Changes:
     of the pixel, which is the same for binary masks and keeps forbidden + allowed = total.
 
     Args:
-        reference, moved: [P, C, H, W] images of any float dtype. allowed: [P, 1, H, W] float32 masks in [0, 1].
+        reference: [N, C, H, W] images of any float dtype. moved: [..., N, C, H, W].
+        allowed: [..., N, 1, H, W] float32 masks in [0, 1].
     Returns:
         Changes in float32, whatever the images' dtype (float64 stays float64): fp16 sums overflow.
     """
     dtype = torch.promote_types(torch.float32, moved.dtype)
     with torch.autocast(moved.device.type, enabled=False):
-        square = (moved.to(dtype) - reference.to(dtype)).square().sum(dim=1, keepdim=True)
-        total = square.sum(dim=[1, 2, 3])
-        inside = (square * allowed.to(dtype)).sum(dim=[1, 2, 3])
-        return Changes(forbidden=total - inside, allowed=inside, values=moved[0].numel())
+        square = (moved.to(dtype) - reference.to(dtype)).square().sum(dim=-3, keepdim=True)
+        total = square.sum(dim=[-3, -2, -1])
+        inside = (square * allowed.to(dtype)).sum(dim=[-3, -2, -1])
+        return Changes(forbidden=total - inside, allowed=inside, values=reference[0].numel())
 
 
 @dataclass(frozen=True)
@@ -164,16 +160,16 @@ def penalty(change: Changes, which: Tensor, moves: Moves, form: str, rest_floor:
     gradients through both. Shrinking a region's change does not lower it, so it cannot be won by collapse.
 
     Args:
-        change: [P] changes. which: int64 [P], the move of each. moves: the M moves.
+        change: of some moved images. which: int64, of the same shape, the move of each. moves: the M moves.
         rest_floor: share that the move of the rest may have for free (hinge, `share` only).
     """
-    count = len(moves)
+    count, which = len(moves), which.flatten()
     n = torch.bincount(which, minlength=count).to(change.forbidden.dtype)
     present = n > 0
     scale = change.values * n.clamp(min=1)
     zeros = change.forbidden.new_zeros(count)
-    forbidden = zeros.index_add(0, which, change.forbidden) / scale
-    allowed = zeros.index_add(0, which, change.allowed) / scale
+    forbidden = zeros.index_add(0, which, change.forbidden.flatten()) / scale
+    allowed = zeros.index_add(0, which, change.allowed.flatten()) / scale
     share = forbidden / (forbidden + allowed + EPS)
     weights = moves.weights.to(forbidden.dtype) * present
     if form == "squared":

@@ -235,20 +235,20 @@ def test_pairs_share_their_noise_so_a_linked_generator_leaks_nothing(synthesis, 
     generator = ToyGenerator(linked_weight([range(4), range(4, 8)], SIZE, DIM), SIZE, noise=1.0)
     if synthesis == "free":
         generator.synthesis = NoiseWithoutMode(generator.synthesis)
-    link_loss(generator, reference=reference, choice="all").accumulate_gradients(**call())
+    link_loss(generator, reference=reference, fan=0).accumulate_gradients(**call())
     assert max(reported["Loss/link/left/leak"]) < 1e-12
     assert max(reported["Loss/link/rest/leak"]) < 1e-12
     assert min(reported["Loss/link/left/effect"]) > 1e-2
 
 
-@pytest.mark.parametrize(("choice", "expected"), [("one", [12, 12, 12]), ("all", [18, 24, 42])])
-def test_the_default_renders_as_many_images_for_any_number_of_links(choice, expected):
+@pytest.mark.parametrize(("fan", "expected"), [(1, [12, 12, 12]), (3, [18, 24, 24]), (0, [18, 24, 42])])
+def test_a_fan_bounds_the_number_of_images_for_any_number_of_links(fan, expected):
     rendered = []
     for links in (1, 2, 5):
         edges = [k / links for k in range(links + 1)]
         boxes = [f"l{k}=1@box({edges[k]:.3f},0,{edges[k + 1]:.3f},0.9)" for k in range(links)]
         generator = toy()
-        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), choice=choice, batch=1.0)
+        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), fan=fan, batch=1.0)
         loss.base.accumulate_gradients = lambda **_: None
         count = []
         generator.synthesis.register_forward_hook(lambda _, args, out, count=count: count.append(len(out)))
@@ -297,7 +297,7 @@ def test_no_hook_is_left_on_the_network_even_when_the_host_fails(monkeypatch):
 
 
 def test_statistics_go_to_the_hosts_own_reporter():
-    link_loss(toy(), choice="all").accumulate_gradients(**call())
+    link_loss(toy(), fan=0).accumulate_gradients(**call())
     expected = {f"Loss/link/{name}/{what}" for name in ("left", "rest") for what in ("leak", "effect", "share")}
     assert set(reported) == expected | {"Loss/link/loss"}
 
@@ -309,10 +309,10 @@ def test_settings_are_read_off_the_hosts_loss():
 
 
 def test_state_goes_on_with_the_same_draws():
-    first = link_loss(toy())
+    first = link_loss(toy(), interval=4)
     for step in range(5):
         first.accumulate_gradients(**call(nimg=step))
-    second = link_loss(toy())
+    second = link_loss(toy(), interval=4)
     second.load_state_dict(first.state_dict())
     for loss in (first, second):
         reported.clear()

@@ -18,14 +18,15 @@ SPEC = LinkSpec.parse(["left=0:3@box(0,0,0.5,1)", "corner=3:5@box(0.5,0,1,0.5)"]
 HALVES = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=8)
 
 
-def render_moved(generator, spec, moves, *, how="all", samples=6, seed=0):
+def render_moved(generator, spec, moves, *, fan=0, samples=6, seed=0):
     """Render pairs with every axis swapped for a donor's, as the loss does."""
     random = torch.Generator().manual_seed(seed)
     z, donor = torch.randn(2, samples, spec.dim, generator=random, dtype=torch.float64)
-    sample, which = choose(len(moves), samples, how, random, "cpu")
-    ws, target = generator.mapping(z, None)[sample], generator.mapping(donor, None)[sample]
-    moved = move(ws, target, moves.axes[which])
-    reference, images = generator.synthesis(ws), generator.synthesis(moved)
+    which = choose(len(moves), samples, fan, random, "cpu")
+    ws, target = generator.mapping(z, None), generator.mapping(donor, None)
+    moved = torch.stack([move(ws, target, moves.axes[row]) for row in which])
+    reference = generator.synthesis(ws)
+    images = torch.stack([generator.synthesis(group) for group in moved])
     allowed = moves.allowed(spec.region_masks(Scene(reference)))[which, 0]
     return reference, images, allowed, which
 
@@ -150,11 +151,12 @@ def test_half_precision_images_are_compared_in_single_precision():
     assert change.allowed.item() == 30.0**2 * 3 * 64 * 64
 
 
-def test_one_move_per_sample_renders_the_same_number_of_images_for_any_number_of_links():
+def test_a_fan_renders_the_same_number_of_images_for_any_number_of_links():
     for links in (1, 2, 8):
-        sample, which = choose(links + 1, 16, "one", torch.Generator().manual_seed(0), "cpu")
-        assert sample.tolist() == list(range(16))
-        counts = torch.bincount(which, minlength=links + 1)
+        which = choose(links + 1, 16, 2, torch.Generator().manual_seed(0), "cpu")
+        assert which.shape == (2, 16)
+        assert (which[0] != which[1]).all()
+        counts = torch.bincount(which.flatten(), minlength=links + 1)
         assert counts.max() - counts.min() <= 1
 
 
@@ -162,14 +164,15 @@ def test_every_move_is_equally_likely_for_every_sample():
     random = torch.Generator().manual_seed(0)
     counts = torch.zeros(3, 4)
     for _ in range(3000):
-        _, which = choose(3, 4, "one", random, "cpu")
-        counts[which, torch.arange(4)] += 1
+        which = choose(3, 4, 1, random, "cpu")
+        counts[which[0], torch.arange(4)] += 1
     assert (counts / 3000 - 1 / 3).abs().max() < 0.04
 
 
-def test_all_moves_pairs_every_sample_with_every_move():
-    sample, which = choose(3, 2, "all", None, "cpu")
-    assert sorted(zip(sample.tolist(), which.tolist(), strict=True)) == [(s, m) for s in range(2) for m in range(3)]
+@pytest.mark.parametrize("fan", [0, 3, 7])
+def test_a_full_fan_gives_every_sample_every_move(fan):
+    which = choose(3, 2, fan, None, "cpu")
+    assert which.T.sort(dim=1).values.tolist() == [[0, 1, 2]] * 2
 
 
 @given(seed=st.integers(0, 10_000), block=st.lists(st.booleans(), min_size=DIM, max_size=DIM))

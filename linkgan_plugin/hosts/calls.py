@@ -163,30 +163,30 @@ class GeneratorCalls:
         with own_random_state(ws.device, seed=0):
             return self.render(ws, c)
 
-    def render_pair(
-        self, ws: Tensor, moved: Tensor, c: Tensor | None, source: Tensor, *, detached: bool = False
+    def render_beside(
+        self, ws: Tensor, moved: Tensor, c: Tensor | None, *, detached: bool = False
     ) -> tuple[Tensor, Tensor]:
-        """Render latents and their moved copies with the same noise, random state and camera.
+        """Render latents and F moved copies of each with the same noise, random state and camera.
 
         Args:
-            ws: [N, L, D]. moved: [P, L, D]. c: [N, c_dim] or None. source: int64 [P], the row of ws each came from.
+            ws: [N, L, D]. moved: [F, N, L, D]. c: [N, c_dim] or None.
             detached: render the unmoved images without gradient.
         Returns:
-            (images, moved images), both [P, C, H, W], row p of one beside row p of the other.
+            (images [N, C, H, W], moved images [F, N, C, H, W]).
         """
         if self.concatenates and not detached:
-            images = self.render(torch.cat([ws, moved]), None)
-            return images[: len(ws)][source], images[len(ws) :]
-        camera = None if c is None else c[source]
+            images = self.render(torch.cat([ws, *moved]), None).unflatten(0, (-1, len(ws)))
+            return images[0], images[1:]
         with torch.set_grad_enabled(torch.is_grad_enabled() and not detached):
-            if self.concatenates:
-                reference = self.render(ws, c)[source]
-            else:
-                # Free randomness (ray jitter, noise without a constant mode) is shared by starting both renders
-                # of the same P rows from the same random state.
-                with own_random_state(ws.device):
-                    reference = self.render(ws[source], camera)
-        return reference, self.render(moved, camera)
+            images = self._render_again(ws, c)
+        if self.concatenates:
+            return images, self.render(moved.flatten(0, 1), None).unflatten(0, moved.shape[:2])
+        return images, torch.stack([self._render_again(group, c) for group in moved])
+
+    def _render_again(self, ws: Tensor, c: Tensor | None) -> Tensor:
+        """Render without moving the random state: so free randomness (ray jitter) is the same every time."""
+        with own_random_state(ws.device):
+            return self.render(ws, c)
 
     @contextmanager
     def watched(self) -> Iterator[Seen]:

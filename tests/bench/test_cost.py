@@ -58,7 +58,7 @@ def test_a_meter_times_the_middle_blocks_and_measures_the_last_two(monkeypatch):
 
 
 def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_blocks():
-    recipe = make_recipe("default", interval=1, choice="all", batch=1.0)
+    recipe = make_recipe("default", interval=1, fan=0, batch=1.0)
     rows = cost.measure_cost([4], [8], recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
     (row,) = rows
     assert (row["links"], row["resolution"], row["rounds"]) == (4, 8, 1)

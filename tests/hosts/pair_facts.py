@@ -19,7 +19,6 @@ from linkgan_plugin.losses import LinkGANLoss
 from tests.hosts.harness import camera
 
 N = 4
-SOURCE = torch.tensor([0, 0, 2, 3])
 
 
 def build(snapshot: dict[str, Any], options: dict[str, Any]) -> tuple[LinkGANLoss, torch.nn.Module]:
@@ -72,8 +71,8 @@ def renders(snapshot: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     loss, G = build(snapshot, options)
     call, calls = arguments(G, options), loss.host.calls
     ws = calls.map(call["gen_z"], call["gen_c"]).detach()
-    moved = ws[SOURCE].clone()
-    pairs = [calls.render_pair(ws, moved, call["gen_c"], SOURCE, detached=detached) for detached in (False, True)]
+    same = ws.repeat(2, 1, 1, 1)
+    pairs = [calls.render_beside(ws, same, call["gen_c"], detached=detached) for detached in (False, True)]
     free = [calls.render(ws, call["gen_c"], constant_noise=False) for _ in range(2)]
     return {
         "pairs_differ": [float((a - b).abs().max()) for a, b in pairs],

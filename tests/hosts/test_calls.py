@@ -78,8 +78,10 @@ def test_a_pair_repeats_the_hosts_pose_conditioning_camera_and_resolution():
     ours = [(kind, what) for kind, what in generator.calls[2:]]
     (_, conditioning), *renders = ours
     assert torch.equal(conditioning[:3], cameras.roll(1, 0))
-    assert torch.equal(conditioning[3:], cameras.roll(1, 0))  # the donors are mapped with the same labels
-    assert [kind for kind, _ in renders] == ["synthesis", "synthesis"]
+    fan = len(renders) - 1
+    assert fan == 2  # the moves of one link and the rest
+    assert torch.equal(conditioning[3:], cameras.roll(1, 0).repeat(fan, 1))  # donors are mapped with the same labels
+    assert {kind for kind, _ in renders} == {"synthesis"}
     for _, (camera, resolution, update_emas) in renders:
         assert torch.equal(camera, cameras)
         assert resolution == 6
