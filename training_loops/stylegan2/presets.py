@@ -9,6 +9,7 @@ from typing import Any
 
 from training_loops import util
 from training_loops.errors import OptionError
+from training_loops.snapshots import load_snapshot
 
 NETWORKS = "training_loops.stylegan2.networks"
 DATASET = "training_loops.data.folder.ImageFolderDataset"
@@ -153,8 +154,11 @@ def build_options(
 ) -> dict[str, Any]:
     """Keyword arguments for `training_loop` (all but run_dir and what concerns this machine), JSON-able.
 
-    None means the preset's value. `data` is opened to find its resolution, size and labels, so that the options
-    describe the run completely. Raises OptionError naming the option.
+    None means the preset's value; for an option of the networks that of the snapshot to `resume` from. `data` is
+    opened to find its resolution, size and labels, so that the options describe the run completely.
+
+    Raises:
+        OptionError: names the option. SnapshotError: `resume` is not a whole snapshot.
     """
     training_set_kwargs, resolution = _training_set(data, cond=cond, mirror=mirror, max_size=max_size, seed=seed)
     base = preset(cfg, resolution, gpus)
@@ -167,33 +171,22 @@ def build_options(
     group = chosen(mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
         raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
-    width = {"channel_base": chosen(cbase, base.cbase), "channel_max": chosen(cmax, base.cmax)}
-    fp16_res = 0 if fp32 else chosen(fp16_res, base.fp16_res)
-    precision = {"num_fp16_res": fp16_res, "conv_clamp": 256 if fp16_res else None}
-    half_kwargs = {"half": half} if fp16_res else {}
+    start_G, start_D = _preset_kwargs(base) if resume is None else _snapshot_kwargs(resume)
+    given = {**_known(channel_base=cbase, channel_max=cmax), **_precision(fp32, fp16_res)}
+    given_G = _known(z_dim=z_dim, w_dim=w_dim, use_noise=noise, mapping_kwargs=_known(num_layers=map_depth))
+    given_D = {"block_kwargs": {"freeze_layers": freezed}, "epilogue_kwargs": {"mbstd_group_size": group}}
+    G_kwargs = _layered(start_G, given, given_G)
+    D_kwargs = _layered(start_D, given, given_D)
+    if G_kwargs.get("num_fp16_res") != 0:
+        G_kwargs["half"] = half
+    if D_kwargs.get("num_fp16_res") != 0:
+        D_kwargs["block_kwargs"]["half"] = half
     adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
     pl = chosen(pl_weight, base.pl_weight)
     return {
         "training_set_kwargs": training_set_kwargs,
-        "G_kwargs": {
-            "class_name": f"{NETWORKS}.Generator",
-            "z_dim": chosen(z_dim, base.dim),
-            "w_dim": chosen(w_dim, base.dim),
-            "mapping_kwargs": {"num_layers": chosen(map_depth, base.map_depth)},
-            "use_noise": chosen(noise, base.use_noise),
-            **width,
-            **precision,
-            **half_kwargs,
-        },
-        "D_kwargs": {
-            "class_name": f"{NETWORKS}.Discriminator",
-            "architecture": base.D_architecture,
-            "block_kwargs": {"freeze_layers": freezed, **half_kwargs},
-            "mapping_kwargs": {},
-            "epilogue_kwargs": {"mbstd_group_size": group},
-            **width,
-            **precision,
-        },
+        "G_kwargs": {"class_name": f"{NETWORKS}.Generator", **G_kwargs},
+        "D_kwargs": {"class_name": f"{NETWORKS}.Discriminator", **D_kwargs},
         "G_opt_kwargs": {**adam, "lr": chosen(glr, base.lr)},
         "D_opt_kwargs": {**adam, "lr": chosen(dlr, base.lr)},
         "loss_kwargs": {
@@ -222,6 +215,48 @@ def build_options(
         "cudnn_benchmark": not nobench,
         "threads": threads,
     }
+
+
+def _preset_kwargs(base: Preset) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments of G and D but for those that follow from the data."""
+    capacity = {"channel_base": base.cbase, "channel_max": base.cmax, **_precision(False, base.fp16_res)}
+    latents = {"z_dim": base.dim, "w_dim": base.dim, "mapping_kwargs": {"num_layers": base.map_depth}}
+    return (
+        {**latents, "use_noise": base.use_noise, **capacity},
+        {"architecture": base.D_architecture, "mapping_kwargs": {}, **capacity},
+    )
+
+
+def _snapshot_kwargs(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The same of a snapshot's G and D."""
+    source = load_snapshot(path)
+    from_data = ("c_dim", "img_resolution", "img_channels")
+    G, D = (
+        {name: value for name, value in net.init_kwargs.items() if name not in from_data}
+        for net in (source.G, source.D)
+    )
+    return G, D
+
+
+def _precision(fp32: bool, fp16_res: int | None) -> dict[str, Any]:
+    """What layers compute in, and the clamp that half precision needs; nothing where neither option is given."""
+    if not fp32 and fp16_res is None:
+        return {}
+    count = 0 if fp32 else fp16_res
+    return {"num_fp16_res": count, "conv_clamp": 256 if count else None}
+
+
+def _known(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _layered(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of which later layers win; a dict among them is layered likewise."""
+    kwargs: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            kwargs[name] = _layered(kwargs.get(name) or {}, value) if isinstance(value, dict) else value
+    return kwargs
 
 
 def _training_set(
