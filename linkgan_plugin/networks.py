@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,13 @@ from .generators import SPEC_ATTRIBUTE, links_for
 from .hosts import sidecar
 from .labels import Labels, labels_from
 from .links import LinkSpec
-from .pickles.reader import HostSnapshot, read_pickle
+from .pickles import native
+from .pickles.convert import PICKLES, read_networks
+from .pickles.nodes import Node
+from .pickles.reader import HostSnapshot
+from .pickles.source import PickleError
+from .pickles.tensor_file import SUFFIX
 
-HOST_SUFFIXES = (".pkl", ".pickle")
 HOST_VARIABLE = "LINKGAN_HOST"
 
 
@@ -33,12 +38,25 @@ class Network:
     Attributes:
         generator: the moving average G_ema. spec: its links, None where it carries none.
         training_options: the options it was trained with, plain data. path: the file.
+        open_discriminator: reads the discriminator from the file; see `discriminator`.
     """
 
     generator: nn.Module
     spec: LinkSpec | None
     training_options: dict[str, Any]
     path: Path
+    open_discriminator: Callable[[], nn.Module] | None = None
+
+    @cached_property
+    def discriminator(self) -> nn.Module:
+        """The discriminator, eval mode, no gradients, where the generator is; read when it is first asked for.
+
+        Raises:
+            LinkGANError: the file holds none, or one that cannot be opened.
+        """
+        if self.open_discriminator is None:
+            raise LinkGANError(f"{self.path} holds no discriminator")
+        return self.open_discriminator()
 
     def linked(self, links: Sequence[str] = (), *, space: str = "w", allow_overlap: bool = False) -> LinkSpec:
         """Return the spec to use: `links` where given, else the network's own.
@@ -74,38 +92,60 @@ class Network:
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
-    """Open a snapshot of the embedded host (.pt) or of a host (.pkl); nothing in the file is executed.
+    """Open a snapshot of the embedded host (.pt), of a host (.pkl) or a converted one (.safetensors).
+
+    Nothing in the file is executed. A host's networks become networks of this package.
 
     Args:
         path: the snapshot. device: where the network goes.
-        host: for a .pkl, the folder with the train.py it was trained with, whose classes rebuild the network; by
-            default the environment variable LINKGAN_HOST. It is never taken from a file.
+        host: the folder with the train.py it was trained with, whose classes are used instead of ours; by default the
+            environment variable LINKGAN_HOST, else none. It is never taken from a file.
     Raises:
         SnapshotError, PickleError: no such file, or not a whole snapshot.
-        LinkGANError: the spec in it is malformed, or a .pkl without the code for it.
+        LinkGANError: the spec in it is malformed, or its networks are of a kind that only their own code can rebuild.
     """
     path = Path(path)
-    if path.suffix in HOST_SUFFIXES:
-        return _load_host_network(path, device, host or os.environ.get(HOST_VARIABLE))
+    if path.suffix in (*PICKLES, SUFFIX):
+        code = host or os.environ.get(HOST_VARIABLE)
+        return _load_described(path, device, Path(code) if code else None)
     snapshot = load_snapshot(path, device)
     spec = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
-    return Network(snapshot.G_ema, _parsed(spec), snapshot.training_options, path)
+    return Network(
+        snapshot.G_ema, _parsed(spec), snapshot.training_options, path, lambda: load_snapshot(path, device).D
+    )
 
 
-def _load_host_network(path: Path, device: torch.device | str, host: Path | str | None) -> Network:
-    snapshot = read_pickle(path)
-    options = _beside(path.with_name("training_options.json"))
+def _load_described(path: Path, device: torch.device | str, host: Path | None) -> Network:
+    snapshot = read_networks(path)
+    options = snapshot.training_options | _beside(path.with_name("training_options.json"))
     if snapshot.training_set_kwargs:
         options["training_set_kwargs"] = snapshot.training_set_kwargs
     spec = _host_spec(snapshot, path, options)
-    if not host:
-        raise LinkGANError(
-            f"{path} holds {_description(snapshot, spec)}; it is rebuilt with the code that trained it: "
-            f"give the folder with its train.py by --host DIR or in {HOST_VARIABLE}"
-        )
+
+    def opened(node: Node) -> nn.Module:
+        try:
+            return _made(node, host).to(device)
+        except PickleError:
+            raise
+        except LinkGANError as error:
+            raise LinkGANError(f"{path} holds {_description(snapshot, spec)}; {error}") from error
+
+    discriminator = snapshot.networks.get("D")
+    return Network(
+        opened(snapshot.generator),
+        spec,
+        options,
+        path,
+        None if discriminator is None else lambda: opened(discriminator),
+    )
+
+
+def _made(node: Node, host: Path | None) -> nn.Module:
+    if host is None:
+        return native.build(node)
     from .pickles.checkout import rebuild  # the remedies for hosts are for this alone
 
-    return Network(rebuild(snapshot.generator, Path(host)).to(device), spec, options, path)
+    return rebuild(node, host)
 
 
 def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> LinkSpec | None:

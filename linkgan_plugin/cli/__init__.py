@@ -27,6 +27,8 @@ COMMANDS = {
     "doctor": Target("doctor", "doctor", "Examine a host: what it is, what breaks here and what helps."),
     "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are."),
     "edit": Target("edit", "edit", "Redraw one region of generated images; writes a sheet."),
+    "inspect": Target("inspect", "inspect", "What a network file holds, and whether it is safe; runs nothing."),
+    "convert": Target("convert", "convert", "Host pickles, .safetensors and .pt snapshots into one another."),
     "regions": Target("regions", "regions", "Draw regions over real images, before training."),
     "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
     "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, train, recipes."),
@@ -42,6 +44,7 @@ Examples:
   linkgan run stylegan3/train.py -- --cfg=stylegan2 --data=ffhq.zip ... --loss=linkgan --link 'eyes=auto@eyes'
   linkgan metrics runs/linked/network-snapshot-000200.pt
   linkgan edit runs/linked/network-snapshot-000200.pt --region eyes --seeds 0-7 --out sheet.png
+  linkgan inspect network-snapshot-025000.pkl
 \b
 A link is NAME=AXES@REGION: latent axes 0:16, a count of free axes, or auto; a region is a preset
 (eyes, mouth, ...), box(x0,y0,x1,y1) and other kinds, joined by + and &. See `linkgan regions`.

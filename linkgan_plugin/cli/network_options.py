@@ -11,5 +11,5 @@ host_option = click.option(
     envvar="LINKGAN_HOST",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="For a .pkl: the folder with the train.py it was trained with; its code runs. Or LINKGAN_HOST.",
+    help="The folder with the train.py of a .pkl, to use its classes instead of ours; its code runs. Or LINKGAN_HOST.",
 )

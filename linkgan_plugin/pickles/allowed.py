@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from functools import partial
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 from .arrays import Array, Dtype, from_buffer, scalar
 from .nodes import Node, persistent
 from .opcodes import check_key
+from .source import Source
 from .tensors import load_storage, rebuild_parameter, rebuild_tensor
 from .values import Allowed, Blob
 
@@ -49,7 +51,7 @@ def _size(items: Any) -> tuple[Any, ...]:
 def _encode(text: Any, encoding: Any) -> Blob:
     if type(text) is not str or encoding != "latin1":
         raise ValueError("bytes that are not text in latin1")
-    return Blob(text.encode("latin1"), 0)
+    return Blob(Source(io.BytesIO(text.encode("latin1"))))
 
 
 def _table() -> dict[str, Allowed]:

@@ -60,8 +60,8 @@ def from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
 def _numbers(data: Any, dtype: Any, shape: Any, order: Any) -> np.ndarray[Any, Any]:
     if type(data) is not Blob or type(dtype) is not Dtype or not is_shape(shape):
         raise ValueError("an array that does not hold plain numbers")
-    if math.prod(shape) * dtype.value.itemsize != len(data.data):
-        raise ValueError(f"{len(data.data)} bytes for an array of shape {list(shape)[:8]}")
+    if math.prod(shape) * dtype.value.itemsize != data.source.left:
+        raise ValueError(f"{data.source.left} bytes for an array of shape {list(shape)[:8]}")
     return np.frombuffer(data.data, dtype.value).reshape(shape, order=order)
 
 

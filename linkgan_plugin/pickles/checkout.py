@@ -5,24 +5,23 @@ from __future__ import annotations
 import importlib
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import LinkGANError
 from ..hosts import compat
+from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node, digest
 from .source import printable
 
 _CODE = "training"
 _PACKAGES = ("dnnlib", "torch_utils", _CODE)
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
-_SHOWN = 5
 
 
 def rebuild(node: Node, host: Path) -> nn.Module:
@@ -35,7 +34,7 @@ def rebuild(node: Node, host: Path) -> nn.Module:
             has tensors of the snapshot's names, shapes and types; says what each class lacked.
     """
     host = host.resolve()
-    state, kwargs = node.state_dict(), node.init_kwargs
+    tensors, kwargs = node.tensors(), node.init_kwargs
     with importing(host):
         _check_class_names([*node.init_args, kwargs], host)
         fitting, misfits = {}, []
@@ -45,10 +44,10 @@ def rebuild(node: Node, host: Path) -> nn.Module:
             except LinkGANError:
                 raise
             except Exception as error:  # the host's own code, which may fail in any way on arguments of another class
-                misfits.append(f"{name} does not take its arguments ({type(error).__name__}: {_first_line(error)})")
+                misfits.append(f"{name} does not take its arguments ({type(error).__name__}: {first_line(error)})")
                 continue
-            _add_buffers(network, node)
-            problems = differences(network.state_dict(), state)
+            add_buffers(network, node)
+            problems = differences(network.state_dict(), tensors)
             if problems:
                 misfits.append(f"{name} has other tensors ({problems})")
             else:
@@ -56,8 +55,8 @@ def rebuild(node: Node, host: Path) -> nn.Module:
     if len(fitting) != 1:
         raise LinkGANError(printable(_no_single_class(node, host, list(fitting), misfits)))
     (network,) = fitting.values()
-    network.load_state_dict(state)
-    _set_attributes(network, node)
+    copy_tensors(node, network)
+    set_attributes(network, node)
     network.eval().requires_grad_(False)
     return network
 
@@ -86,19 +85,6 @@ def importing(host: Path) -> Iterator[None]:
             yield
     finally:
         sys.path.remove(str(host))
-
-
-def differences(expected: Mapping[str, Tensor], given: Mapping[str, Tensor]) -> str:
-    """Return how the tensors of a snapshot differ from a network's in name, shape or type, '' where they do not."""
-    problems = [f"{key} is not in the file" for key in expected if key not in given]
-    problems += [f"{key} is not in the class" for key in given if key not in expected]
-    problems += [
-        f"{key} is {_shown(given[key])} in the file and {_shown(tensor)} in the class"
-        for key, tensor in expected.items()
-        if key in given and _shown(given[key]) != _shown(tensor)
-    ]
-    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
-    return "; ".join(problems[:_SHOWN]) + more
 
 
 def _candidates(node: Node, host: Path) -> list[str]:
@@ -141,20 +127,6 @@ def _check_class_names(data: Any, host: Path) -> None:
         _check_class_names(item, host)
 
 
-def _add_buffers(network: nn.Module, node: Node) -> None:
-    """Register the buffers that a host's loop gave the network after it was built (eg3d: dataset_label_std)."""
-    for name, tensor in node.buffers.items():
-        if name.isidentifier() and not hasattr(network, name):
-            network.register_buffer(name, torch.zeros_like(tensor))
-
-
-def _set_attributes(network: nn.Module, node: Node) -> None:
-    """Set plain attributes as they were (link_spec, eg3d's neural_rendering_resolution); methods and modules stay."""
-    for name, value in node.attributes.items():
-        if not hasattr(type(network), name) and not isinstance(getattr(network, name, None), (nn.Module, Tensor)):
-            setattr(network, name, value)
-
-
 def _no_single_class(node: Node, host: Path, fitting: list[str], misfits: list[str]) -> str:
     if fitting:
         rivals = " or of ".join(fitting)
@@ -176,11 +148,3 @@ def _lies_in(module: ModuleType, host: Path) -> bool:
 def _folder(module: ModuleType) -> Path:
     paths = [module.__file__] if getattr(module, "__file__", None) else list(getattr(module, "__path__", []))
     return Path(str(paths[0])).resolve().parent if paths else Path("?")
-
-
-def _shown(tensor: Tensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]

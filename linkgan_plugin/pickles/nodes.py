@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from torch import Tensor
 
 from .source import PickleError
+from .stored import StoredTensor
 from .values import Buildable
 
 _DEEPEST = 64
@@ -63,19 +65,46 @@ class Node(Buildable):
         return found
 
     @property
-    def buffers(self) -> dict[str, Tensor]:
+    def parameters(self) -> dict[str, StoredTensor]:
+        """The object's own parameters, without those of the modules in it."""
+        return {key: value for key, value in self._typed("_parameters", dict, {}).items() if value is not None}
+
+    @property
+    def buffers(self) -> dict[str, StoredTensor]:
         """The object's own buffers that are part of its state, without those of the modules in it."""
         hidden = self._typed("_non_persistent_buffers_set", set, set())
         buffers = self._typed("_buffers", dict, {})
         return {key: value for key, value in buffers.items() if key not in hidden and value is not None}
 
-    def state_dict(self) -> dict[str, Tensor]:
+    def tensors(self) -> dict[str, StoredTensor]:
         """Return the tensors by dotted name, in the order and under the names of ``torch.nn.Module.state_dict``.
 
         Raises:
-            PickleError: something else lies where tensors or modules should, or modules lie in themselves.
+            PickleError: something else lies where tensors or modules should, modules lie in themselves, or the tensors
+                are more than twice as large together as the numbers they show.
         """
-        return dict(self._tensors("", 0, _budget()))
+        found = dict(self._tensors("", 0, _budget()))
+        held = sum(dict(tensor.place for tensor in found.values()).values())
+        if sum(tensor.nbytes for tensor in found.values()) > 2 * held:
+            raise PickleError(f"{self.class_name}: many tensors of the same numbers")
+        return found
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Read the tensors: what ``torch.nn.Module.state_dict`` would return. Raises PickleError as `tensors` does."""
+        return dict(self.stream())
+
+    def stream(self, wanted: Callable[[StoredTensor], bool] = lambda tensor: True) -> Iterator[tuple[str, Tensor]]:
+        """Read the tensors one after another, those that are `wanted`. Raises PickleError as `tensors` does."""
+        tensors = {name: tensor for name, tensor in self.tensors().items() if wanted(tensor)}
+        users = Counter(tensor.place[0] for tensor in tensors.values())
+        rows: dict[object, Tensor] = {}
+        for name, tensor in tensors.items():
+            row = tensor.place[0]
+            value = tensor.read(rows)
+            users[row] -= 1
+            if not users[row]:
+                rows.pop(row, None)
+            yield name, value
 
     def modules(self) -> Iterator[tuple[str, Node]]:
         """Yield the modules directly in this one, by name."""
@@ -85,13 +114,19 @@ class Node(Buildable):
             elif module is not None:
                 raise PickleError(f"{self.class_name} has a {type(module).__name__} where a module should be")
 
-    def _tensors(self, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, Tensor]]:
+    def tree(self, path: str = "") -> Iterator[tuple[str, Node]]:
+        """Yield this module and all in it by dotted name, its own being ''. Raises PickleError as `tensors` does."""
+        if not path:
+            self.tensors()
+        yield path, self
+        for name, module in self.modules():
+            yield from module.tree(f"{path}.{name}" if path else name)
+
+    def _tensors(self, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, StoredTensor]]:
         _spend(budget, depth, self.class_name)
-        for name, value in (*self._typed("_parameters", dict, {}).items(), *self.buffers.items()):
+        for name, value in (*self.parameters.items(), *self.buffers.items()):
             _spend(budget, depth, self.class_name)
-            if value is None:
-                continue
-            if type(value) is not Tensor or type(name) is not str:
+            if not isinstance(value, StoredTensor) or type(name) is not str:
                 raise PickleError(f"{self.class_name} has a {type(value).__name__} where a tensor should be")
             yield prefix + name, value
         for name, module in self.modules():

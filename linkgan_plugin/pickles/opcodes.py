@@ -45,8 +45,7 @@ def _text(source: Source, size: int) -> str:
 
 
 def _blob(source: Source, size: int) -> Blob:
-    offset = source.offset
-    return Blob(source.read(size), offset)
+    return Blob(source.part(size))
 
 
 _pushes(pickle.NONE, lambda s: None)

@@ -23,17 +23,20 @@ _FOREIGN = {
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """What a host's snapshot holds.
+    """What a host's snapshot holds, or a file that was converted from one.
 
     Attributes:
         path: the file's name, for messages. networks: those of `NETWORKS` that are in it.
-        training_set_kwargs: the data set it was trained on, plain data. globals: every global that the file refers to,
-            with the byte where it first does.
+        training_set_kwargs: the data set it was trained on, plain data. training_options, cur_nimg: what else it was
+            trained with, and how long, where the file says so. globals: every global that a pickle refers to, with the
+            byte where it first does.
     """
 
     path: str
     networks: dict[str, Node]
     training_set_kwargs: dict[str, Any] = field(default_factory=dict)
+    training_options: dict[str, Any] = field(default_factory=dict)
+    cur_nimg: int = 0
     globals: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -61,15 +64,14 @@ def read_pickle(file: Path | str | BinaryIO) -> HostSnapshot:
     if not isinstance(file, (str, Path)):
         return _named(getattr(file, "name", "stream"), file)
     try:
-        with open(file, "rb") as stream:
-            return _named(str(file), stream)
+        return _named(str(file), open(file, "rb"), close=True)
     except OSError as error:
         raise PickleError(f"{file}: {error.strerror or error}") from error
 
 
-def _named(path: str, stream: BinaryIO) -> HostSnapshot:
+def _named(path: str, stream: BinaryIO, close: bool = False) -> HostSnapshot:
     try:
-        source = Source(stream)
+        source = Source(stream, close=close)
         _check_start(stream)
         machine = Machine(source, lookup, refuse=_refuse)
         return _snapshot(path, machine.run(), machine.globals)
@@ -109,4 +111,4 @@ def _snapshot(path: str, data: Any, globals_: dict[str, int]) -> HostSnapshot:
     if not networks:
         raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
     dataset = data.get("training_set_kwargs")
-    return HostSnapshot(path, networks, plain(dataset or {}, "training_set_kwargs"), globals_)
+    return HostSnapshot(path, networks, plain(dataset or {}, "training_set_kwargs"), globals=globals_)

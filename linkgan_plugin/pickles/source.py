@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import io
+import weakref
 from typing import BinaryIO
 
 from ..errors import LinkGANError
@@ -28,19 +30,35 @@ def printable(message: str) -> str:
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in message)
 
 
+class _Cursor:
+    """A file and where it stands, shared by all who read parts of it."""
+
+    def __init__(self, file: BinaryIO, at: int) -> None:
+        self.file, self.at = file, at
+
+    def go(self, position: int) -> BinaryIO:
+        if position != self.at:
+            self.file.seek(position)
+            self.at = position
+        return self.file
+
+
 class Source:
     """Reads a seekable stream from where it stands to its end.
 
     Args:
         file: the stream. base: what to add to positions in messages, for a stream that lies inside another.
+        close: whether to close the stream when neither this source nor any made from it is left.
     """
 
-    def __init__(self, file: BinaryIO, base: int = 0) -> None:
-        self._file = file
+    def __init__(self, file: BinaryIO, base: int = 0, close: bool = False) -> None:
         start = file.tell()
-        self._end = file.seek(0, io.SEEK_END)
+        end = file.seek(0, io.SEEK_END)
         file.seek(start)
-        self._base, self._position = base, start
+        self._cursor = _Cursor(file, start)
+        if close:
+            weakref.finalize(self._cursor, file.close)
+        self._base, self._position, self._end = base, start, end
 
     @property
     def offset(self) -> int:
@@ -52,21 +70,47 @@ class Source:
         """How many bytes follow."""
         return self._end - self._position
 
+    def part(self, size: int) -> Source:
+        """Return the next `size` bytes as a source of their own, and move behind them; none is read.
+
+        Raises:
+            PickleError: fewer are left.
+        """
+        self._check(size)
+        part = self.again()
+        self._position += size
+        part._end = self._position
+        return part
+
+    def again(self) -> Source:
+        """Return a source that stands where this one does, and moves by itself."""
+        return copy.copy(self)
+
     def read(self, size: int) -> bytes:
         """Return exactly `size` bytes.
 
         Raises:
             PickleError: fewer are left; nothing is allocated then.
         """
-        if not 0 <= size <= self.left:
-            raise PickleError(
-                f"cut off: {size} bytes wanted at byte {self.offset}, {self.left} left", offset=self.offset
-            )
-        data = self._file.read(size)
-        self._position += len(data)
-        if len(data) != size:
-            raise PickleError(f"cut off at byte {self.offset}", offset=self.offset)
+        self._check(size)
+        data = self._cursor.go(self._position).read(size)
+        self._moved(len(data), size)
         return data
+
+    def fill(self, buffer: memoryview) -> None:
+        """Read as many bytes as `buffer`, a row of bytes, takes.
+
+        Raises:
+            PickleError: fewer are left, or the file has become shorter since it was opened.
+        """
+        self._check(len(buffer))
+        file, done = self._cursor.go(self._position), 0
+        while done < len(buffer):
+            count = file.readinto(buffer[done:])  # type: ignore[attr-defined]
+            if not count:
+                break
+            done += count
+        self._moved(done, len(buffer))
 
     def number(self, size: int) -> int:
         """Return an unsigned little-endian integer of `size` bytes."""
@@ -74,8 +118,20 @@ class Source:
 
     def line(self) -> str:
         """Return a line of text without its end."""
-        data = self._file.readline(_LONGEST_LINE)
-        self._position += len(data)
+        data = self._cursor.go(self._position).readline(min(_LONGEST_LINE, self.left))
+        self._moved(len(data), len(data))
         if not data.endswith(b"\n"):
             raise PickleError(f"no end of line before byte {self.offset}", offset=self.offset)
         return data[:-1].decode("utf-8")
+
+    def _check(self, size: int) -> None:
+        if not 0 <= size <= self.left:
+            raise PickleError(
+                f"cut off: {size} bytes wanted at byte {self.offset}, {self.left} left", offset=self.offset
+            )
+
+    def _moved(self, done: int, wanted: int) -> None:
+        self._position += done
+        self._cursor.at += done
+        if done != wanted:
+            raise PickleError(f"cut off at byte {self.offset}", offset=self.offset)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
+import math
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from .arrays import is_shape
 from .machine import Machine
 from .source import PickleError, Source
+from .stored import StoredTensor
 from .values import Allowed, Blob
 
 _MAGIC = 0x1950A86A20F9469CFC6C
@@ -33,10 +33,39 @@ _STORAGES = {
 
 
 class Storage:
-    """Numbers without a shape: `flat` is a tensor of one axis."""
+    """A row of numbers in the file: their format, how many, and a source that stands at the first."""
 
-    def __init__(self, flat: Tensor) -> None:
-        self.flat = flat
+    def __init__(self, dtype: torch.dtype, numel: int, numbers: Source) -> None:
+        self.dtype, self.numel, self._numbers = dtype, numel, numbers
+
+    def read(self) -> Tensor:
+        """Return the numbers as a tensor of one axis."""
+        # A tensor of our own is aligned, which the numbers inside a file are not.
+        raw = torch.empty(self.numel * self.dtype.itemsize, dtype=torch.uint8)
+        self._numbers.again().fill(raw.numpy().data)
+        return raw.view(self.dtype)
+
+
+class PickledTensor(StoredTensor):
+    """A view of a storage."""
+
+    def __init__(self, storage: Storage, offset: int, shape: tuple[int, ...], stride: tuple[int, ...]) -> None:
+        self.shape, self.dtype = shape, storage.dtype
+        self._storage, self._offset, self._stride = storage, offset, stride
+
+    @property
+    def place(self) -> tuple[object, int]:
+        """The storage."""
+        return id(self._storage), self._storage.numel * self.dtype.itemsize
+
+    def read(self, rows: dict[object, Tensor]) -> Tensor:
+        """Return the tensor, of the strides that the file says."""
+        if not math.prod(self.shape):
+            return torch.empty(self.shape, dtype=self.dtype)
+        key = id(self._storage)
+        if key not in rows:
+            rows[key] = self._storage.read()
+        return rows[key].as_strided(self.shape, self._stride, self._offset)
 
 
 class _Claim:
@@ -49,21 +78,19 @@ class _Claim:
 def load_storage(blob: Any) -> Storage:
     """Return the storage in a blob that `torch.save` wrote in its format of a row of pickles, then raw bytes.
 
-    The blob's bytes are forgotten: the storage is then the only copy.
-
     Raises:
         PickleError: another format, or anything in it but one storage; says at which byte of the whole file.
     """
     if type(blob) is not Blob:
         raise ValueError("a tensor storage that is not bytes")
     if blob.made is None:
-        blob.made = _read_storage(blob.take(), blob.offset)
+        blob.made = _read_storage(blob.source.again())
     storage: Storage = blob.made
     return storage
 
 
-def _read_storage(data: bytes, offset: int) -> Storage:
-    source = Source(io.BytesIO(data), offset)
+def _read_storage(source: Source) -> Storage:
+    offset = source.offset
     magic, version, system, claim, keys = (
         Machine(source, _storage_type, persistent=_claim).run()
         for _ in ("magic", "version", "system", "object", "keys")
@@ -77,10 +104,7 @@ def _read_storage(data: bytes, offset: int) -> Storage:
         raise PickleError(
             f"storage at byte {offset} claims {claim.numel} numbers, holds {source.left} bytes", offset=offset
         )
-    # A tensor of our own is aligned, which the numbers inside a blob are not.
-    raw = torch.empty(size, dtype=torch.uint8)
-    raw.numpy()[:] = np.frombuffer(data, np.uint8, size, len(data) - size)
-    return Storage(raw.view(claim.dtype))
+    return Storage(claim.dtype, claim.numel, source)
 
 
 def _storage_type(name: str) -> Allowed | None:
@@ -104,7 +128,7 @@ def rebuild_tensor(
     requires_grad: Any = False,
     hooks: Any = None,
     metadata: Any = None,
-) -> Tensor:
+) -> PickledTensor:
     """Return a tensor over a storage, without gradient.
 
     Raises:
@@ -118,13 +142,13 @@ def rebuild_tensor(
     for n, step in zip(size, stride, strict=True):
         numel *= n
         last += (n - 1) * step
-    if numel and (last >= len(storage.flat) or numel > len(storage.flat)):
-        raise ValueError(f"a tensor of shape {list(size)} in a storage of {len(storage.flat)} numbers")
-    return storage.flat.as_strided(size, stride, offset) if numel else storage.flat.new_empty(size)
+    if numel and (last >= storage.numel or numel > storage.numel):
+        raise ValueError(f"a tensor of shape {list(size)} in a storage of {storage.numel} numbers")
+    return PickledTensor(storage, offset, size, stride)
 
 
-def rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> Tensor:
+def rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> PickledTensor:
     """Return a parameter's tensor; a state beside it belongs to the host's training and is left out."""
-    if type(data) is not Tensor or hooks:
+    if type(data) is not PickledTensor or hooks:
         raise ValueError("a parameter that is not a plain tensor")
     return data

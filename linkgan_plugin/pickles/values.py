@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .source import Source
+
 # Where a run of values begins on the stack.
 MARK = object()
 
@@ -32,29 +34,18 @@ class Buildable:
 
 
 class Blob:
-    """Bytes in a pickle. They can be taken out once, so that what is made of them need not be held twice.
-
-    The pickle's memo refers to everything it has seen; it keeps this holder alive, not the bytes.
+    """Bytes in a pickle, left in the file until they are asked for.
 
     Attributes:
-        offset: where the bytes begin in the file. made: what was made of them, for whoever asks again.
+        source: stands at the first of the bytes; read a copy of it (`again`). made: what was made of them, for whoever
+            asks again.
     """
 
-    def __init__(self, data: bytes, offset: int) -> None:
-        self._data: bytes | None = data
-        self.offset = offset
+    def __init__(self, source: Source) -> None:
+        self.source = source
         self.made: Any = None
-
-    def take(self) -> bytes:
-        """Return the bytes and forget them."""
-        data, self._data = self._data, None
-        if data is None:
-            raise ValueError("bytes that were used before")
-        return data
 
     @property
     def data(self) -> bytes:
         """The bytes."""
-        if self._data is None:
-            raise ValueError("bytes that were used before")
-        return self._data
+        return self.source.again().read(self.source.left)

@@ -14,6 +14,7 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.pickles.checkout import rebuild
 from linkgan_plugin.pickles.nodes import Node
 from linkgan_plugin.pickles.reader import read_pickle
+from linkgan_plugin.pickles.stored import HeldTensor
 from tests.pickles import checkouts
 
 pytestmark = pytest.mark.usefixtures("fresh_modules")
@@ -55,7 +56,7 @@ def test_data_where_a_module_or_a_buffer_belongs_is_left_or_refused(checkout, ma
     node = node_of(made)
     node.state["mapping"] = 5
     assert rebuild(node, checkout).mapping.w_dim == 4
-    node.state["_buffers"]["a.b"] = torch.zeros(1)
+    node.state["_buffers"]["a.b"] = HeldTensor(torch.zeros(1))
     with pytest.raises(LinkGANError, match=r"a\.b is not in the class"):
         rebuild(node, checkout)
 

@@ -203,10 +203,10 @@ OVERSIZED = {
 @pytest.mark.parametrize("kind", OVERSIZED)
 def test_claims_beyond_the_file_are_refused_at_once(kind):
     body, message = OVERSIZED[kind]
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(PickleError, match=message):
         read_pickle(io.BytesIO(HEAD + body + b"."))
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_file_of_very_many_values_is_bounded(monkeypatch):
@@ -225,9 +225,9 @@ def test_values_that_multiply_are_refused():
         b"]\x94(h" + bytes([k]) + b"h" + bytes([k]) + b"e" for k in range(40)
     )  # each holds the last twice
     data = HEAD + b"]\x94" + halves + b"0" * 41 + network(text("x"), b"h\x28") + b"."
-    started = time.perf_counter()
+    started = time.process_time()
     assert "x" not in read_pickle(io.BytesIO(data)).generator.attributes
-    assert time.perf_counter() - started < 2
+    assert time.process_time() - started < 2
 
 
 def test_a_module_that_lies_in_itself_is_refused():

@@ -1,0 +1,112 @@
+"""`linkgan inspect`: what a network file holds, and whether it is safe to open with other programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan inspect network-snapshot-025000.pkl
+  linkgan inspect downloaded.pkl --json
+  linkgan inspect https://example.org/faces.pkl --max-size 500
+"""
+)
+@click.argument("place", metavar="FILE|URL")
+@click.option("--json", "as_json", is_flag=True, help="Print the same, and more, as JSON.")
+@click.option("--max-size", type=click.FloatRange(0), default=4096, show_default=True, help="MB to fetch at most.")
+@click.option(
+    "--cache",
+    envvar="LINKGAN_CACHE",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where fetched files are kept. Or LINKGAN_CACHE; by default linkgan in the user's cache folder.",
+)
+def inspect(place: str, as_json: bool, max_size: float, cache: Path | None) -> None:
+    """Say what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
+
+    Networks and their sizes, links, data set, and every name that the file refers to, with the byte where it does. The
+    exit code is 1 for a file that is damaged, or refers to something that no network needs: do not open that elsewhere.
+    """
+    from ..pickles.describe import describe
+    from ..pickles.download import is_url
+
+    path = _fetched(place, cache, int(max_size * 1e6), quiet=as_json) if is_url(place) else Path(place)
+    if not path.is_file():
+        raise click.BadParameter(f"no file {place}", param_hint="FILE|URL")
+    found = describe(path)
+    click.echo(json.dumps(found, indent=2, default=str) if as_json else _text(found))
+    if found["error"]:
+        click.get_current_context().exit(1)
+
+
+def _fetched(url: str, cache: Path | None, largest: int, quiet: bool) -> Path:
+    from tqdm import tqdm
+
+    from ..pickles.download import cache_folder, checksum_of, fetch
+
+    def started(size: int | None) -> None:
+        told = f"{size / 1e6:.1f} MB" if size is not None else "size unknown"
+        click.echo(f"fetching {url} ({told})", err=True)
+        bar.total = size
+
+    with tqdm(unit="B", unit_scale=True, disable=quiet or None) as bar:
+        path = fetch(url, cache or cache_folder(), largest=largest, started=started, progress=bar.update)
+    click.echo(f"kept as {path}, checksum {checksum_of(path).read_text().split()[0]}", err=True)
+    return path
+
+
+def _text(found: dict[str, Any]) -> str:
+    """Return the description as lines, in which nothing from the file can steer a terminal."""
+    from ..pickles.source import printable
+
+    lines = [f"{found['file']}: {found['kind']}, {found['bytes'] / 1e6:.1f} MB, SHA-256 {found['sha256']}"]
+    if found["error"]:
+        lines += ["", f"REFUSED: {found['error']}"]
+    for role, network in found.get("networks", {}).items():
+        lines += ["", *_network(role, network)]
+    if not found["error"]:
+        lines += ["", *_facts(found)]
+    dangerous = [item for item in found["globals"] if not item["allowed"]]
+    if found["globals"]:
+        count = len(found["globals"])
+        verdict = f"{len(dangerous)} of them DANGEROUS" if dangerous else "all of which networks need"
+        lines += ["", f"refers to {count} names, {verdict}"]
+    for item in sorted(found["globals"], key=lambda item: item["allowed"]):
+        lines.append(f"  {'allowed  ' if item['allowed'] else 'DANGEROUS'} {item['name']} at byte {item['offset']}")
+    return "\n".join(map(printable, lines))
+
+
+def _network(role: str, network: dict[str, Any]) -> list[str]:
+    size = network.get("img_resolution")
+    picture = f", {size} x {size} pixels, {network.get('img_channels')} channels" if size else ""
+    dims = [f"{name} {network[name]}" for name in ("z_dim", "w_dim", "c_dim", "num_ws") if name in network]
+    half = f"fp16 in {network['fp16_layers']} of {network['layers']} layers" if network["fp16_layers"] else "fp32"
+    start = f", from {network['fp16_from']} pixels" if network["fp16_from"] else ""
+    types = ", ".join(f"{count} {name}" for name, count in network["types"].items())
+    opens = f"yes, as {network['native']}" if network["native"] else f"no: {network['native_error']}"
+    return [
+        f"{role}: {network['class_name']}{picture}",
+        *([f"  {', '.join(dims)}"] if dims else []),
+        f"  {network['parameters']:,} parameters, {network['buffers']:,} numbers in buffers; tensors: {types}",
+        f"  computes in {half}{start}",
+        f"  opens without its code: {opens}",
+    ]
+
+
+def _facts(found: dict[str, Any]) -> list[str]:
+    links = "; ".join(found["links"]) + f" (in {found['link_spec_in']})" if found["links"] else "none"
+    data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "not said"
+    facts = [f"links: {links}", f"data set: {data}"]
+    if found["augment_p"] is not None:
+        facts.append(f"augmentation probability: {found['augment_p']:.3f}")
+    if found["cur_nimg"]:
+        facts.append(f"trained on {found['cur_nimg']} images")
+    if found["source"]:
+        facts.append(f"converted from {found['source'].get('file')}, SHA-256 {found['source'].get('sha256')}")
+    return facts

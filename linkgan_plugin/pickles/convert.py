@@ -1,0 +1,154 @@
+"""Networks from one kind of file to another: a host's pickle, the embedded host's snapshot, described tensors."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from training_loops.snapshots import ROLES, load_snapshot, save_snapshot
+
+from ..atomic import replacing
+from ..errors import LinkGANError
+from ..generators import SPEC_ATTRIBUTE
+from ..hosts import sidecar
+from . import native
+from .nodes import Node
+from .reader import HostSnapshot, read_pickle
+from .stored import HeldTensor
+from .tensor_file import SUFFIX, read_tensor_file, write_tensor_file
+
+PICKLES = (".pkl", ".pickle")
+SNAPSHOT = ".pt"
+KINDS = (*PICKLES, SNAPSHOT, SUFFIX)
+
+
+def read_networks(path: Path) -> HostSnapshot:
+    """Read the networks of a file of any of `KINDS`; nothing in it is run.
+
+    Raises:
+        PickleError, SnapshotError: no such file, damaged, or of another kind than its name says.
+        LinkGANError: a name that ends otherwise.
+    """
+    if path.suffix in PICKLES:
+        return read_pickle(path)
+    if path.suffix == SUFFIX:
+        return read_tensor_file(path)
+    if path.suffix == SNAPSHOT:
+        return _read_snapshot(path)
+    raise LinkGANError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+
+
+def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapshot:
+    """Write the networks of `source` to `target`, each file being of the kind that its name says; returns them.
+
+    Args:
+        host: to write a pickle, the folder with the train.py that is to open it; its code runs.
+    Raises:
+        LinkGANError: networks that the kind cannot hold, or no `host` for a pickle; and as `read_networks` does.
+    """
+    if target.suffix not in KINDS:
+        raise LinkGANError(f"{target}: expected a name that ends in {', '.join(KINDS)}")
+    if target.suffix in PICKLES and host is None:
+        raise LinkGANError(
+            f"{target}: a host's pickle carries the source of its classes, which is the host's; give the folder with "
+            "its train.py by --host DIR"
+        )
+    snapshot = read_networks(source)
+    _take_links(snapshot, source)
+    if target.suffix in PICKLES:
+        assert host is not None
+        _write_pickle(target, snapshot, host)
+    elif target.suffix == SNAPSHOT:
+        _write_snapshot(target, snapshot)
+    else:
+        write_tensor_file(target, snapshot, {"file": source.name, "sha256": file_digest(source)})
+    return snapshot
+
+
+def _take_links(snapshot: HostSnapshot, path: Path) -> None:
+    """Put the links that are noted beside the file on generators that carry none."""
+    spec = sidecar.read(path)
+    for role in ("G", "G_ema"):
+        node = snapshot.networks.get(role)
+        if spec is not None and node is not None and node.state.get(SPEC_ATTRIBUTE) is None:
+            node.state[SPEC_ATTRIBUTE] = spec
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with open(path, "rb") as file:
+        digest = hashlib.sha256()
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def node_of(module: nn.Module) -> Node:
+    """Return a description of one of our own networks, as a pickle would give it; the tensors are the network's."""
+    state = {name: value for name, value in vars(module).items() if not name.startswith("_") and name != "init_kwargs"}
+    state |= {
+        "_parameters": {name: HeldTensor(p) for name, p in module._parameters.items() if p is not None},
+        "_buffers": {name: HeldTensor(b) for name, b in module._buffers.items() if b is not None},
+        "_non_persistent_buffers_set": set(module._non_persistent_buffers_set),
+        "_modules": {name: node_of(child) for name, child in module._modules.items() if child is not None},
+        "_init_kwargs": _public(getattr(module, "init_kwargs", {})),
+    }
+    return Node(type(module).__name__, state)
+
+
+def _public(kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Return arguments as the hosts' classes take them: no dict is None there, and half precision is float16."""
+    left_out = {"half": "float16", "block_kwargs": None, "mapping_kwargs": None, "epilogue_kwargs": None}
+    return {name: value for name, value in kwargs.items() if name not in left_out or value != left_out[name]}
+
+
+def _read_snapshot(path: Path) -> HostSnapshot:
+    snapshot = load_snapshot(path)
+    options = snapshot.training_options
+    networks = {role: node_of(getattr(snapshot, role)) for role in ROLES}
+    return HostSnapshot(
+        str(path),
+        networks,
+        training_set_kwargs=options.get("training_set_kwargs") or {},
+        training_options=options,
+        cur_nimg=snapshot.cur_nimg,
+    )
+
+
+def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
+    missing = [role for role in ROLES if role not in snapshot.networks]
+    if missing:
+        raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training goes on from")
+    foreign = {native.check(snapshot.networks[role]).name for role in ROLES} - {"stylegan2"}
+    if foreign:
+        raise LinkGANError(
+            f"{snapshot.path} holds networks of {', '.join(sorted(foreign))}; the embedded host trains stylegan2 "
+            f"alone: convert to {SUFFIX} or, with --host DIR, to .pkl"
+        )
+    options = {**snapshot.training_options}
+    options.setdefault("training_set_kwargs", snapshot.training_set_kwargs)
+    save_snapshot(
+        path,
+        **{role: native.build(snapshot.networks[role]) for role in ROLES},
+        training_options=options,
+        cur_nimg=snapshot.cur_nimg,
+        link_spec=snapshot.networks["G_ema"].attributes.get(SPEC_ATTRIBUTE),
+    )
+
+
+def _write_pickle(path: Path, snapshot: HostSnapshot, host: Path) -> None:
+    """Let the host's own classes write themselves: what a plain host opens is then what it would have written."""
+    from .checkout import importing, rebuild  # the remedies for hosts are for this alone
+
+    state = torch.get_rng_state()
+    data: dict[str, Any] = {role: rebuild(node, host) for role, node in snapshot.networks.items()}
+    torch.set_rng_state(state)
+    data.setdefault("augment_pipe", None)
+    data["training_set_kwargs"] = snapshot.training_set_kwargs
+    with importing(host.resolve()), replacing(path) as temporary, open(temporary, "wb") as file:
+        pickle.dump(data, file)

@@ -1,0 +1,137 @@
+"""What a network file holds, as plain data: its networks, links, data set and the names that it refers to."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..errors import LinkGANError
+from ..generators import SPEC_ATTRIBUTE
+from ..hosts import sidecar
+from ..links import LinkSpec
+from . import native
+from .convert import PICKLES, file_digest, read_networks
+from .listing import list_globals
+from .nodes import Node
+from .reader import HostSnapshot
+from .source import PickleError
+from .tensor_file import SUFFIX, read_source
+
+_SIZES = ("img_resolution", "img_channels", "z_dim", "w_dim", "c_dim", "num_ws")
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """Return what a .pkl, .pt or .safetensors file holds. Nothing in it is run, and hardly a number in it read.
+
+    The result has always: file, kind, bytes, sha256, globals (name, offset, allowed of each) and error, None where the
+    file is whole and has nothing in it that networks do not need. With no error also: networks by role, link_spec,
+    links, training_set_kwargs, augment_p, cur_nimg, source.
+    """
+    known = list_globals(path) if path.suffix != SUFFIX else []
+    found = {
+        "file": str(path),
+        "kind": _kind(path),
+        "bytes": path.stat().st_size,
+        "sha256": file_digest(path),
+        "globals": [asdict(item) for item in known],
+        "error": None,
+    }
+    try:
+        return found | _contents(path)
+    except ValueError as error:
+        return found | _failure(error)
+
+
+def _failure(error: ValueError) -> dict[str, Any]:
+    reference, offset = (error.reference, error.offset) if isinstance(error, PickleError) else (None, None)
+    return {"error": str(error), "refused": reference, "offset": offset}
+
+
+def _kind(path: Path) -> str:
+    if path.suffix in PICKLES:
+        return "a host's pickle"
+    return "tensors with a description" if path.suffix == SUFFIX else "a snapshot of the embedded host"
+
+
+def _contents(path: Path) -> dict[str, Any]:
+    snapshot = read_networks(path)
+    spec, place = _links(snapshot, path)
+    return {
+        "networks": {role: _network(node) for role, node in snapshot.networks.items() if role != "augment_pipe"},
+        "link_spec": spec,
+        "link_spec_in": place,
+        "links": _shown(spec),
+        "training_set_kwargs": snapshot.training_set_kwargs,
+        "augment_p": _augment_p(snapshot),
+        "cur_nimg": snapshot.cur_nimg or None,
+        "source": read_source(path) if path.suffix == SUFFIX else None,
+    }
+
+
+def _links(snapshot: HostSnapshot, path: Path) -> tuple[dict[str, Any] | None, str | None]:
+    for role in ("G_ema", "G"):
+        node = snapshot.networks.get(role)
+        spec = node.attributes.get(SPEC_ATTRIBUTE) if node is not None else None
+        if isinstance(spec, dict):
+            return spec, role
+    spec = sidecar.read(path)
+    return (spec, sidecar.path_of(path).name) if spec is not None else (None, None)
+
+
+def _shown(spec: dict[str, Any] | None) -> list[str]:
+    try:
+        return [str(link) for link in LinkSpec.from_json(spec).links] if spec is not None else []
+    except LinkGANError as error:
+        return [f"not readable: {error}"]
+
+
+def _network(node: Node) -> dict[str, Any]:
+    tensors = node.tensors()
+    learned = {name for path, module in node.tree() for name in _parameter_names(path, module)}
+    count = {name: tensor.nbytes // tensor.dtype.itemsize for name, tensor in tensors.items()}
+    attributes = node.attributes
+    return {
+        "class_name": node.class_name,
+        "source_digest": node.source_digest,
+        **{name: attributes.get(name) for name in _SIZES if attributes.get(name) is not None},
+        "parameters": sum(count[name] for name in learned),
+        "buffers": sum(n for name, n in count.items() if name not in learned),
+        "types": dict(Counter(str(tensor.dtype).removeprefix("torch.") for tensor in tensors.values())),
+        **_precision(node),
+        "init_kwargs": node.init_kwargs,
+        **_openable(node),
+    }
+
+
+def _parameter_names(path: str, module: Node) -> list[str]:
+    return [f"{path}.{name}" if path else name for name in module.parameters]
+
+
+def _precision(node: Node) -> dict[str, Any]:
+    halves = [module.attributes["use_fp16"] for _, module in node.tree() if "use_fp16" in module.attributes]
+    resolutions = [
+        module.attributes.get("resolution", module.attributes.get("out_size"))
+        for _, module in node.tree()
+        if module.attributes.get("use_fp16")
+    ]
+    return {"fp16_layers": sum(map(bool, halves)), "layers": len(halves), "fp16_from": _smallest(resolutions)}
+
+
+def _smallest(sizes: list[Any]) -> int | None:
+    numbers = [size if isinstance(size, int) else min(size) for size in sizes if isinstance(size, (int, list)) and size]
+    return min(numbers) if numbers else None
+
+
+def _openable(node: Node) -> dict[str, Any]:
+    try:
+        return {"native": native.check(node).name, "native_error": None}
+    except LinkGANError as error:
+        return {"native": None, "native_error": str(error)}
+
+
+def _augment_p(snapshot: HostSnapshot) -> float | None:
+    node = snapshot.networks.get("augment_pipe")
+    p = node.buffers.get("p") if node is not None else None
+    return float(p.read({}).item()) if p is not None and p.shape == () else None

@@ -1,0 +1,135 @@
+"""Fetching a file from the web once: size first, checksum kept beside it, nothing left of what was broken off."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from http.client import HTTPException, HTTPMessage
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import unquote, urlsplit
+
+from ..atomic import replacing, write_bytes
+from ..errors import LinkGANError
+from .convert import KINDS, file_digest
+from .source import printable
+
+CACHE_VARIABLE = "LINKGAN_CACHE"
+LARGEST = 4 << 30
+_BLOCK = 1 << 18
+_PATIENCE = 30.0  # seconds without a byte
+
+Started = Callable[[int | None], None]
+Progress = Callable[[int], object]
+
+
+def is_url(text: str) -> bool:
+    """Return whether `text` means a place on the web rather than a file."""
+    return "://" in text
+
+
+def cache_folder() -> Path:
+    """Return where files are kept: LINKGAN_CACHE, else ``linkgan`` in the user's cache folder."""
+    given = os.environ.get(CACHE_VARIABLE)
+    if given:
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "linkgan"
+
+
+def place_of(url: str, folder: Path) -> Path:
+    """Return where the file of `url` is kept.
+
+    Raises:
+        LinkGANError: not an address of the web, or of no network file.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise LinkGANError(printable(f"{url}: expected an address that begins with https:// or http://"))
+    name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2], flags=re.ASCII)[-80:]
+    if Path(name).suffix not in KINDS:
+        raise LinkGANError(printable(f"{url}: expected a file whose name ends in {', '.join(KINDS)}"))
+    return folder / hashlib.sha256(url.encode()).hexdigest()[:12] / name.lstrip(".")
+
+
+def checksum_of(path: Path) -> Path:
+    """Return where the SHA-256 of a fetched file is kept, in the format of sha256sum."""
+    return path.with_name(path.name + ".sha256")
+
+
+def kept(path: Path) -> bool:
+    """Return whether a file was fetched before and is still what it was."""
+    if not path.is_file() or not checksum_of(path).is_file():
+        return False
+    return checksum_of(path).read_text("utf-8", "replace").split(" ")[0] == file_digest(path)
+
+
+def fetch(
+    url: str,
+    folder: Path,
+    *,
+    largest: int = LARGEST,
+    started: Started = lambda size: None,
+    progress: Progress = lambda count: None,
+) -> Path:
+    """Return the file at `url`, from `folder` where it is kept already.
+
+    Args:
+        largest: bytes beyond which nothing is fetched. started: is told the size, None where the server does not say.
+        progress: is told of every piece.
+    Raises:
+        LinkGANError: an unusable address, a server's refusal, a file that is too large or comes in part.
+    """
+    path = place_of(url, folder)
+    if kept(path):
+        return path
+    try:
+        with urllib.request.build_opener(_SameScheme).open(url, timeout=_PATIENCE) as response:
+            size = _size(response, url, largest)
+            started(size)
+            with replacing(path) as temporary, open(temporary, "wb") as file:
+                digest = _copy(response, file, url, size, largest, progress)
+        write_bytes(checksum_of(path), f"{digest}  {path.name}\n".encode())
+    except urllib.error.HTTPError as error:
+        raise LinkGANError(printable(f"{url}: the server answered {error.code} {error.reason}")) from error
+    except (OSError, HTTPException) as error:
+        reason = getattr(error, "reason", None) or error
+        raise LinkGANError(printable(f"{url}: could not be fetched ({reason})")) from error
+    return path
+
+
+class _SameScheme(urllib.request.HTTPRedirectHandler):
+    """Follows redirects that stay with the scheme of the address, or turn http into https."""
+
+    def redirect_request(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> urllib.request.Request | None:
+        scheme = urlsplit(newurl).scheme
+        if scheme not in (req.type, "https"):
+            raise LinkGANError(printable(f"{req.full_url}: sends on to {newurl[:200]}, expected {req.type}:// again"))
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _size(response: Any, url: str, largest: int) -> int | None:
+    text = response.headers.get("Content-Length")
+    size = int(text) if text is not None and text.isdecimal() and len(text) < 20 else None
+    if size is not None and size > largest:
+        raise LinkGANError(f"{url}: {size} bytes, expected at most {largest}; allow more with --max-size")
+    return size
+
+
+def _copy(response: Any, file: IO[bytes], url: str, size: int | None, largest: int, progress: Progress) -> str:
+    digest, count = hashlib.sha256(), 0
+    while block := response.read(_BLOCK):
+        count += len(block)
+        if count > largest:
+            raise LinkGANError(f"{url}: more than {largest} bytes; allow more with --max-size")
+        file.write(block)
+        digest.update(block)
+        progress(len(block))
+    if size is not None and count != size:
+        raise LinkGANError(f"{url}: {count} of {size} bytes came; try again")
+    return digest.hexdigest()

@@ -1,0 +1,225 @@
+"""Making a network of our own classes from what a file says of it: no host, and no code from the file."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LinkGANError
+from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
+from .nodes import Node
+from .source import printable
+
+# No public network has a size beyond this; the check comes before anything is allocated or designed.
+_LARGEST = 1 << 20
+_SHOWN = 5
+_ABSENT = object()
+
+
+@dataclass(frozen=True)
+class Family:
+    """One public class and ours for it.
+
+    Attributes:
+        class_name: the public name. part: the start of tensor names that tells classes of one name apart. target:
+            module and class of ours. arguments: makes our constructor's arguments. state: attributes that a host
+            changes after it built the network; all others must be equal in ours.
+    """
+
+    class_name: str
+    part: str
+    target: str
+    arguments: Callable[[Node, dict[str, Any]], dict[str, Any]] = lambda node, kwargs: kwargs
+    state: frozenset[str] = frozenset({"training"})
+
+    @property
+    def name(self) -> str:
+        """The family's name, such as stylegan2."""
+        return self.target.split(".")[1]
+
+    @property
+    def installed(self) -> bool:
+        """Whether this version of the program has the class."""
+        try:
+            return importlib.util.find_spec(self.target.partition(":")[0]) is not None
+        except ModuleNotFoundError:  # not even the folder
+            return False
+
+    def load(self) -> Callable[..., nn.Module]:
+        """Import our class."""
+        module, name = self.target.split(":")
+        loaded: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+def _stylegan2_generator(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """stylegan2-ada-pytorch gives the arguments of synthesis as one dict, its successors one by one."""
+    flat = {**kwargs, **kwargs.get("synthesis_kwargs", {})}
+    flat.pop("synthesis_kwargs", None)
+    mapping = dict(flat.get("mapping_kwargs") or {})
+    _fill(mapping, "w_avg_beta", _recorded(node, "w_avg_beta"))
+    return {**_precision(node, flat), "mapping_kwargs": mapping}
+
+
+def _precision(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
+    """Fill in what is left to the host's defaults, which differ between hosts, from what its layers have recorded."""
+    halves = list(_records(node, "use_fp16"))
+    _fill(kwargs, "num_fp16_res", _recorded(node, "num_fp16_res"))
+    _fill(kwargs, "num_fp16_res", sum(map(bool, halves)) if halves else _ABSENT)
+    _fill(kwargs, "conv_clamp", _recorded(node, "conv_clamp"))
+    return kwargs
+
+
+_EG3D_STATE = frozenset({"training", "neural_rendering_resolution", "rendering_kwargs"})
+
+FAMILIES = (
+    Family("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
+    Family("Discriminator", "b4.", "training_loops.stylegan2.networks:Discriminator", _precision),
+    Family("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
+    Family("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
+    Family("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
+)
+
+
+def build(node: Node) -> nn.Module:
+    """Return the network that `node` describes, in eval mode and without gradients; it shares tensors with nobody.
+
+    Raises:
+        LinkGANError: a class that is not among `FAMILIES`, or arguments, tensors or recorded attributes that ours does
+            not have; says which.
+        PickleError: the node is damaged.
+    """
+    family, make, network = _fitting(node)
+    if _is_whole(network):
+        network.load_state_dict(node.state_dict(), assign=True)
+        _restore_layouts(network, make)
+    else:  # something that no snapshot holds is computed while it is built; its size has been checked by now
+        network = make()
+        add_buffers(network, node)
+        copy_tensors(node, network)
+    set_attributes(network, node, lambda name: name in family.state or not hasattr(network, name))
+    return network.eval().requires_grad_(False)
+
+
+def check(node: Node) -> Family:
+    """Return the family that `node` belongs to, without reading its numbers. Raises as `build` does."""
+    return _fitting(node)[0]
+
+
+def _fitting(node: Node) -> tuple[Family, Callable[[], nn.Module], nn.Module]:
+    """Return the family, a way to make its network, and one made of shapes alone that has been compared with `node`."""
+    tensors = node.tensors()
+    family = _family(node, list(tensors))
+    make = _maker(node, family)
+    try:
+        with torch.device("meta"):  # here the description costs no memory, however large it claims to be
+            network = make()
+            add_buffers(network, node)
+    except Exception as error:  # arguments of a file can be wrong in any way
+        reason = f"{type(error).__name__}: {first_line(error)}"
+        raise _misfit(node, f"this program's {family.name} does not take its arguments ({reason})") from error
+    problems = differences(network.state_dict(), tensors) or _other_attributes(node, network, family)
+    if problems:
+        raise _misfit(node, problems)
+    return family, make, network
+
+
+def _family(node: Node, names: list[str]) -> Family:
+    for family in FAMILIES:
+        if family.class_name == node.class_name and any(name.startswith(family.part) for name in names):
+            if family.installed:
+                return family
+            raise _misfit(node, f"this version of the program has no {family.name}")
+    known = ", ".join(dict.fromkeys(family.class_name for family in FAMILIES))
+    raise _misfit(node, f"no class of that name and make-up is known here (known: {known})")
+
+
+def _maker(node: Node, family: Family) -> Callable[[], nn.Module]:
+    kwargs = node.init_kwargs
+    if node.init_args:
+        raise _misfit(node, "its arguments were given by position")
+    _check_sizes(kwargs, node)
+    try:
+        return partial(family.load(), **family.arguments(node, kwargs))
+    except (TypeError, AttributeError, ValueError) as error:
+        raise _misfit(node, f"arguments of other types than {family.name} takes ({first_line(error)})") from error
+
+
+def _check_sizes(data: Any, node: Node) -> None:
+    if isinstance(data, (int, float)) and not abs(data) <= _LARGEST:
+        raise _misfit(node, f"a size of {data:.3g} among its arguments, expected at most {_LARGEST}")
+    for item in data.values() if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else ():
+        _check_sizes(item, node)
+
+
+def _is_whole(network: nn.Module) -> bool:
+    """Return whether the network's state is all that has numbers in it."""
+    state = network.state_dict()
+    if any(name not in state for name, _ in (*network.named_parameters(), *network.named_buffers())):
+        return False
+    return not any(isinstance(value, Tensor) for module in network.modules() for value in vars(module).values())
+
+
+def _restore_layouts(network: nn.Module, make: Callable[[], nn.Module]) -> None:
+    """Lay the weights out in memory as the class does: a file may have kept them otherwise."""
+    with torch.device("meta"):
+        wanted = dict(make().named_parameters())
+    for name, parameter in network.named_parameters():
+        if name in wanted and wanted[name].stride() != parameter.stride():
+            laid_out = torch.empty_like(wanted[name], device=parameter.device, memory_format=torch.preserve_format)
+            parameter.data = laid_out.copy_(parameter.data)
+
+
+def _other_attributes(node: Node, network: nn.Module, family: Family) -> str:
+    """Return which plain attributes the file's modules recorded otherwise than ours have them, '' where none.
+
+    This finds the options that leave no trace in tensors, such as clamps, gains and the layers that run in fp16.
+    """
+    problems = []
+    nodes = dict(node.tree())
+    for path, module in network.named_modules():
+        recorded = nodes[path].attributes if path in nodes else {}
+        for name, ours in vars(module).items():
+            if name in recorded and name not in family.state and not _same(ours, recorded[name]):
+                place = f"{path}.{name}" if path else name
+                problems.append(f"{place} is {recorded[name]!r} in the file and {ours!r} here")
+    more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
+    return "; ".join(problems[:_SHOWN]) + more
+
+
+def _same(ours: Any, theirs: Any) -> bool:
+    if isinstance(ours, (list, tuple)) and isinstance(theirs, (list, tuple)):
+        return len(ours) == len(theirs) and all(map(_same, ours, theirs))
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        return ours.keys() == theirs.keys() and all(_same(ours[key], theirs[key]) for key in ours)
+    if isinstance(ours, (int, float)) and isinstance(theirs, (int, float)):
+        return abs(ours - theirs) <= 1e-6 * abs(ours)
+    return not isinstance(ours, (str, int, float, type(None))) or ours == theirs
+
+
+def _records(node: Node, attribute: str) -> Iterator[Any]:
+    """Yield what the modules of `node` have as the attribute, in their order."""
+    for _, module in node.tree():
+        attributes = module.attributes
+        if attribute in attributes:
+            yield attributes[attribute]
+
+
+def _recorded(node: Node, attribute: str) -> Any:
+    return next(_records(node, attribute), _ABSENT)
+
+
+def _fill(kwargs: dict[str, Any], name: str, value: Any) -> None:
+    if value is not _ABSENT:
+        kwargs.setdefault(name, value)
+
+
+def _misfit(node: Node, reason: str) -> LinkGANError:
+    return LinkGANError(printable(f"{node.class_name}: {reason}; open it with the code that trained it: --host DIR"))

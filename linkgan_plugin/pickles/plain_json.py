@@ -1,0 +1,60 @@
+"""Plain Python data as JSON and back, exactly: tuples, odd keys and infinities included."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from .source import PickleError
+
+# A dict with this one key stands for what JSON has no words for.
+_TAG = "$"
+
+
+def dumps(data: Any) -> str:
+    """Return numbers, text, None, and lists, tuples and dicts of them as JSON that `loads` turns into the same."""
+    return json.dumps(_encoded(data), allow_nan=False, separators=(",", ":"))
+
+
+def loads(text: str) -> Any:
+    """Return what `dumps` was given.
+
+    Raises:
+        PickleError: other text.
+    """
+    try:
+        return _decoded(json.loads(text))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise PickleError(f"a description that cannot be read ({str(error)[:200]})") from error
+
+
+def _encoded(data: Any) -> Any:
+    if isinstance(data, tuple):
+        return {_TAG: ["tuple", [_encoded(item) for item in data]]}
+    if isinstance(data, list):
+        return [_encoded(item) for item in data]
+    if isinstance(data, dict):
+        if all(type(key) is str for key in data) and _TAG not in data:
+            return {key: _encoded(item) for key, item in data.items()}
+        return {_TAG: ["dict", [[_encoded(key), _encoded(item)] for key, item in data.items()]]}
+    if isinstance(data, float) and not math.isfinite(data):
+        return {_TAG: ["float", repr(data)]}
+    return data
+
+
+def _decoded(data: Any) -> Any:
+    if isinstance(data, list):
+        return [_decoded(item) for item in data]
+    if not isinstance(data, dict):
+        return data
+    if _TAG not in data:
+        return {key: _decoded(item) for key, item in data.items()}
+    kind, value = data[_TAG]
+    if kind == "tuple":
+        return tuple(_decoded(item) for item in value)
+    if kind == "dict":
+        return {_decoded(key): _decoded(item) for key, item in value}
+    if kind == "float":
+        return float(value)
+    raise ValueError(f"a value of kind {kind!r}")

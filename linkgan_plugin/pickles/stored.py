@@ -1,0 +1,51 @@
+"""Tensors that lie in a file: their shape and type are known, their numbers are read when they are asked for."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor
+
+
+class StoredTensor(ABC):
+    """A tensor whose numbers may not be in memory.
+
+    Attributes:
+        shape, dtype: as of a tensor.
+    """
+
+    shape: tuple[int, ...]
+    dtype: torch.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """The size of its numbers."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    @abstractmethod
+    def place(self) -> tuple[object, int]:
+        """The row of numbers it is a view of, and the size of that in bytes."""
+
+    @abstractmethod
+    def read(self, rows: dict[object, Tensor]) -> Tensor:
+        """Return the tensor. `rows` holds the rows of numbers read so far, by their place, for tensors to share."""
+
+
+class HeldTensor(StoredTensor):
+    """A tensor that is in memory."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self.tensor = tensor.detach()
+        self.shape, self.dtype = tuple(tensor.shape), tensor.dtype
+
+    @property
+    def place(self) -> tuple[object, int]:
+        """The tensor itself."""
+        return id(self), self.nbytes
+
+    def read(self, rows: dict[object, Tensor]) -> Tensor:
+        """Return it as it is."""
+        return self.tensor

@@ -1,0 +1,213 @@
+"""Networks in a .safetensors file: the tensors, and as JSON in its metadata all that makes networks of them."""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from .. import __version__
+from ..atomic import replacing
+from . import plain_json
+from .nodes import Node
+from .reader import NETWORKS, HostSnapshot
+from .source import PickleError
+from .stored import StoredTensor
+
+SUFFIX = ".safetensors"
+_KEY = "linkgan"
+_VERSION = 1
+# The description of the largest public networks takes a few hundred kilobytes.
+_LONGEST_HEADER = 16 << 20
+_TYPES = {
+    "F64": torch.float64,
+    "F32": torch.float32,
+    "F16": torch.float16,
+    "BF16": torch.bfloat16,
+    "I64": torch.int64,
+    "I32": torch.int32,
+    "I16": torch.int16,
+    "I8": torch.int8,
+    "U8": torch.uint8,
+    "BOOL": torch.bool,
+}
+_NAMES = {dtype: name for name, dtype in _TYPES.items()}
+
+
+class _FileTensor(StoredTensor):
+    """A tensor in an open .safetensors file."""
+
+    def __init__(self, file: Any, name: str) -> None:
+        tensor = file.get_slice(name)
+        if tensor.get_dtype() not in _TYPES:
+            raise PickleError(f"{name} is of type {tensor.get_dtype()}, expected one of {', '.join(_TYPES)}")
+        self.shape, self.dtype = tuple(tensor.get_shape()), _TYPES[tensor.get_dtype()]
+        self._file, self._name = file, name
+
+    @property
+    def place(self) -> tuple[object, int]:
+        """The tensor itself: in these files none share numbers."""
+        return id(self), self.nbytes
+
+    def read(self, rows: dict[object, Tensor]) -> Tensor:
+        """Return the tensor; its numbers stay in the file until they are used."""
+        tensor: Tensor = self._file.get_tensor(self._name)
+        return tensor
+
+
+def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]) -> None:
+    """Write a snapshot's networks, their tensors one at a time, atomically.
+
+    Args:
+        path: where to. source: what to note about the file that it came from, plain data.
+    """
+    description = {
+        "version": _VERSION,
+        "linkgan_plugin": __version__,
+        "source": source,
+        "networks": {role: _described(node) for role, node in snapshot.networks.items()},
+        "training_set_kwargs": snapshot.training_set_kwargs,
+        "training_options": snapshot.training_options,
+        "cur_nimg": snapshot.cur_nimg,
+    }
+    header: dict[str, Any] = {"__metadata__": {"format": "pt", _KEY: plain_json.dumps(description)}}
+    end = 0
+    for name, tensor in _in_order(snapshot):
+        start, end = end, end + tensor.nbytes
+        header[name] = {"dtype": _NAMES[tensor.dtype], "shape": list(tensor.shape), "data_offsets": [start, end]}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    if len(text) > _LONGEST_HEADER:
+        raise PickleError(f"{snapshot.path}: a description of {len(text)} bytes, expected at most {_LONGEST_HEADER}")
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text)
+        _write_numbers(file, snapshot)
+
+
+def read_tensor_file(path: Path | str) -> HostSnapshot:
+    """Read the networks of a file that `write_tensor_file` wrote.
+
+    Raises:
+        PickleError: no such file, damaged, or one that another program wrote.
+    """
+    try:
+        _check_header(Path(path))
+        file: Any = safe_open(path, framework="pt")  # it stays open for the tensors that are read later
+        text = (file.metadata() or {}).get(_KEY)
+        if text is None:
+            raise PickleError("tensors without a description of networks; expected a file that convert has made")
+        tensors = {name: _FileTensor(file, name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        return _snapshot(str(path), plain_json.loads(text), tensors)
+    except OSError as error:
+        raise PickleError(f"{path}: {error.strerror or error}") from error
+    except SafetensorError as error:
+        raise PickleError(f"{path}: not a whole .safetensors file ({str(error)[:200]})") from error
+    except PickleError as error:
+        raise PickleError(f"{path}: {error}") from error
+
+
+def read_source(path: Path | str) -> dict[str, Any]:
+    """Return what a file notes about the file that it came from."""
+    with safe_open(path, framework="pt") as file:
+        source: dict[str, Any] = plain_json.loads(file.metadata()[_KEY]).get("source", {})
+    return source
+
+
+def _in_order(snapshot: HostSnapshot) -> Iterator[tuple[str, StoredTensor]]:
+    """Yield every tensor under its network's name, wide types first, which keeps all of them aligned."""
+    for size in (8, 4, 2, 1):
+        for role, node in snapshot.networks.items():
+            for name, tensor in node.tensors().items():
+                if tensor.dtype.itemsize == size:
+                    yield f"{role}.{name}", tensor
+
+
+def _write_numbers(file: BinaryIO, snapshot: HostSnapshot) -> None:
+    for size in (8, 4, 2, 1):
+        for node in snapshot.networks.values():
+            for _, tensor in node.stream(lambda tensor, size=size: tensor.dtype.itemsize == size):  # type: ignore[misc]
+                if tensor.numel():
+                    file.write(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+
+
+def _described(node: Node) -> dict[str, Any]:
+    modules = dict(node.tree())
+    return {
+        "class_name": node.class_name,
+        "source_digest": node.source_digest,
+        "init_args": node.init_args,
+        "init_kwargs": node.init_kwargs,
+        "modules": {path: [module.class_name, module.attributes] for path, module in modules.items()},
+        "buffers": [f"{path}.{name}".lstrip(".") for path, module in modules.items() for name in module.buffers],
+    }
+
+
+def _check_header(path: Path) -> None:
+    with open(path, "rb") as file:
+        head = file.read(8)
+        size = int.from_bytes(head, "little")
+        left = path.stat().st_size - 8
+    if len(head) < 8 or size > min(left, _LONGEST_HEADER):
+        limit = max(min(left, _LONGEST_HEADER), 0)
+        raise PickleError(f"not a .safetensors file: a header of {size} bytes, expected at most {limit}")
+
+
+def _snapshot(path: str, data: Any, tensors: dict[str, _FileTensor]) -> HostSnapshot:
+    described = _typed(data, "networks", dict)
+    if data.get("version") != _VERSION:
+        raise PickleError(f"version {data.get('version')!r}, this program reads {_VERSION}")
+    networks = {role: _node(role, _typed(described, role, dict), tensors) for role in NETWORKS if role in described}
+    if not networks:
+        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
+    return HostSnapshot(
+        path,
+        networks,
+        training_set_kwargs=_typed(data, "training_set_kwargs", dict),
+        training_options=_typed(data, "training_options", dict),
+        cur_nimg=_typed(data, "cur_nimg", int),
+    )
+
+
+def _node(role: str, data: dict[str, Any], tensors: dict[str, _FileTensor]) -> Node:
+    """Return the network that a description and the tensors of its name make."""
+    nodes: dict[str, Node] = {}
+    for path, module in _typed(data, "modules", dict).items():
+        class_name, attributes = module if isinstance(module, list) and len(module) == 2 else (None, None)
+        if type(class_name) is not str or type(attributes) is not dict or type(path) is not str:
+            raise PickleError(f"{role}: module {path} is not described")
+        nodes[path] = Node(class_name, {**attributes, "_parameters": {}, "_buffers": {}, "_modules": {}})
+    if "" not in nodes:
+        raise PickleError(f"{role}: the network itself is not described")
+    for path, node in nodes.items():
+        if path:
+            _parent(nodes, role, path).state["_modules"][path.rpartition(".")[2]] = node
+    buffers = {name for name in _typed(data, "buffers", list) if isinstance(name, str)}
+    for name, tensor in tensors.items():
+        if name.startswith(f"{role}."):
+            path = name.removeprefix(f"{role}.")
+            kind = "_buffers" if path in buffers else "_parameters"
+            _parent(nodes, role, path).state[kind][path.rpartition(".")[2]] = tensor
+    root = nodes[""]
+    root.class_name, root.source_digest = _typed(data, "class_name", str), data.get("source_digest")
+    root.state |= {"_init_args": _typed(data, "init_args", tuple), "_init_kwargs": _typed(data, "init_kwargs", dict)}
+    return root
+
+
+def _parent(nodes: dict[str, Node], role: str, path: str) -> Node:
+    parent = nodes.get(path.rpartition(".")[0])
+    if parent is None:
+        raise PickleError(f"{role}: {path} lies in a module that is not described")
+    return parent
+
+
+def _typed(data: Any, key: str, kind: type) -> Any:
+    value = data.get(key) if isinstance(data, dict) else None
+    if type(value) is not kind:
+        raise PickleError(f"{key} is a {type(value).__name__} in the description, expected a {kind.__name__}")
+    return value
