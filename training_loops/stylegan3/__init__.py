@@ -1,0 +1,1 @@
+"""Alias-free generators: the networks of StyleGAN3-T and StyleGAN3-R."""
