@@ -1,3 +1,28 @@
 """Link latent axes of a GAN to image regions: resample the axes, and only that region changes."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .generators import LinkedGenerator
+    from .links import LinkSpec
+    from .networks import Network, load_network
+
 __version__ = "0.1.0"
+__all__ = ["LinkSpec", "LinkedGenerator", "Network", "load_network"]
+
+_HOMES = {
+    "LinkSpec": "links",
+    "LinkedGenerator": "generators",
+    "Network": "networks",
+    "load_network": "networks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import what is asked for, when it is: PyTorch takes seconds, which the command line need not wait for."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
