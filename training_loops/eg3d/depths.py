@@ -6,6 +6,8 @@ that one seed gives one picture there and here.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -20,17 +22,24 @@ _EPS = 1e-5
 def stratified_depths(origins: Tensor, directions: Tensor, options: RenderOptions) -> Tensor:
     """Return depths [N, R, D], ascending, for rays [N, R, 3]: one in each of D steps, at random within it."""
     n, rays, steps = *origins.shape[:2], options.coarse
+    kind: dict[str, Any] = {"dtype": origins.dtype, "device": origins.device}
+    near: Tensor | float
+    far: Tensor | float
     if options.start is None or options.end is None:
-        start, end = (limit[..., None] for limit in box_limits(origins, directions, options.box_warp))
+        near, far = (limit[..., None] for limit in box_limits(origins, directions, options.box_warp))
         # Jitter of limits that differ from ray to ray is drawn for all rays at one step, then for the next step.
-        jitter = torch.rand([steps, n, rays], dtype=origins.dtype, device=origins.device).permute(1, 2, 0)
+        jitter = torch.rand([steps, n, rays], **kind).permute(1, 2, 0)
     else:
-        start, end = origins.new_tensor([options.start]), origins.new_tensor([options.end])
-        jitter = torch.rand([n, rays, steps], dtype=origins.dtype, device=origins.device)
-    share = torch.linspace(0, 1, steps, dtype=origins.dtype, device=origins.device) + jitter / (steps - 1)
+        near, far = options.start, options.end
+        jitter = torch.rand([n, rays, steps], **kind)
     if options.disparity:
-        return 1 / (1 / start * (1 - share) + 1 / end * share)
-    return start + share * (end - start)
+        near, far = 1 / near, 1 / far
+    if isinstance(near, float):
+        even = torch.linspace(near, far, steps, **kind)
+    else:
+        even = near + torch.arange(steps, **kind) / (steps - 1) * (far - near)
+    depths = even + jitter * ((far - near) / (steps - 1))
+    return 1 / depths if options.disparity else depths
 
 
 @torch.no_grad()

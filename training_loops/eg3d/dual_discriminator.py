@@ -97,7 +97,7 @@ class DualDiscriminator(_PairDiscriminator):
     def forward(  # type: ignore[override]  # EG3D's pictures come as a dictionary
         self, img: dict[str, Tensor], c: Tensor | None, update_emas: bool = False, **block_kwargs: Any
     ) -> Tensor:
-        if self.disc_c_noise > 0 and c is not None and len(c) > 1:
+        if self.disc_c_noise > 0 and self.c_dim > 0 and c is not None and len(c) > 1:
             c = c + torch.randn_like(c) * c.std(dim=0) * self.disc_c_noise
         return self._logits(img, 1, c, update_emas=update_emas, **block_kwargs)
 

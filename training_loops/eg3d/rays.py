@@ -12,17 +12,21 @@ MISSED = (-1.0, -2.0)  # the limits of a ray that does not meet the cube
 class RaySampler(nn.Module):
     """Poses [N, 4, 4] and intrinsics [N, 3, 3] of square pictures -> origins and directions, each [N, R * R, 3].
 
-    Rays go through the centres of the pixels, row by row; directions have length 1.
+    Rays go through the centres of the pixels, row by row; directions have length 1. The arithmetic is in the public
+    code's order, by way of points in the world: where a volume is sharp, pictures show every rounding of a direction.
     """
 
     def forward(self, cam2world_matrix: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
-        centres = (torch.arange(resolution, dtype=intrinsics.dtype, device=intrinsics.device) + 0.5) / resolution
+        pixel = 1 / resolution
+        centres = torch.arange(resolution, dtype=intrinsics.dtype, device=intrinsics.device) * pixel + pixel / 2
         fx, skew, cx, fy, cy = (intrinsics[:, i, j, None, None] for i, j in ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2)))
         y = (centres[:, None] - cy) / fy  # [N, R, 1]
         x = (centres - cx - skew * y) / fx  # [N, R, R]
-        points = torch.stack([x, y.expand_as(x), torch.ones_like(x)], dim=-1).flatten(1, 2)
-        directions = F.normalize(points @ cam2world_matrix[:, :3, :3].transpose(1, 2), dim=-1)
-        return cam2world_matrix[:, None, :3, 3].expand_as(directions), directions
+        one = torch.ones_like(x)
+        points = torch.stack([x, y.expand_as(x), one, one], dim=1).flatten(2)  # [N, 4, R * R], at depth 1
+        position = cam2world_matrix[:, None, :3, 3]
+        directions = F.normalize((cam2world_matrix @ points)[:, :3].transpose(1, 2) - position, dim=-1)
+        return position.expand_as(directions), directions
 
 
 def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor, Tensor]:
