@@ -35,7 +35,8 @@ def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor
     A ray that misses the cube gets the smallest and the largest depth of entry of those that do not, so that its
     samples lie among theirs; `MISSED` where all miss.
     """
-    a, b = (-side / 2 - origins) / directions, (side / 2 - origins) / directions
+    slowness = 1 / directions
+    a, b = (-side / 2 - origins) * slowness, (side / 2 - origins) * slowness
     start = torch.minimum(a, b).amax(dim=-1)
     end = torch.maximum(a, b).amin(dim=-1)
     hits = start <= end
