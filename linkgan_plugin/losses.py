@@ -60,6 +60,7 @@ class LinkGANLoss:
         self.host = host_for(self.base, networks)
         self.perturb = registry.load("perturbations", self.recipe.perturb)
         self.moves = self._make_moves()
+        self._static = all(link.region.static for link in self.spec.links)
         self.clock = StepClock(self.host)
         self._seed: int | None = None
         self._check_space()
@@ -139,10 +140,11 @@ class LinkGANLoss:
         ws, moved = self._latents(z, labels, self.moves.axes[chosen], random)
         images, edited = self.host.calls.render_beside(ws, moved, camera, detached=recipe.reference == "detached")
         # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
-        allowed = self.moves.allowed(self.spec.region_masks(Scene(images.detach())))
+        regions = self.spec.region_masks(Scene(images.detach()))
+        allowed, absent = self.moves.allowed(regions), self.moves.absent(regions)
         column = torch.arange(count, device=self.device) % allowed.shape[1]
         change = changes(images, edited, allowed[chosen, column])
-        return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor)
+        return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor, absent[chosen, column])
 
     def _latents(self, z: Tensor, c: Tensor | None, blocks: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each moved."""
@@ -172,7 +174,10 @@ class LinkGANLoss:
         return torch.Generator(device=self.device).manual_seed(seed)
 
     def _report(self, result: Penalty) -> None:
-        """Report ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place, and ``Loss/link/loss``."""
+        """Report ``Loss/link/loss``, and ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place.
+
+        Where regions differ per image also ``Loss/link/<name>/absent``, the share of images without the region.
+        """
         self.host.report("Loss/link/loss", result.loss.detach())
         for row, present in enumerate(result.present.tolist()):
             # A move that did not take place reports no value, yet its name: hosts sum statistics over ranks by the
@@ -182,6 +187,8 @@ class LinkGANLoss:
             self.host.report(f"{name}/leak", result.forbidden[rows])
             self.host.report(f"{name}/effect", result.allowed[rows])
             self.host.report(f"{name}/share", result.share[rows])
+            if not self._static:
+                self.host.report(f"{name}/absent", result.absent[row : row + 1][~result.absent[row : row + 1].isnan()])
 
     def _mixed(self, phase: str) -> AbstractContextManager[None]:
         """Return the context in which the host's own losses see mixed samples, where the recipe asks for it."""

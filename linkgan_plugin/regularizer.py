@@ -12,6 +12,9 @@ from torch import Tensor
 
 from .links import LinkSpec
 
+# A region that covers less than this many pixels of an image is absent from it.
+MIN_PIXELS = 0.5
+
 # Mean squared change per image value, far below one grey level (1/255)^2; keeps 0/0 of a dead block at 0.
 EPS = 1e-7
 
@@ -43,6 +46,10 @@ class Moves:
         """Return the pixels that each move may change: [B, N or 1, 1, H, W] masks -> [M, N or 1, 1, H, W]."""
         masks = regions[self.region]
         return torch.where(self.inverted.view(-1, 1, 1, 1, 1), 1 - masks, masks)
+
+    def absent(self, regions: Tensor) -> Tensor:
+        """Return where the region that a move is about is not in the image: bool [M, N or 1]."""
+        return regions.sum(dim=[2, 3, 4])[self.region] < MIN_PIXELS
 
 
 def block_moves(
@@ -141,7 +148,8 @@ class Penalty:
         loss: scalar with gradient, before weight and gain.
         forbidden, allowed: [M] mean squared change per image value of each move, no gradient.
         share: [M] forbidden / (forbidden + allowed), no gradient.
-        present: bool [M], moves that some sample was paired with.
+        present: bool [M], moves that some sample was paired with in which their region is.
+        absent: [M] share of the samples paired with a move in which its region is not; not a number where none was.
     """
 
     loss: Tensor
@@ -149,9 +157,12 @@ class Penalty:
     allowed: Tensor
     share: Tensor
     present: Tensor
+    absent: Tensor
 
 
-def penalty(change: Changes, which: Tensor, moves: Moves, form: str, rest_floor: float = 0.0) -> Penalty:
+def penalty(
+    change: Changes, which: Tensor, moves: Moves, form: str, rest_floor: float = 0.0, absent: Tensor | None = None
+) -> Penalty:
     """Reduce the changes to the regularizer's value.
 
     `squared` (Eq. 3-6): sum over moves of lambda_m * E[forbidden], E over the samples paired with the move, divided
@@ -162,14 +173,16 @@ def penalty(change: Changes, which: Tensor, moves: Moves, form: str, rest_floor:
     Args:
         change: of some moved images. which: int64, of the same shape, the move of each. moves: the M moves.
         rest_floor: share that the move of the rest may have for free (hinge, `share` only).
+        absent: bool, of the same shape, images without the move's region, which carry no loss; None = none.
     """
     count, which = len(moves), which.flatten()
-    n = torch.bincount(which, minlength=count).to(change.forbidden.dtype)
+    zeros = change.forbidden.new_zeros(count)
+    there = zeros.new_ones(len(which)) if absent is None else (~absent).flatten().to(zeros.dtype)
+    n, asked = zeros.index_add(0, which, there), zeros.index_add(0, which, torch.ones_like(there))
     present = n > 0
     scale = change.values * n.clamp(min=1)
-    zeros = change.forbidden.new_zeros(count)
-    forbidden = zeros.index_add(0, which, change.forbidden.flatten()) / scale
-    allowed = zeros.index_add(0, which, change.allowed.flatten()) / scale
+    forbidden = zeros.index_add(0, which, change.forbidden.flatten() * there) / scale
+    allowed = zeros.index_add(0, which, change.allowed.flatten() * there) / scale
     share = forbidden / (forbidden + allowed + EPS)
     weights = moves.weights.to(forbidden.dtype) * present
     if form == "squared":
@@ -177,4 +190,4 @@ def penalty(change: Changes, which: Tensor, moves: Moves, form: str, rest_floor:
     else:
         excess = torch.where(moves.rest, (share - rest_floor).clamp(min=0), share)
         loss = (weights * excess).sum() / present.sum().clamp(min=1)
-    return Penalty(loss, forbidden.detach(), allowed.detach(), share.detach(), present)
+    return Penalty(loss, forbidden.detach(), allowed.detach(), share.detach(), present, (asked - n) / asked)

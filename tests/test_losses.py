@@ -14,6 +14,7 @@ from linkgan_plugin.generators import build_linked
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.losses import LinkGANLoss
 from linkgan_plugin.recipes import make_recipe
+from tests.segmentation.networks import CLASSES, script
 from tests.toys import ToyGenerator, linked_weight
 
 SIZE, DIM, BATCH = 8, 8, 6
@@ -360,3 +361,29 @@ def test_the_generator_function_sets_the_spec_as_plain_data():
 def test_wrong_switches_are_named_with_their_range(switches, message):
     with pytest.raises(LinkGANError, match=message.replace(".", r"\.")):
         make_recipe(**switches)
+
+
+def test_a_region_that_differs_per_image_trains_and_counts_where_it_is_missing(tmp_path):
+    path = script(tmp_path / "light.pt", classes=CLASSES)
+    spec = LinkSpec.parse([f"light=0:4@semantic({path},light)&box(0,0,0.5,0.5)"], dim=DIM)
+    generator = toy()
+    with torch.no_grad():
+        generator.synthesis.weight[0] += 100 * torch.eye(DIM)[0]  # one pixel of the box, light for half of the images
+        for row in (1, 2, 3, *range(8, 12), *range(16, 20), *range(24, 28)):
+            generator.synthesis.weight[row] = -generator.synthesis.weight[0]
+    loss = link_loss(generator, spec=spec, interval=1, batch=1.0, fan=0)
+    loss.accumulate_gradients(**call())
+    z = call()["gen_z"]
+    images = generator.synthesis(generator.mapping(z, None))
+    light = (images[:, 0, :4, :4] > 0).flatten(1).any(dim=1)
+    assert reported["Loss/link/light/absent"] == pytest.approx([1 - light.float().mean().item()])
+    assert "Loss/link/rest/absent" in reported
+    assert all(parameter.grad.isfinite().all() for parameter in generator.parameters())
+    assert generator.synthesis.weight.grad.abs().max() > 0
+
+
+def test_fixed_regions_report_no_absence():
+    loss = link_loss(toy(), interval=1)
+    loss.accumulate_gradients(**call())
+    assert "Loss/link/left/share" in reported or "Loss/link/rest/share" in reported
+    assert not any(name.endswith("/absent") for name in reported)

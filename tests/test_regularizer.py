@@ -198,3 +198,32 @@ def test_swap_goes_the_given_share_of_the_way():
     ws, donor = torch.zeros(2, 1, 3), torch.ones(2, 1, 3)
     assert torch.equal(swap(ws, donor, 1.0, None), donor)
     assert torch.allclose(swap(ws, donor, 0.25, None), torch.full_like(ws, 0.25))
+
+
+def test_images_without_the_region_carry_no_loss():
+    generator = random_generator()
+    moves = block_moves(SPEC, lambda_in=3.0)
+    reference, images, allowed, which = render_moved(generator, SPEC, moves)
+    change = changes(reference, images, allowed)
+    absent = torch.zeros_like(which, dtype=torch.bool)
+    absent[:, 2:] = which[:, 2:] == 0
+    result = penalty(change, which, moves, "share", absent=absent)
+    kept = Changes(change.forbidden[:, :2], change.allowed[:, :2], change.values)
+    seen = penalty(kept, which[:, :2], moves, "share")
+    everywhere = penalty(change, which, moves, "share")
+    assert result.share[0] == pytest.approx(seen.share[0].item(), rel=1e-12)
+    assert torch.equal(result.share[1:], everywhere.share[1:])
+    assert result.absent.tolist() == pytest.approx([4 / 6, 0, 0])
+    nowhere = penalty(change, which, moves, "share", absent=which == 0)
+    assert nowhere.present.tolist() == [False, True, True]
+    assert nowhere.absent[0] == 1
+    expected = (moves.weights[1:] * everywhere.share[1:]).mean()
+    assert nowhere.loss.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_a_move_is_absent_where_its_region_is_less_than_half_a_pixel():
+    moves = complement_moves(SPEC)
+    regions = torch.zeros(3, 2, 1, SIZE, SIZE)
+    regions[0, 0, 0, 0, 0] = 0.5
+    regions[1, 1] = 1
+    assert moves.absent(regions).tolist() == [[False, True], [True, False]] * 2

@@ -23,6 +23,8 @@ A link is NAME=AXES@REGION.
           box(x0,y0,x1,y1)    left, top, right, bottom
           polygon(x0,y0,x1,y1,x2,y2,...)
           mask(file.png)      white, or opaque where the PNG has transparency
+          semantic(file.pt,CLASS,...)  what a segmentation network finds, image by image
+                              (`linkgan segment`); mode=soft at the end for probabilities
           A+B, A&B, (A+B)&C   union, intersection
 Coordinates are fractions of the width and height from 0 to 1, origin top left.
 Names with commas or parentheses in them are quoted: mask("a, b.png").

@@ -15,11 +15,10 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..perturb import move
 from ..regions.base import Scene
+from ..regularizer import MIN_PIXELS
 from .base import Metric, PairBatch, Reading, as_figures, select
 from .estimate import Estimate
 
-# A region that covers less than this many pixels in an image is absent from it.
-MIN_PIXELS = 0.5
 # Seeds of donors start here, so that no image is ever its own donor.
 DONOR_OFFSET = 1 << 20
 # Images over which a region's place is averaged, to tell which attributes it owns.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from torch import nn
 from training_loops.snapshots import ROLES, load_snapshot, save_snapshot
 
 from ..atomic import replacing
+from ..checksum import file_digest
 from ..errors import LinkGANError
 from ..generators import SPEC_ATTRIBUTE
 from ..hosts import sidecar
@@ -77,15 +77,6 @@ def _take_links(snapshot: HostSnapshot, path: Path) -> None:
         node = snapshot.networks.get(role)
         if spec is not None and node is not None and node.state.get(SPEC_ATTRIBUTE) is None:
             node.state[SPEC_ATTRIBUTE] = spec
-
-
-def file_digest(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def node_of(module: nn.Module) -> Node:

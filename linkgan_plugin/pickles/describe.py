@@ -7,12 +7,13 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..checksum import file_digest
 from ..errors import LinkGANError
 from ..generators import SPEC_ATTRIBUTE
 from ..hosts import sidecar
 from ..links import LinkSpec
 from . import native
-from .convert import PICKLES, file_digest, read_networks
+from .convert import PICKLES, read_networks
 from .listing import list_globals
 from .nodes import Node
 from .reader import HostSnapshot

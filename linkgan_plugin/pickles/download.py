@@ -14,8 +14,9 @@ from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 from ..atomic import replacing, write_bytes
+from ..checksum import file_digest
 from ..errors import LinkGANError
-from .convert import KINDS, file_digest
+from .convert import KINDS
 from .source import printable
 
 CACHE_VARIABLE = "LINKGAN_CACHE"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,12 +23,13 @@ class Scene:
     """What a region may look at: the unperturbed images and, from 3D-aware generators, depth and cameras.
 
     images: float32 [N, C, H, W] in [-1, 1]; depth: float32 [N, 1, h, w] in world units; camera: the host's labels
-    float32 [N, c_dim].
+    float32 [N, c_dim]. found: what regions have found out about this scene, for others that want the same.
     """
 
     images: Tensor
     depth: Tensor | None = None
     camera: Tensor | None = None
+    found: dict[object, Tensor] = field(default_factory=dict, repr=False)
 
 
 class Region(ABC):

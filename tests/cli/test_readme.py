@@ -53,7 +53,7 @@ def test_every_flag_of_every_command_exists(line, cli):
     words = shlex.split(line)[1:]
     own = words[: words.index("--")] if "--" in words else words
     names = [word for word in own[:2] if re.fullmatch(r"[a-z]+", word)]
-    if names[:1] not in (["regions"], ["data"], ["patch"], ["bench"]):
+    if names[:1] not in (["regions"], ["segment"], ["data"], ["patch"], ["bench"]):
         names = names[:1]
     help_text = cli(*names, "--help").output
     # After `--` come the host's flags, which only the host knows, and ours, which are those of every training command.

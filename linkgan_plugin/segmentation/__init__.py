@@ -1,0 +1,1 @@
+"""Segmentation networks: opening them safely, and training a small one."""

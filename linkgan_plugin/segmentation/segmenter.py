@@ -1,0 +1,141 @@
+"""What a segmentation network is to us: images in, one score per class and pixel out."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import LinkGANError
+
+
+@dataclass(frozen=True)
+class Card:
+    """What a network says of itself, and what a link spec keeps of it: never the network.
+
+    Attributes:
+        classes: names in the order of its scores; empty = known by their numbers alone.
+        sha256: of the network's file or files; tells whether another machine has the same one.
+        mean, std: of the three channels of images in [0, 1], which the network wants subtracted and divided by. The
+            default leaves images in [-1, 1] as they are.
+        size: (height, width) to which images are resized for it, None = as they are.
+    """
+
+    classes: tuple[str, ...]
+    sha256: str
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.5, 0.5, 0.5)
+    size: tuple[int, int] | None = None
+
+    def __post_init__(self) -> None:
+        """Check the values, which may come from a file.
+
+        Raises:
+            LinkGANError: no such description of a network.
+        """
+        if not all(isinstance(name, str) and name for name in self.classes):
+            raise LinkGANError(f"classes {self.classes!r:.200}: expected names")
+        repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
+        if repeated:
+            raise LinkGANError(f"two classes are called {repeated[0]!r}; expected every name once")
+        for values, name in ((self.mean, "mean"), (self.std, "std")):
+            if len(values) != 3 or not all(isinstance(value, float) and abs(value) < 1e6 for value in values):
+                raise LinkGANError(f"{name} {values!r:.200}: expected three numbers, for images in [0, 1]")
+        if min(self.std) <= 0:
+            raise LinkGANError(f"std {self.std}: expected numbers above 0")
+        if self.size is not None and not (len(self.size) == 2 and all(_is_side(side) for side in self.size)):
+            raise LinkGANError(f"size {self.size!r:.200}: expected [height, width] in pixels, or null")
+
+    def to_json(self) -> str:
+        """Return the card as JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str | bytes, **known: Any) -> Card:
+        """Read what `to_json` wrote, or a person did: all fields but those in `known` are optional.
+
+        Raises:
+            LinkGANError: other text.
+        """
+        try:
+            data = json.loads(text)
+            unknown = [name for name in data if name not in cls.__dataclass_fields__]
+            if unknown:
+                raise ValueError(f"an unknown field {unknown[0]!r}; fields are {', '.join(cls.__dataclass_fields__)}")
+            data = {"classes": (), "sha256": "", **data, **known}
+            numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}
+            size = None if data.get("size") is None else tuple(data["size"])
+            return cls(**{**data, **numbers, "classes": tuple(data["classes"]), "size": size})
+        except (ValueError, TypeError, AttributeError) as error:
+            raise LinkGANError(f"the description of a segmentation network cannot be read: {error}") from error
+
+
+def _is_side(side: object) -> bool:
+    return isinstance(side, int) and 1 <= side <= 16384
+
+
+class Segmenter(ABC):
+    """A segmentation network, or whatever finds classes in images. A plugin registers one in `linkgan.regions`.
+
+    Attributes:
+        card: what it says of itself.
+    """
+
+    card: Card
+
+    @abstractmethod
+    def scores(self, images: Tensor) -> Tensor:
+        """Score images, float32 [N, 3, H, W] in [-1, 1]: logits [N, K, h, w] of any size, on the images' device."""
+
+
+class NetworkSegmenter(Segmenter):
+    """A segmenter that is a function on tensors: in eval mode, without gradients, in float32.
+
+    Args:
+        network: images as the card says -> logits [N, K, h, w], alone or as a dict's ``out`` or ``logits``.
+        move: takes the network to a device.
+    """
+
+    def __init__(self, card: Card, network: Callable[[Tensor], Any], move: Callable[[torch.device], Any]) -> None:
+        self.card, self._network, self._move = card, network, move
+        self._device: torch.device | None = None
+
+    @torch.no_grad()
+    def scores(self, images: Tensor) -> Tensor:
+        if self._device != images.device:
+            self._move(images.device)
+            self._device = images.device
+        try:
+            with torch.autocast(images.device.type, enabled=False):
+                found = self._network(self._prepared(images.float()))
+        except RuntimeError as error:
+            reason = str(error).strip().rpartition("\n")[2]
+            raise LinkGANError(f"the segmentation network failed on images {list(images.shape)}: {reason}") from error
+        if isinstance(found, dict):
+            found = found.get("out", found.get("logits"))
+        count = len(self.card.classes)
+        if (
+            not isinstance(found, Tensor)
+            or found.ndim != 4
+            or len(found) != len(images)
+            or count not in (0, found.shape[1])
+        ):
+            got = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise LinkGANError(
+                f"the segmentation network gave {got} for {len(images)} images; expected logits "
+                f"[{len(images)}, {count or 'classes'}, height, width]"
+            )
+        return found.float()
+
+    def _prepared(self, images: Tensor) -> Tensor:
+        images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
+        if self.card.size is not None and tuple(images.shape[2:]) != self.card.size:
+            images = F.interpolate(images, size=self.card.size, mode="bilinear", antialias=True, align_corners=False)
+        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.card.mean, self.card.std))
+        return ((images + 1) / 2 - mean) / std

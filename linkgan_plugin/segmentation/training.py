@@ -1,0 +1,160 @@
+"""Training a small segmentation network from pictures and label maps."""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training_loops.data.archive import ArchiveReader, DatasetError
+from training_loops.data.folder import ImageFolderDataset
+
+from ..atomic import write_bytes
+from ..errors import LinkGANError
+from .files import CARD
+from .network import SmallUNet
+from .segmenter import Card
+
+# Share of the pictures that is kept for measuring.
+_HELD_OUT = 0.1
+_PARTS = "parts.json"
+IGNORED = 255
+
+
+@dataclass(frozen=True)
+class LabelledImages:
+    """Pictures and label maps of the same names.
+
+    Attributes:
+        images: uint8 [N, 1 or 3, S, S]. labels: uint8 [N, S, S]; 255 = not labelled. classes: names by number.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+    def split(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the indices to train on and to measure on, the same every time."""
+        order = np.random.RandomState(0).permutation(len(self.images))
+        held = max(1, round(_HELD_OUT * len(order)))
+        return order[held:], order[:held]
+
+
+def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = None) -> LabelledImages:
+    """Read a zip or folder of pictures, and one of grey PNGs whose pixels are class numbers.
+
+    Args:
+        classes: names; by default those in the masks' parts.json ({"parts": [...]}).
+    Raises:
+        LinkGANError, DatasetError: they do not fit each other.
+    """
+    pictures, maps = ImageFolderDataset(data), ImageFolderDataset(masks)
+    if maps.num_channels != 1:
+        raise LinkGANError(f"{masks} holds colour pictures; expected grey PNGs whose pixels are class numbers")
+    if (len(pictures), pictures.resolution) != (len(maps), maps.resolution):
+        raise LinkGANError(
+            f"{data} holds {len(pictures)} pictures of {pictures.resolution} pixels, {masks} {len(maps)} label maps of "
+            f"{maps.resolution}; expected one label map for each picture, of its size"
+        )
+    if len(pictures) < 2:
+        raise LinkGANError(f"{data} holds {len(pictures)} picture; expected at least 2, one to measure on")
+    every = range(len(pictures))
+    labels = maps.batch(every)[0][:, 0]
+    names = classes or _names(masks)
+    highest = int(labels[labels != IGNORED].max(initial=0))
+    if highest >= len(names):
+        raise LinkGANError(f"{masks} holds class number {highest}, but only {len(names)} classes are named")
+    return LabelledImages(pictures.batch(every)[0], labels, names)
+
+
+def _names(masks: Path) -> tuple[str, ...]:
+    try:
+        names = json.loads(ArchiveReader(masks).read(_PARTS))["parts"]
+    except (DatasetError, ValueError, KeyError, TypeError) as error:
+        raise LinkGANError(f"{masks} does not name its classes; give their names with --classes") from error
+    return tuple(str(name) for name in names)
+
+
+def train(
+    data: LabelledImages,
+    *,
+    steps: int = 1500,
+    batch: int = 32,
+    lr: float = 2e-3,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    progress: Callable[[float], object] = lambda loss: None,
+) -> SmallUNet:
+    """Return a network in eval mode that was trained on all pictures but those held out.
+
+    Pictures are mirrored, blurred and made noisy at random: a generator in training makes rougher ones than the data.
+
+    Args:
+        progress: called with the loss of every step.
+    """
+    draw = torch.Generator().manual_seed(seed)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = SmallUNet(len(data.classes)).to(device)
+    optimizer = torch.optim.Adam(network.parameters(), lr=lr)
+    own = torch.from_numpy(data.split()[0])
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * 0.5 * (1 + math.cos(math.pi * step / steps))
+        rows = own[torch.randint(len(own), [batch], generator=draw)].numpy()
+        images, labels = as_images(data.images[rows]), torch.from_numpy(data.labels[rows]).long()
+        images, labels = _roughened(images, labels, draw)
+        loss = F.cross_entropy(network(images.to(device)), labels.to(device), ignore_index=IGNORED)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        progress(loss.item())
+    return network.eval().requires_grad_(False)
+
+
+def as_images(pixels: np.ndarray) -> Tensor:
+    """Uint8 [N, 1 or 3, H, W] -> float32 [N, 3, H, W] in [-1, 1]."""
+    return (torch.from_numpy(pixels).float() / 127.5 - 1).expand(-1, 3, -1, -1)
+
+
+def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:
+    mirrored = torch.rand([len(images)], generator=draw) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(3), images)
+    labels = torch.where(mirrored[:, None, None], labels.flip(2), labels)
+    blurred = F.avg_pool2d(F.pad(images, [1, 1, 1, 1], mode="replicate"), 3, stride=1)
+    share = torch.rand([len(images), 1, 1, 1], generator=draw)
+    noise = torch.randn(images.shape, generator=draw) * 0.1 * torch.rand([len(images), 1, 1, 1], generator=draw)
+    return torch.lerp(images, blurred, share) + noise, labels
+
+
+@torch.no_grad()
+def overlaps(network: torch.nn.Module, data: LabelledImages, device: torch.device | str = "cpu") -> list[float]:
+    """Return each class's intersection over union on the pictures held out; not a number where it is in none."""
+    both = np.zeros(len(data.classes))
+    either = np.zeros(len(data.classes))
+    for rows in np.array_split(data.split()[1], -(-len(data.split()[1]) // 64)):
+        found = network(as_images(data.images[rows]).to(device)).argmax(dim=1).cpu().numpy()
+        truth = data.labels[rows]
+        known = truth != IGNORED
+        for k in range(len(data.classes)):
+            both[k] += ((found == k) & (truth == k)).sum()
+            either[k] += (((found == k) | (truth == k)) & known).sum()
+    return [float(a / b) if b else float("nan") for a, b in zip(both, either, strict=True)]
+
+
+def save_segmenter(path: Path, network: SmallUNet, classes: tuple[str, ...]) -> None:
+    """Write the network as TorchScript with its card, atomically; `semantic(path,CLASS)` opens it."""
+    card = Card(classes=classes, sha256="")
+    buffer = io.BytesIO()
+    extra: dict[str, Any] = {CARD: card.to_json()}
+    torch.jit.save(torch.jit.script(network.cpu().eval()), buffer, _extra_files=extra)
+    write_bytes(path, buffer.getvalue())
