@@ -47,12 +47,13 @@ def importance_depths(depths: Tensor, weights: Tensor, count: int) -> Tensor:
     """Draw `count` depths for each ray, [N, R, count] in no order, from the weights of segments.
 
     Weights [N, R, D - 1] between depths [N, R, D] are widened as in Mip-NeRF (Barron et al. 2021, equation 18), so that
-    nothing between the samples of the first pass is missed.
+    nothing between the samples of the first pass is missed. As in the public code, which made the snapshots, segment
+    i + 1 stands for what lies between the middles of segments i and i + 1, and the last middle is left out.
     """
     n, rays, _ = depths.shape
     wide = torch.maximum(F.pad(weights, [1, 0]), F.pad(weights, [0, 1]))
     density = (wide[..., 1:] + wide[..., :-1]) / 2 + _FLOOR
-    middles = ((depths[..., 1:] + depths[..., :-1]) / 2).flatten(0, 1)  # the edges of D - 2 intervals
+    middles = ((depths[..., 1:] + depths[..., :-1]) / 2).flatten(0, 1)
     mass = density[..., 1:-1].flatten(0, 1) + _EPS
     cdf = F.pad(torch.cumsum(mass / mass.sum(dim=1, keepdim=True), dim=1), [1, 0])  # [N * R, D - 2]
     u = torch.rand([n * rays, count], dtype=cdf.dtype, device=cdf.device)
