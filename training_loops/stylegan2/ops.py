@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -24,10 +25,15 @@ class Activation:
     homogeneous: bool  # f(a x) = a f(x) for a > 0, so gains may be folded into what comes before
 
 
+def _unchanged(x: Tensor) -> Tensor:
+    return x
+
+
+# Nothing but named functions: networks that hold them can be pickled.
 ACTIVATIONS = {
-    "linear": Activation(lambda x: x, 1.0, True),
-    "relu": Activation(lambda x: F.relu(x, inplace=True), math.sqrt(2), True),
-    "lrelu": Activation(lambda x: F.leaky_relu(x, 0.2, inplace=True), math.sqrt(2), True),
+    "linear": Activation(_unchanged, 1.0, True),
+    "relu": Activation(partial(F.relu, inplace=True), math.sqrt(2), True),
+    "lrelu": Activation(partial(F.leaky_relu, negative_slope=0.2, inplace=True), math.sqrt(2), True),
     "tanh": Activation(torch.tanh, 1.0, False),
     "sigmoid": Activation(torch.sigmoid, 1.0, False),
     "elu": Activation(F.elu, 1.0, False),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import Any
 
 import pytest
@@ -186,3 +187,10 @@ def test_inputs_of_the_wrong_shape_are_named() -> None:
         G.synthesis(torch.zeros(2, 1, 5))
     with pytest.raises(ValueError, match=r"img: got \[2, 3, 16, 16\], expected \[N, 3, 8, 8\]"):
         Discriminator(0, 8, 3, **SMALL)(torch.zeros(2, 3, 16, 16), None)
+
+
+def test_networks_can_be_pickled() -> None:
+    G = small_generator()
+    again = pickle.loads(pickle.dumps(G))
+    z = torch.randn(2, 6)
+    assert torch.equal(again(z, None, noise_mode="const"), G(z, None, noise_mode="const"))
