@@ -33,13 +33,13 @@ def stratified_depths(origins: Tensor, directions: Tensor, options: RenderOption
         near, far = options.start, options.end
         jitter = torch.rand([n, rays, steps], **kind)
     if options.disparity:
-        near, far = 1 / near, 1 / far
+        share = torch.linspace(0, 1, steps, **kind) + jitter * (1 / (steps - 1))
+        return 1 / (1 / near * (1 - share) + 1 / far * share)
     if isinstance(near, float):
         even = torch.linspace(near, far, steps, **kind)
     else:
         even = near + torch.arange(steps, **kind) / (steps - 1) * (far - near)
-    depths = even + jitter * ((far - near) / (steps - 1))
-    return 1 / depths if options.disparity else depths
+    return even + jitter * ((far - near) / (steps - 1))
 
 
 @torch.no_grad()

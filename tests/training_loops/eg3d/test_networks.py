@@ -1,9 +1,8 @@
-"""The EG3D networks' shapes, states and errors; their cameras and labels."""
+"""The EG3D networks' shapes, states and errors."""
 
 from __future__ import annotations
 
 import copy
-import math
 from typing import Any
 
 import pytest
@@ -11,16 +10,11 @@ import torch
 from torch import Tensor
 
 from tests.training_loops.eg3d.golden_cases import labels
-from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
 from training_loops.eg3d.networks import (
     DualDiscriminator,
     DummyDualDiscriminator,
     OSGDecoder,
     SingleDiscriminator,
-    SuperresolutionHybrid2X,
-    SuperresolutionHybrid8XDC,
-    SuperresolutionHybridDeepfp32,
-    SynthesisBlockNoUp,
     TriPlaneGenerator,
     filtered_resizing,
 )
@@ -227,64 +221,6 @@ def test_the_head_makes_noise_as_the_options_say(z: Tensor) -> None:
     assert changes["random"] > 5 * max(changes["none"], changes["const"])
 
 
-@pytest.mark.parametrize("make", [SuperresolutionHybrid2X, SuperresolutionHybrid8XDC])
-def test_heads_take_pictures_of_any_size(make: Any) -> None:
-    torch.manual_seed(0)
-    head = make(channels=4, img_resolution=32, sr_num_fp16_res=0, w_dim=5, widths=(6, 4)).eval()
-    ws = torch.randn(2, 3, 5)
-    smooth = torch.linspace(-1, 1, 64).expand(2, 4, 64, 64)
-    pictures = []
-    for size in (32 // make.FACTOR, 24, 64):
-        x = torch.nn.functional.interpolate(smooth, size=(size, size), mode="bilinear", antialias=True)
-        pictures.append(head(x[:, :3], x, ws, noise_mode="none"))
-    assert all(picture.shape == (2, 3, 32, 32) for picture in pictures)
-    for picture in pictures[1:]:
-        # Smooth features look the same at every size, but for the edges.
-        inner = (picture - pictures[0])[..., 8:-8, 8:-8]
-        assert inner.square().mean().sqrt() < 0.05 * pictures[0].std()
-    with pytest.raises(OptionError, match=rf"expected a multiple of {make.FACTOR} for this head"):
-        make(channels=4, img_resolution=make.FACTOR + 1, sr_num_fp16_res=0)
-
-
-def test_antialiasing_averages_what_falls_together() -> None:
-    noise = torch.randn(1, 4, 32, 32, generator=torch.Generator().manual_seed(1))
-    heads = [
-        SuperresolutionHybrid2X(4, 16, 0, w_dim=5, widths=(4, 4), sr_antialias=True),
-        SuperresolutionHybrid2X(4, 16, 0, w_dim=5, widths=(4, 4), sr_antialias=False),
-        SuperresolutionHybridDeepfp32(4, 16, 0, w_dim=5, widths=(4, 4)),
-    ]
-    resized = []
-    for head in heads:
-        head.block0.register_forward_pre_hook(lambda _, args: resized.append(args[0].std().item()))
-        head(noise[:, :3], noise, torch.zeros(1, 1, 5))
-    # 4 x 4 pixels become one: a plain interpolation sees 2 x 2 of them, which halves the deviation.
-    assert resized == [pytest.approx(1 / 6, rel=0.3), pytest.approx(1 / 2, rel=0.2), pytest.approx(1 / 2, rel=0.2)]
-
-
-def test_half_precision_gives_the_same_picture_to_its_precision() -> None:
-    x, ws = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1)), torch.ones(2, 3, 5)
-    pictures = []
-    for half, resolutions in (("bfloat16", 0), ("bfloat16", 4), ("float16", 4)):
-        torch.manual_seed(0)
-        head = SuperresolutionHybrid2X(4, 32, resolutions, w_dim=5, widths=(8, 6), half=half)
-        assert head.block0.use_fp16 is (resolutions > 0)
-        assert head.block1.conv1.conv_clamp == (256 if resolutions else None)
-        pictures.append(head(x[:, :3], x, ws, noise_mode="none"))
-    full, half, single = pictures
-    assert half.dtype == torch.float32
-    assert 1e-4 < (half - full).square().mean().sqrt() / full.std() < 0.03
-    assert torch.equal(single, full), "float16 is for GPUs"
-
-
-def test_a_block_that_keeps_the_size_is_no_resnet() -> None:
-    torch.manual_seed(0)
-    block = SynthesisBlockNoUp(4, 6, w_dim=5, resolution=8, img_channels=3, is_last=False)
-    x, img = block(torch.randn(2, 4, 8, 8), torch.zeros(2, 3, 8, 8), torch.randn(2, 3, 5))
-    assert (x.shape, img.shape) == ((2, 6, 8, 8), (2, 3, 8, 8))
-    with pytest.raises(OptionError, match="a block that does not upsample is 'skip' or 'orig'"):
-        SynthesisBlockNoUp(4, 6, w_dim=5, resolution=8, img_channels=3, is_last=False, architecture="resnet")
-
-
 def test_the_decoder_is_one_hidden_layer_on_the_mean_over_the_planes() -> None:
     torch.manual_seed(0)
     decoder = OSGDecoder(4, {"decoder_lr_mul": 0.5, "decoder_output_dim": 2}).double()
@@ -344,59 +280,3 @@ def test_resizing_in_an_unknown_way_is_refused() -> None:
     for mode in ("cubic", 0.0, 1.0, True):
         with pytest.raises(OptionError, match=rf"filter_mode={mode!r}: known are 'antialiased', 'classic', 'none'"):
             filtered_resizing(torch.zeros(1, 3, 8, 8), 4, torch.ones(4, 4) / 16, filter_mode=mode)
-
-
-def test_positions_on_the_sphere() -> None:
-    horizontal = torch.tensor([math.pi / 2, 0.0, math.pi, math.pi / 2])
-    vertical = torch.tensor([math.pi / 2, math.pi / 2, math.pi / 2, 0.0])
-    expected = torch.tensor([[0.0, 0.0, 2.0], [-2.0, 0.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
-    torch.testing.assert_close(positions_on_sphere(horizontal, vertical, 2.0), expected, atol=0.02, rtol=0)
-    torch.manual_seed(0)
-    around = positions_on_sphere(torch.rand(50000) * 2 * math.pi, torch.rand(50000) * math.pi, 1.0)
-    torch.testing.assert_close(around.norm(dim=1), torch.ones(50000))
-    torch.testing.assert_close(around.T.cov(), torch.eye(3) / 3, atol=0.01, rtol=0)
-
-
-def test_cameras_look_at_their_target_with_level_horizons() -> None:
-    torch.manual_seed(0)
-    positions, target = torch.randn(20, 3).double(), torch.tensor([0.1, 0.2, -0.3]).double()
-    poses = look_at(positions, target)
-    rotations = poses[:, :3, :3]
-    torch.testing.assert_close(rotations.transpose(1, 2) @ rotations, torch.eye(3).double().expand(20, 3, 3))
-    torch.testing.assert_close(torch.linalg.det(rotations), torch.ones(20).double())
-    assert torch.equal(poses[:, :3, 3], positions)
-    assert torch.equal(poses[:, 3], torch.tensor([0.0, 0, 0, 1]).double().expand(20, 4))
-    seen = torch.linalg.solve(poses, torch.cat([target, target.new_ones(1)])[:, None].expand(20, 4, 1))[:, :3, 0]
-    assert seen[:, :2].abs().max() < 1e-9, "the target is in the middle"
-    torch.testing.assert_close(seen[:, 2], (target - positions).norm(dim=1))
-    assert rotations[:, 1, 0].abs().max() < 1e-12, "right is level"
-    assert (rotations[:, 1, 1] < 0).all(), "down is down"
-
-
-def test_a_camera_above_its_target_is_refused() -> None:
-    for position in ([0.0, 2.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 0.0]):
-        with pytest.raises(ValueError, match="has no side that is up"):
-            look_at(torch.tensor([position]), torch.zeros(3))
-
-
-def test_intrinsics_cover_the_field_of_view() -> None:
-    matrix = intrinsics(90).double()
-    corner = torch.linalg.solve(matrix, torch.tensor([1.0, 1.0, 1.0]).double())
-    half_diagonal = math.degrees(math.atan(corner[:2].norm().item()))
-    assert half_diagonal == pytest.approx(45, abs=0.02)
-    for degrees in (0, 180, -5):
-        with pytest.raises(ValueError, match=f"field of view of {degrees} degrees: expected more than 0"):
-            intrinsics(degrees)
-
-
-def test_labels_hold_poses_and_intrinsics() -> None:
-    torch.manual_seed(0)
-    poses = look_at(torch.randn(3, 3), torch.zeros(3))
-    matrices = torch.rand(3, 3, 3)
-    c = join_labels(poses, matrices)
-    assert c.shape == (3, 25)
-    assert torch.equal(split_labels(c)[0], poses)
-    assert torch.equal(split_labels(c)[1], matrices)
-    assert torch.equal(join_labels(poses, matrices[0])[2, 16:], matrices[0].flatten())
-    with pytest.raises(ValueError, match=r"camera labels c: got \[25\], expected \[N, 25\]"):
-        split_labels(c[0])
