@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from .errors import LinkGANError
 from .hosts.build import build_by_name
-from .hosts.calls import GeneratorCalls
+from .hosts.calls import GeneratorCalls, Picture
 from .labels import Labels, no_labels
 from .links import LinkSpec
 from .perturb import move
+from .regions.base import Scene
 
 SPEC_ATTRIBUTE = "link_spec"
 
@@ -162,18 +163,26 @@ class LinkedGenerator:
             return z.unsqueeze(1)
         return self.calls.map(z, self.labels(seeds) if labels is None else labels, self.truncation_psi)
 
-    @torch.no_grad()
     def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Render latents (as `draw` returns them) to images [N, C, H, W].
 
         Args:
             labels: [N, c_dim], the classes or cameras; by default every row takes those of seed 0.
         """
+        return self.picture(latents, labels).image
+
+    @torch.no_grad()
+    def picture(self, latents: Tensor, labels: Tensor | None = None) -> Picture:
+        """Render as `render` does, with the depth of 3D-aware generators. All rendering goes through here."""
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self.calls.render_still(latents, labels)
+        return self.calls.still(latents, labels)
+
+    def scene(self, picture: Picture, labels: Tensor) -> Scene:
+        """Return what regions may look at in a picture [N, ...] of labels [N, c_dim]."""
+        return Scene(picture.image, picture.depth, labels if self.calls.takes_camera else None)
 
     def sample(self, seeds: Iterable[int]) -> Sample:
         """Draw and render one image per seed, each with its own label."""

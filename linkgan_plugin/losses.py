@@ -14,7 +14,7 @@ from torch import Tensor
 from . import registry
 from .errors import LinkGANError
 from .hosts.build import build_by_name
-from .hosts.calls import Seen, own_random_state
+from .hosts.calls import Picture, Seen, own_random_state
 from .hosts.choose import host_for
 from .hosts.clock import StepClock
 from .links import LinkSpec
@@ -138,13 +138,16 @@ class LinkGANLoss:
         random = self._random("link", phase)
         chosen = choose(len(self.moves), count, recipe.fan, random, self.device)
         ws, moved = self._latents(z, labels, self.moves.axes[chosen], random)
-        images, edited = self.host.calls.render_beside(ws, moved, camera, detached=recipe.reference == "detached")
+        still, edited = self.host.calls.render_beside(ws, moved, camera, detached=recipe.reference == "detached")
         # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
-        regions = self.spec.region_masks(Scene(images.detach()))
+        regions = self.spec.region_masks(self._scene(still.each(Tensor.detach), camera))
         allowed, absent = self.moves.allowed(regions), self.moves.absent(regions)
         column = torch.arange(count, device=self.device) % allowed.shape[1]
-        change = changes(images, edited, allowed[chosen, column])
+        change = changes(still.image, edited.image, allowed[chosen, column])
         return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor, absent[chosen, column])
+
+    def _scene(self, picture: Picture, camera: Tensor | None) -> Scene:
+        return Scene(picture.image, picture.depth, camera if self.host.calls.takes_camera else None)
 
     def _latents(self, z: Tensor, c: Tensor | None, blocks: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
         """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each moved."""

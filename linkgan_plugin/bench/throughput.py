@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..generators import LinkedGenerator
+from ..hosts.calls import Picture
 from ..metrics.evaluate import Reader, evaluate
 from .ratio import paired_ratio, take_turns
 from .tables import markdown
@@ -19,17 +20,17 @@ class Recorder(LinkedGenerator):
     """A generator that notes what it is asked to render.
 
     Attributes:
-        rendered: while it is a list, the latents and labels of every call of `render`.
+        rendered: while it is a list, the latents and labels of everything rendered.
     """
 
     rendered: list[tuple[Tensor, Tensor | None]] | None = None
 
     @torch.no_grad()
-    def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    def picture(self, latents: Tensor, labels: Tensor | None = None) -> Picture:
         """Render as `LinkedGenerator` does, and note the call."""
         if self.rendered is not None:
             self.rendered.append((latents, labels))
-        return super().render(latents, labels)
+        return super().picture(latents, labels)
 
 
 def measure_throughput(

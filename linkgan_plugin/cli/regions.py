@@ -25,6 +25,8 @@ A link is NAME=AXES@REGION.
           mask(file.png)      white, or opaque where the PNG has transparency
           semantic(file.pt,CLASS,...)  what a segmentation network finds, image by image
                               (`linkgan segment`); mode=soft at the end for probabilities
+          box3d(x0,y0,z0,x1,y1,z1)  a piece of a 3D-aware generator's object, in world
+                              units, seen through every image's camera and depth
           A+B, A&B, (A+B)&C   union, intersection
 Coordinates are fractions of the width and height from 0 to 1, origin top left.
 Names with commas or parentheses in them are quoted: mask("a, b.png").

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +15,35 @@ from ..errors import LinkGANError
 
 # What a render is given anew each time; all else that a host passes to its synthesis says how it renders.
 _PER_CALL = ("self", "ws", "c", "update_emas", "noise_mode")
+
+
+class Picture(NamedTuple):
+    """What a generator renders.
+
+    image: [N, C, H, W], nominally in [-1, 1]. raw: [N, C, h, w], the image before super-resolution, and depth:
+    [N, 1, h, w], distances from the camera along the rays; both None from 2D generators.
+    """
+
+    image: Tensor
+    raw: Tensor | None = None
+    depth: Tensor | None = None
+
+    @classmethod
+    def of(cls, out: Any) -> Picture:
+        """Take what a synthesis returns: an image, or eg3d's dict."""
+        if isinstance(out, Mapping):
+            return cls(out["image"], out.get("image_raw"), out.get("image_depth"))
+        return cls(out)
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> Picture:
+        """Return the picture with every part that there is changed alike."""
+        return Picture(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
+
+
+def stacked(pictures: Sequence[Picture]) -> Picture:
+    """Return F pictures as one, whose parts have a side of F first."""
+    first = pictures[0]
+    return Picture(*(None if first[i] is None else torch.stack([p[i] for p in pictures]) for i in range(3)))  # type: ignore[arg-type, misc]
 
 
 def unwrap(module: nn.Module) -> nn.Module:
@@ -152,41 +181,45 @@ class GeneratorCalls:
 
     def render(self, ws: Tensor, c: Tensor | None = None, *, constant_noise: bool = True) -> Tensor:
         """Render ws [N, num_ws, w_dim] (and cameras c [N, c_dim]) to images [N, C, H, W], nominally in [-1, 1]."""
-        kwargs = {**self.settings, **({"noise_mode": "const"} if self._has_noise and constant_noise else {})}
-        out = self.synthesis(ws, c, **kwargs) if self.takes_camera else self.synthesis(ws, **kwargs)
-        return out["image"] if isinstance(out, Mapping) else out
+        return self.picture(ws, c, constant_noise=constant_noise).image
 
-    def render_still(self, ws: Tensor, c: Tensor | None = None) -> Tensor:
-        """Render as `render` does; free randomness (ray jitter) is the same every time for the same number of rows."""
+    def picture(self, ws: Tensor, c: Tensor | None = None, *, constant_noise: bool = True) -> Picture:
+        """Render as `render` does; return all that comes of it."""
+        kwargs = {**self.settings, **({"noise_mode": "const"} if self._has_noise and constant_noise else {})}
+        return Picture.of(self.synthesis(ws, c, **kwargs) if self.takes_camera else self.synthesis(ws, **kwargs))
+
+    def still(self, ws: Tensor, c: Tensor | None = None) -> Picture:
+        """Render as `picture` does; free randomness (ray jitter) is the same every time for the same number of rows."""
         if self.concatenates:
-            return self.render(ws, c)
+            return self.picture(ws, c)
         with own_random_state(ws.device, seed=0):
-            return self.render(ws, c)
+            return self.picture(ws, c)
 
     def render_beside(
         self, ws: Tensor, moved: Tensor, c: Tensor | None, *, detached: bool = False
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Picture, Picture]:
         """Render latents and F moved copies of each with the same noise, random state and camera.
 
         Args:
             ws: [N, L, D]. moved: [F, N, L, D]. c: [N, c_dim] or None.
             detached: render the unmoved images without gradient.
         Returns:
-            (images [N, C, H, W], moved images [F, N, C, H, W]).
+            (picture, whose parts are [N, ...], moved pictures, whose parts are [F, N, ...]).
         """
         if self.concatenates and not detached:
-            images = self.render(torch.cat([ws, *moved]), None).unflatten(0, (-1, len(ws)))
-            return images[0], images[1:]
+            every = self.picture(torch.cat([ws, *moved]), None).each(lambda part: part.unflatten(0, (-1, len(ws))))
+            return every.each(lambda part: part[0]), every.each(lambda part: part[1:])
         with torch.set_grad_enabled(torch.is_grad_enabled() and not detached):
-            images = self._render_again(ws, c)
+            picture = self._render_again(ws, c)
         if self.concatenates:
-            return images, self.render(moved.flatten(0, 1), None).unflatten(0, moved.shape[:2])
-        return images, torch.stack([self._render_again(group, c) for group in moved])
+            together = self.picture(moved.flatten(0, 1), None)
+            return picture, together.each(lambda part: part.unflatten(0, moved.shape[:2]))
+        return picture, stacked([self._render_again(group, c) for group in moved])
 
-    def _render_again(self, ws: Tensor, c: Tensor | None) -> Tensor:
+    def _render_again(self, ws: Tensor, c: Tensor | None) -> Picture:
         """Render without moving the random state: so free randomness (ray jitter) is the same every time."""
         with own_random_state(ws.device):
-            return self.render(ws, c)
+            return self.picture(ws, c)
 
     @contextmanager
     def watched(self) -> Iterator[Seen]:

@@ -14,7 +14,6 @@ from .. import registry
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..perturb import move
-from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
 from .base import Metric, PairBatch, Reading, as_figures, select
 from .estimate import Estimate
@@ -162,7 +161,9 @@ def evaluate(
 
 def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
     """Return link name -> bool [A]: whose pixels lie in the region, by its mean place over some images."""
-    regions = generator.spec.region_masks(Scene(generator.sample(seeds).images))
+    labels = generator.labels(seeds)
+    picture = generator.picture(generator.draw(seeds, labels), labels)
+    regions = generator.spec.region_masks(generator.scene(picture, labels))
     return {name: reader.owned(regions[row].mean(dim=[0, 1])) for row, name in enumerate(generator.spec.names)}
 
 
@@ -173,8 +174,9 @@ def _batches(
     labels = generator.labels(seeds)  # a pair shares its class and its camera
     latents = generator.draw(seeds, labels)
     donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
-    original, donor = generator.render(latents, labels), generator.render(donors, labels)
-    regions = generator.spec.region_masks(Scene(original))
+    picture = generator.picture(latents, labels)
+    original, donor = picture.image, generator.render(donors, labels)
+    regions = generator.spec.region_masks(generator.scene(picture, labels))
     read = (lambda images: as_figures(reader.attributes(images))) if reader else None
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):

@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from ..generators import LinkedGenerator
-from ..regions.base import Scene
 from . import pictures
 from .pictures import Pixels
 
@@ -39,10 +38,11 @@ def edit_sheet(
     """
     labels = generator.labels(seeds)
     latents = generator.draw(seeds, labels)
-    originals = generator.render(latents, labels)
+    picture = generator.picture(latents, labels)
+    originals = picture.image
     donors = generator.draw(range(donor_seed, donor_seed + variants))
     columns = [_column("original", [pictures.enlarge(pictures.to_pixels(originals), cell)])]
-    masks = generator.spec.region_masks(Scene(originals)).cpu()
+    masks = generator.spec.region_masks(generator.scene(picture, labels)).cpu()
     for region in regions:
         names = list(generator.spec.block_names) if region == "all" else [region]
         edits = [generator.mix(latents, donor.expand_as(latents), names, labels).images for donor in donors]

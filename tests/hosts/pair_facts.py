@@ -75,7 +75,7 @@ def renders(snapshot: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     pairs = [calls.render_beside(ws, same, call["gen_c"], detached=detached) for detached in (False, True)]
     free = [calls.render(ws, call["gen_c"], constant_noise=False) for _ in range(2)]
     return {
-        "pairs_differ": [float((a - b).abs().max()) for a, b in pairs],
+        "pairs_differ": [float((a.image - b.image).abs().max()) for a, b in pairs],
         "free_renders_differ": float((free[0] - free[1]).abs().max()),
     }
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from torch import Tensor
 
 from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.hosts.calls import Picture
 
 
 class GrayGenerator(LinkedGenerator):
     """A LinkedGenerator whose images have the same value in every channel."""
 
-    def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
+    def picture(self, latents: Tensor, labels: Tensor | None = None) -> Picture:
         """Render latents to images [N, C, H, W], each channel the mean of all."""
-        images = super().render(latents, labels)
-        return images.mean(dim=1, keepdim=True).expand_as(images)
+        picture = super().picture(latents, labels)
+        return picture._replace(image=picture.image.mean(dim=1, keepdim=True).expand_as(picture.image))
