@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from . import registry
@@ -22,7 +23,17 @@ from .mixing import Mixer
 from .perturb import move
 from .recipes import Recipe
 from .regions.base import Scene
-from .regularizer import Moves, Penalty, block_moves, changes, choose, complement_moves, penalty
+from .regularizer import (
+    Changes,
+    Moves,
+    Penalty,
+    block_moves,
+    changes,
+    choose,
+    complement_moves,
+    penalty,
+    together,
+)
 
 
 class LinkGANLoss:
@@ -76,6 +87,11 @@ class LinkGANLoss:
         return make(self.spec, lambda_in=self.recipe.lambda_in, lambda_out=self.recipe.lambda_out, device=self.device)
 
     def _check_space(self) -> None:
+        weighed = [name for name in ("depth", "raw") if getattr(self.recipe, name)]
+        if weighed and not self.host.calls.takes_camera:
+            raise LinkGANError(
+                f"link {weighed[0]} is for 3D-aware generators; this one renders images alone, set it to 0"
+            )
         space, calls = self.spec.space, self.host.calls
         if space == "w" and not calls.has_w:
             raise LinkGANError("this generator has no intermediate latent space W; link its z with --link-space z")
@@ -143,8 +159,19 @@ class LinkGANLoss:
         regions = self.spec.region_masks(self._scene(still.each(Tensor.detach), camera))
         allowed, absent = self.moves.allowed(regions), self.moves.absent(regions)
         column = torch.arange(count, device=self.device) % allowed.shape[1]
-        change = changes(still.image, edited.image, allowed[chosen, column])
+        change = self._changes(still, edited, allowed[chosen, column])
         return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor, absent[chosen, column])
+
+    def _changes(self, still: Picture, edited: Picture, allowed: Tensor) -> Changes:
+        """Return the changes of the image and, where the recipe weighs them, of depth and of the raw image."""
+        change = changes(still.image, edited.image, allowed)
+        others = ((self.recipe.raw, still.raw, edited.raw), (self.recipe.depth, still.depth, edited.depth))
+        parts = [
+            (weight, changes(before, after, _resized(allowed, before)))
+            for weight, before, after in others
+            if weight and before is not None and after is not None
+        ]
+        return together([(1.0, change), *parts]) if parts else change
 
     def _scene(self, picture: Picture, camera: Tensor | None) -> Scene:
         return Scene(picture.image, picture.depth, camera if self.host.calls.takes_camera else None)
@@ -199,6 +226,12 @@ class LinkGANLoss:
             return nullcontext()
         random = self._random("mix", phase)
         return Mixer(self.host.calls, self.spec.space, self.moves, self.perturb, self.recipe, random).attached()
+
+
+def _resized(masks: Tensor, picture: Tensor) -> Tensor:
+    """Return masks [F, N, 1, H, W] at the size of a picture [N, C, h, w]."""
+    small = F.interpolate(masks.flatten(0, 1), size=picture.shape[2:], mode="area")
+    return small.unflatten(0, masks.shape[:2])
 
 
 def _first(rows: Tensor | None, count: int) -> Tensor | None:

@@ -39,6 +39,8 @@ class Recipe:
             bounds the cost: all are renders with gradients, and in stylegan3 or eg3d G takes most of a step.
         mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
         rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
+        depth, raw: for 3D-aware generators, weights of the squared change of depth, in world units, and of the image
+            before super-resolution, beside that of the image; each per value of its picture.
     """
 
     form: str = "share"
@@ -56,6 +58,8 @@ class Recipe:
     batch: float = 0.125
     mixing: float = 0.0
     rest_floor: float = 0.0
+    depth: float = 0.0
+    raw: float = 0.0
 
     def __post_init__(self) -> None:
         """Check every switch.
@@ -68,7 +72,7 @@ class Recipe:
                 raise LinkGANError(
                     f"link {name} {getattr(self, name)!r} is unknown; {suggest(str(getattr(self, name)), allowed)}"
                 )
-        for name in ("strength", "weight", "lambda_in", "lambda_out", "rest_floor"):
+        for name in ("strength", "weight", "lambda_in", "lambda_out", "rest_floor", "depth", "raw"):
             if not 0 <= getattr(self, name) < float("inf"):
                 raise LinkGANError(f"link {name} is {getattr(self, name)}; expected a finite number >= 0")
         if int(self.interval) != self.interval or self.interval < 1:

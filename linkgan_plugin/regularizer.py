@@ -5,6 +5,7 @@ Data flow: spec -> `Moves` -> `choose` -> (somebody moves latents and renders th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -138,6 +139,15 @@ def changes(reference: Tensor, moved: Tensor, allowed: Tensor) -> Changes:
         total = square.sum(dim=[-3, -2, -1])
         inside = (square * allowed.to(dtype)).sum(dim=[-3, -2, -1])
         return Changes(forbidden=total - inside, allowed=inside, values=reference[0].numel())
+
+
+def together(parts: Sequence[tuple[float, Changes]]) -> Changes:
+    """Add up changes of several pictures of one scene, each with a weight per value of its own picture."""
+    values = parts[0][1].values
+    scales = [weight * values / change.values for weight, change in parts]
+    forbidden = torch.stack([scale * change.forbidden for scale, (_, change) in zip(scales, parts, strict=True)])
+    allowed = torch.stack([scale * change.allowed for scale, (_, change) in zip(scales, parts, strict=True)])
+    return Changes(forbidden.sum(dim=0), allowed.sum(dim=0), values)
 
 
 @dataclass(frozen=True)
