@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from training_loops.eg3d.cameras import LABEL_DIM
+
 from .errors import LinkGANError
 from .hosts.build import build_by_name
 from .hosts.calls import GeneratorCalls, Picture
@@ -179,6 +181,11 @@ class LinkedGenerator:
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
         return self.calls.still(latents, labels)
+
+    @property
+    def is_solid(self) -> bool:
+        """Whether the generator renders depth, from cameras with eg3d's labels."""
+        return self.calls.takes_camera and self._c_dim >= LABEL_DIM
 
     def scene(self, picture: Picture, labels: Tensor) -> Scene:
         """Return what regions may look at in a picture [N, ...] of labels [N, c_dim]."""

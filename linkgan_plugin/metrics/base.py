@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import ClassVar, Literal
 
@@ -42,6 +42,29 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Solid:
+    """What 3D-aware generators add to N pairs.
+
+    Attributes:
+        original, linked: depth of the images, float32 [N, 1, h, w], distances from the camera in world units.
+        mask: [N, 1, h, w], the region at the depth's size. labels: cameras [N, c_dim].
+        other_labels: of other cameras; other_image, other_linked: the edit seen from those, and its depth.
+    """
+
+    original: Tensor
+    linked: Tensor
+    mask: Tensor
+    labels: Tensor
+    other_labels: Tensor
+    other_image: Tensor
+    other_linked: Tensor
+
+    def rows(self, rows: Tensor) -> Solid:
+        """Return it restricted to `rows` (bool [N])."""
+        return Solid(*(getattr(self, field.name)[rows] for field in fields(self)))
+
+
+@dataclass(frozen=True)
 class PairBatch:
     """N images and their edits by one link; all images [N, C, H, W] in [-1, 1], same noise throughout.
 
@@ -50,6 +73,7 @@ class PairBatch:
         linked: the link's axes taken from the donor. others: every other axis taken from the donor.
         mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
         reading: the reader's figures, for data that has a reader, else None.
+        solid: depths and other views, from 3D-aware generators, else None.
     """
 
     original: Tensor
@@ -58,6 +82,7 @@ class PairBatch:
     others: Tensor
     mask: Tensor
     reading: Reading | None = None
+    solid: Solid | None = None
 
     def change(self, edited: Tensor) -> Change:
         """Return the change from `original` to `edited`, split by the region."""
@@ -97,12 +122,13 @@ class Metric(ABC):
     """Base of all region metrics.
 
     Class attributes: `key` names it in results; `better` says which way is good; `needs_reader` is True for metrics
-    that exist only for data with a reader.
+    that exist only for data with a reader, `needs_depth` for those of 3D-aware generators.
     """
 
     key: ClassVar[str]
     better: ClassVar[Literal["higher", "lower"]]
     needs_reader: ClassVar[bool] = False
+    needs_depth: ClassVar[bool] = False
 
     @abstractmethod
     def update(self, batch: PairBatch) -> None:
@@ -189,6 +215,7 @@ def select(batch: PairBatch, rows: Tensor) -> PairBatch:
         others=batch.others[rows],
         mask=batch.mask[rows],
         reading=reading,
+        solid=None if batch.solid is None else batch.solid.rows(rows),
     )
 
 

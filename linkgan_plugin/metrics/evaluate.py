@@ -8,14 +8,16 @@ from typing import Protocol
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from .. import registry
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..hosts.calls import Picture
 from ..perturb import move
 from ..regularizer import MIN_PIXELS
-from .base import Metric, PairBatch, Reading, as_figures, select
+from .base import Metric, PairBatch, Reading, Solid, as_figures, select
 from .estimate import Estimate
 
 # Seeds of donors start here, so that no image is ever its own donor.
@@ -47,23 +49,25 @@ class LinkResult:
         return {key: estimate.value for key, estimate in self.estimates.items()}
 
 
-def metric_classes(names: Sequence[str] | None, *, with_reader: bool) -> list[type[Metric]]:
+def metric_classes(names: Sequence[str] | None, *, with_reader: bool, with_depth: bool = False) -> list[type[Metric]]:
     """Load region metrics from the registry.
 
     Args:
-        names: registry names; None = all that can be had, those that need a reader only `with_reader`.
+        names: registry names; None = all that can be had, those that need a reader only `with_reader`, those that need
+            depth only `with_depth`.
     Raises:
-        LinkGANError: an unknown name, or one that needs a reader where there is none.
+        LinkGANError: an unknown name, or one that needs a reader or depth where there is none.
     """
     chosen = list(names) if names is not None else registry.names("metrics")
     classes = [registry.load("metrics", name) for name in chosen]
-    if names is not None and not with_reader:
-        for name, cls in zip(chosen, classes, strict=True):
-            if cls.needs_reader:
-                raise LinkGANError(
-                    f"metric {name!r} reads attributes, which only procedural data has; give its file with --data"
-                )
-    return [cls for cls in classes if with_reader or not cls.needs_reader]
+    for name, cls in zip(chosen, classes, strict=True) if names is not None else ():
+        if cls.needs_reader and not with_reader:
+            raise LinkGANError(
+                f"metric {name!r} reads attributes, which only procedural data has; give its file with --data"
+            )
+        if cls.needs_depth and not with_depth:
+            raise LinkGANError(f"metric {name!r} is about depth, which this generator does not give")
+    return [cls for cls in classes if (with_reader or not cls.needs_reader) and (with_depth or not cls.needs_depth)]
 
 
 class Tally:
@@ -147,12 +151,14 @@ def evaluate(
     """
     if pairs < 2:
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
-    tally = Tally(generator.spec.names, metric_classes(metrics, with_reader=reader is not None))
+    classes = metric_classes(metrics, with_reader=reader is not None, with_depth=generator.is_solid)
+    tally = Tally(generator.spec.names, classes)
+    solid = any(cls.needs_depth for cls in classes)
     owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
     own = shared(pairs, batch, share)
     for start in own[::batch]:
         seeds = range(seed + start, seed + min(start + batch, own.stop))
-        for name, shown, absent in _batches(generator, seeds, reader, owned):
+        for name, shown, absent in _batches(generator, seeds, reader, owned, solid):
             tally.show(name, shown, absent)
         tally.pairs += len(seeds)
         progress(len(seeds))
@@ -168,7 +174,7 @@ def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str
 
 
 def _batches(
-    generator: LinkedGenerator, seeds: range, reader: Reader | None, owned: dict[str, np.ndarray]
+    generator: LinkedGenerator, seeds: range, reader: Reader | None, owned: dict[str, np.ndarray], solid: bool
 ) -> Iterable[tuple[str, PairBatch | None, int]]:
     """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
     labels = generator.labels(seeds)  # a pair shares its class and its camera
@@ -181,13 +187,34 @@ def _batches(
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
-        linked = generator.render(move(latents, donors, block), labels)
+        edited = move(latents, donors, block)
+        linked = generator.picture(edited, labels)
         others = generator.render(move(latents, donors, ~block), labels)
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None
         if reader is not None and read is not None and read_original is not None and read_donor is not None:
-            reading = Reading(read_original, read(linked), read(others), read_donor, owned[name])
-        batch = PairBatch(original, donor, linked, others, mask, reading)
+            reading = Reading(read_original, read(linked.image), read(others), read_donor, owned[name])
+        depths = _solid(generator, seeds, labels, picture, linked, edited, mask) if solid else None
+        batch = PairBatch(original, donor, linked.image, others, mask, reading, depths)
         absent = int((~present).sum())
         yield name, select(batch, present) if absent < len(original) else None, absent
+
+
+def _solid(
+    generator: LinkedGenerator,
+    seeds: range,
+    labels: Tensor,
+    picture: Picture,
+    linked: Picture,
+    edited: Tensor,
+    mask: Tensor,
+) -> Solid:
+    """Return the depths of pairs, and their edits as the donors' cameras see them."""
+    assert picture.depth is not None  # so it is for a generator that is solid
+    assert linked.depth is not None
+    other_labels = generator.labels([seed + DONOR_OFFSET for seed in seeds])
+    other = generator.picture(edited, other_labels)
+    assert other.depth is not None
+    small = F.interpolate(mask, size=picture.depth.shape[2:], mode="area")
+    return Solid(picture.depth, linked.depth, small, labels, other_labels, other.image, other.depth)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.eg3d.cameras import LABEL_DIM, split_labels
-from training_loops.eg3d.rays import RaySampler
-
 from ..errors import LinkGANError
+from ..views import has_cameras, pixel_size, unproject
 from .base import Read, Region, Scene, expression, numbers
 
 USAGE = "box3d(x0,y0,z0,x1,y1,z1): two opposite corners in world units, for eg3d x to the right, y up, z to the front"
@@ -70,17 +68,13 @@ class Box3D(Region):
 
 def _surface(scene: Scene) -> tuple[Tensor, Tensor]:
     """Return the points that pixels show, [N, 3, h, w], and the size of a pixel there, [N, 1, h, w], in world units."""
-    if scene.depth is None or scene.camera is None or scene.camera.shape[1] < LABEL_DIM:
+    if scene.depth is None or scene.camera is None or not has_cameras(scene.camera):
         raise LinkGANError(
             "box3d needs the depth and the camera of every image, which 3D-aware generators such as eg3d's give; "
             "write box(x0,y0,x1,y1) for other generators and for photographs"
         )
     if "surface" not in scene.found:
-        depth = scene.depth.detach().float()
-        side = depth.shape[-1]
-        poses, intrinsics = split_labels(scene.camera.float())
-        origins, directions = RaySampler()(poses, intrinsics, side)
-        points = origins + directions * depth.flatten(1).unsqueeze(2)
-        scene.found["surface"] = points.transpose(1, 2).unflatten(2, (side, side))
-        scene.found["pixel"] = depth / (side * intrinsics[:, 0, 0].view(-1, 1, 1, 1))
+        depth = scene.depth.detach()
+        scene.found["surface"] = unproject(depth, scene.camera)
+        scene.found["pixel"] = pixel_size(depth, scene.camera)
     return scene.found["surface"], scene.found["pixel"]

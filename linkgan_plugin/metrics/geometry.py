@@ -1,0 +1,124 @@
+"""Geometry, for 3D-aware generators: does depth change where it should, and is an edit the same from another side?"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..views import inside_picture, look_up, pixel_size, project, unproject
+from .base import Change, MeanMetric, PairBatch, RatioMetric, Solid, per_pixel
+from .estimate import Array
+
+# A point is hidden from another camera if something is this much nearer to that, in pixels' widths.
+_HIDDEN = 3.0
+# Distances of surfaces beyond this many pixels' widths count as this: at outlines depth jumps.
+_LARGEST = 10.0
+
+
+class DepthEffect(MeanMetric):
+    """Moving the linked axes: mean squared change of depth inside the region, in world units."""
+
+    key = "depth_effect"
+    better = "higher"
+    needs_depth = True
+
+    def figure(self, batch: PairBatch) -> Array:
+        change = _depth_change(batch)
+        return per_pixel(change.inside, _area(batch).inside)
+
+
+class DepthLeak(MeanMetric):
+    """Moving the linked axes: mean squared change of depth outside the region, in world units."""
+
+    key = "depth_leak"
+    better = "lower"
+    needs_depth = True
+
+    def figure(self, batch: PairBatch) -> Array:
+        change = _depth_change(batch)
+        return per_pixel(change.outside, _area(batch).outside)
+
+
+class DepthLocality(RatioMetric):
+    """The share of all squared change of depth made by the linked axes that lies inside the region."""
+
+    key = "depth_locality"
+    better = "higher"
+    needs_depth = True
+
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        change = _depth_change(batch)
+        return change.inside, change.inside + change.outside
+
+
+class ViewDepthError(RatioMetric):
+    """The edited piece from another camera: mean distance between the two surfaces, in world units."""
+
+    key = "view_depth_error"
+    better = "lower"
+    needs_depth = True
+
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        _, distance, seen = _from_the_side(batch)
+        return _sum(distance.abs() * seen), _sum(seen)
+
+
+class ViewError(RatioMetric):
+    """The edited piece from another camera: its squared colour differences, relative to what the edit changed there."""
+
+    key = "view_error"
+    better = "lower"
+    needs_depth = True
+
+    def figures(self, batch: PairBatch) -> tuple[Array, Array]:
+        colour, _, seen = _from_the_side(batch)
+        solid = _solid(batch)
+        edit = (_at(batch.linked, solid.mask) - _at(batch.original, solid.mask)).square().mean(dim=1, keepdim=True)
+        return _sum(colour * seen), _sum(edit * seen)
+
+
+def _solid(batch: PairBatch) -> Solid:
+    assert batch.solid is not None  # a metric that needs depth is shown no other batch
+    return batch.solid
+
+
+def _depth_change(batch: PairBatch) -> Change:
+    solid = _solid(batch)
+    square = (solid.linked - solid.original).float().square()
+    inside = _sum(square * solid.mask)
+    return Change(inside, _sum(square) - inside)
+
+
+def _area(batch: PairBatch) -> Change:
+    mask = _solid(batch).mask
+    return Change(_sum(mask), _sum(1 - mask))
+
+
+def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
+    """Compare what two cameras show of the edited piece, pixel by pixel of the first camera's depth map.
+
+    Returns:
+        squared differences of colour, distances of the surfaces along the second camera's rays in world units, and
+        which pixels are in the region and seen by both, 0 or 1; each [N, 1, h, w].
+    """
+    solid = _solid(batch)
+    points = unproject(solid.linked, solid.labels)
+    places, away = project(points, solid.other_labels)
+    distance = look_up(solid.other_linked, places) - away
+    pixel = pixel_size(away, solid.other_labels)
+    seen = (solid.mask > 0.5) & inside_picture(places) & (distance > -_HIDDEN * pixel)
+    there, here = look_up(_at(solid.other_image, solid.mask), places), _at(batch.linked, solid.mask)
+    colour = (there - here).square().mean(dim=1, keepdim=True)
+    return colour, torch.minimum(distance, _LARGEST * pixel), seen.float()
+
+
+def _at(images: Tensor, like: Tensor) -> Tensor:
+    """Return images at the size of a depth map."""
+    if images.shape[2:] == like.shape[2:]:
+        return images.float()
+    return F.interpolate(images.float(), size=like.shape[2:], mode="area")
+
+
+def _sum(values: Tensor) -> Array:
+    return values.double().flatten(1).sum(dim=1).cpu().numpy()
