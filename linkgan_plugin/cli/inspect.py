@@ -75,8 +75,8 @@ def _text(found: dict[str, Any]) -> str:
     dangerous = [item for item in found["globals"] if not item["allowed"]]
     if found["globals"]:
         count = len(found["globals"])
-        verdict = f"{len(dangerous)} of them DANGEROUS" if dangerous else "all of which networks need"
-        lines += ["", f"refers to {count} names, {verdict}"]
+        verdict = f"{len(dangerous)} of them DANGEROUS" if dangerous else "no more than networks need"
+        lines += ["", f"refers to {count} {'name' if count == 1 else 'names'}, {verdict}"]
     for item in sorted(found["globals"], key=lambda item: item["allowed"]):
         lines.append(f"  {'allowed  ' if item['allowed'] else 'DANGEROUS'} {item['name']} at byte {item['offset']}")
     return "\n".join(map(printable, lines))
