@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from training_loops.atomic import write_bytes
 from training_loops.batches import labels_of
+from training_loops.state import preserved_random_state
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
@@ -21,22 +24,31 @@ def grid_shape(resolution: int) -> tuple[int, int]:
 
 
 def choose_images(dataset: Any, shape: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """Dataset indices [rows * columns]: a random subset, or one label per row where there are labels."""
+    """Dataset indices [rows * columns]: a random subset, or one label per row where images share labels."""
     columns, rows = shape
     rng = np.random.default_rng(seed)
-    size = len(dataset)
-    if dataset.label_dim == 0:
-        order = rng.permutation(size)
-        return order[np.arange(rows * columns) % size]
-    labels = labels_of(dataset, np.arange(size))[:, ::-1]  # one-hot labels now sort by class
-    _values, group_of = np.unique(labels, axis=0, return_inverse=True)
-    groups = [rng.permutation(np.flatnonzero(group_of.ravel() == g)) for g in range(group_of.max() + 1)]
+    groups = _groups(dataset)
+    if len(groups) == 1:
+        order = rng.permutation(groups[0])
+        return order[np.arange(rows * columns) % len(order)]
+    groups = [rng.permutation(group) for group in groups]
     picked = []
     for row in range(rows):
         group = groups[row % len(groups)]
         first = row // len(groups) * columns
         picked.append(group[(first + np.arange(columns)) % len(group)])
     return np.concatenate(picked)
+
+
+def _groups(dataset: Any) -> list[np.ndarray]:
+    """Indices of images that share a label; all in one group where hardly two do, as with cameras."""
+    size = len(dataset)
+    if dataset.label_dim > 0:
+        labels = labels_of(dataset, np.arange(size))[:, ::-1]  # one-hot labels now sort by class
+        values, group_of = np.unique(labels, axis=0, return_inverse=True)
+        if 2 * len(values) <= size:
+            return [np.flatnonzero(group_of.ravel() == group) for group in range(len(values))]
+    return [np.arange(size)]
 
 
 def save_grid(images: np.ndarray | Tensor, path: str | os.PathLike[str], shape: tuple[int, int]) -> None:
@@ -66,7 +78,28 @@ class FakesGrid:
 
     @torch.no_grad()
     def save(self, G_ema: Any, path: str | os.PathLike[str]) -> None:
-        """Render with constant noise and write the PNG."""
-        pairs = zip(self.z.split(self.batch), self.c.split(self.batch), strict=True)
-        images = torch.cat([G_ema(z, c, noise_mode="const").cpu() for z, c in pairs])
-        save_grid(images, path, self.shape)
+        """Render with constant noise and ray jitter, and write the PNG.
+
+        A 3D-aware generator's picture before super-resolution goes beside it as ``<name>_raw.png``, its depth as
+        ``<name>_depth.png``: white is near, on one scale for all.
+        """
+        with preserved_random_state():
+            torch.manual_seed(0)
+            pairs = zip(self.z.split(self.batch), self.c.split(self.batch), strict=True)
+            parts = [_named(G_ema(z, c, noise_mode="const")) for z, c in pairs]
+        grids = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
+        for name, images in grids.items():
+            target = Path(path)
+            if name != "image":
+                target = target.with_stem(f"{target.stem}_{name.removeprefix('image_')}")
+            save_grid(_nearness(images) if name == "image_depth" else images, target, self.shape)
+
+
+def _named(pictures: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {"image": pictures} if isinstance(pictures, Tensor) else pictures
+
+
+def _nearness(depth: Tensor) -> Tensor:
+    """Depths -> numbers from -1, the farthest of all, to 1."""
+    near, far = depth.min(), depth.max()
+    return 1 - 2 * (depth - near) / (far - near).clamp_min(1e-8)

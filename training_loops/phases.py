@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from training_loops import processes, training_stats, util
+from training_loops.settings import set_settings, settings_of
 
 
 @dataclass
@@ -142,7 +143,10 @@ def moving_averages(module: torch.nn.Module) -> list[Tensor]:
 def update_ema(
     G_ema: torch.nn.Module, G: torch.nn.Module, *, cur_nimg: int, batch_size: int, ema_kimg: float, rampup: float | None
 ) -> None:
-    """Move G_ema towards G with half-life `ema_kimg`, at first limited to `rampup` times the images seen."""
+    """Move G_ema towards G with half-life `ema_kimg`, at first limited to `rampup` times the images seen.
+
+    Buffers and settings become those of G.
+    """
     half_life = ema_kimg * 1000
     if rampup is not None:
         half_life = min(half_life, cur_nimg * rampup)
@@ -151,3 +155,4 @@ def update_ema(
         average.lerp_(parameter, 1 - beta)
     for kept, buffer in zip(G_ema.buffers(), G.buffers(), strict=True):
         kept.copy_(buffer)
+    set_settings(G_ema, settings_of(G))

@@ -14,6 +14,7 @@ import torch
 from training_loops import atomic, grids, metrics, phases, processes, snapshots, state, training_stats, util
 from training_loops.batches import BatchStream, labels_of
 from training_loops.logs import RunLog
+from training_loops.settings import set_settings, settings_of
 
 # Options that may change when a run is continued; all others decide what is learned.
 FREE_OPTIONS = {
@@ -76,6 +77,7 @@ def set_up(
     _broadcast(list(networks.values()), num_gpus)
     G, D, G_ema = networks["G"], networks["D"], networks["G_ema"]
     loss = util.construct_class_by_name(device=device, G=G, D=D, augment_pipe=None, **options["loss_kwargs"])
+    set_settings(G_ema, settings_of(G))
     metrics.check_metrics(options["metrics"])
     all_phases = [
         *phases.setup_phases("G", G, options["G_opt_kwargs"], options["G_reg_interval"]),

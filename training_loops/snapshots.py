@@ -14,6 +14,7 @@ import torch
 
 from training_loops import util
 from training_loops.atomic import atomic_file
+from training_loops.settings import set_settings, settings_of
 
 FORMAT = "training_loops.snapshot"
 VERSION = 1
@@ -23,6 +24,9 @@ ROLES = ("G", "D", "G_ema")
 CLASSES = {
     "training_loops.stylegan2.networks.Generator",
     "training_loops.stylegan2.networks.Discriminator",
+    "training_loops.eg3d.networks.TriPlaneGenerator",
+    "training_loops.eg3d.networks.DualDiscriminator",
+    "training_loops.eg3d.networks.SingleDiscriminator",
 }
 
 
@@ -126,7 +130,9 @@ def _pack(net: Any) -> dict[str, Any]:
         raise SnapshotError(f"cannot save a {name}: snapshots hold {', '.join(sorted(CLASSES))}")
     # clone: a view would drag its whole storage into the file.
     state = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
-    return {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs), "state": state}
+    packed = {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs), "state": state}
+    settings = settings_of(net)
+    return {**packed, "settings": json.dumps(settings)} if settings else packed
 
 
 def _unpack(packed: dict[str, Any]) -> Any:
@@ -140,6 +146,7 @@ def _unpack(packed: dict[str, Any]) -> Any:
         net = util.construct_class_by_name(class_name=packed["class_name"], **json.loads(packed["init_kwargs"]))
     check_state(net, state)
     net.load_state_dict(state, assign=True)
+    set_settings(net, json.loads(packed.get("settings", "{}")))
     return net.eval().requires_grad_(False)
 
 

@@ -31,6 +31,10 @@ Examples:
   linkgan train --data faces.zip --outdir runs --resume network-snapshot-000060.pt --kimg 20 \\
       --loss=linkgan --link 'eyes=16@eyes'
 \b
+  # A 3D-aware generator, whose data has cameras as labels; links hold still what lies in front of and behind them too
+  linkgan train --data heads.zip --outdir runs --cfg heads3d --link-depth 1 \\
+      --link 'mouth=16@box3d(-0.105,-0.19,0.07,0.105,-0.06,0.2)'
+\b
   # Go on with a run that was stopped
   linkgan train --continue runs/00000-faces-batch8-linked
 \b
@@ -44,7 +48,9 @@ Examples:
 @click.option("--outdir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Runs folder.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Exact folder of this run, instead of a new number.")
 @click.option("--continue", "continued", type=existing_path, metavar="RUN", help="Go on with a stopped run, exactly.")
-@click.option("--cfg", type=click.Choice(["tiny", "small", "stylegan2"]), default="tiny", show_default=True)
+@click.option(
+    "--cfg", type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d"]), default="tiny", show_default=True
+)
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
 @click.option("--batch-gpu", type=click.IntRange(1), help="Images at a time.")
@@ -68,6 +74,9 @@ Examples:
 @click.option("--lr-final", type=float, help="Share of the learning rate left at the end of the last quarter.")
 @click.option("--ema-kimg", type=float, help="Half-life of the averaged generator, in thousand images.")
 @click.option("--freezed", type=click.IntRange(0), default=0, show_default=True, help="Frozen layers of D.")
+@click.option("--neural-res", type=click.IntRange(4), help="3D: side of the rendered picture, at first.")
+@click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of the total variation of density.")
+@click.option("--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped this often.")
 @click.option("--metrics", default="", metavar="NAMES", help="Metrics at every snapshot, comma separated, e.g. link2k.")
 @click.option("--tick", type=float, help="Thousand images between two lines of statistics.")
 @click.option("--snap", type=click.IntRange(1), help="Ticks between two snapshots.")
@@ -87,7 +96,7 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @link_options
 def train(**values: Any) -> None:
-    """Train the embedded StyleGAN2 on your pictures; with --loss=linkgan, link latent axes to regions."""
+    """Train the embedded StyleGAN2 or EG3D on your pictures; with --loss=linkgan, link latent axes to regions."""
     from training_loops.processes import joined
 
     with joined(values.pop("device")) as place, failures_named(place):
@@ -166,7 +175,7 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     Raises:
         ValueError (LinkGANError for links): an option is wrong; names it.
     """
-    from training_loops.stylegan2.presets import build_options
+    from training_loops.presets import build_options
 
     from ..hosts.options import follow_flags
 

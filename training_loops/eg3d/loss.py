@@ -1,0 +1,168 @@
+"""The EG3D loss: pictures from posed cameras against a discriminator that sees them rendered and super-resolved."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from training_loops import training_stats
+from training_loops.eg3d.blur import blurred
+from training_loops.eg3d.dual_discriminator import filtered_resizing
+from training_loops.errors import OptionError
+from training_loops.loss import LogisticLoss
+from training_loops.stylegan2 import resample
+
+_TAPS = (1.0, 3.0, 3.0, 1.0)
+_POINTS = 1000  # of each volume, at which its density is regularized
+
+
+class EG3DLoss(LogisticLoss):
+    """Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sections 3.4 and 4.
+
+    Beside the logistic loss and R1, every `G_reg_interval` steps the total variation of density: the mean
+    |sigma(x) - sigma(x + d)| at random points x of the cube that the tri-planes cover, d small and normal. Its weight
+    `density_reg`, the standard deviation `density_reg_p_dist` of d and the kind `reg_type`, which is 'l1', are among
+    the generator's `rendering_kwargs`, as in public snapshots; weight 0 or none leaves it out.
+
+    Args:
+        pl_weight: 0, for settings shared with StyleGAN2: no path length is penalized here.
+        gpc_reg_prob: generator pose conditioning: the probability that the mapping network sees the camera of another
+            image than the one it renders; it falls linearly from 1 over the first `gpc_reg_fade_kimg`. None: it sees
+            zeros.
+        neural_rendering_resolution_initial, neural_rendering_resolution_final: side of the rendered picture, which goes
+            linearly from one to the other over `neural_rendering_resolution_fade_kimg`; None as final stays.
+        dual_discrimination: show D the rendered picture too, and penalize its gradient in R1.
+        filter_mode: how real images become what a render is compared with; see `filtered_resizing`.
+        blur_init_sigma: D sees pictures blurred, see `blurred`: at first by so many pixels, then linearly less, until
+            `blur_fade_kimg`; the rendered picture by the same share of its width.
+    """
+
+    def __init__(
+        self,
+        device: torch.device | str,
+        G: Any,
+        D: Any,
+        augment_pipe: Any = None,
+        r1_gamma: float = 10,
+        style_mixing_prob: float = 0,
+        pl_weight: float = 0,
+        gpc_reg_prob: float | None = None,
+        gpc_reg_fade_kimg: float = 1000,
+        neural_rendering_resolution_initial: int = 64,
+        neural_rendering_resolution_final: int | None = None,
+        neural_rendering_resolution_fade_kimg: float = 1000,
+        dual_discrimination: bool = True,
+        filter_mode: str | float = "antialiased",
+        blur_init_sigma: float = 0,
+        blur_fade_kimg: float = 0,
+    ) -> None:
+        super().__init__(device, G, D, augment_pipe, r1_gamma, style_mixing_prob)
+        if pl_weight != 0:
+            raise OptionError(f"pl_weight={pl_weight:g}: expected 0, EG3D generators are trained without path length")
+        if gpc_reg_prob is not None and not 0 <= gpc_reg_prob <= 1:
+            raise OptionError(f"gpc_reg_prob={gpc_reg_prob:g}: expected a probability, or none")
+        kind = G.rendering_kwargs.get("reg_type", "l1")
+        if kind != "l1":
+            raise OptionError(f"rendering_kwargs: reg_type={kind!r}: expected 'l1'")
+        self.gpc_reg_prob = gpc_reg_prob
+        self.gpc_reg_fade_kimg = gpc_reg_fade_kimg
+        self.resolutions = (
+            neural_rendering_resolution_initial,
+            neural_rendering_resolution_final or neural_rendering_resolution_initial,
+        )
+        self.neural_rendering_resolution_fade_kimg = neural_rendering_resolution_fade_kimg
+        self.seen = ("image", "image_raw") if dual_discrimination else ("image",)
+        self.filter_mode = filter_mode
+        self.blur_init_sigma = blur_init_sigma
+        self.blur_fade_kimg = blur_fade_kimg
+        self._resize_filter = resample.filter_buffer(_TAPS).to(self.device)
+        self.cur_nimg = 0
+        # Pictures drawn before the first step are then made as those of the first step are.
+        G.neural_rendering_resolution = self.neural_rendering_resolution
+
+    @property
+    def swapping_prob(self) -> float:
+        """How likely the mapping network now sees another camera, 0 where it sees none."""
+        if self.gpc_reg_prob is None:
+            return 0.0
+        return 1 + (self.gpc_reg_prob - 1) * self._elapsed(self.gpc_reg_fade_kimg)
+
+    @property
+    def neural_rendering_resolution(self) -> int:
+        """The side of the rendered picture now."""
+        first, last = self.resolutions
+        return round(first + (last - first) * self._elapsed(self.neural_rendering_resolution_fade_kimg))
+
+    @property
+    def blur_sigma(self) -> float:
+        """How far D's pictures are blurred now, in pixels."""
+        return self.blur_init_sigma * (1 - self._elapsed(self.blur_fade_kimg))
+
+    def accumulate_gradients(
+        self, phase: str, real_img: Tensor, real_c: Tensor, gen_z: Tensor, gen_c: Tensor, gain: float, cur_nimg: int
+    ) -> None:
+        self.cur_nimg = cur_nimg
+        super().accumulate_gradients(phase, real_img, real_c, gen_z, gen_c, gain, cur_nimg)
+
+    def conditioning(self, c: Tensor) -> Tensor:
+        """Cameras c [N, c_dim] that are rendered -> those that the mapping network sees."""
+        if self.gpc_reg_prob is None:
+            return torch.zeros_like(c)
+        swapped = torch.rand([len(c), 1], device=c.device) < self.swapping_prob
+        return torch.where(swapped, c.roll(1, dims=0), c)
+
+    def run_G(self, z: Tensor, c: Tensor, update_emas: bool = False) -> tuple[dict[str, Tensor], Tensor]:
+        """z [N, z_dim], cameras c [N, 25] -> what `TriPlaneGenerator.synthesis` returns, ws [N, num_ws, w_dim]."""
+        ws = self.mapped(z, self.conditioning(c), update_emas)
+        size = self.neural_rendering_resolution
+        return self.G.synthesis(ws, c, neural_rendering_resolution=size, update_emas=update_emas), ws
+
+    def run_D(self, img: dict[str, Tensor], c: Tensor, update_emas: bool = False) -> Tensor:
+        """Pictures image [N, 3, R, R] and image_raw [N, 3, H, H], cameras c [N, 25] -> logits [N, 1]."""
+        width = img["image"].shape[-1]
+        shown = {name: blurred(img[name], self.blur_sigma * img[name].shape[-1] / width) for name in self.seen}
+        if self.augment_pipe is not None:
+            shown = self._augmented(shown)
+        return self.D(shown, c, update_emas=update_emas)
+
+    def _augmented(self, shown: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Augment all pictures of one object alike: as channels of one image, so that they still go together."""
+        sizes = [picture.shape[-1] for picture in shown.values()]
+        together = self.augment_pipe(torch.cat([_resized(picture, sizes[0]) for picture in shown.values()], dim=1))
+        parts = together.chunk(len(sizes), dim=1)
+        return {name: _resized(part, size) for name, part, size in zip(shown, parts, sizes, strict=True)}
+
+    def pictures_of(self, real_img: Tensor) -> dict[str, Tensor]:
+        """Real images [N, 3, R, R], and at the size of a render, as if they had been rendered so."""
+        image = real_img.detach()
+        size = self.neural_rendering_resolution
+        raw = filtered_resizing(image, size, self._resize_filter.to(image), self.filter_mode)
+        return {name: {"image": image, "image_raw": raw}[name] for name in self.seen}
+
+    def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
+        """The total variation of density."""
+        options = self.G.rendering_kwargs
+        weight = options.get("density_reg", 0)
+        if weight == 0:
+            return
+        ws = self.mapped(gen_z, self.conditioning(gen_c))
+        points = (torch.rand([len(ws), _POINTS, 3], device=ws.device, dtype=ws.dtype) - 0.5) * options["box_warp"]
+        near = points + torch.randn_like(points) * options["density_reg_p_dist"]
+        both = torch.cat([points, near], dim=1)
+        sigma = self.G.sample_mixed(both, torch.zeros_like(both), ws)["sigma"]  # seen from no side in particular
+        first, second = sigma.chunk(2, dim=1)
+        loss = training_stats.report("Loss/G/reg", (first - second).abs().mean(dim=[1, 2]) * weight)
+        loss.mean().mul(gain).backward()
+
+    def _elapsed(self, kimg: float) -> float:
+        """Which share of a change over the first `kimg` has taken place."""
+        return min(self.cur_nimg / (kimg * 1000), 1.0) if kimg > 0 else 1.0
+
+
+def _resized(images: Tensor, size: int) -> Tensor:
+    if images.shape[-1] == size:
+        return images
+    return F.interpolate(images, size=(size, size), mode="bilinear", align_corners=False, antialias=True)
