@@ -35,3 +35,40 @@ def faces(n: int, size: int, seed: int, out: str, masks: str | None) -> None:
     torch.set_num_threads(1)
     written = write_faces(out, n, size, seed, masks=masks, progress=True)
     click.echo(f"{written} faces of {size}x{size} pixels: {out}" + (f", label maps: {masks}" if masks else ""))
+
+
+@data.command()
+@click.option("--n", default=12000, show_default=True, type=click.IntRange(1), help="Number of heads.")
+@click.option("--size", default=64, show_default=True, type=click.IntRange(8), help="Pixels across, a power of two.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the heads and cameras.")
+@click.option("--out", required=True, metavar="PATH", help="New zip (name ends in .zip) or folder for the images.")
+@click.option("--masks", metavar="PATH", help="New zip or folder for label maps, one grey PNG per image.")
+@click.option("--yaw", default=0.5, show_default=True, help="How far cameras go to either side, in radians.")
+@click.option("--pitch", default=0.25, show_default=True, help="How far cameras go up and down, in radians.")
+@click.option(
+    "--spread",
+    default="uniform",
+    show_default=True,
+    type=click.Choice(["uniform", "normal"]),
+    help="Cameras from everywhere alike, or mostly in front (the limits are two standard deviations).",
+)
+def heads3d(n: int, size: int, seed: int, out: str, masks: str | None, yaw: float, pitch: float, spread: str) -> None:
+    """Render cartoon heads from many sides, with camera labels, for 3D-aware generators.
+
+    Each image shows another head, seen by a camera of its own. Labels are EG3D's: 16 numbers of the camera-to-world
+    matrix and 9 of the intrinsics. The images come with attributes.json: the numbers (nose_length, smile, ...) each
+    head was made from. The label maps hold the index of the part that fills most of each pixel; parts.json names the
+    parts.
+
+    \b
+    Examples:
+      linkgan data heads3d --n 12000 --size 64 --out heads.zip
+      linkgan data heads3d --n 500 --size 128 --seed 1 --out big.zip --masks big-masks.zip --spread normal
+    """
+    import torch
+
+    from training_loops.data.head_files import write_heads
+
+    torch.set_num_threads(1)
+    written = write_heads(out, n, size, seed, masks, yaw, pitch, spread, progress=True)
+    click.echo(f"{written} heads of {size}x{size} pixels: {out}" + (f", label maps: {masks}" if masks else ""))
