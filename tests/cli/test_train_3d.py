@@ -1,0 +1,99 @@
+"""`linkgan train --cfg heads3d`: a linked 3D-aware generator from the command line to metrics and edits."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import PIL.Image
+import pytest
+import torch
+
+from linkgan_plugin import load_network
+from tests.cli.conftest import SMALL
+from training_loops.data.folder import write_dataset
+from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere
+
+LINKS = ["--link", "left=4@box(0,0,0.5,1)", "--link", "front=4@box3d(-0.3,-0.3,0,0.3,0.3,0.5)", "--link-overlap"]
+WEIGHTS = ["--link-depth", "0.5", "--link-raw", "0.25", "--link-interval", "2", "--link-fan", "0"]
+
+
+@pytest.fixture(scope="module")
+def views(tmp_path_factory):
+    """Twelve 16x16 pictures, each with a camera of its own in front of the origin."""
+    random = np.random.default_rng(0)
+    path = tmp_path_factory.mktemp("data") / "views.zip"
+    angles = torch.from_numpy(random.uniform(1.2, 1.9, size=(2, 12)))
+    cameras = join_labels(look_at(positions_on_sphere(*angles, 2.7), torch.zeros(3).double()), intrinsics(18.8))
+    pixels = random.integers(0, 256, size=[12, 16, 16, 3], dtype=np.uint8)
+    write_dataset(path, pixels, labels=cameras.tolist())
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(cli, views, tmp_path_factory):
+    """The folder of a linked run of four steps."""
+    folder = tmp_path_factory.mktemp("runs") / "linked"
+    arguments = ["--data", views, "--run-dir", folder, "--cfg", "heads3d", "--kimg", "0.032", "--tick", "0.016"]
+    result = cli("train", *arguments, *LINKS, *WEIGHTS, *SMALL)
+    assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture(scope="module")
+def snapshot(run):
+    return max(run.glob("network-snapshot-*.pt"))
+
+
+def test_the_options_say_what_was_trained(run):
+    options = json.loads((run / "training_options.json").read_text())
+    assert options["loss_kwargs"]["base_class_name"] == "training_loops.eg3d.loss.EG3DLoss"
+    assert options["loss_kwargs"]["recipe"]["depth"] == 0.5
+    assert options["training_set_kwargs"]["use_labels"] is True, "cameras are labels without --cond"
+
+
+def test_both_kinds_of_region_are_trained_and_reported(run):
+    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
+    seen = {name for line in lines for name, value in line.items() if name != "timestamp" and value["num"]}
+    assert {"Loss/link/loss", "Loss/G/reg", "Loss/r1_penalty"} <= seen
+    assert {"Loss/link/left/effect", "Loss/link/front/effect", "Loss/link/rest/effect"} <= seen
+
+
+def test_the_network_renders_through_cameras_with_its_links(snapshot, views):
+    network = load_network(snapshot)
+    assert network.linked().names == ("left", "front")
+    out = network.generator(torch.zeros(2, 16), network.labels(views)([0, 1]))
+    assert {name: list(value.shape) for name, value in out.items()} == {
+        "image": [2, 3, 16, 16],
+        "image_raw": [2, 3, 8, 8],
+        "image_depth": [2, 1, 8, 8],
+    }
+
+
+def test_regions_of_the_snapshot_are_edited_and_measured(cli, snapshot, tmp_path):
+    sheet = tmp_path / "sheet.png"
+    result = cli("edit", snapshot, "--region", "front", "--seeds", "0-1", "--variants", 2, "--out", sheet)
+    assert result.exit_code == 0, result.output
+    assert PIL.Image.open(sheet).size[0] > 16
+    result = cli("metrics", snapshot, "--pairs", 8, "--out", tmp_path / "metrics.json")
+    assert result.exit_code == 0, result.output
+    assert "front" in (tmp_path / "metrics.json").read_text()
+
+
+def test_a_linked_run_goes_on_to_the_same_weights(cli, run, views, tmp_path):
+    folder = tmp_path / "parts"
+    arguments = ["--data", views, "--run-dir", folder, "--cfg", "heads3d", "--kimg", "0.016", "--tick", "0.016"]
+    assert cli("train", *arguments, *LINKS, *WEIGHTS, *SMALL).exit_code == 0
+    options = json.loads((folder / "training_options.json").read_text())
+    (folder / "training_options.json").write_text(json.dumps({**options, "total_kimg": 0.032}))
+    result = cli("train", "--continue", folder, "--quiet")
+    assert result.exit_code == 0, result.output
+    first, second = (torch.load(path / "training-state.pt", weights_only=True) for path in (run, folder))
+    for name, value in first["networks"]["G_ema"].items():
+        assert torch.equal(value, second["networks"]["G_ema"][name]), name
+
+
+def test_options_of_scenes_need_cameras(cli, views, tmp_path):
+    result = cli("train", "--data", views, "--run-dir", tmp_path / "run", "--neural-res", 8)
+    assert result.exit_code == 2
+    assert "neural_res: cfg tiny has no cameras; it is for heads3d, eg3d" in result.output
