@@ -105,7 +105,7 @@ def train(**values: Any) -> None:
 
 def train_at(place: Place, values: dict[str, Any]) -> None:
     """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all."""
-    from training_loops.stylegan2.training_loop import training_loop
+    from training_loops.training_loop import training_loop
 
     continued, quiet, dry_run = values["continued"], values.pop("quiet"), values.pop("dry_run")
     options, run_dir = place.decided(lambda: options_and_folder(values, place.count))
@@ -156,7 +156,7 @@ def failures_named(place: Place) -> Iterator[None]:
 
 def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, Any], Path]:
     """Return the training options of the run that `count` processes are asked to do, and its folder."""
-    from training_loops.stylegan2.training_loop import OPTIONS_FILE, read_options
+    from training_loops.training_loop import OPTIONS_FILE, read_options
 
     links = take_link_options(values)
     run_dir, continued, outdir = values.pop("run_dir"), values.pop("continued"), values.pop("outdir")

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from training_loops.data.folder import write_dataset
-from training_loops.stylegan2.presets import build_options
+from training_loops.presets import build_options
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -7,8 +7,8 @@ import signal
 import sys
 
 from linkgan_plugin.cli import main
+from training_loops import training_loop
 from training_loops.run import Run
-from training_loops.stylegan2 import training_loop
 
 RANK, STEP, HOW = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
 step = training_loop._step

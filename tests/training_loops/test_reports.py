@@ -15,7 +15,7 @@ import torch
 from training_loops import grids, metrics, processes, training_stats, util
 from training_loops.data.folder import ImageFolderDataset
 from training_loops.logs import RunLog
-from training_loops.stylegan2.presets import build_options, preset
+from training_loops.presets import build_options, preset
 
 
 def test_a_collector_averages_what_was_reported_between_two_updates() -> None:

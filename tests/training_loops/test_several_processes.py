@@ -20,11 +20,10 @@ from click.testing import CliRunner
 
 from linkgan_plugin.cli import main
 from tests.training_loops.states import assert_same_end, leaves, tensors
-from training_loops import maintenance, processes
+from training_loops import maintenance, processes, training_loop
 from training_loops.data.face_files import write_faces
 from training_loops.errors import OptionError
 from training_loops.snapshots import load_snapshot
-from training_loops.stylegan2 import training_loop
 
 ROOT = Path(__file__).parents[2]
 FAILING = Path(__file__).with_name("failing_train.py")

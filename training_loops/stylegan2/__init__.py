@@ -1,1 +1,1 @@
-"""A StyleGAN2 host: networks, loss, training loop and presets."""
+"""A StyleGAN2 host: networks, loss and presets."""

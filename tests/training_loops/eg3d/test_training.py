@@ -18,7 +18,7 @@ from training_loops.eg3d.networks import DualDiscriminator, TriPlaneGenerator
 from training_loops.errors import OptionError
 from training_loops.presets import build_options
 from training_loops.snapshots import SnapshotError, load_snapshot
-from training_loops.stylegan2.training_loop import training_loop
+from training_loops.training_loop import training_loop
 
 SMALL: dict[str, Any] = {"cbase": 64, "cmax": 8, "z_dim": 8, "w_dim": 8, "batch": 4}
 # Everything random at once: noise inputs, swapped cameras, style mixing, ray jitter, points of the density.

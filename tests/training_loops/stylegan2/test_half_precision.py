@@ -11,11 +11,11 @@ import torch
 
 from tests.training_loops.stylegan2.test_networks import SMALL, small_generator
 from training_loops.errors import OptionError
+from training_loops.presets import build_options
 from training_loops.snapshots import load_snapshot
 from training_loops.stylegan2.loss import StyleGAN2Loss
 from training_loops.stylegan2.networks import Discriminator, Generator
-from training_loops.stylegan2.presets import build_options
-from training_loops.stylegan2.training_loop import training_loop
+from training_loops.training_loop import training_loop
 
 HALF = {"num_fp16_res": 2, "conv_clamp": 256}
 

@@ -14,7 +14,7 @@ import torch
 from tests.training_loops.states import assert_same_end, tensors
 from training_loops.metrics import UnknownMetricError, register_metric
 from training_loops.snapshots import SnapshotError, load_snapshot
-from training_loops.stylegan2.training_loop import lr_fraction, read_options, training_loop
+from training_loops.training_loop import lr_fraction, read_options, training_loop
 
 # Everything random at once: noise inputs, style mixing, path length, labels' order.
 RANDOM = {"loss_kwargs": {"class_name": "training_loops.stylegan2.loss.StyleGAN2Loss", "r1_gamma": 1.0}}
