@@ -17,7 +17,7 @@ from training_loops.data import faces
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.folder import ImageFolderDataset
-from training_loops.stylegan2.training_loop import OPTIONS_FILE
+from training_loops.training_loop import OPTIONS_FILE
 
 from .atomic import write_json
 from .errors import LinkGANError

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from training_loops.stylegan2.training_loop import OPTIONS_FILE
+from training_loops.training_loop import OPTIONS_FILE
 
 from .errors import LinkGANError
 from .report.curves import read_stats

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_loops.stylegan2.training_loop import OPTIONS_FILE
+from training_loops.training_loop import OPTIONS_FILE
 
 from ..atomic import write_json
 from ..errors import LinkGANError

@@ -79,7 +79,7 @@ def _with_float_betas(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def train_embedded(pipe: Connection, log: Path, options: dict[str, Any], run_dir: Path, **how: Any) -> None:
     """Train the embedded host in turns, in a process of its own."""
-    from training_loops.stylegan2.training_loop import training_loop
+    from training_loops.training_loop import training_loop
 
     with _in_turns(pipe, log, how["threads"]):
         training_loop(**options, run_dir=run_dir, device=how["device"], verbose=True, tensorboard=False)

@@ -13,7 +13,7 @@ import torch
 
 from training_loops.data.face_files import write_faces
 from training_loops.stylegan2.presets import build_options
-from training_loops.stylegan2.training_loop import default_device, training_loop
+from training_loops.training_loop import default_device, training_loop
 
 from ..errors import LinkGANError
 from ..hosts.options import turn_on

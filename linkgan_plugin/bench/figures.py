@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from training_loops.stylegan2.training_loop import OPTIONS_FILE
+from training_loops.training_loop import OPTIONS_FILE
 
 from ..runs import kimg_of, last_stat, snapshot_of
 from .ablation import Job

@@ -15,7 +15,7 @@ import pytest
 from linkgan_plugin import demo
 from linkgan_plugin.cli.demo import demo as command
 from linkgan_plugin.errors import LinkGANError
-from training_loops.stylegan2.training_loop import OPTIONS_FILE, STATE_FILE
+from training_loops.training_loop import OPTIONS_FILE, STATE_FILE
 
 TINY = demo.Size(data=64, kimg=0.128, pairs=4, quality_images=60)
 KEYS = {
