@@ -1,0 +1,230 @@
+"""A photograph found in a generator, and the files that keep it: the hosts' projected_w.npz and what lies beside it."""
+
+from __future__ import annotations
+
+import copy
+import io
+import math
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import safetensors.torch
+import torch
+from PIL import Image
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from ..atomic import write_bytes
+from ..errors import LinkGANError
+from ..hosts.calls import GeneratorCalls
+from ..report.pictures import save_png, to_pixels
+
+LATENTS_FILE, TUNED_FILE = "projected_w.npz", "tuned.safetensors"
+TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
+# Names of arrays in the npz; the hosts' programs read the first and pass over the others.
+_LATENTS, _LABEL, _NOISE = "w", "label", "noise."
+_Array = npt.NDArray[np.generic]
+
+
+@dataclass(frozen=True)
+class Projected:
+    """A photograph found in a generator.
+
+    Attributes:
+        latents: [1, num_ws, w_dim] float32, W (all rows equal) or W+.
+        label: [1, c_dim] float32, the class or the camera.
+        noise: the synthesis network's noise buffers by their names in the state dict, {} where they were left alone.
+        tuned: the entries of the generator's state dict that pivotal tuning changed, {} without it.
+        photograph: [1, C, H, W] in [-1, 1], as the network sees it; None where only a host's file is left.
+    """
+
+    latents: Tensor
+    label: Tensor
+    noise: dict[str, Tensor] = field(default_factory=dict)
+    tuned: dict[str, Tensor] = field(default_factory=dict)
+    photograph: Tensor | None = None
+
+    def applied(self, generator: nn.Module) -> nn.Module:
+        """Return a copy of `generator` with the noise and the tuned weights, or itself where there are neither.
+
+        Raises:
+            LinkGANError: they are not of this network.
+        """
+        changes = {**self.noise, **self.tuned}
+        if not changes:
+            return generator
+        _check_changes(changes, generator, "the projection")
+        changed = copy.deepcopy(generator)
+        changed.load_state_dict(changes, strict=False)
+        return changed
+
+
+def save_projected(
+    folder: Path,
+    projected: Projected,
+    *,
+    rendered: Tensor | None = None,
+    metadata: Mapping[str, str] | None = None,
+) -> None:
+    """Write a projection to a folder, each file atomically.
+
+    Args:
+        folder: where to; made when missing.
+        rendered: [1, C, H, W] in [-1, 1], what the generator makes of it, for ``proj.png``.
+        metadata: text for the pictures and the tuned weights: command, seed, versions.
+    """
+    metadata = dict(metadata or {})
+    pictures = {TARGET_FILE: projected.photograph, RENDERED_FILE: rendered}
+    for name, picture in pictures.items():
+        if picture is not None:
+            save_png(folder / name, to_pixels(picture)[0], metadata)
+    if projected.tuned:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in projected.tuned.items()}
+        write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=metadata))
+    arrays = {_LATENTS: projected.latents, _LABEL: projected.label}
+    arrays |= {_NOISE + name: tensor for name, tensor in projected.noise.items()}
+    buffer = io.BytesIO()
+    np.savez(buffer, **{name: tensor.detach().cpu().numpy() for name, tensor in arrays.items()})  # type: ignore[arg-type]
+    write_bytes(folder / LATENTS_FILE, buffer.getvalue())
+
+
+def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None) -> Projected:
+    """Read a projection, on the CPU.
+
+    Args:
+        path: a folder that `save_projected` wrote, or a projected_w.npz, also one of a host (latents alone).
+        generator: the network it was projected with; everything is compared with it.
+        label: [1, c_dim], the class or camera, for files that hold none.
+    Raises:
+        LinkGANError: no projection, or one of another network.
+    """
+    folder = path if path.is_dir() else None
+    file = path / LATENTS_FILE if folder else path
+    arrays = _read_arrays(file, generator)
+    latents = _latents(arrays, generator, file)
+    noise = {name.removeprefix(_NOISE): _tensor(a) for name, a in arrays.items() if name.startswith(_NOISE)}
+    _check_changes(noise, generator, str(file))
+    found = _label(_tensor(arrays[_LABEL]) if _LABEL in arrays else label, generator, file)
+    if folder is None:
+        return Projected(latents, found, noise)
+    return Projected(latents, found, noise, _tuned(folder, generator), _photograph(folder, generator))
+
+
+@torch.no_grad()
+def latent_shape(generator: nn.Module) -> tuple[int, int]:
+    """Return (num_ws, w_dim), found by mapping one latent.
+
+    Raises:
+        LinkGANError: a generator without an intermediate latent space.
+    """
+    calls = GeneratorCalls.of(generator)
+    if not calls.has_w:
+        raise LinkGANError(f"{type(generator).__name__} has no mapping network; projection needs one, and its space W")
+    device = next(iter(generator.parameters()), torch.zeros([])).device
+    z, c = (torch.zeros([1, int(getattr(generator, name, 0))], device=device) for name in ("z_dim", "c_dim"))
+    num_ws, w_dim = calls.map(z, c).shape[1:]
+    return num_ws, w_dim
+
+
+def noise_names(generator: nn.Module) -> list[str]:
+    """Return the names of a generator's noise buffers, as the StyleGAN2 family has them."""
+    return [name for name, _ in generator.named_buffers() if name.rpartition(".")[2] == "noise_const"]
+
+
+def _read_arrays(path: Path, generator: nn.Module) -> dict[str, _Array]:
+    state = generator.state_dict()
+    known = math.prod(latent_shape(generator)) + sum(state[name].numel() for name in noise_names(generator))
+    try:
+        with zipfile.ZipFile(path) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+        limit = 8 * known + (1 << 20)  # in double precision, with room for labels and headers
+        if size > limit:
+            raise LinkGANError(f"{path} unpacks to {size} bytes, expected at most {limit} for this network")
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except LinkGANError:
+        raise
+    except FileNotFoundError as error:
+        raise LinkGANError(f"{path} is not there; make it with `linkgan project`") from error
+    except Exception as error:  # whatever zipfile and NumPy raise on a damaged file
+        raise LinkGANError(f"{path} is no readable {LATENTS_FILE} ({str(error)[:200]})") from error
+    for name, array in arrays.items():
+        if not np.issubdtype(array.dtype, np.floating):
+            raise LinkGANError(f"{path}: '{name}' holds {array.dtype}, expected floating point numbers")
+        if not np.isfinite(array).all():
+            raise LinkGANError(f"{path}: '{name}' holds numbers that are not finite")
+    return arrays
+
+
+def _latents(arrays: Mapping[str, _Array], generator: nn.Module, path: Path) -> Tensor:
+    if _LATENTS not in arrays:
+        raise LinkGANError(f"{path} holds no '{_LATENTS}', only {', '.join(arrays) or 'nothing'}")
+    shape, expected = arrays[_LATENTS].shape, (1, *latent_shape(generator))
+    if shape not in (expected, (1, 1, expected[2])):
+        raise LinkGANError(
+            f"{path}: latents {list(shape)}, this network takes {list(expected)}; is it another network's?"
+        )
+    return _tensor(arrays[_LATENTS]).expand(expected).contiguous()
+
+
+def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
+    c_dim = int(getattr(generator, "c_dim", 0))
+    if label is None and c_dim and GeneratorCalls.of(generator).takes_camera:
+        raise LinkGANError(f"{path} does not say from which camera it was projected; give its label of {c_dim} numbers")
+    label = torch.zeros([1, c_dim]) if label is None else label.detach().to("cpu", torch.float32)
+    if label.shape != (1, c_dim):
+        raise LinkGANError(f"{path}: a label {list(label.shape)}, this network takes [1, {c_dim}]")
+    return label
+
+
+def _tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
+    path = folder / TUNED_FILE
+    if not path.exists():
+        return {}
+    try:
+        tuned = safetensors.torch.load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise LinkGANError(f"{path} is not a whole .safetensors file ({str(error)[:200]})") from error
+    _check_changes(tuned, generator, str(path))
+    return tuned
+
+
+def _photograph(folder: Path, generator: nn.Module) -> Tensor | None:
+    path = folder / TARGET_FILE
+    if not path.exists():
+        return None
+    try:
+        with Image.open(path) as image:
+            resolution = int(getattr(generator, "img_resolution", image.height))
+            if image.size != (resolution, resolution):
+                raise LinkGANError(
+                    f"{path} is {image.width} x {image.height}, this network makes {resolution} x {resolution}"
+                )
+            return from_pixels(image, int(getattr(generator, "img_channels", 3)))
+    except OSError as error:
+        raise LinkGANError(f"{path} is no readable picture ({error})") from error
+
+
+def from_pixels(image: Image.Image, channels: int = 3) -> Tensor:
+    """Turn a picture into [1, channels, H, W] float32 in [-1, 1]; 1 channel takes the brightness."""
+    pixels = torch.from_numpy(np.array(image.convert("L" if channels == 1 else "RGB")))
+    pixels = pixels.reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
+    return (pixels.to(torch.float32) / 127.5 - 1).unsqueeze(0)
+
+
+def _check_changes(changes: Mapping[str, Tensor], generator: nn.Module, place: str) -> None:
+    state = generator.state_dict()
+    for name, tensor in changes.items():
+        if name not in state or state[name].shape != tensor.shape:
+            expected = list(state[name].shape) if name in state else "no tensor of that name"
+            raise LinkGANError(
+                f"{place}: '{name}' is {list(tensor.shape)}, this network has {expected}; is it another network's?"
+            )
+
+
+def _tensor(array: _Array) -> Tensor:
+    return torch.from_numpy(array.astype(np.float32))
