@@ -6,18 +6,40 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .editing.editor import Editor
+    from .editing.projected import Projected, load_projected
+    from .editing.steps import Resample, Restore, Slide, Transplant
     from .generators import LinkedGenerator
     from .links import LinkSpec
     from .networks import Network, load_network
 
 __version__ = "0.1.0"
-__all__ = ["LinkSpec", "LinkedGenerator", "Network", "load_network"]
+__all__ = [
+    "Editor",
+    "LinkSpec",
+    "LinkedGenerator",
+    "Network",
+    "Projected",
+    "Resample",
+    "Restore",
+    "Slide",
+    "Transplant",
+    "load_network",
+    "load_projected",
+]
 
 _HOMES = {
+    "Editor": "editing.editor",
     "LinkSpec": "links",
     "LinkedGenerator": "generators",
     "Network": "networks",
+    "Projected": "editing.projected",
+    "Resample": "editing.steps",
+    "Restore": "editing.steps",
+    "Slide": "editing.steps",
+    "Transplant": "editing.steps",
     "load_network": "networks",
+    "load_projected": "editing.projected",
 }
 
 

@@ -152,18 +152,28 @@ class LinkedGenerator:
             raise LinkGANError(f"a label has {labels.shape[1]} numbers; this network takes {self._c_dim}")
         return labels
 
+    def over(self, generator: nn.Module) -> LinkedGenerator:
+        """Return the same links, truncation and labels over another network, such as a tuned copy of this one."""
+        return type(self)(generator, self.spec, truncation_psi=self.truncation_psi, labels=self._labels)
+
     @torch.no_grad()
-    def draw(self, seeds: Iterable[int], labels: Tensor | None = None) -> Tensor:
+    def draw(self, seeds: Iterable[int], labels: Tensor | None = None, psi: float | None = None) -> Tensor:
         """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them.
 
         Args:
             labels: [N, c_dim] that W is conditioned on; by default those of the seeds.
+            psi: truncation of these, instead of the generator's.
+        Raises:
+            LinkGANError: a `psi` of latents in Z, which are truncated where they are rendered.
         """
         seeds = list(seeds)
         z = seeded_z(seeds, self._z_dim).to(self.device)
         if self.spec.space == "z":
+            if psi not in (None, self.truncation_psi):
+                raise LinkGANError(f"links in Z are truncated as a whole picture; open the network with psi {psi:g}")
             return z.unsqueeze(1)
-        return self.calls.map(z, self.labels(seeds) if labels is None else labels, self.truncation_psi)
+        psi = self.truncation_psi if psi is None else psi
+        return self.calls.map(z, self.labels(seeds) if labels is None else labels, psi)
 
     def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
         """Render latents (as `draw` returns them) to images [N, C, H, W].
@@ -181,6 +191,16 @@ class LinkedGenerator:
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
         return self.calls.still(latents, labels)
+
+    @torch.no_grad()
+    def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Picture:
+        """Render from other cameras [N, c_dim] what `labels` [N, c_dim] are the cameras of: the same object.
+
+        It differs from `picture` of those cameras for latents in Z, which are mapped with a camera.
+        """
+        if self.spec.space == "w":
+            return self.picture(latents, camera)
+        return self.calls.still(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
 
     @property
     def is_solid(self) -> bool:

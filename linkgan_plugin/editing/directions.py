@@ -1,0 +1,167 @@
+"""Directions: along which a region's pixels change most, found from what its latents do to them.
+
+With C the covariance of the block over samples and J the derivative of the pixels by the block, the directions are
+d_k = C^(1/2) u_k, where u_k are the eigenvectors of the mean over samples of C^(1/2) J^T J C^(1/2): the principal
+components of how the pixels change when the block moves as samples differ. d_k is one standard deviation long, and over
+the samples the changes along any two of them are orthogonal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from .plain import tensor_from_json, tensor_to_json
+
+SPREAD = 1024  # samples that tell how a block's latents are spread; they are not rendered
+FIRST_SEED = 40_000  # away from the seeds that people look at
+STEP = 0.25  # length of the finite differences, in standard deviations
+
+_known: WeakKeyDictionary[LinkedGenerator, dict[str, Directions]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Directions:
+    """The strongest directions of one region, strongest first.
+
+    Attributes:
+        vectors: [K, D] float32 over all latent axes, unit length, 0 on the axes of other blocks. The largest entry of
+            each is positive.
+        scales: [K] float32, one standard deviation of the samples along each vector: what an amount of 1 goes.
+        changes: [K] float32, root mean square change of the region's pixels (images in [-1, 1]) per amount of 1, to
+            first order.
+    """
+
+    vectors: Tensor
+    scales: Tensor
+    changes: Tensor
+
+    def __len__(self) -> int:
+        return len(self.vectors)
+
+    def to(self, device: torch.device) -> Directions:
+        """Return the same on a device."""
+        return Directions(*(part.to(device) for part in (self.vectors, self.scales, self.changes)))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return them as plain JSON-able data."""
+        return {field.name: tensor_to_json(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_json(cls, data: Any) -> Directions:
+        """Return the directions of `to_json` data, which may come from anywhere.
+
+        Raises:
+            LinkGANError: it is malformed.
+        """
+        names = [field.name for field in fields(cls)]
+        if not isinstance(data, Mapping) or set(data) != set(names):
+            raise LinkGANError(f"directions are an object of {', '.join(names)}, not {data!r:.60}")
+        vectors, scales, changes = (tensor_from_json(data[name]) for name in names)
+        if vectors.ndim != 2 or not scales.shape == changes.shape == vectors.shape[:1]:
+            raise LinkGANError(f"directions {list(vectors.shape)} with {list(scales.shape)} scales do not fit together")
+        return cls(vectors, scales, changes)
+
+    def move(self, direction: int) -> Tensor:
+        """Return what an amount of 1 adds to every layer's latents, [D].
+
+        Raises:
+            LinkGANError: there is no such direction.
+        """
+        if not 0 <= direction < len(self):
+            raise LinkGANError(f"there is no direction {direction}; this region has {len(self)}, 0 to {len(self) - 1}")
+        return self.scales[direction] * self.vectors[direction]
+
+
+def directions_of(generator: LinkedGenerator, region: str, progress: Any = None) -> Directions:
+    """Return `find_directions` of a region with its defaults, found once for each generator."""
+    known = _known.setdefault(generator, {})
+    if region not in known:
+        known[region] = find_directions(generator, region, progress=progress)
+    return known[region]
+
+
+@torch.no_grad()
+def find_directions(
+    generator: LinkedGenerator,
+    region: str,
+    *,
+    components: int = 16,
+    samples: int = 8,
+    batch: int = 8,
+    progress: Callable[[range], Any] | None = None,
+) -> Directions:
+    """Find the strongest directions of a region.
+
+    The block's own principal components are moved one by one in every sample, so this costs ``samples * (components +
+    1)`` rendered images.
+
+    Args:
+        region: a link's name or `rest`.
+        components: principal components of the block that are tried, as many directions come out; a block of no more
+            axes is searched completely.
+        samples: seeded images over which the change is averaged. batch: images rendered at once.
+        progress: wraps the range of samples, as tqdm does.
+    Returns:
+        the directions, on the generator's device; the same for the same generator.
+    Raises:
+        LinkGANError: an unknown region.
+    """
+    block = generator.block(region)
+    basis = _components(generator, block, components)  # [m, D], each one standard deviation long
+    seeds = range(FIRST_SEED, FIRST_SEED + samples)
+    gram = torch.zeros([len(basis), len(basis)], dtype=torch.float64)
+    for seed in progress(seeds) if progress else seeds:
+        change = _changes(generator, region, seed, basis, batch)  # [m, pixels], weighted
+        gram += (change @ change.T).cpu() / samples
+    strengths, mixing = torch.linalg.eigh(gram)  # ascending
+    moves = mixing.flip(1).T @ basis.double().cpu()
+    lengths = moves.norm(dim=1)
+    vectors = moves / lengths[:, None]
+    largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
+    return Directions(
+        *(
+            part.to(generator.device, torch.float32)
+            for part in (vectors * largest.sign(), lengths, strengths.flip(0).clamp(min=0).sqrt())
+        )
+    )
+
+
+def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor:
+    """Return the first principal components of a block over samples, [m, D] with m <= count."""
+    latents = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0].double().cpu()
+    own = latents[:, block.cpu()]
+    variances, axes = torch.linalg.eigh(torch.cov(own.T).reshape(own.shape[1], own.shape[1]))
+    variances, axes = variances.flip(0)[:count], axes.flip(1)[:, :count]
+    real = variances > 1e-9 * variances[0]  # axes that never move have no direction
+    if not real.any():
+        raise LinkGANError("the axes of this region are the same in every sample, so it has no directions")
+    basis = torch.zeros([int(real.sum()), latents.shape[1]], dtype=torch.float64)
+    basis[:, block.cpu()] = (axes[:, real] * variances[real].sqrt()).T
+    return basis.to(generator.device, torch.float32)
+
+
+def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, batch: int) -> Tensor:
+    """Return the change of a seed's picture along each of m moves, float64 [m, C * H * W].
+
+    Pixels are weighted so that the sum of squares is the region's mean square; 0 where the image lacks the region.
+    """
+    labels = generator.labels([seed])
+    latents = generator.draw([seed], labels)
+    picture = generator.picture(latents, labels)
+    names = generator.spec.block_names
+    mask = generator.spec.region_masks(generator.scene(picture, labels))[names.index(region)][0].double()
+    weight = (mask / (mask.sum() * picture.image.shape[1]).clamp(min=1e-12)).sqrt()
+    # Free randomness (ray jitter) is the same for the same number of rows alone, so there one is rendered at a time.
+    size = batch if generator.calls.concatenates else 1
+    moved = latents + STEP * basis.unsqueeze(1)
+    images = [generator.render(group, labels.expand(len(group), -1)) for group in moved.split(size)]
+    change = (torch.cat(images).double() - picture.image.double()) / STEP
+    return (change * weight).flatten(1)

@@ -1,0 +1,207 @@
+"""Editor: one image, what has been done to it, and what it looks like now."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..hosts.calls import Picture
+from .edits import Edits
+from .paste import feathered, paste
+from .projected import Projected
+from .saved import Saved
+from .steps import Resample, Restore, Slide, Step, Transplant
+
+__all__ = ["Editor", "Resample", "Restore", "Slide", "Transplant"]
+
+KEPT = 16  # rendered pictures that are kept, so that going back and forth costs nothing
+
+
+class Editor(Edits):
+    """One image under edit. A step costs one synthesis forward, and going back none.
+
+    Steps add up: each starts from what is there. Nothing in the generator changes, and a block of axes that a step does
+    not name stays the same to the bit.
+
+    Args:
+        generator: the network with its links.
+        latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
+        labels: [1, c_dim], its class or camera; by default that of seed 0.
+        photograph: [1, C, H, W] in [-1, 1], what the latents are a projection of.
+        source: the network whose samples tell a region's directions; by default `generator`.
+    Attributes:
+        locked: regions whose blocks no step moves.
+    Raises:
+        LinkGANError: latents or labels of another network.
+
+    Example:
+        >>> from linkgan_plugin.editing.example import example_generator
+        >>> editor = Editor.of_seed(example_generator(), seed=0)
+        >>> before = editor.image()  # [1, 3, 16, 16] in [-1, 1]
+        >>> editor.do(Resample("left", seed=7))  # a new left side
+        >>> editor.do(Transplant(["left", "right"], donor=3, strength=0.5))  # half way to those of image 3
+        >>> editor.do(Slide("right", direction=0, amount=1.5))
+        >>> editor.difference().sum(dim=0).nonzero().flatten().tolist()  # columns that changed
+        [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
+        >>> editor.undo()
+        >>> editor.do(Restore("right", version=0))  # the right side of the start, and the left side of now
+        >>> again = Editor.from_json(example_generator(), editor.to_json())
+        >>> torch.equal(again.image(), editor.image())
+        True
+    """
+
+    def __init__(
+        self,
+        generator: LinkedGenerator,
+        latents: Tensor,
+        labels: Tensor | None = None,
+        *,
+        photograph: Tensor | None = None,
+        source: LinkedGenerator | None = None,
+    ) -> None:
+        super().__init__(generator, latents, labels, source=source)
+        self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
+        self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
+
+    @classmethod
+    def of_seed(cls, generator: LinkedGenerator, seed: int) -> Editor:
+        """Return an editor of the image of a seed."""
+        labels = generator.labels([seed])
+        return cls(generator, generator.draw([seed], labels), labels)
+
+    @classmethod
+    def of_projected(cls, generator: LinkedGenerator, projected: Projected) -> Editor:
+        """Return an editor of a projected photograph, over a copy of the network where it was changed for it.
+
+        Raises:
+            LinkGANError: links in Z, whose axes a projection does not have, or a projection of another network.
+        """
+        if generator.spec.space != "w":
+            raise LinkGANError("the links are in Z and a projection is in W; only links in W can edit a photograph")
+        network = projected.applied(generator.generator)
+        own = generator if network is generator.generator else generator.over(network)
+        return cls(own, projected.latents, projected.label, photograph=projected.photograph, source=generator)
+
+    def image(self, camera: Tensor | None = None) -> Tensor:
+        """Return the image as it is now, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.
+
+        Args:
+            camera: [1, c_dim], for 3D-aware generators: from where to look instead.
+        """
+        return self.picture(camera).image
+
+    def picture(self, camera: Tensor | None = None) -> Picture:
+        """Return the image as it is now, with the depth of 3D-aware generators."""
+        return self._picture(self.latents, camera)
+
+    def preview(self, step: Step, share: float = 1.0, camera: Tensor | None = None) -> Tensor:
+        """Return what the image would be after `share` of a step, [1, C, H, W]; nothing is done.
+
+        Raises:
+            LinkGANError: as for `do`.
+        """
+        moved = self._moved(step.only(self._free(step)))
+        return self._picture(torch.lerp(self.latents, moved, share), camera).image
+
+    def original(self) -> Tensor:
+        """Return the image at the start, [1, C, H, W]; of a projected photograph, what the generator makes of it."""
+        return self._picture(self.start).image
+
+    def difference(self) -> Tensor:
+        """Return the mean absolute change of each pixel since the start, [H, W]; images are in [-1, 1]."""
+        return (self.image() - self.original()).abs().mean(dim=(0, 1))
+
+    def masks(self) -> dict[str, Tensor]:
+        """Return the share of each pixel that a block answers for in the image as it is now, [H, W] in [0, 1] each."""
+        return self._masks(self.latents)
+
+    def edited(self) -> tuple[str, ...]:
+        """Return the blocks that are not what they were at the start."""
+        apart = (self.latents != self.start).any(dim=1)[0]
+        names = self.generator.spec.block_names
+        return tuple(name for name in names if bool((apart & self.generator.block(name)).any()))
+
+    def pasted(self, feather: float | None = None) -> Tensor:
+        """Return the image with the photograph's own pixels outside the edited regions, [1, C, H, W].
+
+        Without a photograph the image at the start takes its place. Regions that move count both where they were and
+        where they are.
+
+        Args:
+            feather: width in pixels of the seam around the regions, beyond which pixels are the photograph's to the
+                bit; by default a 16th of the image's width.
+        """
+        ground = self.original() if self.photograph is None else self.photograph
+        return paste(ground, self.image(), feathered(self.edited_mask(), feather))
+
+    def edited_mask(self) -> Tensor:
+        """Return how much of each pixel the edited regions cover, before or now: [H, W] in [0, 1]."""
+        before, now = self._masks(self.start), self.masks()
+        covered = [torch.maximum(before[name], now[name]) for name in self.edited()]
+        return torch.stack(covered).amax(dim=0) if covered else torch.zeros_like(next(iter(now.values())))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what it takes to have this editor again, undone steps and locks too, as plain JSON-able data.
+
+        The network is not in it, nor are a photograph and what was tuned for it.
+        """
+        return Saved(
+            spec=self.generator.spec,
+            psi=self.generator.truncation_psi,
+            of_photograph=self.generator is not self._source or self.photograph is not None,
+            latents=self.start,
+            labels=self.labels,
+            steps=tuple(state.step for state in self._states if state.step is not None),
+            done=self._now,
+            locked=tuple(sorted(self.locked)),
+            directions=dict(self._directions),
+        ).to_json()
+
+    @classmethod
+    def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None = None) -> Editor:
+        """Return the editor of `to_json` data, which may come from anywhere: the same images to the bit.
+
+        Args:
+            generator: the network that was edited, opened with the same links and psi.
+            projected: the photograph that was edited, if it was one.
+        Raises:
+            LinkGANError: the data is malformed, or of another network, links, psi or photograph.
+        """
+        saved = Saved.from_json(data)
+        saved.check(generator, projected is not None)
+        if projected is None:
+            editor = cls(generator, saved.latents, saved.labels)
+        else:
+            editor = cls.of_projected(generator, projected)
+            if not torch.equal(editor.start.cpu(), saved.latents):
+                raise LinkGANError("these edits are of another photograph; give the projection that they began with")
+        editor._resume(saved)
+        return editor
+
+    def _picture(self, latents: Tensor, camera: Tensor | None = None) -> Picture:
+        """Render latents, or return the picture from when they were rendered last."""
+        parts = [latents] if camera is None else [latents, camera]
+        key = b"".join(part.cpu().numpy().tobytes() for part in parts)
+        if key not in self._pictures:
+            self._pictures[key] = self._rendered(latents, camera)
+            if len(self._pictures) > KEPT:
+                self._pictures.popitem(last=False)
+        self._pictures.move_to_end(key)
+        return self._pictures[key]
+
+    def _rendered(self, latents: Tensor, camera: Tensor | None) -> Picture:
+        if camera is None:
+            return self.generator.picture(latents, self.labels)
+        if not self.generator.calls.takes_camera:
+            raise LinkGANError("this network has no camera; only 3D-aware networks can be seen from another side")
+        return self.generator.view(latents, self.labels, self._checked_labels(camera))
+
+    def _masks(self, latents: Tensor) -> dict[str, Tensor]:
+        scene = self.generator.scene(self._picture(latents), self.labels)
+        masks = self.generator.spec.region_masks(scene)
+        return {name: mask[0, 0] for name, mask in zip(self.generator.spec.block_names, masks, strict=True)}

@@ -1,0 +1,228 @@
+"""Edits: the latents of one image, step by step, with undo, locks and a history of each region."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..perturb import move
+from .directions import Directions, directions_of
+from .saved import Saved
+from .steps import ALL, Resample, Restore, Slide, Step, Transplant
+
+
+class Version(NamedTuple):
+    """What one region has been: its block of latents [1, L, A], the step that made it (None at the start)."""
+
+    block: Tensor
+    step: Step | None
+
+
+class _State(NamedTuple):
+    """The latents [1, L, D] after a step (None at the start)."""
+
+    latents: Tensor
+    step: Step | None
+
+
+class Edits:
+    """The latents of one image and the steps done to them. Nothing is rendered.
+
+    Steps add up: each starts from what is there. A block of axes that a step does not name stays the same to the bit.
+
+    Args:
+        generator: the network with its links.
+        latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
+        labels: [1, c_dim], its class or camera; by default that of seed 0.
+        source: the network whose samples tell a region's directions; by default `generator`.
+    Attributes:
+        locked: regions whose blocks no step moves.
+    Raises:
+        LinkGANError: latents or labels of another network.
+    """
+
+    def __init__(
+        self,
+        generator: LinkedGenerator,
+        latents: Tensor,
+        labels: Tensor | None = None,
+        *,
+        source: LinkedGenerator | None = None,
+    ) -> None:
+        self.generator = generator
+        self.labels = generator.labels([0]) if labels is None else self._checked_labels(labels)
+        self.locked: frozenset[str] = frozenset()
+        self._source = source or generator
+        self._directions: dict[str, Directions] = {}
+        self._shape = generator.draw([0], self.labels).shape
+        self._states = [_State(self._checked(latents), None)]
+        self._now = 0
+
+    @property
+    def start(self) -> Tensor:
+        """The latents of the image at the start, [1, L, D]."""
+        return self._states[0].latents
+
+    @property
+    def latents(self) -> Tensor:
+        """The latents of the image as it is now, [1, L, D]."""
+        return self._states[self._now].latents
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What has been done and not undone, each step naming exactly the blocks that it moved."""
+        return tuple(state.step for state in self._states[1 : self._now + 1] if state.step is not None)
+
+    def do(self, step: Step) -> None:
+        """Do a step on those of its regions that are not locked. What was undone before cannot be redone any more.
+
+        Raises:
+            LinkGANError: an unknown region, direction or version, a donor of another network, or every region locked.
+        """
+        step = step.only(self._free(step))
+        latents = self._moved(step)
+        self._states[self._now + 1 :] = [_State(latents, step)]
+        self._now += 1
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back, and it moved no region that is locked now."""
+        return self._now > 0 and not self._held(self._now)
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is an undone step, and it moves no region that is locked now."""
+        return self._now + 1 < len(self._states) and not self._held(self._now + 1)
+
+    def undo(self) -> None:
+        """Take the last step back.
+
+        Raises:
+            LinkGANError: there is none, or it moved a region that is locked now.
+        """
+        if self._now == 0:
+            raise LinkGANError("there is nothing to undo")
+        self._refuse_held("undo", self._now)
+        self._now -= 1
+
+    def redo(self) -> None:
+        """Do the step again that was undone last.
+
+        Raises:
+            LinkGANError: there is none, or it moves a region that is locked now.
+        """
+        if self._now + 1 == len(self._states):
+            raise LinkGANError("there is nothing to redo")
+        self._refuse_held("redo", self._now + 1)
+        self._now += 1
+
+    def lock(self, region: str) -> None:
+        """Hold a region (or `rest`): no step, undo or redo moves its block until it is unlocked."""
+        self.generator.block(region)
+        self.locked |= {region}
+
+    def unlock(self, region: str) -> None:
+        """Let a region move again."""
+        self.generator.block(region)
+        self.locked -= {region}
+
+    def history(self, region: str) -> tuple[Version, ...]:
+        """Return the versions of a region so far, the start first, each once; `Restore` brings one back.
+
+        Steps that were undone are not part of it.
+        """
+        block = self.generator.block(region)
+        versions: list[Version] = []
+        for latents, step in self._states[: self._now + 1]:
+            own = latents[:, :, block]
+            if not any(torch.equal(own, version.block) for version in versions):
+                versions.append(Version(own, step))
+        return tuple(versions)
+
+    def version(self, region: str) -> int:
+        """Return which version in its history a region is now."""
+        own = self.latents[:, :, self.generator.block(region)]
+        return next(i for i, version in enumerate(self.history(region)) if torch.equal(version.block, own))
+
+    def restore(self, region: str, index: int) -> None:
+        """Do ``Restore(region, index)``."""
+        self.do(Restore(region, index))
+
+    def directions(self, region: str, progress: Any = None) -> Directions:
+        """Return the strongest directions of a region, found at first use (see `directions.find_directions`)."""
+        if region not in self._directions:
+            self._directions[region] = directions_of(self._source, region, progress)
+        return self._directions[region]
+
+    def _resume(self, saved: Saved) -> None:
+        """Do saved steps at the start, undo those that were undone, and lock what was locked."""
+        device = self.generator.device
+        self._directions = {name: found.to(device) for name, found in saved.directions.items()}
+        for step in saved.steps:
+            self.do(step)
+        self._now = saved.done
+        for region in saved.locked:
+            self.lock(region)
+
+    def _checked_labels(self, labels: Tensor) -> Tensor:
+        expected = [1, int(getattr(self.generator.generator, "c_dim", 0))]
+        if list(labels.shape) != expected:
+            raise LinkGANError(f"a label of {list(labels.shape)} numbers; this network takes {expected}")
+        return labels.detach().to(self.generator.device, torch.float32)
+
+    def _checked(self, latents: Tensor) -> Tensor:
+        if latents.shape != self._shape:
+            raise LinkGANError(f"latents {list(latents.shape)}; this network takes {list(self._shape)}")
+        return latents.detach().to(self.generator.device, torch.float32)
+
+    def _free(self, step: Step) -> list[str]:
+        """Return the blocks that the step may move now, in the order of the spec."""
+        every = ALL in step.names and isinstance(step, Resample | Transplant)
+        for name in () if every else step.names:
+            self.generator.block(name)
+        named = [name for name in self.generator.spec.block_names if every or name in step.names]
+        free = [name for name in named if name not in self.locked]
+        if not free:
+            raise LinkGANError(f"{', '.join(named)} cannot move: locked; unlock one of them first")
+        return free
+
+    def _refuse_held(self, what: str, index: int) -> None:
+        held = self._held(index)
+        if held:
+            raise LinkGANError(f"cannot {what} a step that moves {', '.join(sorted(held))}: locked; unlock it first")
+
+    def _held(self, index: int) -> frozenset[str]:
+        """Return the locked regions that the step into a state moves."""
+        step = self._states[index].step
+        return self.locked.intersection(step.names if step else ())
+
+    def _moved(self, step: Step) -> Tensor:
+        """Return the latents after a step, [1, L, D]."""
+        block = self.generator.block(step.names)
+        moved = move(self.latents, self._target(step), block)
+        if not bool(torch.isfinite(moved).all()):
+            raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
+        return moved
+
+    def _target(self, step: Step) -> Tensor:
+        """Return where a step would take every axis, [1, L, D]; only those of its blocks will follow."""
+        if isinstance(step, Resample):
+            return torch.lerp(self.latents, self.generator.draw([step.seed], self.labels, step.psi), step.strength)
+        if isinstance(step, Transplant):
+            donor = step.donor
+            donor = self._checked(donor) if isinstance(donor, Tensor) else self.generator.draw([donor])
+            return torch.lerp(self.latents, donor, step.strength)
+        if isinstance(step, Slide):
+            return self.latents + step.amount * self.directions(step.region).move(step.direction)
+        if isinstance(step, Restore):
+            versions = self.history(step.region)
+            if step.version >= len(versions):
+                raise LinkGANError(f"'{step.region}' has no version {step.version}; it has 0 to {len(versions) - 1}")
+            target = self.latents.clone()
+            target[:, :, self.generator.block(step.region)] = versions[step.version].block
+            return target
+        raise LinkGANError(f"a step is a Resample, Transplant, Slide or Restore, not {type(step).__name__}")

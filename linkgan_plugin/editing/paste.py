@@ -1,0 +1,53 @@
+"""Pasting: edited regions in a photograph, with a soft seam, and every other pixel the photograph's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy.ndimage import distance_transform_edt
+from torch import Tensor
+
+from ..errors import LinkGANError
+
+SEAM = 1 / 16  # of the width: the seam where none is given
+
+
+def feathered(mask: Tensor, feather: float | None = None) -> Tensor:
+    """Widen a mask by a soft seam.
+
+    The region is where the mask is at least a half. There the result is 1; outside it falls along a cosine with the
+    distance from the region, and is exactly 0 from ``feather + 1`` pixels on (the next pixel being at distance 1).
+    Pixels that the region covers by less than a half keep at least that share.
+
+    Args:
+        mask: [H, W] in [0, 1]. feather: width of the seam in pixels; 0 leaves the mask as it is, None is a 16th of W.
+    Returns:
+        float32 [H, W] in [0, 1].
+    Raises:
+        LinkGANError: a seam of less than 0 pixels.
+    """
+    feather = SEAM * mask.shape[-1] if feather is None else feather
+    if not 0 <= feather < float("inf"):
+        raise LinkGANError(f"a feather is a width in pixels, from 0 on, not {feather:g}")
+    region = mask.detach().cpu().numpy() >= 0.5
+    if feather == 0 or not region.any():
+        return mask.float()
+    distance = np.minimum(distance_transform_edt(~region) / (feather + 1), 1)
+    seam = np.where(distance < 1, 0.5 + 0.5 * np.cos(np.pi * distance), 0)
+    return torch.maximum(mask.float(), torch.from_numpy(seam).to(mask.device, torch.float32))
+
+
+def paste(photograph: Tensor, edited: Tensor, mask: Tensor) -> Tensor:
+    """Return `edited` where the mask is 1, `photograph` to the bit where it is 0, and a blend between.
+
+    Args:
+        photograph, edited: [N, C, H, W]. mask: [H, W] in [0, 1].
+    Raises:
+        LinkGANError: pictures of different sizes.
+    """
+    if photograph.shape != edited.shape:
+        raise LinkGANError(
+            f"a photograph {list(photograph.shape)} and an edited image {list(edited.shape)} do not fit; "
+            "give the photograph at the size of the network"
+        )
+    return torch.where(mask > 0, torch.lerp(photograph, edited, mask), photograph)

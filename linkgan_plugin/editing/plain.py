@@ -1,0 +1,46 @@
+"""Tensors as plain JSON-able data, to the bit, and read back from anywhere."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+
+_LONGEST = 1 << 30  # beyond it a side is no size of anything
+
+
+def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
+    """Return a float32 tensor as its shape and its numbers (little-endian, base64), to the bit."""
+    array = np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype="<f4")
+    return {"shape": list(array.shape), "float32": base64.b64encode(array.tobytes()).decode("ascii")}
+
+
+def tensor_from_json(data: Any) -> Tensor:
+    """Return the tensor of `tensor_to_json` data.
+
+    Raises:
+        LinkGANError: it is not that, or holds numbers that are not finite.
+    """
+    if not isinstance(data, Mapping) or set(data) != {"shape", "float32"}:
+        raise LinkGANError(f"expected numbers as an object of 'shape' and 'float32', not {data!r:.60}")
+    shape = data["shape"]
+    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+        raise LinkGANError(f"a shape is a list of whole numbers, not {shape!r:.60}")
+    try:
+        content = base64.b64decode(data["float32"], validate=True)
+    except (TypeError, ValueError, binascii.Error) as error:
+        raise LinkGANError(f"'float32' is not base64 text: {error}") from error
+    if len(content) != 4 * math.prod(shape) or max(shape, default=0) > _LONGEST:
+        raise LinkGANError(f"{len(content)} bytes are not the float32 numbers of shape {shape}")
+    tensor = torch.from_numpy(np.frombuffer(content, dtype="<f4").astype(np.float32)).reshape(shape)
+    if not bool(torch.isfinite(tensor).all()):
+        raise LinkGANError("some of the numbers are not finite")
+    return tensor

@@ -1,0 +1,114 @@
+"""Saved edits: an image, its steps, what was undone and what is locked, as JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..links import LinkSpec
+from .directions import Directions
+from .plain import tensor_from_json, tensor_to_json
+from .steps import Step, step_from_json
+
+_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What an editor is made of, without its network.
+
+    Attributes:
+        spec, psi: the links and the truncation of the generator. of_photograph: the latents are a projection.
+        latents: at the start, [1, L, D] float32. labels: [1, c_dim] float32.
+        steps: all that can be undone or redone. done: how many of them are not undone. locked: regions.
+        directions: those that slides went along, by region.
+    """
+
+    spec: LinkSpec
+    psi: float
+    of_photograph: bool
+    latents: Tensor
+    labels: Tensor
+    steps: tuple[Step, ...]
+    done: int
+    locked: tuple[str, ...]
+    directions: dict[str, Directions]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as plain JSON-able data."""
+        return {
+            "version": _VERSION,
+            "link_spec": self.spec.to_json(),
+            "psi": self.psi,
+            "of_photograph": self.of_photograph,
+            "latents": tensor_to_json(self.latents),
+            "labels": tensor_to_json(self.labels),
+            "steps": [step.to_json() for step in self.steps],
+            "done": self.done,
+            "locked": list(self.locked),
+            "directions": {name: found.to_json() for name, found in self.directions.items()},
+        }
+
+    @classmethod
+    def from_json(cls, data: Any) -> Saved:
+        """Read `to_json` data, which may come from anywhere.
+
+        Raises:
+            LinkGANError: it is malformed; names the field.
+        """
+        version = _field(data, "version", int)
+        if version != _VERSION:
+            raise LinkGANError(f"edits of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it")
+        steps = tuple(step_from_json(step) for step in _field(data, "steps", list))
+        done, locked = _field(data, "done", int), _field(data, "locked", list)
+        if not 0 <= done <= len(steps):
+            raise LinkGANError(f"saved edits: {done} of {len(steps)} steps cannot be done")
+        if not all(isinstance(name, str) for name in locked):
+            raise LinkGANError("saved edits: 'locked' must be a list of names")
+        found = _field(data, "directions", dict)
+        return cls(
+            spec=LinkSpec.from_json(_field(data, "link_spec", dict)),
+            psi=_field(data, "psi", float),
+            of_photograph=_field(data, "of_photograph", bool),
+            latents=tensor_from_json(_field(data, "latents", dict)),
+            labels=tensor_from_json(_field(data, "labels", dict)),
+            steps=steps,
+            done=done,
+            locked=tuple(locked),
+            directions={str(name): Directions.from_json(value) for name, value in found.items()},
+        )
+
+    def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:
+        """Compare with the network (and photograph) that are there to go on with.
+
+        Raises:
+            LinkGANError: they are not those that were edited.
+        """
+        if self.spec != generator.spec:
+            raise LinkGANError("these edits are of a network with other links; open the one that was edited")
+        if self.psi != generator.truncation_psi:
+            raise LinkGANError(f"these edits were made at psi {self.psi:g}; open the network with it")
+        if self.of_photograph and not has_photograph:
+            raise LinkGANError("these edits are of a projected photograph; give the projection too")
+        for name, found in self.directions.items():
+            generator.block(name)
+            if found.vectors.shape[1] != generator.spec.dim:
+                raise LinkGANError(
+                    f"saved directions of '{name}' have {found.vectors.shape[1]} axes, expected {generator.spec.dim}"
+                )
+
+
+def _field(data: Any, name: str, kind: type) -> Any:
+    if not isinstance(data, Mapping) or name not in data:
+        raise LinkGANError(f"saved edits need a field '{name}' of type {kind.__name__}")
+    value = data[name]
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise LinkGANError(f"saved edits: '{name}' must be of type {kind.__name__}, not {value!r:.60}")
+    return value

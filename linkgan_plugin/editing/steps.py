@@ -1,0 +1,224 @@
+"""Steps: what an edit is, as plain data that can be kept, sent and done again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError, suggest
+from .plain import tensor_from_json, tensor_to_json
+
+ALL = "all"  # every block of axes, the rest among them
+MAX_SEED = 2**32 - 1
+MAX_NUMBER = 1e6  # strengths and amounts beyond this are slips: nothing is left of an image long before
+
+
+class Step:
+    """One edit of one image. Steps are equal when their JSON is."""
+
+    kind: ClassVar[str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The blocks that the step moves, as they were named."""
+        raise NotImplementedError
+
+    def only(self, names: Sequence[str]) -> Step:
+        """Return the same step on these blocks."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as plain JSON-able data; `step_from_json` reads it back."""
+        values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
+        return {"kind": self.kind, **values}
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Step) and self.to_json() == other.to_json()
+
+    def __hash__(self) -> int:
+        return hash((self.kind, self.names))
+
+
+class _OfRegions(Step):
+    """A step that moves several blocks alike."""
+
+    regions: Sequence[str]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.regions)
+
+    def only(self, names: Sequence[str]) -> Step:
+        return replace(self, regions=tuple(names))  # type: ignore[type-var]
+
+
+class _OfRegion(Step):
+    """A step that is about one block."""
+
+    region: str
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (self.region,)
+
+    def only(self, names: Sequence[str]) -> Step:
+        return replace(self, region=names[0])  # type: ignore[type-var]
+
+
+@dataclass(frozen=True, eq=False)
+class Resample(_OfRegions):
+    """Redraw regions: they go to a new sample with the class or camera of this image.
+
+    Attributes:
+        regions: names of links, `rest`, or `all` (kept as a tuple); one name may be given as text.
+        seed: of the new sample, 0 to 2**32 - 1.
+        strength: share of the way there: 0 nothing, 1 the new sample, more exaggerates.
+        psi: truncation of the new sample; None is that of the generator.
+    """
+
+    regions: Sequence[str]
+    seed: int
+    strength: float = 1.0
+    psi: float | None = None
+    kind: ClassVar[str] = "resample"
+
+    def __post_init__(self) -> None:
+        _set(self, regions=_names(self.regions), seed=_seed(self.seed), strength=_number("strength", self.strength))
+        if self.psi is not None:
+            _set(self, psi=_number("psi", self.psi))
+
+
+@dataclass(frozen=True, eq=False)
+class Transplant(_OfRegions):
+    """Give regions to this image from another one.
+
+    Attributes:
+        regions: as for `Resample`.
+        donor: the other image: its seed, or its latents [1, num_ws, w_dim] (in Z [1, 1, z_dim]) float32.
+        strength: as for `Resample`, 1 being the other image's regions.
+    """
+
+    regions: Sequence[str]
+    donor: int | Tensor
+    strength: float = 1.0
+    kind: ClassVar[str] = "transplant"
+
+    def __post_init__(self) -> None:
+        donor = self.donor
+        if isinstance(donor, Tensor):
+            donor = donor.detach().to("cpu", torch.float32, copy=True)
+            if donor.ndim != 3 or len(donor) != 1:
+                raise LinkGANError(f"a donor has latents [1, num_ws, w_dim], not {list(donor.shape)}")
+        else:
+            donor = _seed(donor)
+        _set(self, regions=_names(self.regions), donor=donor, strength=_number("strength", self.strength))
+
+
+@dataclass(frozen=True, eq=False)
+class Slide(_OfRegion):
+    """Move a region along one of its strongest directions (see directions.py).
+
+    Attributes:
+        region: a link's name or `rest`. direction: 0 is the strongest.
+        amount: in typical changes: 1 is one standard deviation of the samples along that direction.
+    """
+
+    region: str
+    direction: int
+    amount: float
+    kind: ClassVar[str] = "slide"
+
+    def __post_init__(self) -> None:
+        _set(self, region=_name(self.region), direction=_count("direction", self.direction))
+        _set(self, amount=_number("amount", self.amount))
+
+
+@dataclass(frozen=True, eq=False)
+class Restore(_OfRegion):
+    """Bring back an earlier version of one region; all others stay as they are.
+
+    Attributes:
+        region: a link's name or `rest`. version: its place in `Editor.history(region)`, 0 being the start.
+    """
+
+    region: str
+    version: int
+    kind: ClassVar[str] = "restore"
+
+    def __post_init__(self) -> None:
+        _set(self, region=_name(self.region), version=_count("version", self.version))
+
+
+KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Resample, Transplant, Slide, Restore)}
+
+
+def step_from_json(data: Any) -> Step:
+    """Return the step of `Step.to_json` data, which may come from anywhere.
+
+    Raises:
+        LinkGANError: it is no step; names the field.
+    """
+    if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
+        raise LinkGANError(f"a step must be a JSON object with a 'kind', not {data!r:.60}")
+    if data["kind"] not in KINDS:
+        raise LinkGANError(f"unknown kind of step '{data['kind']:.40}'; {suggest(data['kind'], KINDS)}")
+    kind = KINDS[data["kind"]]
+    values = {name: value for name, value in data.items() if name != "kind"}
+    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    for name in values:
+        if name not in known:
+            raise LinkGANError(f"a {kind.kind} step has an unknown field '{name!s:.40}'; {suggest(str(name), known)}")
+    if isinstance(values.get("donor"), Mapping):
+        values["donor"] = tensor_from_json(values["donor"])
+    try:
+        return kind(**values)
+    except TypeError as error:  # a field without default is missing; anything else is checked by the step itself
+        missing = [field.name for field in fields(kind) if field.name not in values]  # type: ignore[arg-type]
+        raise LinkGANError(f"a {kind.kind} step needs the fields {', '.join(sorted(missing))}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return tensor_to_json(value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _set(step: Step, **values: Any) -> None:
+    """Set fields of a frozen dataclass while it is made."""
+    for name, value in values.items():
+        object.__setattr__(step, name, value)
+
+
+def _names(regions: Any) -> tuple[str, ...]:
+    names = (regions,) if isinstance(regions, str) else regions
+    if not isinstance(names, Sequence) or not names or "" in names:
+        raise LinkGANError(f"name at least one region, rest or {ALL}, not {regions!r:.60}")
+    return tuple(dict.fromkeys(_name(name) for name in names))
+
+
+def _name(region: Any) -> str:
+    if not isinstance(region, str):
+        raise LinkGANError(f"a region is named by text, not {region!r:.60}")
+    return region
+
+
+def _number(what: str, value: Any) -> float:
+    if not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < MAX_NUMBER:
+        return float(value)
+    raise LinkGANError(f"{what} must be a number, nearer to 0 than {MAX_NUMBER:g}, not {value!r:.60}")
+
+
+def _count(what: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+        raise LinkGANError(f"{what} must be a whole number from 0, not {value!r:.60}")
+    return value
+
+
+def _seed(value: Any) -> int:
+    if _count("a seed", value) > MAX_SEED:
+        raise LinkGANError(f"a seed is at most {MAX_SEED}, not {value}")
+    return int(value)
