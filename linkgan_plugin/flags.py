@@ -67,19 +67,29 @@ def take_spec_options(values: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def link_options(command: F) -> F:
-    """Add --loss, --link and all --link-* flags of a training command, which receives them as keyword arguments."""
-    switches = _decorated(
+def recipe_options(command: F) -> F:
+    """Add the flags of a recipe; the command receives `link_recipe` and `link_<switch>`, None where not given."""
+    return _decorated(
         command,
         click.option("--link-recipe", default="default", show_default=True, metavar="NAME", help="default or paper."),
         *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
     )
+
+
+def take_recipe_options(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Remove the flags of `recipe_options` from a command's keyword arguments; return the name and switches given."""
+    switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
+    return values.pop("link_recipe"), {name: value for name, value in switches.items() if value is not None}
+
+
+def link_options(command: F) -> F:
+    """Add --loss, --link and all --link-* flags of a training command, which receives them as keyword arguments."""
     loss = click.option(
         "--loss",
         metavar="NAME",
         help="Loss plugin; linkgan where a --link is given. Without both the host trains as ever.",
     )
-    return loss(spec_options(switches))
+    return loss(spec_options(recipe_options(command)))
 
 
 def _decorated(command: F, *decorators: Callable[[F], F]) -> F:
@@ -97,9 +107,8 @@ def take_link_options(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         click.UsageError: a switch without any link to act on.
     """
-    switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
-    given = {name: value for name, value in switches.items() if value is not None}
-    spec, recipe = take_spec_options(values), values.pop("link_recipe")
+    recipe, given = take_recipe_options(values)
+    spec = take_spec_options(values)
     loss = values.pop("loss") or ("linkgan" if spec["links"] else None)
     if loss is None and (given or recipe != "default"):
         flag = f"--link-{next(iter(given)).replace('_', '-')}" if given else "--link-recipe"

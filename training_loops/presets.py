@@ -163,6 +163,8 @@ def build_options(
         raise OptionError(f"{next(iter(scene))}: cfg {cfg} has no cameras; it is for {', '.join(WITH_CAMERAS)}")
     G_kwargs = _layered(start.G, given, given_G)
     D_kwargs = _layered(start.D, given, given_D)
+    _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if cameras else dataset.resolution)
+    _check_width(D_kwargs, dataset.resolution)
     if G_kwargs.get("num_fp16_res") != 0:
         G_kwargs["half"] = half
     if G_kwargs.get("sr_num_fp16_res", 0) != 0:
@@ -227,6 +229,13 @@ def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _St
         for net in (source.G, source.D)
     )
     return _Start(G, D, settings_of(source.G))
+
+
+def _check_width(kwargs: dict[str, Any], resolution: int) -> None:
+    """Raise OptionError where the layers of a network at its highest resolution would have no feature map left."""
+    base = kwargs["channel_base"]
+    if base < resolution:
+        raise OptionError(f"cbase={base}: expected at least {resolution}, for a feature map at {resolution} pixels")
 
 
 def _regularizes_density(G_kwargs: dict[str, Any]) -> bool:

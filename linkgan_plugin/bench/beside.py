@@ -37,7 +37,7 @@ def embedded_options(data: Path, terms: str, cfg: str, **overrides: Any) -> dict
     Args:
         data: zip of images. terms: one of `TERMS`. cfg: preset. overrides: further options of `build_options`.
     """
-    from training_loops.stylegan2.presets import build_options
+    from training_loops.presets import build_options
 
     options = build_options(
         cfg=cfg, data=data, fp32=True, snap=_NEVER, tick=_NEVER, kimg=_NEVER, **TERMS[terms], **overrides

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ from typing import Any
 import torch
 
 from training_loops.data.face_files import write_faces
-from training_loops.stylegan2.presets import build_options
+from training_loops.data.head_files import write_heads
+from training_loops.presets import WITH_CAMERAS, build_options
 from training_loops.training_loop import default_device, training_loop
 
 from ..errors import LinkGANError
 from ..hosts.options import turn_on
+from ..links import LinkSpec
 from ..recipes import Recipe
 from .memory import PeakMemory
 from .overhead import BLOCK, WARMUP, linked
@@ -97,42 +100,57 @@ def boxes(count: int) -> list[str]:
     ]
 
 
+@contextmanager
+def procedural(cfg: str, resolutions: Sequence[int]) -> Iterator[list[Path]]:
+    """Give small data sets, one for each resolution: faces, or heads with cameras where `cfg` needs them."""
+    with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
+        files = [Path(folder) / f"data{resolution}.zip" for resolution in resolutions]
+        for path, resolution in zip(files, resolutions, strict=True):
+            write = write_heads if cfg in WITH_CAMERAS else write_faces
+            write(path, _IMAGES, resolution, seed=0)
+        yield files
+
+
 def measure_cost(
-    links: Sequence[int],
-    resolutions: Sequence[int],
+    specs: Sequence[Sequence[str]],
+    data: Sequence[Path],
     recipe: Recipe,
     *,
     cfg: str = "tiny",
+    space: str = "w",
+    allow_overlap: bool = False,
     rounds: int = 8,
     device: str | None = None,
     threads: int | None = 1,
     progress: Callable[[], object] = lambda: None,
     **overrides: Any,
 ) -> list[dict[str, Any]]:
-    """Train briefly for every number of links and resolution, blocks with and without links taking turns.
+    """Train briefly for every spec on all data, blocks with and without links taking turns.
 
     Args:
-        links: numbers of links. resolutions: image sides in pixels, powers of two. recipe: how links are trained.
-        cfg: the embedded host's preset; overrides: further options of `build_options`.
+        specs: ``NAME=AXES@REGION`` of the links that are trained together. data: data sets, each of one resolution.
+        recipe: how links are trained. cfg: the embedded host's preset; overrides: options of `build_options`.
         rounds: pairs of blocks of `BLOCK` steps that are timed. progress: called after every step.
     Returns:
-        One row each: links, resolution, time_ratio (median over pairs of blocks) with time_ratio_low and _high (the
-        middle half), memory_ratio, and what they were made of.
+        One row each: links (how many), regions, resolution, time_ratio (median over pairs of blocks) with
+        time_ratio_low and _high (the middle half), memory_ratio, and what they were made of.
     Raises:
-        Stopped: after Ctrl-C.
+        LinkGANError: a malformed spec. Stopped: after Ctrl-C.
     """
-    tilings = {count: boxes(count) for count in links}
+    runs = []
+    for path in data:
+        for links in specs:
+            options = build_options(cfg=cfg, data=path, threads=threads, snap=10**6, tick=10**6, **overrides)
+            spec = turn_on(
+                options, loss="linkgan_overhead", links=links, recipe=recipe, space=space, allow_overlap=allow_overlap
+            )
+            runs.append((options, spec))
     rows = []
-    with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
-        for resolution in resolutions:
-            data = Path(folder) / f"faces{resolution}.zip"
-            write_faces(data, _IMAGES, resolution, seed=0)
-            for count, texts in tilings.items():
-                options = build_options(cfg=cfg, data=data, threads=threads, snap=10**6, tick=10**6, **overrides)
-                turn_on(options, loss="linkgan_overhead", links=texts, recipe=recipe)
-                meter = Meter(rounds, torch.device(device) if device else default_device(), progress)
-                _train(options, Path(folder) / f"run-{resolution}-{count}", meter)
-                rows.append(_row(count, resolution, meter))
+    for options, spec in runs:
+        meter = Meter(rounds, torch.device(device) if device else default_device(), progress)
+        with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
+            _train(options, Path(folder) / "run", meter)
+        rows.append(_row(spec, options["training_set_kwargs"]["resolution"], meter))
     return rows
 
 
@@ -145,10 +163,11 @@ def _train(options: dict[str, Any], run_dir: Path, meter: Meter) -> None:
         raise Stopped
 
 
-def _row(count: int, resolution: int, meter: Meter) -> dict[str, Any]:
+def _row(spec: LinkSpec, resolution: int, meter: Meter) -> dict[str, Any]:
     time_ratio: Ratio = paired_ratio(meter.seconds["with"], meter.seconds["without"])
     return {
-        "links": count,
+        "links": len(spec.names),
+        "regions": [str(link.region) for link in spec.links],
         "resolution": resolution,
         "time_ratio": time_ratio.value,
         "time_ratio_low": time_ratio.low,
@@ -161,9 +180,9 @@ def _row(count: int, resolution: int, meter: Meter) -> dict[str, Any]:
     }
 
 
-def total_steps(links: Sequence[int], resolutions: Sequence[int], rounds: int) -> int:
-    """Return how many steps `measure_cost` takes."""
-    return len(links) * len(resolutions) * Meter(rounds, torch.device("cpu"), lambda: None).steps
+def total_steps(runs: int, rounds: int) -> int:
+    """Return how many steps `measure_cost` takes for a number of specs times data sets."""
+    return runs * Meter(rounds, torch.device("cpu"), lambda: None).steps
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from ..flags import recipe_options, spec_options, take_recipe_options, take_spec_options
 from .network_options import host_option
 from .params import SEEDS, command_line, existing_file, existing_path
 
@@ -47,56 +48,79 @@ def bench() -> None:
 
 @bench.command(
     short_help="Time and memory of a training step, with and without links.",
-    epilog="\b\nExamples:\n  linkgan bench overhead --out runs/cost\n  linkgan bench overhead --recipe paper",
+    epilog="""\b
+Examples:
+  linkgan bench overhead --out runs/cost
+  linkgan bench overhead --links 2 --link-recipe paper
+  linkgan bench overhead --data faces.zip --link 'hair=16@semantic(parts.pt,hair)'
+  linkgan bench overhead --cfg heads3d --resolutions 32 --link 'nose=8@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)'
+""",
 )
-@click.option("--links", type=NUMBERS, default="1,2,4,8", show_default=True, help="Numbers of links.")
-@click.option("--resolutions", type=NUMBERS, default="32,64", show_default=True, help="Sides of images, in pixels.")
+@click.option("--links", "counts", type=NUMBERS, help="Numbers of links that tile the image; 1,2,4,8.")
+@click.option("--resolutions", type=NUMBERS, help="Sides of the procedural images, in pixels; 32,64.")
+@click.option("--data", type=existing_path, help="Images to train on, instead of procedural faces or heads.")
 @click.option("--steps", type=click.IntRange(32), default=256, show_default=True, help="Timed steps per row.")
-@click.option("--recipe", default="default", show_default=True, help="default or paper.")
 @click.option("--cfg", default="tiny", show_default=True, help="The embedded host's preset.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
 @click.option("--device", help="cpu, cuda; by default the GPU if there is one.")
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-overhead"), show_default=True, help="For overhead.json.")
+@spec_options
+@recipe_options
 def overhead(
-    links: list[int],
-    resolutions: list[int],
+    counts: list[int] | None,
+    resolutions: list[int] | None,
+    data: Path | None,
     steps: int,
-    recipe: str,
     cfg: str,
     batch: int | None,
     device: str | None,
     threads: int,
     out: Path,
+    **values: Any,
 ) -> None:
     """Time whole training steps of the embedded host, and their peak memory, with links over without.
 
-    Blocks of 16 steps with and without links take turns in one run. The links tile the image in boxes. Memory on a CPU
-    is what tensors take, counted in steps of their own.
+    Blocks of 16 steps with and without links take turns in one run. Without --link, the links tile the image in boxes.
+    Memory on a CPU is what tensors take, counted in steps of their own.
     """
+    from contextlib import nullcontext
+
     from tqdm import tqdm
 
     from ..bench import cost
     from ..recipes import make_recipe
 
-    switches = make_recipe(recipe)
+    name, switches = take_recipe_options(values)
+    spec = take_spec_options(values)
+    links = spec.pop("links")
+    if links and counts:
+        raise click.UsageError("--links makes its own links; give it or --link, not both")
+    if data and resolutions:
+        raise click.UsageError("--resolutions is for procedural images; --data has its own resolution")
+    recipe = make_recipe(name, **switches)
+    specs = [links] if links else [cost.boxes(count) for count in counts or (1, 2, 4, 8)]
     rounds = max(1, steps // (2 * cost.BLOCK))
     try:
-        with tqdm(total=cost.total_steps(links, resolutions, rounds), unit="step", desc="training") as bar:
+        with (
+            nullcontext([data]) if data else cost.procedural(cfg, resolutions or (32, 64)) as files,
+            tqdm(total=cost.total_steps(len(specs) * len(files), rounds), unit="step", desc="training") as bar,
+        ):
             rows = cost.measure_cost(
-                links,
-                resolutions,
-                switches,
+                specs,
+                files,
+                recipe,
                 cfg=cfg,
                 rounds=rounds,
                 device=device,
                 threads=threads,
                 progress=bar.update,
                 batch=batch,
+                **spec,
             )
     except cost.Stopped:
         raise click.Abort from None
-    write_result(out / "overhead.json", {"recipe": switches.to_json(), "cfg": cfg, "rows": rows})
+    write_result(out / "overhead.json", {"recipe": recipe.to_json(), "cfg": cfg, "rows": rows})
     click.echo(cost.table(rows))
 
 

@@ -52,17 +52,28 @@ def test_a_meter_times_the_middle_blocks_and_measures_the_last_two(monkeypatch):
     meter = cost.Meter(2, torch.device("cpu"), lambda: calls.append(1))
     for step in range(meter.steps):
         meter(8 * (step + 1), 8 * meter.steps)
-    assert len(calls) == meter.steps == cost.total_steps([1], [32], 2) == 2 * 16 * 4
+    assert len(calls) == meter.steps == cost.total_steps(1, 2) == 2 * 16 * 4
     assert {kind: len(seconds) for kind, seconds in meter.seconds.items()} == {"with": 2, "without": 2}
     assert meter.peaks == {"with": 7, "without": 7}
 
 
 def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_blocks():
     recipe = make_recipe("default", interval=1, fan=0, batch=1.0)
-    rows = cost.measure_cost([4], [8], recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
-    (row,) = rows
+    with cost.procedural("tiny", [8]) as data:
+        (row,) = cost.measure_cost([cost.boxes(4)], data, recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
     assert (row["links"], row["resolution"], row["rounds"]) == (4, 8, 1)
     assert row["time_ratio"] == pytest.approx(row["step_seconds_with"][0] / row["step_seconds_without"][0])
     assert row["memory_ratio"] > 1.1
     assert row["memory_ratio"] == row["peak_bytes_with"] / row["peak_bytes_without"]
     assert len(row["step_seconds_with"]) == len(row["step_seconds_without"]) == 1
+
+
+def test_links_of_the_user_on_a_3d_aware_generator_are_measured_too():
+    recipe = make_recipe("default", depth=1.0)
+    links = ["nose=4@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)"]
+    with cost.procedural("heads3d", [16]) as data:
+        small = {"cbase": 32, "cmax": 4, "batch": 4}
+        (row,) = cost.measure_cost([links], data, recipe, cfg="heads3d", rounds=1, device="cpu", **small)
+    assert (row["links"], row["resolution"]) == (1, 16)
+    assert row["regions"] == [links[0].split("@")[1]]
+    assert row["time_ratio"] > 0

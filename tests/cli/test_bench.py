@@ -8,6 +8,9 @@ import re
 import pytest
 from PIL import Image
 
+from linkgan_plugin.links import LinkSpec
+from training_loops.data.folder import ImageFolderDataset
+
 TINY = ["--cbase", "16", "--cmax", "4", "--w-dim", "16", "--z-dim", "16", "--batch", "4"]
 
 
@@ -91,21 +94,36 @@ def test_overhead_writes_its_rows(cli, tmp_path, monkeypatch):
 
     asked = {}
 
-    def measured(links, resolutions, recipe, *, rounds, progress, **how):
+    def measured(specs, data, recipe, *, rounds, progress, **how):
         asked.update(how, rounds=rounds, form=recipe.form)
         meter = cost.Meter(rounds, cost.torch.device("cpu"), progress)
         meter.seconds.update({"with": [1.2, 1.0, 1.1], "without": [1.0, 1.0, 1.0]})
         meter.peaks.update({"with": 105, "without": 100})
-        return [cost._row(count, size, meter) for size in resolutions for count in links]
+        read = [LinkSpec.parse(links, dim=64) for links in specs]
+        return [cost._row(spec, ImageFolderDataset(path).resolution, meter) for path in data for spec in read]
 
     monkeypatch.setattr(cost, "measure_cost", measured)
-    result = cli("bench", "overhead", "--links", "1,2", "--steps", 100, "--recipe", "paper", "--out", tmp_path)
+    arguments = ["--links", "1,2", "--resolutions", "8,16", "--steps", 100, "--link-recipe", "paper"]
+    result = cli("bench", "overhead", *arguments, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     rows = json.loads((tmp_path / "overhead.json").read_text())["rows"]
-    assert [(row["links"], row["resolution"]) for row in rows] == [(1, 32), (2, 32), (1, 64), (2, 64)]
+    assert [(row["links"], row["resolution"]) for row in rows] == [(1, 8), (2, 8), (1, 16), (2, 16)]
     assert all((row["time_ratio"], row["memory_ratio"]) == (1.1, 1.05) for row in rows)
     assert (asked["rounds"], asked["form"], asked["threads"]) == (3, "squared", 1)
-    assert re.search(r"\| 2 +\| +64 \| +1\.100 \| 1\.050 - 1\.150 \| +1\.050 \|", result.output)
+    assert re.search(r"\| 2 +\| +16 \| +1\.100 \| 1\.050 - 1\.150 \| +1\.050 \|", result.output)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--links", "2", "--link", "eyes=4@eyes"], "--links makes its own links"),
+        (["--data", __file__, "--resolutions", "32"], "--data has its own resolution"),
+    ],
+)
+def test_overhead_refuses_options_that_contradict_each_other(cli, arguments, message):
+    result = cli("bench", "overhead", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
 
 
 @pytest.mark.parametrize("text", ["", "1,,2", "0", "two"])

@@ -184,6 +184,8 @@ def test_wrong_choices_are_named(tiny_data: Path) -> None:
         build_options(cfg="huge", data=tiny_data)
     with pytest.raises(ValueError, match="mbstd_group=3: expected a divisor of the 8 images"):
         build_options(cfg="tiny", data=tiny_data, batch=8, mbstd_group=3)
+    with pytest.raises(ValueError, match="cbase=4: expected at least 8, for a feature map at 8 pixels"):
+        build_options(cfg="tiny", data=tiny_data, cbase=4)
 
 
 def test_objects_are_found_by_dotted_name() -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from training_loops.presets import Preset, build_options, preset
-
-__all__ = ["build_options", "preset", "small", "stylegan2", "tiny"]
+from training_loops.presets import Preset
 
 
 def tiny(resolution: int, gpus: int) -> Preset:
