@@ -177,7 +177,7 @@ class Edits:
     def _checked(self, latents: Tensor) -> Tensor:
         if latents.shape != self._shape:
             raise LinkGANError(f"latents {list(latents.shape)}; this network takes {list(self._shape)}")
-        return latents.detach().to(self.generator.device, torch.float32)
+        return latents.detach().to(self.generator.device, torch.float32).clone()  # the caller may write to theirs
 
     def _free(self, step: Step) -> list[str]:
         """Return the blocks that the step may move now, in the order of the spec."""
