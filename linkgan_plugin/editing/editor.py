@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from copy import copy
 from typing import Any
 
 import torch
@@ -99,14 +100,20 @@ class Editor(Edits):
         """Return the image as it is now, with the depth of 3D-aware generators."""
         return self._picture(self.latents, camera)
 
-    def preview(self, step: Step, share: float = 1.0, camera: Tensor | None = None) -> Tensor:
-        """Return what the image would be after `share` of a step, [1, C, H, W]; nothing is done.
+    def after(self, step: Step) -> Editor:
+        """Return an editor in which a step is done on top of this one, which stays as it is.
 
         Raises:
             LinkGANError: as for `do`.
         """
-        moved = self._moved(step.only(self._free(step)))
-        return self._picture(torch.lerp(self.latents, moved, share), camera).image
+        branch = copy(self)  # the pictures rendered so far are shared
+        branch._states = self._states[: self._now + 1]
+        branch.do(step)
+        return branch
+
+    def preview(self, step: Step, camera: Tensor | None = None) -> Tensor:
+        """Return what the image would be after a step, [1, C, H, W]; nothing is done."""
+        return self.after(step).image(camera)
 
     def original(self) -> Tensor:
         """Return the image at the start, [1, C, H, W]; of a projected photograph, what the generator makes of it."""

@@ -83,9 +83,7 @@ class Edits:
         Raises:
             LinkGANError: an unknown region, direction or version, a donor of another network, or every region locked.
         """
-        step = step.only(self._free(step))
-        latents = self._moved(step)
-        self._states[self._now + 1 :] = [_State(latents, step)]
+        self._states[self._now + 1 :] = [self._next(step)]
         self._now += 1
 
     @property
@@ -200,13 +198,13 @@ class Edits:
         step = self._states[index].step
         return self.locked.intersection(step.names if step else ())
 
-    def _moved(self, step: Step) -> Tensor:
-        """Return the latents after a step, [1, L, D]."""
-        block = self.generator.block(step.names)
-        moved = move(self.latents, self._target(step), block)
+    def _next(self, step: Step) -> _State:
+        """Return what a step on those of its regions that are free leads to."""
+        step = step.only(self._free(step))
+        moved = move(self.latents, self._target(step), self.generator.block(step.names))
         if not bool(torch.isfinite(moved).all()):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
-        return moved
+        return _State(moved, step)
 
     def _target(self, step: Step) -> Tensor:
         """Return where a step would take every axis, [1, L, D]; only those of its blocks will follow."""

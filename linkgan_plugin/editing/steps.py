@@ -31,6 +31,14 @@ class Step:
         """Return the same step on these blocks."""
         raise NotImplementedError
 
+    def part(self, share: float) -> Step:
+        """Return the step that goes `share` of the way of this one; beyond 1 it goes further.
+
+        Raises:
+            LinkGANError: a step that has no parts.
+        """
+        raise LinkGANError(f"a {self.kind} step is done as a whole; only others can be done in part")
+
     def to_json(self) -> dict[str, Any]:
         """Return the step as plain JSON-able data; `step_from_json` reads it back."""
         values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
@@ -47,6 +55,7 @@ class _OfRegions(Step):
     """A step that moves several blocks alike."""
 
     regions: Sequence[str]
+    strength: float
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -54,6 +63,9 @@ class _OfRegions(Step):
 
     def only(self, names: Sequence[str]) -> Step:
         return replace(self, regions=tuple(names))  # type: ignore[type-var]
+
+    def part(self, share: float) -> Step:
+        return replace(self, strength=self.strength * share)  # type: ignore[type-var]
 
 
 class _OfRegion(Step):
@@ -131,6 +143,9 @@ class Slide(_OfRegion):
     direction: int
     amount: float
     kind: ClassVar[str] = "slide"
+
+    def part(self, share: float) -> Step:
+        return replace(self, amount=self.amount * share)
 
     def __post_init__(self) -> None:
         _set(self, region=_name(self.region), direction=_count("direction", self.direction))

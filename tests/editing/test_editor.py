@@ -97,16 +97,33 @@ def test_a_new_state_costs_one_forward_and_going_back_none(editor):
     assert len(calls) == 3
 
 
-def test_a_preview_does_nothing_and_a_share_of_it_is_on_the_way(editor):
+def test_a_preview_does_nothing_and_a_part_of_it_is_on_the_way(editor):
     start = editor.latents
     whole = editor.preview(Resample("left", 3))
-    half = editor.preview(Resample("left", 3), share=0.5)
+    half = editor.preview(Resample("left", 3).part(0.5))
     assert editor.steps == ()
     assert torch.equal(editor.latents, start)
     editor.do(Resample("left", 3, strength=0.5))
-    assert torch.allclose(editor.image(), half, atol=1e-6)
+    assert torch.equal(editor.image(), half)
     editor.do(Resample("left", 3))
     assert torch.equal(editor.image(), whole)
+    assert Slide("left", 0, 2).part(0.25) == Slide("left", 0, 0.5)
+    with pytest.raises(LinkGANError, match="as a whole"):
+        Restore("left", 0).part(0.5)
+
+
+def test_a_branch_goes_its_own_way(editor):
+    editor.do(Resample("left", 1))
+    editor.do(Resample("left", 2))
+    editor.undo()
+    branch = editor.after(Resample("right", 3))
+    branch.do(Resample("rest", 4))
+    branch.lock("left")
+    assert [step.seed for step in branch.steps] == [1, 3, 4]
+    assert [step.seed for step in editor.steps] == [1]
+    assert editor.locked == frozenset()
+    editor.redo()
+    assert [step.seed for step in editor.steps] == [1, 2]
 
 
 def test_undo_and_redo_go_back_and_forth_and_a_new_step_forgets_what_was_undone(editor):
@@ -253,7 +270,8 @@ def test_resampling_keeps_the_class_of_the_image_and_transplanting_takes_the_don
     generator = conditional()
     editor = Editor.of_seed(generator, 0)
     assert torch.equal(editor.labels, torch.tensor([[0.0]]))
-    resampled, transplanted = (editor._moved(step)[0, 0, 0] for step in (Resample("left", 5), Transplant("left", 5)))
+    steps = Resample("left", 5), Transplant("left", 5)
+    resampled, transplanted = (editor.after(step).latents[0, 0, 0] for step in steps)
     assert transplanted - resampled == pytest.approx(5 * 10, abs=1e-4)
 
 
