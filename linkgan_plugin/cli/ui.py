@@ -1,0 +1,108 @@
+"""`linkgan ui`: a page in the browser where people click on a region of an image to redraw it."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+
+import click
+
+from .network_options import host_option
+from .params import command_line, existing_file, existing_path
+
+NEEDED = ("starlette", "uvicorn")
+FIRST_PORT = 8123
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan ui network-snapshot-000100.pt
+  linkgan ui network-snapshot-025000.pkl --psi 0.7 --open
+  linkgan ui faces.safetensors --link 'eyes=auto@eyes' --port 9000
+"""
+)
+@click.argument("snapshot", metavar="NET", type=existing_file)
+@click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
+@click.option("--link", "links", multiple=True, help="Links to use instead of those that the network carries.")
+@click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
+@click.option("--projection", type=existing_path, help="A folder that `linkgan project` wrote, to begin with.")
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to find a photograph.")
+@click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Steps of tuning for a photograph.")
+@click.option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@host_option
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where edits are kept.")
+@click.option("--port", type=click.IntRange(0, 65535), default=FIRST_PORT, show_default=True, help="0 takes any.")
+@click.option("--address", default="127.0.0.1", show_default=True, help="Where to listen; see --allow-remote.")
+@click.option("--allow-remote", is_flag=True, help="Allow an --address that other machines can reach.")
+@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+def ui(
+    snapshot: Path,
+    psi: float,
+    links: tuple[str, ...],
+    data: Path | None,
+    projection: Path | None,
+    steps: int,
+    tune: int,
+    device: str | None,
+    host: Path | None,
+    keep: Path | None,
+    port: int,
+    address: str,
+    allow_remote: bool,
+    open_browser: bool,
+) -> None:
+    """Edit images of NET in the browser: click on a region to redraw it; photographs too.
+
+    The page is for this machine alone, and everything in it comes from here. Edits are kept in a folder of their own
+    (the user's cache, or --keep), one for each network, so that they are there again after a new start. Ctrl-C ends it.
+    """
+    check_installed()
+    from training_loops.processes import default_device
+
+    from ..editing.projection import Settings
+    from ..editing.web.app import create_app
+    from ..editing.web.security import is_loopback, new_token
+    from ..editing.web.server import address_of, listen, serve
+    from ..editing.web.studio import open_studio
+
+    if not is_loopback(address):
+        warn_of_others(address, allow_remote)
+    listening = listen(address, port)
+    studio, first = open_studio(
+        snapshot,
+        psi=psi,
+        links=links,
+        data=data,
+        projection=projection,
+        settings=Settings(steps=steps, tune=tune),
+        device=device or default_device(),
+        host=host,
+        keep=keep,
+        command=command_line(),
+    )
+    token = new_token()
+    page = address_of(listening, address, token, first)
+    click.echo(f"{page}\nOpen this address in a browser. Edits are kept in {studio.shelf.folder}. Ctrl-C ends.")
+    serve(create_app(studio, token=token, host=address), listening, page if open_browser else None)
+
+
+def check_installed() -> None:
+    """Raise UsageError with the way out where the server's packages are missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.UsageError(f"the page needs {' and '.join(missing)}; pip install 'linkgan_plugin[ui]'")
+
+
+def warn_of_others(address: str, allowed: bool) -> None:
+    """Refuse an address that other machines can reach unless that is wanted; then say what it means."""
+    if not allowed:
+        raise click.UsageError(
+            f"other machines could reach a page on {address}; add --allow-remote if that is wanted, or leave --address "
+            "out and come in through ssh -L"
+        )
+    click.echo(
+        f"Warning: whoever can reach {address} and knows the address below can use the page, and what they send is not "
+        "encrypted.",
+        err=True,
+    )

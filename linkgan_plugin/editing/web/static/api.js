@@ -1,0 +1,62 @@
+// Asking the server: the token, the errors for people, and pictures that carry the state of their image.
+
+const TOKEN = "linkgan-token";
+
+/** An answer that is a sentence for people. */
+export class Refusal extends Error {
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Take the token out of the address, where the terminal put it. Returns whether it is of another start than before. */
+export function takeToken() {
+  const found = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!found) return false;
+  const isNew = localStorage.getItem(TOKEN) !== found;
+  localStorage.setItem(TOKEN, found);
+  history.replaceState(null, "", location.pathname);
+  return isNew;
+}
+
+/** Call back when another tab was given the token of a new start. */
+export function onNewToken(call) {
+  addEventListener("storage", (event) => event.key === TOKEN && call());
+}
+
+async function ask(method, path, body, kind) {
+  const headers = { Authorization: `Bearer ${localStorage.getItem(TOKEN)}` };
+  if (kind) headers["Content-Type"] = kind;
+  let response;
+  try {
+    response = await fetch(`api/${path}`, { method, headers, body });
+  } catch {
+    throw new Refusal("The program does not answer. Is it still running in the terminal?", 0);
+  }
+  if (response.ok) return response;
+  const answer = await response.json().catch(() => ({}));
+  throw new Refusal(answer.error ?? `The program answered with an error (${response.status}).`, response.status);
+}
+
+/** Send plain data, or nothing; returns the response. */
+export const get = (path) => ask("GET", path);
+export const remove = (path) => ask("DELETE", path);
+export const post = (path, data = {}) => ask("POST", path, JSON.stringify(data), "application/json");
+export const upload = (path, file) => ask("POST", path, file, "application/octet-stream");
+
+/** A picture and the state that came with it: { bitmap, state }. */
+export async function pictureOf(response) {
+  const state = JSON.parse(response.headers.get("linkgan-state") ?? "null");
+  const content = await response.blob();
+  return { state, bitmap: content.size ? await createImageBitmap(content) : null };
+}
+
+/** Let the browser save an answer under the name that the server gives it. */
+export async function save(response) {
+  const link = document.createElement("a");
+  link.download = /filename="([^"]+)"/.exec(response.headers.get("content-disposition"))[1];
+  link.href = URL.createObjectURL(await response.blob());
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+}

@@ -1,0 +1,57 @@
+// Sliders along what changes a region most.
+
+const SHOWN = 5; // directions, strongest first
+const REACH = 3; // standard deviations to either side
+
+/** Fires "slide" and, when the hand lets go, "slid": detail.direction and amount, from where the slider stood. */
+export class Directions extends EventTarget {
+  constructor(section, title, list) {
+    super();
+    Object.assign(this, { section, title, list, sliders: [] });
+  }
+
+  /** Show the sliders of a region { title, colour } for directions that change it so much. */
+  setRegion(region, changes) {
+    this.section.hidden = !changes.length;
+    this.title.textContent = `What changes ${region.title} most`;
+    this.section.style.setProperty("--region", region.colour);
+    this.sliders = changes.slice(0, SHOWN).map((change, direction) => this.slider(region, direction));
+    this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
+  }
+
+  /** Put the sliders where the state of the region has them; not the one in somebody's hand. */
+  show({ slides }, locked) {
+    this.sliders.forEach((slider, direction) => {
+      if (slider.dataset.held) return;
+      slider.dataset.from = slides[direction] ?? 0;
+      slider.value = slider.dataset.from;
+      slider.disabled = locked;
+      slider.dispatchEvent(new Event("shown"));
+    });
+  }
+
+  slider(region, direction) {
+    const row = document.createElement("div");
+    row.className = "slider";
+    const label = document.createElement("label");
+    const slider = Object.assign(document.createElement("input"), { type: "range", min: -REACH, max: REACH, step: 0.1, value: 0 });
+    const output = document.createElement("output");
+    slider.id = `direction-${direction}`;
+    label.htmlFor = output.htmlFor = slider.id;
+    label.textContent = `Direction ${direction + 1}`;
+    slider.ariaLabel = `${region.title}, direction ${direction + 1}`;
+    slider.title = "Double click: back to the middle";
+    const write = () => (output.textContent = Number(slider.value).toFixed(1));
+    const tell = (type) => {
+      write();
+      const amount = slider.value - slider.dataset.from;
+      this.dispatchEvent(new CustomEvent(type, { detail: { direction, amount } }));
+    };
+    slider.addEventListener("input", () => ((slider.dataset.held = "yes"), tell("slide")));
+    slider.addEventListener("change", () => (delete slider.dataset.held, tell("slid")));
+    slider.addEventListener("dblclick", () => ((slider.value = 0), tell("slid")));
+    slider.addEventListener("shown", write);
+    row.append(label, slider, output);
+    return slider;
+  }
+}

@@ -1,0 +1,177 @@
+// One image on the page: its pixels, the outlines of its regions over them, and what the pointer does there.
+
+import { area, outline } from "./outline.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const CRISP = 256; // networks up to this size are shown in whole multiples of their pixels
+const NOTCH = 60; // how far a wheel turns for one step through the history
+const SLACK = 5; // pixels that a click may wander before it is a drag
+
+/**
+ * Fires "redraw", "wheel" (detail.by), "near" (detail.region), all with the region's name, and "drag" (detail.x, y:
+ * how far since the last, in widths of the picture).
+ */
+export class Picture extends EventTarget {
+  constructor(element, verb) {
+    super();
+    this.element = element;
+    this.verb = verb; // what a click does, for people who hear the page
+    [this.plate, this.canvas, this.svg, this.tag] = [".plate", "canvas", ".outlines", ".tag"].map((s) => element.querySelector(s));
+    this.shapes = new Map(); // region -> its group in the svg
+    this.near = null;
+    this.turned = 0;
+    new ResizeObserver(() => this.fit()).observe(element);
+    addEventListener("resize", () => this.fit());
+    this.listen();
+  }
+
+  /** Show a bitmap. */
+  show(bitmap) {
+    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
+      [this.canvas.width, this.canvas.height] = [bitmap.width, bitmap.height];
+      this.fit();
+    }
+    this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  }
+
+  /** As large as there is room; small pictures in whole multiples of the screen's pixels. */
+  fit() {
+    const { width, height } = this.canvas;
+    const box = this.element.getBoundingClientRect();
+    const small = this.element.classList.contains("small");
+    const room = Math.min(box.width, small || innerWidth <= 960 ? Infinity : Math.max(box.height, 200) * (width / height));
+    const ratio = devicePixelRatio || 1;
+    const factor = Math.floor((room * ratio) / width);
+    const shown = width <= CRISP && factor >= 1 ? (factor * width) / ratio : Math.min(room, (2 * width) / ratio);
+    this.plate.style.width = `${shown}px`;
+    this.plate.style.height = `${(shown * height) / width}px`;
+    this.plate.classList.toggle("crisp", width <= CRISP);
+  }
+
+  /** Take regions [{ name, title, colour }] and their masks (name -> bytes): draw outlines, small regions on top. */
+  setRegions(regions, masks, width, height) {
+    const focused = this.svg.contains(document.activeElement) ? document.activeElement.dataset.region : null;
+    this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    const sized = regions.map((region) => ({ ...region, area: area(masks.get(region.name)) }));
+    this.areas = new Map(sized.map((region) => [region.name, region.area]));
+    for (const [name, shape] of this.shapes) if (!this.areas.get(name)) (shape.remove(), this.shapes.delete(name));
+    for (const region of sized.filter((r) => r.area > 0).sort((a, b) => b.area - a.area)) {
+      const shape = this.shapes.get(region.name) ?? this.newShape(region);
+      const path = outline(masks.get(region.name), width, height);
+      if (shape.dataset.path !== path) for (const part of shape.children) part.setAttribute("d", path);
+      shape.dataset.path = path;
+    }
+    // Painted from large to small; but the keyboard goes in the order of the list, by tabindex of one and arrow keys.
+    for (const region of sized.filter((r) => r.area > 0).sort((a, b) => b.area - a.area)) this.svg.append(this.shapes.get(region.name));
+    if (focused) this.shapes.get(focused)?.focus();
+  }
+
+  newShape({ name, title, colour }) {
+    const shape = document.createElementNS(SVG, "g");
+    shape.dataset.region = name;
+    shape.style.setProperty("--region", colour);
+    shape.setAttribute("role", "button");
+    shape.setAttribute("tabindex", "0");
+    shape.setAttribute("aria-label", `${this.verb} ${title}`);
+    shape.dataset.title = title;
+    for (const kind of ["halo", "line", "hit"]) {
+      const path = document.createElementNS(SVG, "path");
+      path.setAttribute("class", kind);
+      path.setAttribute("fill-rule", "evenodd");
+      shape.append(path);
+    }
+    this.shapes.set(name, shape);
+    return shape;
+  }
+
+  /** Mark the region that is pointed at, here or elsewhere on the page; null for none. */
+  point(region) {
+    this.near = region;
+    for (const [name, shape] of this.shapes) shape.classList.toggle("near", name === region);
+    const shape = this.shapes.get(region);
+    this.tag.classList.toggle("shown", Boolean(shape));
+    if (!shape) return;
+    this.tag.textContent = shape.dataset.title + (shape.classList.contains("locked") ? " · locked" : "");
+    this.tag.style.setProperty("--region", shape.style.getPropertyValue("--region"));
+    const [box, frame] = [shape.getBBox(), this.svg.viewBox.baseVal];
+    const [left, top] = [box.x / frame.width, box.y / frame.height];
+    this.tag.style.left = `${100 * left}%`;
+    this.tag.style.top = `${100 * top}%`;
+    this.tag.style.translate = top > 0.08 ? "0 calc(-100% - 6px)" : "6px 6px";
+  }
+
+  /** Show which regions are locked (a Set of names). */
+  setLocked(locked) {
+    for (const [name, shape] of this.shapes) {
+      shape.classList.toggle("locked", locked.has(name));
+      shape.setAttribute("aria-disabled", locked.has(name));
+    }
+  }
+
+  /** Let the outline of a region light up for a moment. */
+  flash(region) {
+    const shape = this.shapes.get(region);
+    if (!shape) return;
+    shape.classList.remove("changed");
+    shape.getBoundingClientRect(); // so that the animation starts anew
+    shape.classList.add("changed");
+  }
+
+  set busy(busy) {
+    this.plate.classList.toggle("busy", busy);
+    this.plate.setAttribute("aria-busy", busy);
+  }
+
+  tell(type, detail) {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  listen() {
+    const regionAt = (event) => event.target.closest?.("[data-region]")?.dataset.region ?? null;
+    for (const kind of ["pointerover", "focusin"]) {
+      this.svg.addEventListener(kind, (event) => this.tell("near", { region: regionAt(event) }));
+    }
+    for (const kind of ["pointerleave", "focusout"]) this.svg.addEventListener(kind, () => this.tell("near", { region: null }));
+    this.svg.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" && event.key !== " ") return;
+      event.preventDefault();
+      if (!event.repeat) this.tell("redraw", { region: regionAt(event) });
+    });
+    this.svg.addEventListener("wheel", (event) => this.roll(event, regionAt(event)), { passive: false });
+    this.listenToDrags(regionAt);
+  }
+
+  listenToDrags(regionAt) {
+    let start = null;
+    let dragged = false;
+    this.svg.addEventListener("pointerdown", (event) => {
+      if (event.button) return;
+      [start, dragged] = [{ x: event.clientX, y: event.clientY }, false];
+    });
+    addEventListener("pointermove", (event) => {
+      if (!start || !this.plate.classList.contains("turns")) return;
+      const [x, y] = [event.clientX - start.x, event.clientY - start.y];
+      if (!dragged && Math.hypot(x, y) < SLACK) return;
+      [start, dragged] = [{ x: event.clientX, y: event.clientY }, true];
+      const width = this.plate.clientWidth;
+      this.tell("drag", { x: x / width, y: y / width });
+    });
+    addEventListener("pointerup", () => (start = null));
+    addEventListener("pointercancel", () => (start = null));
+    this.svg.addEventListener("click", (event) => {
+      const region = regionAt(event);
+      if (region && !dragged) this.tell("redraw", { region });
+      dragged = false;
+    });
+  }
+
+  roll(event, region) {
+    if (!region || event.ctrlKey) return; // with Ctrl the browser zooms
+    event.preventDefault();
+    this.turned += event.deltaMode ? event.deltaY * NOTCH : event.deltaY;
+    const notches = Math.trunc(this.turned / NOTCH);
+    if (!notches) return;
+    this.turned = 0;
+    this.tell("wheel", { region, by: Math.sign(notches) });
+  }
+}

@@ -1,0 +1,97 @@
+// Photographs: choosing a file, and waiting until the network has found it.
+
+import { complain, $ } from "./dom.js";
+import * as api from "./api.js";
+
+const WAITING = "linkgan-photograph"; // of this tab, so that a reload goes on waiting
+const PAUSE = 400; // milliseconds between two looks at how far it is
+
+export class Projection {
+  /** `done(purpose, image)` is called with the name of the image that a photograph became. */
+  constructor(done) {
+    this.done = done;
+    this.dialog = $("projection");
+    this.bar = this.dialog.querySelector("progress");
+    $("file").addEventListener("change", () => this.send());
+    $("projection-hide").addEventListener("click", () => this.dialog.close());
+    $("projection-cancel").addEventListener("click", () => this.cancel());
+    this.dialog.addEventListener("close", () => ($("projection-chip").hidden = !this.waiting));
+    $("projection-chip").addEventListener("click", () => this.open());
+    const waiting = JSON.parse(sessionStorage.getItem(WAITING));
+    if (waiting) this.wait(waiting, false);
+  }
+
+  /** Let a photograph be chosen, as the "image" or as the "donor". */
+  choose(purpose) {
+    if (this.waiting) return this.open();
+    this.purpose = purpose;
+    $("file").value = "";
+    $("file").click();
+  }
+
+  open() {
+    $("projection-chip").hidden = true;
+    this.dialog.showModal();
+  }
+
+  async send() {
+    const [file] = $("file").files;
+    if (!file) return;
+    complain();
+    try {
+      const { photograph } = await (await api.upload("photographs", file)).json();
+      this.wait({ photograph, purpose: this.purpose }, true);
+    } catch (error) {
+      complain(error.message);
+    }
+  }
+
+  async wait(waiting, show) {
+    this.waiting = waiting;
+    sessionStorage.setItem(WAITING, JSON.stringify(waiting));
+    this.report({ share: 0, text: "Waiting for the network…" });
+    if (show) this.open();
+    else $("projection-chip").hidden = false;
+    try {
+      for (;;) {
+        const { state, bitmap } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
+        if (this.waiting !== waiting) return;
+        this.report(state, bitmap);
+        if (state.error) throw new Error(state.error);
+        if (state.image) return await this.finish(waiting.purpose, state.image);
+        await new Promise((go) => setTimeout(go, PAUSE));
+      }
+    } catch (error) {
+      this.close();
+      complain(error.message);
+    }
+  }
+
+  report({ share, text }, bitmap) {
+    this.bar.value = share;
+    $("projection-status").textContent = text;
+    $("projection-chip").textContent = `Finding the photograph, ${Math.floor(100 * share)} %`;
+    const canvas = this.dialog.querySelector("canvas");
+    if (!bitmap) return;
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  }
+
+  async finish(purpose, image) {
+    this.close();
+    await this.done(purpose, image);
+  }
+
+  async cancel() {
+    const { photograph } = this.waiting;
+    this.close();
+    await api.remove(`photographs/${photograph}`).catch((error) => complain(error.message));
+  }
+
+  close() {
+    this.waiting = null;
+    sessionStorage.removeItem(WAITING);
+    $("projection-chip").hidden = true;
+    this.dialog.close();
+  }
+}

@@ -1,0 +1,157 @@
+"""What one server works on: a network, the thread that owns it, the images kept and the photographs looked for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from ...checksum import file_digest
+from ...errors import LinkGANError
+from ...generators import LinkedGenerator
+from ...links import REST
+from ...networks import load_network
+from ...pickles.download import cache_folder
+from ...report.preview import COLOURS, REST_COLOUR
+from ..plain import tensor_to_json
+from ..projected import load_projected
+from ..projection import Settings
+from ..steps import Step, step_from_json
+from .image import Image
+from .photographs import Photographs
+from .shelf import Shelf
+from .worker import Worker
+
+T = TypeVar("T")
+
+
+class Studio:
+    """A network and the images that people make with it.
+
+    Args:
+        generator: the network. title: what the page calls it. folder: where images are kept.
+        command: as typed, for the metadata of downloads. settings: how photographs are looked for.
+    """
+
+    def __init__(
+        self,
+        generator: LinkedGenerator,
+        *,
+        title: str,
+        folder: Path,
+        command: str = "linkgan ui",
+        settings: Settings | None = None,
+    ) -> None:
+        self.generator, self.title, self.command = generator, title, command
+        self.worker = Worker()
+        self.shelf = Shelf(folder, generator)
+        self.photographs = Photographs(generator, self.worker, self.shelf, settings)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page needs to know of the network, as plain data."""
+        names = self.generator.spec.block_names
+        colours = [REST_COLOUR if name == REST else COLOURS[i % len(COLOURS)] for i, name in enumerate(names)]
+        return {
+            "title": self.title,
+            "regions": [
+                {
+                    "name": name,
+                    "title": "the rest" if name == REST else name.replace("_", " "),
+                    "colour": "#{:02x}{:02x}{:02x}".format(*colour),
+                }
+                for name, colour in zip(names, colours, strict=True)
+            ],
+            "solid": self.generator.is_solid,
+            "psi": self.generator.truncation_psi if self._truncates else None,
+            "projects": self.photographs.possible,
+        }
+
+    @property
+    def _truncates(self) -> bool:
+        return self.generator.spec.space == "w" and self.generator.calls.mapping.accepts("truncation_psi")
+
+    async def new(self, data: Mapping[str, Any]) -> Image:
+        """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
+        seed, psi = whole_number(data, "seed"), data.get("psi")
+        if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= 2):
+            raise LinkGANError("psi must be a number from 0 to 2, of a network that can truncate")
+        return await self.worker.run(lambda: self.shelf.add(Image.of_seed(self.generator, seed, psi)))
+
+    async def with_image(self, name: str, call: Callable[[Image], T]) -> T:
+        """Do something with an image in the thread that owns the network."""
+        return await self.worker.run(lambda: call(self.shelf.get(name)))
+
+    def step(self, data: Any) -> Step:
+        """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
+
+        For the worker's thread, as it looks the other image up.
+
+        Raises:
+            LinkGANError: no step, or one that names an image which is not kept.
+        """
+        donor = data.get("donor") if isinstance(data, Mapping) else None
+        if isinstance(donor, Mapping) and isinstance(donor.get("image"), str):
+            other = self.shelf.get(donor["image"])
+            data = {**data, "donor": tensor_to_json(other.editor.latents)}
+        return step_from_json(data)
+
+    def close(self) -> None:
+        """End the thread."""
+        self.worker.close()
+
+
+def open_studio(
+    snapshot: Path,
+    *,
+    psi: float = 1.0,
+    links: Sequence[str] = (),
+    data: Path | None = None,
+    projection: Path | None = None,
+    settings: Settings | None = None,
+    device: torch.device | str = "cpu",
+    host: Path | None = None,
+    keep: Path | None = None,
+    command: str = "linkgan ui",
+) -> tuple[Studio, str | None]:
+    """Open a network file and return its studio, and the name of the image to begin with, if there is one.
+
+    Args:
+        psi, links, data, host: as for `linkgan edit`. settings: how photographs are looked for.
+        projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
+            network, these links and this psi in the user's cache.
+    Raises:
+        LinkGANError: a file that cannot be opened, or that does not fit the network.
+    """
+    network = load_network(snapshot, device, host=host)
+    labels = network.labels(data)
+    generator = LinkedGenerator(network.generator, network.linked(links), truncation_psi=psi, labels=labels)
+    generator.draw([0])  # a network with cameras but no data to take them from is refused here
+    if keep is None:
+        made_with = json.dumps([file_digest(snapshot), generator.spec.to_json(), psi])
+        keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
+    studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    if projection is None:
+        return studio, None
+    projected = load_projected(projection, generator.generator, generator.labels([0]))
+    return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
+
+
+def _title(path: Path, generator: LinkedGenerator) -> str:
+    side = getattr(generator.generator, "img_resolution", None)
+    return f"{path.parent.name}/{path.name}" + (f", {side} x {side} pixels" if side else "")
+
+
+def whole_number(data: Any, name: str) -> int:
+    """Return data[name], a whole number from 0 to 2**32 - 1; LinkGANError otherwise."""
+    value = data.get(name) if isinstance(data, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise LinkGANError(f"{name} must be a whole number from 0 to {2**32 - 1}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
