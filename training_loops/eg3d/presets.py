@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from functools import partial
+from dataclasses import replace
 from typing import Any
 
 from training_loops.errors import OptionError
 from training_loops.presets import Preset
+from training_loops.stylegan2.presets import tiny
 
 _HEADS = {128: "SuperresolutionHybrid2X", 256: "SuperresolutionHybrid4X", 512: "SuperresolutionHybrid8XDC"}
 # Cameras 2.7 from a head that fits into a cube of side 1.
@@ -25,12 +26,11 @@ _VOLUME: dict[str, Any] = {
     "density_reg_p_dist": 0.004,
     "reg_type": "l1",
 }
-_eg3d = partial(
-    Preset,
-    G_class="training_loops.eg3d.networks.TriPlaneGenerator",
-    D_class="training_loops.eg3d.networks.DualDiscriminator",
-    loss_class="training_loops.eg3d.loss.EG3DLoss",
-)
+_CLASSES: dict[str, Any] = {
+    "G_class": "training_loops.eg3d.networks.TriPlaneGenerator",
+    "D_class": "training_loops.eg3d.networks.DualDiscriminator",
+    "loss_class": "training_loops.eg3d.loss.EG3DLoss",
+}
 
 
 def heads3d(resolution: int, gpus: int) -> Preset:
@@ -38,21 +38,9 @@ def heads3d(resolution: int, gpus: int) -> Preset:
 
     The mapping network sees no cameras: it needs them only where a face depends on the side it is photographed from.
     """
-    return _eg3d(
-        dim=64,
-        map_depth=2,
-        cbase=512,
-        cmax=64,
-        batch=8,
-        lr=0.003,
-        gamma=0.3,
-        ema_kimg=5,
-        kimg=80,
-        tick=1,
-        snap=10,
-        lr_final=0.1,
-        use_noise=False,
-        image_grid=(16, 8),
+    return replace(
+        tiny(resolution, gpus),
+        **_CLASSES,
         G_reg_interval=4,
         G={
             "plane_resolution": 32,
@@ -81,7 +69,8 @@ def eg3d(resolution: int, gpus: int) -> Preset:
     if resolution not in _HEADS:
         raise OptionError(f"cfg eg3d: images of {resolution} pixels, expected 128, 256 or 512; heads3d takes others")
     batch = 4 * gpus
-    return _eg3d(
+    return Preset(
+        **_CLASSES,
         dim=512,
         map_depth=2,
         cbase=32768,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from typing import Any
 
@@ -10,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from training_loops.errors import OptionError
+from training_loops.generators import StyleGenerator
 from training_loops.stylegan2 import ops, resample
 from training_loops.stylegan2.layers import Conv2dLayer, MappingNetwork
 from training_loops.stylegan2.synthesis_layers import SynthesisLayer, ToRGBLayer
@@ -193,47 +193,8 @@ class SynthesisNetwork(nn.Module):
         return f"w_dim={self.w_dim}, num_ws={self.num_ws}, img_resolution={self.img_resolution}"
 
 
-class Generator(nn.Module):
-    """z [N, z_dim], c [N, c_dim] -> images [N, img_channels, R, R], about [-1, 1].
+class Generator(StyleGenerator):
+    """The generator of StyleGAN2: `SynthesisNetwork` takes the arguments that are not of all families."""
 
-    `init_kwargs` keeps the constructor's arguments, so that a snapshot can build the same network again.
-    """
-
-    def __init__(
-        self,
-        z_dim: int,
-        c_dim: int,
-        w_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        mapping_kwargs: dict[str, Any] | None = None,
-        **synthesis_kwargs: Any,
-    ) -> None:
-        super().__init__()
-        dims = {"img_resolution": img_resolution, "img_channels": img_channels}
-        self.init_kwargs: dict[str, Any] = copy.deepcopy(
-            {"z_dim": z_dim, "c_dim": c_dim, "w_dim": w_dim, **dims, "mapping_kwargs": dict(mapping_kwargs or {})}
-            | synthesis_kwargs
-        )
-        self.z_dim = z_dim
-        self.c_dim = c_dim
-        self.w_dim = w_dim
-        self.img_resolution = img_resolution
-        self.img_channels = img_channels
-        self.synthesis = SynthesisNetwork(w_dim=w_dim, **dims, **synthesis_kwargs)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(
-            z_dim=z_dim, c_dim=c_dim, w_dim=w_dim, num_ws=self.num_ws, **(mapping_kwargs or {})
-        )
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None,
-        truncation_psi: float = 1,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-        **synthesis_kwargs: Any,
-    ) -> Tensor:
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff, update_emas=update_emas)
-        return self.synthesis(ws, update_emas=update_emas, **synthesis_kwargs)
+    mapping_class = MappingNetwork
+    synthesis_class = SynthesisNetwork

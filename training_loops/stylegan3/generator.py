@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from training_loops.errors import OptionError
+from training_loops.generators import StyleGenerator
 from training_loops.stylegan2.layers import MAX_LAYERS
 from training_loops.stylegan3.fourier_input import SynthesisInput
 from training_loops.stylegan3.layers import MappingNetwork
@@ -172,45 +172,11 @@ class SynthesisNetwork(nn.Module):
         return f"w_dim={self.w_dim}, num_ws={self.num_ws}, img_resolution={self.img_resolution}"
 
 
-class Generator(nn.Module):
-    """z [N, z_dim], c [N, c_dim] -> images [N, img_channels, R, R], about [-1, 1].
+class Generator(StyleGenerator):
+    """The generator of StyleGAN3. The defaults are StyleGAN3-T.
 
-    The defaults are StyleGAN3-T; StyleGAN3-R has ``conv_kernel=1, use_radial_filters=True`` and twice the
-    `channel_base` and `channel_max`. `init_kwargs` keeps the arguments, so that a snapshot can build the network again.
+    StyleGAN3-R has ``conv_kernel=1, use_radial_filters=True`` and twice the `channel_base` and `channel_max`.
     """
 
-    def __init__(
-        self,
-        z_dim: int,
-        c_dim: int,
-        w_dim: int,
-        img_resolution: int,
-        img_channels: int,
-        mapping_kwargs: dict[str, Any] | None = None,
-        **synthesis_kwargs: Any,
-    ) -> None:
-        super().__init__()
-        dims: dict[str, Any] = {"img_resolution": img_resolution, "img_channels": img_channels}
-        latents: dict[str, Any] = {"z_dim": z_dim, "c_dim": c_dim, "w_dim": w_dim}
-        mapping = dict(mapping_kwargs or {})
-        self.init_kwargs = copy.deepcopy({**latents, **dims, "mapping_kwargs": mapping, **synthesis_kwargs})
-        self.z_dim = z_dim
-        self.c_dim = c_dim
-        self.w_dim = w_dim
-        self.img_resolution = img_resolution
-        self.img_channels = img_channels
-        self.synthesis = SynthesisNetwork(w_dim, **dims, **synthesis_kwargs)
-        self.num_ws = self.synthesis.num_ws
-        self.mapping = MappingNetwork(**latents, num_ws=self.num_ws, **mapping)
-
-    def forward(
-        self,
-        z: Tensor,
-        c: Tensor | None,
-        truncation_psi: float = 1,
-        truncation_cutoff: int | None = None,
-        update_emas: bool = False,
-        **synthesis_kwargs: Any,
-    ) -> Tensor:
-        ws = self.mapping(z, c, truncation_psi, truncation_cutoff, update_emas=update_emas)
-        return self.synthesis(ws, update_emas=update_emas, **synthesis_kwargs)
+    mapping_class = MappingNetwork
+    synthesis_class = SynthesisNetwork

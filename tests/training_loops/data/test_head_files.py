@@ -64,6 +64,6 @@ def test_nothing_is_overwritten_and_unusable_arguments_are_refused(tmp_path: Pat
         write_heads(tmp_path / "new.zip", 2, 16, seed=0, masks=tmp_path / "new.zip")
     with pytest.raises(DatasetError, match=r"pitch is 1\.6"):
         write_heads(tmp_path / "new.zip", 2, 16, seed=0, pitch=1.6)
-    with pytest.raises(DatasetError, match="n is 0, expected at least 1 head"):
+    with pytest.raises(DatasetError, match="n is 0, expected at least 1 of the heads"):
         write_heads(tmp_path / "new.zip", 0, 16, seed=0)
     assert [path.name for path in tmp_path.iterdir()] == ["heads.zip"]
