@@ -1,20 +1,25 @@
-"""Edit sheets: one row per sample; per region some resampled variants and the map of what they changed."""
+"""Edit sheets: one row per image, per region what was tried and the map of what it changed; contact sheets of one."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from ..editing.editor import Editor
+from ..editing.trials import Group, Trial, resamples
 from ..generators import LinkedGenerator
 from . import pictures
 from .pictures import Pixels
 
-GAP, HEADER, OUTLINE = 8, 26, (255, 255, 255)
+GAP, HEADER, NOTE, OUTLINE = 8, 26, 18, (255, 255, 255)
+
+Shown = Callable[[Editor], Tensor]  # what is shown of an image: [1, C, H, W]
 
 
-@torch.no_grad()
 def edit_sheet(
     generator: LinkedGenerator,
     seeds: Sequence[int],
@@ -25,10 +30,9 @@ def edit_sheet(
     cell: int = 96,
     title: str | None = None,
 ) -> Pixels:
-    """Draw a sheet: original | for each region: `variants` resampled images and their mean |difference|.
+    """Draw the `trial_sheet` of seeds whose regions are redrawn.
 
-    Column v of every region takes the donor of seed ``donor_seed + v``, the same for all rows and regions. The
-    outline of the region is drawn on the difference map.
+    Column v of every region takes the sample of seed ``donor_seed + v``, the same for all rows and regions.
 
     Args:
         generator: the network with its spec. seeds: one row each. regions: link names, `rest`, or `all` for every axis.
@@ -36,39 +40,145 @@ def edit_sheet(
     Returns:
         uint8 [H, W, 3].
     """
-    labels = generator.labels(seeds)
-    latents = generator.draw(seeds, labels)
-    picture = generator.picture(latents, labels)
-    originals = picture.image
-    donors = generator.draw(range(donor_seed, donor_seed + variants))
-    columns = [_column("original", [pictures.enlarge(pictures.to_pixels(originals), cell)])]
-    masks = generator.spec.region_masks(generator.scene(picture, labels)).cpu()
-    for region in regions:
-        names = list(generator.spec.block_names) if region == "all" else [region]
-        edits = [generator.mix(latents, donor.expand_as(latents), names, labels).images for donor in donors]
-        difference = torch.stack([(edit - originals).abs().mean(dim=1) for edit in edits]).mean(dim=0)
-        maps = pictures.enlarge(pictures.heat(difference), cell)
-        if region != "all":
-            rows = masks[generator.spec.block_names.index(region)].expand(len(seeds), -1, -1, -1)
-            maps = np.stack([pictures.outline(m, r[0].numpy(), OUTLINE) for m, r in zip(maps, rows, strict=True)])
-        cells = [pictures.enlarge(pictures.to_pixels(edit), cell) for edit in edits]
-        columns.append(_column("everything" if region == "all" else region, [*cells, maps]))
-    sheet = _beside(columns)
-    if title:
-        sheet = np.concatenate([pictures.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True), sheet])
-    return sheet
+    editors = [Editor.of_seed(generator, seed) for seed in seeds]
+    groups = [Group.read(region, generator.spec) for region in regions]
+    trials = resamples(range(donor_seed, donor_seed + variants))
+    return trial_sheet(editors, groups, trials, cell=cell, title=title, notes=False)
 
 
-def _column(name: str, groups: Sequence[Pixels]) -> Pixels:
-    """Stack [rows, h, w, 3] cells: rows downwards, groups side by side, with a heading."""
+def trial_sheet(
+    editors: Sequence[Editor],
+    groups: Sequence[Group],
+    trials: Sequence[Trial],
+    *,
+    shown: Shown = Editor.image,
+    cell: int = 96,
+    title: str | None = None,
+    notes: bool = True,
+    tick: Callable[[], object] = lambda: None,
+) -> Pixels:
+    """Draw a sheet: image | for each group of regions: every trial and their mean |difference| to the image.
+
+    The outline of the regions is drawn on the difference map. Of projected photographs, the photograph comes first.
+
+    Args:
+        editors: one row each. groups: regions that move together. trials: one column each, in every group.
+        shown: what is drawn of an editor, such as its pasted image; differences are between what is drawn.
+        cell: about how large an image is drawn, in pixels. notes: write the names of the trials over their columns.
+        tick: called after each trial.
+    Returns:
+        uint8 [H, W, 3].
+    """
+    before = torch.cat([shown(editor) for editor in editors])
+    columns = [_originals(editors, cell, notes)]
+    for group in groups:
+        columns_of_trials, difference = [], torch.zeros_like(before[:, 0])
+        for trial in trials:
+            after = torch.cat([shown(editor.after(trial.step(group.regions))) for editor in editors])
+            difference += (after - before).abs().mean(dim=1) / len(trials)
+            columns_of_trials.append(_cells(after, cell))
+            tick()
+        maps = _maps(difference, editors, group, cell)
+        names = [*(trial.name for trial in trials), "difference"] if notes else []
+        columns.append(_column(group.name, [*columns_of_trials, maps], names))
+    return _titled(_beside(columns), title)
+
+
+def contact_sheet(
+    editor: Editor,
+    group: Group,
+    trials: Sequence[Trial],
+    *,
+    shown: Shown = Editor.image,
+    cell: int = 96,
+    title: str | None = None,
+    tick: Callable[[], object] = lambda: None,
+) -> Pixels:
+    """Draw one image and every trial on a group of its regions in a grid, each with its name.
+
+    The map of the mean |difference| comes last. Arguments are those of `trial_sheet`.
+
+    Returns:
+        uint8 [H, W, 3].
+    """
+    before = shown(editor)
+    entries = [("original", editor.image())]
+    if editor.photograph is not None:
+        entries = [("photograph", editor.photograph), ("projection", editor.image())]
+    difference = torch.zeros_like(before[:, 0])
+    for trial in trials:
+        after = shown(editor.after(trial.step(group.regions)))
+        difference += (after - before).abs().mean(dim=1) / len(trials)
+        entries.append((trial.name, after))
+        tick()
+    cells = [(name, _cells(image, cell)[0]) for name, image in entries]
+    cells.append(("mean |difference|", _maps(difference, [editor], group, cell)[0]))
+    return _titled(_grid(cells), title)
+
+
+def _grid(cells: Sequence[tuple[str, Pixels]]) -> Pixels:
+    """Put pictures of one size into a grid that is about as wide as high, each under its name."""
+    across = math.ceil(math.sqrt(len(cells)))
+    drawn = [np.concatenate([pictures.caption(name, cell.shape[1], NOTE, size=12), cell]) for name, cell in cells]
+    blank = np.full_like(drawn[0], 255)
+    drawn += [blank] * (-len(drawn) % across)
+    rows = [np.concatenate(_spaced(drawn[i : i + across], axis=1), axis=1) for i in range(0, len(drawn), across)]
+    return np.concatenate(_spaced(rows, axis=0))
+
+
+def _originals(editors: Sequence[Editor], cell: int, notes: bool) -> Pixels:
+    images = [_cells(torch.cat([editor.image() for editor in editors]), cell)]
+    if all(editor.photograph is None for editor in editors):
+        return _column("original", images, [""] if notes else [])
+    photographs = [editor.image() if editor.photograph is None else editor.photograph for editor in editors]
+    images.insert(0, _cells(torch.cat(photographs), cell))
+    return _column("original", images, ["photograph", "projection"])
+
+
+def _maps(difference: Tensor, editors: Sequence[Editor], group: Group, cell: int) -> Pixels:
+    """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all there are."""
+    maps = pictures.enlarge(pictures.heat(difference), cell)
+    if set(group.regions) == set(editors[0].generator.spec.block_names):
+        return maps
+    rows = []
+    for picture, editor in zip(maps, editors, strict=True):
+        masks = editor.masks()
+        for name in group.regions:
+            picture = pictures.outline(picture, masks[name].cpu().numpy(), OUTLINE)
+        rows.append(picture)
+    return np.stack(rows)
+
+
+def _cells(images: Tensor, cell: int) -> Pixels:
+    return pictures.enlarge(pictures.to_pixels(images), cell)
+
+
+def _column(name: str, groups: Sequence[Pixels], notes: Sequence[str] = ()) -> Pixels:
+    """Stack [rows, h, w, 3] cells: rows downwards, groups side by side, with a heading and a note over each group."""
     body = np.concatenate([np.concatenate(list(cells), axis=0) for cells in groups], axis=1)
-    return np.concatenate([pictures.caption(name, body.shape[1], HEADER), body])
+    parts = [pictures.caption(name, body.shape[1], HEADER)]
+    if notes:
+        width = groups[0].shape[2]
+        parts.append(np.concatenate([pictures.caption(note, width, NOTE, size=12) for note in notes], axis=1))
+    return np.concatenate([*parts, body])
 
 
 def _beside(columns: Sequence[Pixels]) -> Pixels:
-    gap = np.full([columns[0].shape[0], GAP, 3], 255, np.uint8)
-    parts = [part for column in columns for part in (column, gap)]
-    return np.concatenate(parts[:-1], axis=1)
+    return np.concatenate(_spaced(columns, axis=1), axis=1)
+
+
+def _spaced(parts: Sequence[Pixels], axis: int) -> list[Pixels]:
+    """Return the parts with white gaps between them along an axis."""
+    shape = list(parts[0].shape)
+    shape[axis] = GAP
+    gap = np.full(shape, 255, np.uint8)
+    return [piece for part in parts for piece in (part, gap)][:-1]
+
+
+def _titled(sheet: Pixels, title: str | None) -> Pixels:
+    if not title:
+        return sheet
+    return np.concatenate([pictures.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True), sheet])
 
 
 def stack(sheets: Sequence[Pixels]) -> Pixels:

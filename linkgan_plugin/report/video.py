@@ -1,20 +1,27 @@
-"""Videos: regions that change one after another while the rest stands still."""
+"""Videos: regions that change one after another while the rest stands still; MP4 and GIF files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import torch
+from PIL import Image
 
 from ..atomic import replacing
+from ..editing.editor import Editor
+from ..editing.steps import Transplant
+from ..editing.trials import Group, Trial
 from ..generators import LinkedGenerator
 from . import pictures
 from .pictures import Pixels
+from .provenance import as_comment
+from .sheet import Shown
 
 FPS, STEPS, HOLD = 24, 14, 8
+NARROWEST = 256  # pixels, room for a heading
 
 
 @torch.no_grad()
@@ -53,6 +60,46 @@ def resample_frames(
                 here[name] = generator.mix(here[name], stops[name][stop], region).latents
 
 
+def trial_frames(
+    editors: Sequence[Editor],
+    groups: Sequence[Group],
+    trials: Sequence[Trial],
+    *,
+    shown: Shown = Editor.image,
+    cell: int = 128,
+    plain: bool = False,
+) -> Iterator[Pixels]:
+    """Yield frames [H, W, 3]: each group of regions glides from trial to trial, in its own axes, and back.
+
+    Above stands what the images were, below it moves.
+
+    Args:
+        editors: one column each. groups: regions that move together, one group after another. trials: where they go.
+        shown: what is drawn of an editor, such as its pasted image.
+        cell: about how large an image is drawn. plain: the moving images alone, in their own size.
+    """
+    still = torch.cat([shown(editor) for editor in editors])
+    for group in groups:
+        here = [editor.latents for editor in editors]
+        for trial in [*trials, None]:
+            there = [editor.after(trial.step(group.regions)).latents if trial else editor.latents for editor in editors]
+            for amount in _glide():
+                on_the_way = zip(editors, here, there, strict=True)
+                steps = [(e, Transplant(group.regions, torch.lerp(a, b, amount))) for e, a, b in on_the_way]
+                moving = torch.cat([shown(editor.after(step)) for editor, step in steps])
+                if plain:
+                    yield _even(np.concatenate(list(pictures.to_pixels(moving)), axis=1))
+                else:
+                    name = trial.name if trial else "back"
+                    yield _frame(f"{group.name}: {name}", [_row("before", still, cell), _row("after", moving, cell)])
+            here = there
+
+
+def count_frames(groups: Sequence[Group], trials: Sequence[Trial]) -> int:
+    """Return how many frames `trial_frames` yields."""
+    return len(groups) * (len(trials) + 1) * (STEPS + HOLD)
+
+
 def _glide() -> list[float]:
     """Return amounts from 0 to 1 that start and end gently, and then hold."""
     ramp = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, STEPS))
@@ -65,9 +112,29 @@ def _row(name: str, images: torch.Tensor, cell: int) -> Pixels:
 
 
 def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
-    frame = np.concatenate([pictures.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows])
-    # Video codecs halve the colour planes: both sides must be even.
-    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), constant_values=255)
+    room = max(0, NARROWEST - rows[0].shape[1])
+    rows = [np.pad(row, ((0, 0), (room // 2, room - room // 2), (0, 0)), constant_values=255) for row in rows]
+    return _even(np.concatenate([pictures.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
+
+
+def _even(frame: Pixels) -> Pixels:
+    """Make both sides even, since video codecs halve the colour planes."""
+    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
+
+
+def write_video(path: Path, frames: Iterable[Pixels], metadata: Mapping[str, str]) -> None:
+    """Write frames [H, W, 3] as the suffix of `path` says, .mp4 or .gif, with `metadata` as JSON in the comment."""
+    write = write_gif if path.suffix.lower() == ".gif" else write_mp4
+    write(path, frames, comment=as_comment(metadata))
+
+
+def write_gif(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:
+    """Write frames [H, W, 3] as an endless GIF at 25 frames per second (it counts in hundredths), atomically."""
+    images = (Image.fromarray(frame).quantize(256, Image.Quantize.MEDIANCUT) for frame in frames)
+    with replacing(path) as temporary:
+        first = next(images)
+        options = {"duration": 40, "loop": 0, "comment": comment.encode()}
+        first.save(temporary, format="GIF", save_all=True, append_images=images, disposal=1, **options)
 
 
 def write_mp4(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:

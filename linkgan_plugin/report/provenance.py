@@ -1,0 +1,40 @@
+"""Provenance: what every picture and video says of itself, so that it can be made again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..links import LinkSpec
+from ..metrics.record import versions
+
+LONGEST = 60_000  # bytes of a video's comment: it goes through a command line, which ends at 128 KiB
+
+
+def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
+    """Return text for a picture's metadata: the command, the link spec as JSON, versions, and `more`.
+
+    Args:
+        more: text, or plain data that becomes JSON; what is None is left out.
+    """
+    facts = {"command": command, "link_spec": spec.to_json(), "versions": versions(), **more}
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in facts.items()
+        if value is not None
+    }
+
+
+def as_comment(metadata: Mapping[str, str]) -> str:
+    """Return metadata as one JSON object, for files that have room for one text.
+
+    Where it is too long, files inside the link spec (mask images) are left out of it.
+    """
+    text = json.dumps(dict(metadata))
+    if len(text) <= LONGEST:
+        return text
+    spec = json.loads(metadata["link_spec"])
+    for link in spec["links"]:
+        link.pop("files", None)
+    return json.dumps({**metadata, "link_spec": json.dumps(spec)})
