@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .editing.editor import Editor
+    from .editing.project import project
     from .editing.projected import Projected, load_projected
     from .editing.steps import Resample, Restore, Slide, Transplant
     from .generators import LinkedGenerator
@@ -26,6 +27,7 @@ __all__ = [
     "Transplant",
     "load_network",
     "load_projected",
+    "project",
 ]
 
 _HOMES = {
@@ -40,6 +42,7 @@ _HOMES = {
     "Transplant": "editing.steps",
     "load_network": "networks",
     "load_projected": "editing.projected",
+    "project": "editing.project",
 }
 
 

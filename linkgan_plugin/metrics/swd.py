@@ -47,10 +47,13 @@ def sliced_wasserstein(
     return distances
 
 
-def laplacian_pyramid(images: Tensor) -> list[Tensor]:
-    """Return what each halving of images [N, C, H, W] loses, finest first, and last the coarsest images themselves."""
+def laplacian_pyramid(images: Tensor, coarsest: int = _COARSEST) -> list[Tensor]:
+    """Return what each halving of images [N, C, H, W] loses, finest first, and last the coarsest images themselves.
+
+    Those have at least `coarsest` (4 or more) pixels a side.
+    """
     levels = []
-    while min(images.shape[2:]) >= 2 * _COARSEST:
+    while min(images.shape[2:]) >= 2 * coarsest:
         smaller = _blur(images)[:, :, ::2, ::2]
         levels.append(images - _enlarge(smaller, images.shape[2:]))
         images = smaller
@@ -58,7 +61,7 @@ def laplacian_pyramid(images: Tensor) -> list[Tensor]:
 
 
 def _blur(images: Tensor) -> Tensor:
-    line = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    line = images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     channels = images.shape[1]
     kernel = (line[:, None] * line).expand(channels, 1, 5, 5)
     return conv2d(pad(images, (2, 2, 2, 2), mode="reflect"), kernel, groups=channels)

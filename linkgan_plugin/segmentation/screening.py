@@ -1,4 +1,4 @@
-"""Refusing files of segmentation networks that could do more than compute.
+"""Refusing files of networks that could do more than compute.
 
 TorchScript is a language of its own that cannot reach Python; what it can reach are PyTorch's operators, of which some
 write and read files. A torch.export file names operators and Python functions by dotted paths, writes sizes as formulas
@@ -47,7 +47,7 @@ def check_script(path: Path) -> None:
             if found:
                 raise LinkGANError(
                     f"{path} is refused: its code uses {found.group().decode()} ({entry.filename}), which a "
-                    "segmentation network has no need of"
+                    "network has no need of"
                 )
 
 

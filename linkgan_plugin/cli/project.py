@@ -1,0 +1,111 @@
+"""`linkgan project`: find photographs in a generator, so that their regions can be edited."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .network_options import host_option
+from .params import command_line, existing_file, existing_path
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  linkgan project me.jpg you.jpg --network network-snapshot-000084.pt --out projections
+  linkgan project me.jpg --network ffhq.pkl --space w --steps 1000 --lpips vgg16.pt --out projections
+  linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
+  linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
+\b
+Each photograph gets a folder in DIR: projected_w.npz (as the StyleGAN hosts write and read it; the noise is in it
+too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DIR/projections.png shows all.
+"""
+)
+@click.argument("images", metavar="IMAGE...", type=existing_file, nargs=-1, required=True)
+@click.option("--network", "snapshot", type=existing_file, required=True, help="Network file to find them in.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
+@click.option("--space", type=click.Choice(["w", "w+"]), default="w+", show_default=True, help="w+ starts from w.")
+@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps in each space.")
+@click.option("--tune", type=click.IntRange(0), default=0, metavar="STEPS", help="Then tune the network (PTI).")
+@click.option("--locality", type=click.FloatRange(0), default=0.0, help="Weight that keeps tuning local; try 0.1.")
+@click.option(
+    "--noise/--no-noise", default=True, show_default=True, help="Optimise the noise maps, where there are any."
+)
+@click.option(
+    "--lpips", type=existing_file, metavar="FILE", help="LPIPS network (the hosts' vgg16.pt), instead of ours."
+)
+@click.option("--crop", metavar="X0,Y0,X1,Y1", help="Square to cut: fractions if none is above 1, else pixels.")
+@click.option(
+    "--landmarks", type=existing_file, metavar="FILE.json", help="5 or 68 points of a face: align as FFHQ does."
+)
+@click.option("--class", "number", type=click.IntRange(0), help="Class of all images, for networks that have classes.")
+@click.option(
+    "--camera", type=existing_path, metavar="FILE", help="25 numbers as JSON, or a data set with a label each."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at a time; changes no result."
+)
+@click.option("--device", default="cpu", show_default=True)
+@host_option
+def project(
+    images: tuple[Path, ...],
+    snapshot: Path,
+    out: Path,
+    space: str,
+    steps: int,
+    tune: int,
+    locality: float,
+    noise: bool,
+    lpips: Path | None,
+    crop: str | None,
+    landmarks: Path | None,
+    number: int | None,
+    camera: Path | None,
+    seed: int,
+    batch: int,
+    device: str,
+    host: Path | None,
+) -> None:
+    """Find photographs in a network: the latents, noise and, on request, weights that give them back.
+
+    Without --crop or --landmarks the largest square in the middle is taken. Ctrl-C keeps what is done, and the same
+    command goes on.
+    """
+    from ..checksum import file_digest
+    from ..editing.crop import read_landmarks
+    from ..editing.perceptual import load_lpips
+    from ..editing.photographs import read_photographs
+    from ..editing.projection import Settings
+    from ..editing.projections import SHEET_FILE, Job
+    from ..networks import load_network
+    from ..runs import Interrupted
+
+    settings = Settings(space, steps, tune, noise, locality, seed)
+    generator = load_network(snapshot, device, host).generator
+    points = read_landmarks(landmarks) if landmarks else None
+    photographs = read_photographs(images, generator, crop=crop, landmarks=points, number=number, camera=camera)
+    files = {"network": snapshot, "lpips": lpips, "landmarks": landmarks}
+    claim = {
+        "images": {photograph.name: file_digest(path) for photograph, path in zip(photographs, images, strict=True)},
+        **{name: file_digest(path) if path else None for name, path in files.items()},
+        "crop": crop,
+        "labels": [photograph.label[0].tolist() for photograph in photographs],
+    }
+    job = Job(
+        out,
+        generator,
+        photographs,
+        settings,
+        claim,
+        command_line(),
+        lpips=load_lpips(lpips, device) if lpips else None,
+        batch=batch,
+    )
+    try:
+        job.run()
+    except Interrupted:
+        click.echo(f"\nstopped; the same command goes on: {command_line()}")
+        raise click.exceptions.Exit(130) from None
+    click.echo(f"wrote {len(photographs)} projections to {out}; open {out / SHEET_FILE}")

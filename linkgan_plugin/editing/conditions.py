@@ -1,0 +1,90 @@
+"""Classes and cameras of photographs, as the user names them: a number, a JSON file, or a data set that has labels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from training_loops.data.archive import ArchiveReader
+
+from ..errors import LinkGANError
+from ..hosts.calls import GeneratorCalls
+
+_FILE = "dataset.json"
+
+
+def labels_for(generator: nn.Module, labels: Tensor | None, count: int) -> Tensor:
+    """Return the labels [count, c_dim] of photographs: those given, one for all or one each, else zeros.
+
+    Raises:
+        LinkGANError: labels of another shape, or none for a network that renders through a camera.
+    """
+    c_dim = int(getattr(generator, "c_dim", 0))
+    if labels is None:
+        if GeneratorCalls.of(generator).takes_camera and c_dim:
+            raise LinkGANError(f"this network renders through a camera; give each photograph's, {c_dim} numbers")
+        return torch.zeros([count, c_dim])
+    if labels.ndim != 2 or len(labels) not in (1, count) or labels.shape[1] != c_dim:
+        raise LinkGANError(f"labels {list(labels.shape)} for {count} photographs, expected [{count}, {c_dim}]")
+    return labels.detach().float().expand(count, -1)
+
+
+def class_label(number: int, c_dim: int) -> Tensor:
+    """Return the label [1, c_dim] of a class.
+
+    Raises:
+        LinkGANError: the network has no such class.
+    """
+    if not 0 <= number < c_dim:
+        raise LinkGANError(f"class {number}: {f'this network has 0 to {c_dim - 1}' if c_dim else 'it has no classes'}")
+    return torch.eye(c_dim)[[number]]
+
+
+def read_labels(path: Path, names: Sequence[str], c_dim: int) -> Tensor:
+    """Return the labels [N, c_dim] of photographs by their file names.
+
+    Args:
+        path: a JSON file with `c_dim` numbers, for all; or one as data sets have it, ``{"labels": [[name, label],
+            ...]}``; or a zip or folder with such a dataset.json. Names are compared without their folders.
+    Raises:
+        LinkGANError: no such file, no label for a photograph, or labels of another size.
+    """
+    data = _read(path)
+    if isinstance(data, dict):
+        try:
+            by_name = {str(name).replace("\\", "/").rpartition("/")[2]: label for name, label in data["labels"]}
+        except (KeyError, TypeError, ValueError) as error:
+            raise LinkGANError(f'{path}: expected {{"labels": [[file name, label], ...]}}') from error
+        missing = [name for name in names if name not in by_name]
+        if missing:
+            raise LinkGANError(f"{path} has no label for {', '.join(missing[:5])}")
+        return torch.cat([_label(by_name[name], c_dim, path) for name in names])
+    return _label(data, c_dim, path).expand(len(names), -1)
+
+
+def _read(path: Path) -> Any:
+    try:
+        if path.suffix == ".json":
+            return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(ArchiveReader(path).read(_FILE))
+    except (OSError, KeyError, ValueError) as error:
+        raise LinkGANError(
+            f"{path} cannot be read as labels ({error}); expected a .json, or data with {_FILE}"
+        ) from error
+
+
+def _label(label: Any, c_dim: int, path: Path) -> Tensor:
+    if isinstance(label, int):
+        return class_label(label, c_dim)
+    try:
+        row = torch.tensor(label, dtype=torch.float32)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise LinkGANError(f"{path}: a label {label!r:.80}, expected {c_dim} numbers") from error
+    if row.shape != (c_dim,) or not row.isfinite().all():
+        raise LinkGANError(f"{path}: a label {label!r:.80}, expected {c_dim} numbers")
+    return row.unsqueeze(0)

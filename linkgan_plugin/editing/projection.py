@@ -1,0 +1,249 @@
+"""The projection of a batch of photographs: W, then W+, then pivotal tuning, one stage after another."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LinkGANError
+from . import noise as noises
+from .perceptual import Distance
+from .projected import Projected, latent_shape
+from .rendering import Renderer
+from .search import LatentSearch, Statistics, statistics
+from .tuning import Tuning
+
+SPACES = ("w", "w+")
+STEPS = 300
+TUNED = "tuned"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What is done to every photograph.
+
+    Attributes:
+        space: `w`, or `w+`, which goes on from the solution in W.
+        steps: in each of the spaces. tune: steps of pivotal tuning afterwards, 0 for none.
+        noise: optimise the noise maps too, where the generator has any.
+        locality: weight that keeps tuning local, 0 for none (see tuning.py).
+        seed: of everything random. Results depend on it, and not on which photographs are projected together.
+    """
+
+    space: str = "w+"
+    steps: int = STEPS
+    tune: int = 0
+    noise: bool = True
+    locality: float = 0.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the values.
+
+        Raises:
+            LinkGANError: one is out of range.
+        """
+        if self.space not in SPACES:
+            raise LinkGANError(f"space {self.space!r}: known are {', '.join(SPACES)}")
+        for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0), ("seed", self.seed, 0)):
+            if value < least:
+                raise LinkGANError(f"{name} is {value}, expected at least {least}")
+        if not self.locality >= 0:
+            raise LinkGANError(f"locality is {self.locality}, expected 0 or more")
+        if self.locality and not self.tune:
+            raise LinkGANError("locality says how local tuning stays; tune some steps, or leave it out")
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages in their order: w, w+, tuned."""
+        return (*SPACES[: SPACES.index(self.space) + 1], *((TUNED,) if self.tune else ()))
+
+    def total(self, images: int) -> int:
+        """Return how many steps there are for so many images; tuning takes one image at a time."""
+        return self.steps * (SPACES.index(self.space) + 1) * images + self.tune * images
+
+
+class Outcome(NamedTuple):
+    """One photograph, projected.
+
+    pictures: by stage, what the generator made of it then, [1, C, H, W] on the CPU. seconds: by stage; images that were
+    projected together share the time.
+    """
+
+    projected: Projected
+    pictures: dict[str, Tensor]
+    seconds: dict[str, float]
+
+
+class Projection:
+    """The projection of N photographs as one batch, step by step: it can be watched, stopped and gone on with.
+
+    Args:
+        generator: any network with a space W; it stays as it is.
+        photographs: [N, C, R, R] in [-1, 1], of the network's size. labels: [N, c_dim], classes or cameras.
+        distance: what is minimised.
+    """
+
+    def __init__(
+        self, generator: nn.Module, photographs: Tensor, labels: Tensor, settings: Settings, distance: Distance
+    ) -> None:
+        self.settings, self._distance = settings, distance
+        self._num_ws = latent_shape(generator)[0]
+        self._renderer = Renderer(generator)
+        device = next(iter(generator.parameters()), torch.zeros([])).device
+        self._targets, self._labels = photographs.to(device), labels.to(device)
+        found = self._statistics(int(getattr(generator, "z_dim")))  # noqa: B009 (nn.Module types attributes as tensors)
+        self._deviations = torch.tensor([one.deviation for one in found], device=device)
+        self._latents = torch.stack([one.mean for one in found])  # [N, 1, w_dim]
+        self._noise = self._initial_noise() if settings.noise else {}
+        self._pictures: dict[str, Tensor] = {}
+        self._tuned: dict[int, dict[str, Tensor]] = {}
+        self._seconds = {stage: [0.0] * len(photographs) for stage in settings.stages}
+        self._stage = self._image = 0
+        self._work: LatentSearch | Tuning | None = self._begun()
+
+    def _statistics(self, z_dim: int) -> list[Statistics]:
+        """Return the statistics of W for every image; images of one label share them."""
+        known: dict[bytes, Statistics] = {}
+        rows = []
+        for label in self._labels.split(1):
+            key = label.cpu().numpy().tobytes()
+            if key not in known:
+                known[key] = statistics(self._renderer.calls, z_dim, label)
+            rows.append(known[key])
+        return rows
+
+    def _initial_noise(self) -> dict[str, Tensor]:
+        random = torch.Generator().manual_seed(self.settings.seed)
+        shown = self._renderer.noise_that_shows(self._latents[:1].expand(-1, self._num_ws, -1), self._labels[:1])
+        noise = {}
+        for name, level in shown.items():
+            drawn = torch.randn([1, 1, *level.shape], generator=random)
+            noise[name] = drawn.to(level).repeat(len(self._targets), 1, 1, 1)
+        noises.normalise(noise.values())
+        return noise
+
+    @property
+    def finished(self) -> int:
+        """How many of the images are done: the first so many."""
+        return len(self._targets) if self._work is None else self._image
+
+    @property
+    def steps_done(self) -> int:
+        """How many steps are done, counted for every image."""
+        images, stages = len(self._targets), self.settings.stages
+        latent = self.settings.steps * images * min(self._stage, len(stages) - bool(self.settings.tune))
+        now = 0 if self._work is None else self._work.done * (1 if self._tuning else images)
+        return latent + self.settings.tune * self._image + now
+
+    @property
+    def _tuning(self) -> bool:
+        return self._stage < len(self.settings.stages) and self.settings.stages[self._stage] == TUNED
+
+    def advance(self) -> None:
+        """Do one step of one stage."""
+        if self._work is None:
+            return
+        started = time.perf_counter()
+        self._work.advance()
+        stage = self.settings.stages[self._stage]
+        images = [self._image] if self._tuning else range(len(self._targets))
+        if self._work.done == self._work.steps:
+            self._keep(stage)
+            self._work = self._begun()
+        spent = (time.perf_counter() - started) / len(images)
+        for image in images:
+            self._seconds[stage][image] += spent
+
+    @torch.no_grad()
+    def _keep(self, stage: str) -> None:
+        """Take over what the work that has ended has found."""
+        if isinstance(self._work, LatentSearch):
+            self._latents, self._noise = self._work.latents, self._work.noise
+            self._pictures[stage] = self._renderer.pictures(self._latents, self._labels, self._noise)
+            self._stage += 1
+            return
+        assert self._work is not None
+        one, tuned = slice(self._image, self._image + 1), self._work.tuned
+        picture = self._renderer.pictures(self._latents[one], self._labels[one], self._noise_of(one), tuned)
+        self._pictures[stage] = torch.cat([*([self._pictures[stage]] if self._image else []), picture])
+        self._tuned[self._image] = tuned
+        self._image += 1
+        if self._image == len(self._targets):
+            self._stage += 1
+
+    def _begun(self) -> LatentSearch | Tuning | None:
+        """Return the next work to do, None when there is none."""
+        if self._stage == len(self.settings.stages):
+            return None
+        if self._tuning:
+            return self._begun_tuning()
+        in_w = self.settings.stages[self._stage] == "w"
+        return LatentSearch(
+            self._renderer,
+            self._distance,
+            self._targets,
+            self._labels,
+            self._latents if in_w else self._latents.expand(-1, self._num_ws, -1),
+            self._noise,
+            self._deviations,
+            num_ws=self._num_ws,
+            steps=self.settings.steps,
+            seed=self.settings.seed,
+        )
+
+    def _begun_tuning(self) -> Tuning:
+        one = slice(self._image, self._image + 1)
+        return Tuning(
+            self._renderer,
+            self._distance,
+            self._targets[one],
+            self._labels[one],
+            self._latents[one],
+            self._noise_of(one),
+            steps=self.settings.tune,
+            locality=self.settings.locality,
+            reach=float(self._deviations[self._image]),
+            seed=self.settings.seed,
+        )
+
+    def _noise_of(self, images: slice) -> dict[str, Tensor]:
+        return {name: level[images] for name, level in self._noise.items()}
+
+    @torch.no_grad()
+    def pictures(self) -> Tensor:
+        """Return what the generator makes of what has been found so far, [N, C, H, W]; tuned weights do not show."""
+        work = self._work
+        latents, noise = (work.latents, work.noise) if isinstance(work, LatentSearch) else (self._latents, self._noise)
+        return self._renderer.pictures(latents.expand(-1, self._num_ws, -1), self._labels, noise)
+
+    def take(self, image: int) -> Outcome:
+        """Return one of the `finished` images; its tuned weights, which may be large, are kept no longer."""
+        one = slice(image, image + 1)
+        noise = {name: level[image, 0].cpu() for name, level in self._noise.items()}
+        tuned = {name: weight.cpu() for name, weight in self._tuned.pop(image, {}).items()}
+        labels, latents, target = (t[one].cpu() for t in (self._labels, self._latents, self._targets))
+        projected = Projected(latents.contiguous(), labels, noise, tuned, target)
+        pictures = {stage: found[one].cpu() for stage, found in self._pictures.items()}
+        return Outcome(projected, pictures, {stage: spent[image] for stage, spent in self._seconds.items()})
+
+    def state(self) -> dict[str, Any]:
+        """Return all that a projection set up alike needs to go on: tensors and plain data, without finished images."""
+        found = {"latents": self._latents, "noise": self._noise, "pictures": self._pictures, "seconds": self._seconds}
+        work = None if self._work is None else self._work.state()
+        return {"stage": self._stage, "image": self._image, **found, "work": work}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        device = self._targets.device
+        self._stage, self._image, self._seconds = state["stage"], state["image"], state["seconds"]
+        self._latents = state["latents"].to(device)
+        self._noise = {name: level.to(device) for name, level in state["noise"].items()}
+        self._pictures = {stage: found.to(device) for stage, found in state["pictures"].items()}
+        self._work = self._begun()
+        if self._work is not None:
+            self._work.restore(state["work"])
