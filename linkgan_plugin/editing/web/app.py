@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,11 +13,11 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
 from torch import Tensor
 
 from ...errors import LinkGANError
@@ -36,10 +35,8 @@ STATIC = Path(__file__).parent / "static"
 MOST_JSON = 64 * 2**10
 STATE = "linkgan-state"  # the header that brings the state with a picture
 
-log = logging.getLogger("linkgan.ui")
 
-
-def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Starlette:
+def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
     """Return the ASGI application of a studio.
 
     Args:
@@ -72,6 +69,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Starle
         Route("/api/photographs", page.find, methods=["POST"]),
         Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
         Route("/api/photographs/{photograph}", page.give_up, methods=["DELETE"]),
+        Route("/api/{anything:path}", page.nothing),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
     handlers: Mapping[Any, Any] = {
@@ -82,8 +80,8 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> Starle
         HTTPException: _http_error,
         Exception: _fault,
     }
-    guard = Middleware(Guard, token=token, host=host)
-    return Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers, middleware=[guard])
+    # Around all of it, so that answers to faults carry the same headers.
+    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token=token, host=host)
 
 
 class Page:
@@ -148,9 +146,9 @@ class Page:
 
     async def directions(self, request: Request) -> Response:
         """How much each of a region's strongest directions changes it (see `directions.Directions.changes`)."""
-        region = request.path_params["region"]
-        found = await self._with(request, lambda image: image.editor.directions(region).changes.tolist())
-        return JSONResponse({"changes": found})
+        return JSONResponse(
+            {"changes": await self.studio.changes(request.path_params["image"], request.path_params["region"])}
+        )
 
     async def download_picture(self, request: Request) -> Response:
         """The picture as a PNG that says how it was made."""
@@ -193,6 +191,10 @@ class Page:
         """Stop looking."""
         self.studio.photographs.give_up(request.path_params["photograph"])
         return Response(status_code=204)
+
+    async def nothing(self, request: Request) -> Response:
+        """What is not there."""
+        raise HTTPException(404)
 
     async def _with(self, request: Request, call: Callable[[Image], Any]) -> Any:
         return await self.studio.with_image(request.path_params["image"], call)
@@ -243,10 +245,9 @@ def _told(status: int) -> Callable[[Request, Exception], Response]:
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
-    return refused(error.status_code, f"There is nothing here for this ({error.detail}).")
+    return refused(error.status_code, f"There is nothing of the kind here ({error.detail}).")
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    """Answer for a fault of ours: what it was is for the terminal, not for whoever asked."""
-    log.error("%s %s", request.method, request.url.path, exc_info=error)
+    """Answer for a fault of ours. What it was is raised on, for the terminal, and not told to whoever asked."""
     return refused(500, "Something went wrong in the program. The terminal says what.")

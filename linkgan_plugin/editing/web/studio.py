@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,6 +30,8 @@ from .worker import Worker
 
 T = TypeVar("T")
 
+RENDERED = 8 * 17  # pictures that `directions.find_directions` renders for one region
+
 
 class Studio:
     """A network and the images that people make with it.
@@ -50,6 +54,8 @@ class Studio:
         self.worker = Worker()
         self.shelf = Shelf(folder, generator)
         self.photographs = Photographs(generator, self.worker, self.shelf, settings)
+        self._changes: dict[str, list[float]] = {}
+        self._seconds = _seconds_of_a_picture(generator)
 
     def describe(self) -> dict[str, Any]:
         """Return what the page needs to know of the network, as plain data."""
@@ -68,6 +74,7 @@ class Studio:
             "solid": self.generator.is_solid,
             "psi": self.generator.truncation_psi if self._truncates else None,
             "projects": self.photographs.possible,
+            "directions": self._seconds * RENDERED,
         }
 
     @property
@@ -84,6 +91,22 @@ class Studio:
     async def with_image(self, name: str, call: Callable[[Image], T]) -> T:
         """Do something with an image in the thread that owns the network."""
         return await self.worker.run(lambda: call(self.shelf.get(name)))
+
+    async def changes(self, name: str, region: str) -> list[float]:
+        """Return how much each of a region's strongest directions changes it, strongest first.
+
+        They are the same for all images. Looking for them renders many pictures, with other things done between.
+        """
+        if region not in self._changes:
+            editor = await self.with_image(name, lambda image: image.editor)
+            found = await asyncio.wrap_future(self.worker.start(lambda: editor.directions(region, self._breathing)))
+            self._changes[region] = found.changes.tolist()
+        return self._changes[region]
+
+    def _breathing(self, samples: Iterable[int]) -> Iterator[int]:
+        for sample in samples:
+            self.worker.breathe()
+            yield sample
 
     def step(self, data: Any) -> Step:
         """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
@@ -129,7 +152,6 @@ def open_studio(
     network = load_network(snapshot, device, host=host)
     labels = network.labels(data)
     generator = LinkedGenerator(network.generator, network.linked(links), truncation_psi=psi, labels=labels)
-    generator.draw([0])  # a network with cameras but no data to take them from is refused here
     if keep is None:
         made_with = json.dumps([file_digest(snapshot), generator.spec.to_json(), psi])
         keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
@@ -143,6 +165,15 @@ def open_studio(
 def _title(path: Path, generator: LinkedGenerator) -> str:
     side = getattr(generator.generator, "img_resolution", None)
     return f"{path.parent.name}/{path.name}" + (f", {side} x {side} pixels" if side else "")
+
+
+def _seconds_of_a_picture(generator: LinkedGenerator) -> float:
+    """Return how long a picture takes once the first, which sets things up, is done."""
+    latents, labels = generator.draw([0]), generator.labels([0])
+    generator.render(latents, labels)
+    started = time.perf_counter()
+    generator.render(latents, labels).cpu()  # brings the picture back, so that a GPU has finished it
+    return time.perf_counter() - started
 
 
 def whole_number(data: Any, name: str) -> int:

@@ -10,14 +10,15 @@ export class Refusal extends Error {
   }
 }
 
-/** Take the token out of the address, where the terminal put it. Returns whether it is of another start than before. */
-export function takeToken() {
-  const found = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!found) return false;
-  const isNew = localStorage.getItem(TOKEN) !== found;
-  localStorage.setItem(TOKEN, found);
+/** Take out of the address what the terminal put there: whether it is a new start, and an image to begin with. */
+export function takeStart() {
+  const given = new URLSearchParams(location.hash.slice(1));
+  const token = given.get("token");
+  if (!token) return { isNew: false, image: location.hash.slice(1) };
+  const isNew = localStorage.getItem(TOKEN) !== token;
+  localStorage.setItem(TOKEN, token);
   history.replaceState(null, "", location.pathname);
-  return isNew;
+  return { isNew, image: given.get("image") };
 }
 
 /** Call back when another tab was given the token of a new start. */

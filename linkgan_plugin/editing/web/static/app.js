@@ -12,9 +12,10 @@ import { listenToKeys } from "./keys.js";
 const LAST = "linkgan-image"; // where a new start of the program goes on
 const DONOR = "linkgan-donor";
 const TURN = Math.PI / 18;
+const QUICK = 4; // seconds to look for directions without being asked
 
 /** What the page holds; filled in by `begin`. */
-const page = { network: null, main: null, donor: null, list: null, directions: null, chosen: null, near: null };
+const page = { found: new Map(), network: null, main: null, donor: null, list: null, directions: null, chosen: null, near: null };
 
 /** The region that the pointer or the keyboard is at, else the one whose sliders are shown. */
 const current = () => page.near ?? page.chosen;
@@ -22,7 +23,7 @@ const regionOf = (name) => page.network.regions.find((region) => region.name ===
 const steered = () => ({ strength: Number($("strength").value), psi: page.network.psi === null ? null : Number($("psi").value) });
 
 async function begin() {
-  const isNewStart = api.takeToken();
+  const start = api.takeStart();
   page.network = await (await api.get("network")).json();
   const { regions, solid, psi, projects, title } = page.network;
   document.title = `${title} · linkgan`;
@@ -31,17 +32,17 @@ async function begin() {
   for (const part of document.querySelectorAll(".feature-project")) part.hidden = !projects;
   $("psi").parentElement.hidden = psi === null;
   $("psi").value = psi ?? 1;
+  for (const slider of document.querySelectorAll("#strength, #psi")) labelled(slider);
 
   page.main = new Viewer(new Picture($("picture"), "Redraw"), regions);
   page.donor = new Viewer(new Picture($("donor-picture"), "Take over"), regions);
   page.main.picture.plate.classList.toggle("turns", solid);
   page.list = new RegionList($("regions"), regions);
-  page.directions = new Directions($("directions-section"), $("directions-title"), $("directions"));
+  page.directions = new Directions($("directions-section"), page.network.directions);
   listen();
   page.projection = new Projection((purpose, image) => (purpose === "donor" ? openDonor(image) : open(image)));
-  for (const slider of document.querySelectorAll("#strength, #psi")) labelled(slider);
 
-  const named = location.hash.slice(1) || (isNewStart && localStorage.getItem(LAST));
+  const named = start.image || (start.isNew && localStorage.getItem(LAST));
   await (named ? page.main.open(named).catch(() => newImage()) : newImage());
   choose(regions[0].name);
   const donor = sessionStorage.getItem(DONOR);
@@ -54,8 +55,7 @@ async function open(image) {
 }
 
 async function newImage(seed = anySeed()) {
-  await page.main.ask(() => api.post("images", { seed, psi: steered().psi }));
-  said(`This is the image of seed ${seed}.`);
+  if (await page.main.ask(() => api.post("images", { seed, psi: steered().psi }))) said(`This is the image of seed ${seed}.`);
 }
 
 async function openDonor(image) {
@@ -118,20 +118,28 @@ async function redo() {
   if (page.main.state.redo && (await page.main.change("redo"))) said("Did the step again.");
 }
 
-/** Show the sliders of a region. Its directions are looked for when they are first asked for. */
-async function choose(region) {
+/** Choose the region whose sliders are shown. */
+function choose(region) {
   if (page.chosen === region) return;
   page.chosen = region;
   page.list.choose(region);
-  $("directions-section").hidden = true;
-  const { image } = page.main.state;
+  page.directions.wait(regionOf(region));
+  if (page.network.directions <= QUICK || page.found.has(region)) findDirections(region);
+}
+
+/** Show the sliders of a region. Its directions are looked for when they are first asked for. */
+async function findDirections(region) {
   try {
-    const { changes } = await (await api.get(`images/${image}/directions/${encodeURIComponent(region)}`)).json();
+    if (!page.found.has(region)) {
+      page.directions.wait(regionOf(region), "Looking for them…");
+      const answer = await api.get(`images/${page.main.state.image}/directions/${encodeURIComponent(region)}`);
+      page.found.set(region, (await answer.json()).changes);
+    }
     if (page.chosen !== region) return;
-    page.directions.setRegion(regionOf(region), changes);
+    page.directions.setRegion(regionOf(region), page.found.get(region));
     page.directions.show(page.main.state.regions[region], isLocked(region));
   } catch (error) {
-    if (page.chosen === region) page.chosen = null;
+    if (page.chosen === region) page.directions.wait(regionOf(region));
     complain(error.message);
   }
 }
@@ -197,6 +205,7 @@ function listen() {
   });
   const slide = ({ direction, amount }) => ({ kind: "slide", region: page.chosen, direction, amount });
   directions.addEventListener("slide", ({ detail }) => main.preview(slide(detail)));
+  directions.addEventListener("find", () => findDirections(page.chosen));
   directions.addEventListener("slid", ({ detail }) => step(slide(detail), `Moved ${title(page.chosen)} along direction ${detail.direction + 1}.`));
 
   const onClick = (id, call) => $(id).addEventListener("click", call);

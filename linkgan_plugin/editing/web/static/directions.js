@@ -3,18 +3,34 @@
 const SHOWN = 5; // directions, strongest first
 const REACH = 3; // standard deviations to either side
 
-/** Fires "slide" and, when the hand lets go, "slid": detail.direction and amount, from where the slider stood. */
+/**
+ * Fires "slide" and, when the hand lets go, "slid": detail.direction and amount, from where the slider stood; and "find"
+ * where somebody wants to have the directions looked for, which takes `seconds`.
+ */
 export class Directions extends EventTarget {
-  constructor(section, title, list) {
+  constructor(section, seconds) {
     super();
-    Object.assign(this, { section, title, list, sliders: [] });
+    Object.assign(this, { section, seconds, sliders: [] });
+    [this.title, this.list, this.button] = ["h2", "div", "button"].map((part) => section.querySelector(part));
+    this.button.addEventListener("click", () => this.dispatchEvent(new Event("find")));
+    section.hidden = false;
   }
 
-  /** Show the sliders of a region { title, colour } for directions that change it so much. */
-  setRegion(region, changes) {
-    this.section.hidden = !changes.length;
+  /** Show a region { title, colour } whose directions are not known, and a button to look for them. */
+  wait(region, doing = "") {
+    this.sliders = [];
+    this.list.replaceChildren();
     this.title.textContent = `What changes ${region.title} most`;
     this.section.style.setProperty("--region", region.colour);
+    this.button.hidden = false;
+    this.button.disabled = Boolean(doing);
+    this.button.textContent = doing || `Look for it, about ${this.seconds < 90 ? `${Math.ceil(this.seconds)} seconds` : `${Math.round(this.seconds / 60)} minutes`}`;
+  }
+
+  /** Show sliders for directions that change a region so much, strongest first. */
+  setRegion(region, changes) {
+    this.wait(region);
+    this.button.hidden = true;
     this.sliders = changes.slice(0, SHOWN).map((change, direction) => this.slider(region, direction));
     this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
   }

@@ -26,11 +26,13 @@ export function button({ className, label, pressed, press }, ...content) {
   return made;
 }
 
-/** Show the value of a slider beside it, now and whenever it moves. */
+/** Show the value of a slider beside it, now and whenever it moves; a reload of the tab leaves it there. */
 export function labelled(slider) {
   const output = slider.parentElement.querySelector("output");
   const show = () => (output.textContent = Number(slider.value).toFixed(2));
+  slider.value = sessionStorage.getItem(`linkgan-${slider.id}`) ?? slider.value;
   slider.addEventListener("input", show);
+  slider.addEventListener("change", () => sessionStorage.setItem(`linkgan-${slider.id}`, slider.value));
   show();
 }
 

@@ -50,20 +50,18 @@ export class Picture extends EventTarget {
 
   /** Take regions [{ name, title, colour }] and their masks (name -> bytes): draw outlines, small regions on top. */
   setRegions(regions, masks, width, height) {
-    const focused = this.svg.contains(document.activeElement) ? document.activeElement.dataset.region : null;
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const sized = regions.map((region) => ({ ...region, area: area(masks.get(region.name)) }));
-    this.areas = new Map(sized.map((region) => [region.name, region.area]));
+    this.areas = new Map(regions.map(({ name }) => [name, area(masks.get(name))]));
     for (const [name, shape] of this.shapes) if (!this.areas.get(name)) (shape.remove(), this.shapes.delete(name));
-    for (const region of sized.filter((r) => r.area > 0).sort((a, b) => b.area - a.area)) {
-      const shape = this.shapes.get(region.name) ?? this.newShape(region);
-      const path = outline(masks.get(region.name), width, height);
-      if (shape.dataset.path !== path) for (const part of shape.children) part.setAttribute("d", path);
-      shape.dataset.path = path;
+    const seen = regions.filter(({ name }) => this.areas.get(name));
+    const painted = seen.sort((a, b) => this.areas.get(b.name) - this.areas.get(a.name)).map((region) => this.shapes.get(region.name) ?? this.newShape(region));
+    for (const shape of painted) {
+      const path = outline(masks.get(shape.dataset.region), width, height);
+      if (shape.firstChild.getAttribute("d") !== path) for (const part of shape.children) part.setAttribute("d", path);
     }
-    // Painted from large to small; but the keyboard goes in the order of the list, by tabindex of one and arrow keys.
-    for (const region of sized.filter((r) => r.area > 0).sort((a, b) => b.area - a.area)) this.svg.append(this.shapes.get(region.name));
-    if (focused) this.shapes.get(focused)?.focus();
+    const focused = document.activeElement;
+    if (painted.some((shape, place) => this.svg.children[place] !== shape)) this.svg.replaceChildren(...painted);
+    if (painted.includes(focused)) focused.focus();
   }
 
   newShape({ name, title, colour }) {

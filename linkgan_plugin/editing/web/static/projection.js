@@ -40,10 +40,20 @@ export class Projection {
     complain();
     try {
       const { photograph } = await (await api.upload("photographs", file)).json();
+      this.showGiven(await createImageBitmap(file));
       this.wait({ photograph, purpose: this.purpose }, true);
     } catch (error) {
       complain(error.message);
     }
+  }
+
+  /** The square in the middle, which is what the network gets. */
+  showGiven(bitmap) {
+    const canvas = this.dialog.querySelector(".given");
+    const side = Math.min(bitmap.width, bitmap.height);
+    canvas.width = canvas.height = Math.min(side, 512);
+    const [left, top] = [(bitmap.width - side) / 2, (bitmap.height - side) / 2];
+    canvas.getContext("2d").drawImage(bitmap, left, top, side, side, 0, 0, canvas.width, canvas.height);
   }
 
   async wait(waiting, show) {
@@ -71,7 +81,7 @@ export class Projection {
     this.bar.value = share;
     $("projection-status").textContent = text;
     $("projection-chip").textContent = `Finding the photograph, ${Math.floor(100 * share)} %`;
-    const canvas = this.dialog.querySelector("canvas");
+    const canvas = this.dialog.querySelector(".found");
     if (!bitmap) return;
     [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
     canvas.getContext("2d").drawImage(bitmap, 0, 0);

@@ -1,0 +1,141 @@
+"""`linkgan ui`: what it says before it listens, a whole run from start to Ctrl-C, and what it answers meanwhile."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from linkgan_plugin.cli import main
+from linkgan_plugin.cli import ui as command
+from linkgan_plugin.editing.web.server import address_of, listen
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.links import LinkSpec
+from tests.editing.conftest import small_generator
+from training_loops.snapshots import save_snapshot
+from training_loops.stylegan2.networks import Discriminator
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file with a network of random weights and one link."""
+    path = tmp_path_factory.mktemp("network") / "network-snapshot-000000.pt"
+    G, D = small_generator(), Discriminator(0, 16, 3, channel_base=64, channel_max=4)
+    spec = LinkSpec.parse(["top=0:4@box(0,0,1,0.5)"], dim=8).to_json()
+    save_snapshot(path, G=G, D=D, G_ema=G, training_options={}, cur_nimg=0, link_spec=spec)
+    return path
+
+
+def call(*arguments: object):
+    return CliRunner().invoke(main, ["ui", *map(str, arguments)])
+
+
+def test_missing_packages_are_named_with_the_way_out_before_the_network_is_opened(tmp_path, monkeypatch):
+    (tmp_path / "broken.pt").write_bytes(b"no network")
+    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == "uvicorn" else True)
+    result = call(tmp_path / "broken.pt")
+    assert result.exit_code == 2
+    assert "the page needs uvicorn; pip install 'linkgan_plugin[ui]'" in result.output
+
+
+def test_an_address_for_others_has_to_be_wanted(tmp_path):
+    (tmp_path / "broken.pt").write_bytes(b"no network")
+    result = call(tmp_path / "broken.pt", "--address", "0.0.0.0")
+    assert result.exit_code == 2
+    assert "add --allow-remote if that is wanted" in result.output
+    warned = call(tmp_path / "broken.pt", "--address", "0.0.0.0", "--allow-remote", "--port", 0)
+    assert "Warning: whoever can reach 0.0.0.0" in warned.output
+    assert "broken.pt" in warned.output.splitlines()[-1]
+
+
+def test_a_port_that_is_taken_is_said_before_the_network_is_opened(tmp_path):
+    (tmp_path / "broken.pt").write_bytes(b"no network")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        result = call(tmp_path / "broken.pt", "--port", port)
+    assert result.exit_code == 2
+    assert f"cannot listen on 127.0.0.1 port {port}" in result.output
+    assert "--port" in result.output
+
+
+def test_a_name_that_is_no_address_is_said():
+    with pytest.raises(LinkGANError, match=r"cannot listen on no\.such\.host\.invalid"):
+        listen("no.such.host.invalid", 0)
+
+
+def test_the_address_keeps_the_token_out_of_what_browsers_send():
+    with listen("127.0.0.1", 0) as listening:
+        port = listening.getsockname()[1]
+        assert address_of(listening, "127.0.0.1", "abc") == f"http://127.0.0.1:{port}/#token=abc"
+        assert address_of(listening, "::1", "abc", "f00").endswith(f"[::1]:{port}/#token=abc&image=f00")
+
+
+def test_from_start_to_ctrl_c(network, tmp_path):
+    arguments = [sys.executable, "-m", "linkgan_plugin", "ui", network, "--port", "0", "--keep", tmp_path / "kept"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    running = subprocess.Popen(list(map(str, arguments)), env=environment, **pipes)
+    try:
+        line = running.stdout.readline()
+        address, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)\n", line).groups()
+        assert "Ctrl-C ends" in running.stdout.readline()
+
+        def ask(path: str, data: bytes | None = None, **headers: str):
+            request = urllib.request.Request(address + path, data, headers)
+            return urllib.request.urlopen(request, timeout=60)
+
+        assert b"<title>linkgan</title>" in ask("").read()
+        with pytest.raises(urllib.error.HTTPError, match="401"):
+            ask("api/network")
+        allowed = {"Authorization": f"Bearer {token}"}
+        assert json.load(ask("api/network", **allowed))["regions"][0]["name"] == "top"
+        response = ask("api/images", b'{"seed": 3}', **allowed)
+        assert response.read().startswith(b"\x89PNG")
+        assert (tmp_path / "kept" / json.loads(response.headers["linkgan-state"])["image"] / "edits.json").is_file()
+        running.send_signal(signal.SIGINT)
+        rest, _ = running.communicate(timeout=30)
+        assert (running.returncode, rest) == (0, "")
+    finally:
+        running.kill()
+        running.wait()
+
+
+def test_it_can_begin_with_a_photograph_that_was_projected(network, tmp_path):
+    import torch
+
+    from linkgan_plugin.editing.projected import Projected, save_projected
+    from linkgan_plugin.editing.web.studio import open_studio
+
+    generator = small_generator()
+    latents = generator.mapping(torch.randn([1, 8]), None)
+    projected = Projected(latents, torch.zeros([1, 0]), photograph=torch.zeros([1, 3, 16, 16]))
+    save_projected(tmp_path / "face", projected)
+    studio, image = open_studio(network, projection=tmp_path / "face", keep=tmp_path / "kept")
+    studio.close()
+    assert torch.equal(studio.shelf.get(image).editor.start, latents)
+
+
+def test_edits_of_other_links_or_psi_are_kept_apart(network, tmp_path, monkeypatch):
+    from linkgan_plugin.editing.web.studio import open_studio
+
+    monkeypatch.setenv("LINKGAN_CACHE", str(tmp_path))
+    settings = ({}, {"psi": 0.5}, {"links": ["side=0:4@box(0,0,0.5,1)"]}, {})
+    folders = []
+    for setting in settings:
+        studio, image = open_studio(network, **setting)
+        studio.close()
+        folders.append(studio.shelf.folder)
+        assert image is None
+    assert len(set(folders)) == 3
+    assert folders[0] == folders[3]
+    assert all(folder.parent == tmp_path / "ui" for folder in folders)
