@@ -89,7 +89,7 @@ def project(
     files = {"network": snapshot, "lpips": lpips, "landmarks": landmarks}
     claim = {
         "images": {photograph.name: file_digest(path) for photograph, path in zip(photographs, images, strict=True)},
-        **{name: file_digest(path) if path else None for name, path in files.items()},
+        "files": {name: file_digest(path) for name, path in files.items() if path},
         "crop": crop,
         "labels": [photograph.label[0].tolist() for photograph in photographs],
     }

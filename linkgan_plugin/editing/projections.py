@@ -42,8 +42,8 @@ class Job:
     Attributes:
         out: the folder. generator: the network. photographs: with names of their own each.
         lpips: minimised instead of the pyramid distance, and measured, where given.
-        claim: plain data that says what is projected how, in which `images` has a checksum by name and `labels` the
-            labels; a folder holds the projections of one claim.
+        claim: plain data that says what is projected: checksums by name of `images` and of other `files`, `crop` and
+            `labels`. A folder holds the projections of one claim and one setting.
         command: noted in all that is written. batch: photographs at a time; it changes no result.
     """
 
@@ -149,9 +149,10 @@ class Job:
         save_projected(folder, outcome.projected, rendered=outcome.pictures[last], metadata=text)
         stages = {stage: self._measured(stage, outcome) for stage in self.settings.stages}
         seconds = round(sum(outcome.seconds.values()), 2)
-        settings = {key: value for key, value in self.claim.items() if key not in ("images", "labels")}
-        about = {"command": self.command, **asdict(self.settings), **settings, "versions": seen}
-        about |= {"label": photograph.label[0].tolist(), "sha256": self.claim["images"][photograph.name]}
+        about = {"command": self.command, **asdict(self.settings), "crop": self.claim["crop"]}
+        about["label"] = photograph.label[0].tolist()
+        about["sha256"] = {"photograph": self.claim["images"][photograph.name], **self.claim["files"]}
+        about["versions"] = seen
         figures = {**stages[last], "seconds": seconds, "stages": stages}
         write_json(folder / METRICS_FILE, {"photograph": photograph.name, **figures, **about})
 

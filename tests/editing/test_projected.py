@@ -14,6 +14,7 @@ from linkgan_plugin.editing.projected import Projected, latent_shape, load_proje
 from linkgan_plugin.errors import LinkGANError
 from tests.editing.conftest import small_generator
 from tests.toys import ToyGenerator
+from tests.training_loops.eg3d.test_networks import small_generator as solid_generator
 
 NOISE = "synthesis.b16.conv1.noise_const"
 TUNED = "synthesis.b8.conv0.weight"
@@ -145,3 +146,14 @@ def test_a_class_may_be_given_or_left_out(tmp_path):
     assert torch.equal(load_projected(tmp_path / "host.npz", generator).label, torch.zeros([1, 2]))
     label = torch.tensor([[0.0, 1.0]])
     assert torch.equal(load_projected(tmp_path / "host.npz", generator, label).label, label)
+
+
+def test_a_camera_must_be_known(tmp_path):
+    with torch.random.fork_rng():
+        solid = solid_generator().requires_grad_(False)
+    w = np.ones([1, *latent_shape(solid)], np.float32)
+    np.savez(tmp_path / "host.npz", w=w)
+    with pytest.raises(LinkGANError, match="from which camera it was projected; give its label of 25 numbers"):
+        load_projected(tmp_path / "host.npz", solid)
+    label = torch.ones([1, 25])
+    assert torch.equal(load_projected(tmp_path / "host.npz", solid, label).label, label)
