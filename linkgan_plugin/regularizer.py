@@ -179,6 +179,8 @@ def penalty(
     by the number of image values so that lambda means the same at every resolution.
     `share`: mean over moves of lambda_m * F / (F + Q), F and Q the batch means of forbidden and allowed change, with
     gradients through both. Shrinking a region's change does not lower it, so it cannot be won by collapse.
+    `log`: mean over moves of lambda_m * -log(Q / (F + Q)), the same near 0. Where a region is small its share begins
+    near 1, and there a change of log F moves the share by share * (1 - share), nearly nothing, and its log by share.
 
     Args:
         change: of some moved images. which: int64, of the same shape, the move of each. moves: the M moves.
@@ -198,6 +200,7 @@ def penalty(
     if form == "squared":
         loss = (weights * forbidden).sum()
     else:
-        excess = torch.where(moves.rest, (share - rest_floor).clamp(min=0), share)
+        cost = torch.log1p(forbidden / (allowed + EPS)) if form == "log" else share
+        excess = torch.where(moves.rest, (cost - rest_floor).clamp(min=0), cost)
         loss = (weights * excess).sum() / present.sum().clamp(min=1)
     return Penalty(loss, forbidden.detach(), allowed.detach(), share.detach(), present, (asked - n) / asked)

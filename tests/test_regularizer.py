@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -66,7 +68,7 @@ def test_squared_form_is_eq_3_to_6_by_brute_force():
     assert loss.item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("form", ["squared", "share"])
+@pytest.mark.parametrize("form", ["squared", "share", "log"])
 @pytest.mark.parametrize("make", [block_moves, complement_moves])
 def test_a_generator_linked_by_construction_costs_exactly_nothing(form, make):
     generator = ToyGenerator(linked_weight([range(4), range(4, 8)], SIZE, 8), SIZE).double()
@@ -101,7 +103,7 @@ def test_an_entangled_generator_costs_the_analytic_square():
     assert loss.item() == pytest.approx((3 * 0.5 * linked + 2 * 0.5 * rest).item(), rel=1e-12)
 
 
-@pytest.mark.parametrize("form", ["squared", "share"])
+@pytest.mark.parametrize("form", ["squared", "share", "log"])
 def test_gradients_agree_with_finite_differences(form):
     moves = block_moves(SPEC)
     which = torch.tensor([0, 1, 2, 0])
@@ -122,6 +124,9 @@ def test_share_ignores_the_size_of_the_change_and_squared_does_not():
     large = Changes(small.forbidden * 100, small.allowed * 100, 1)
     assert penalty(small, which, moves, "share").loss.item() == pytest.approx(0.375, rel=1e-5)
     assert penalty(large, which, moves, "share").loss.item() == pytest.approx(0.375, rel=1e-5)
+    assert penalty(large, which, moves, "log").loss.item() == pytest.approx(
+        (math.log(4 / 3) + math.log(2)) / 2, rel=1e-5
+    )
     assert penalty(large, which, moves, "squared").loss == 100 * penalty(small, which, moves, "squared").loss
 
 
