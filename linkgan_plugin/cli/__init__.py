@@ -27,7 +27,7 @@ COMMANDS = {
     "doctor": Target("doctor", "doctor", "Examine a host: what it is, what breaks here and what helps."),
     "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are."),
     "project": Target("project", "project", "Find photographs in a network, so that they can be edited."),
-    "edit": Target("edit", "edit", "Redraw one region of generated images; writes a sheet."),
+    "edit": Target("edit", "edit", "Redraw regions of generated images or photographs: sheets, videos."),
     "ui": Target("ui", "ui", "Click on regions in the browser to redraw them; photographs too."),
     "inspect": Target("inspect", "inspect", "What a network file holds, and whether it is safe; runs nothing."),
     "convert": Target("convert", "convert", "Host pickles, .safetensors and .pt snapshots into one another."),

@@ -32,6 +32,7 @@ CONFLICTS = {
     ("directions", "variants"): "a direction has two ends",
     ("directions", "donor_seed"): "directions have no donor",
     ("directions", "donor_psi"): "directions have no donor",
+    ("plain", "cell"): "a plain image keeps its own size",
     ("contact", "plain"): "a contact sheet shows many pictures, --plain is one",
 }
 

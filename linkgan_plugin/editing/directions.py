@@ -120,9 +120,9 @@ def find_directions(
     gram = torch.zeros([len(basis), len(basis)], dtype=torch.float64)
     for seed in progress(seeds) if progress else seeds:
         change = _changes(generator, region, seed, basis, batch)  # [m, pixels], weighted
-        gram += (change @ change.T).cpu() / samples
+        gram += change @ change.T / samples
     strengths, mixing = torch.linalg.eigh(gram)  # ascending
-    moves = mixing.flip(1).T @ basis.double().cpu()
+    moves = mixing.flip(1).T @ basis.cpu().double()
     lengths = moves.norm(dim=1)
     vectors = moves / lengths[:, None]
     largest = vectors.gather(1, vectors.abs().argmax(dim=1, keepdim=True))
@@ -136,7 +136,7 @@ def find_directions(
 
 def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor:
     """Return the first principal components of a block over samples, [m, D] with m <= count."""
-    latents = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0].double().cpu()
+    latents = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0].cpu().double()
     own = latents[:, block.cpu()]
     variances, axes = torch.linalg.eigh(torch.cov(own.T).reshape(own.shape[1], own.shape[1]))
     variances, axes = variances.flip(0)[:count], axes.flip(1)[:, :count]
@@ -149,7 +149,7 @@ def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor
 
 
 def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, batch: int) -> Tensor:
-    """Return the change of a seed's picture along each of m moves, float64 [m, C * H * W].
+    """Return the change of a seed's picture along each of m moves, float64 [m, C * H * W] on the CPU.
 
     Pixels are weighted so that the sum of squares is the region's mean square; 0 where the image lacks the region.
     """
@@ -157,11 +157,11 @@ def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, 
     latents = generator.draw([seed], labels)
     picture = generator.picture(latents, labels)
     names = generator.spec.block_names
-    mask = generator.spec.region_masks(generator.scene(picture, labels))[names.index(region)][0].double()
+    mask = generator.spec.region_masks(generator.scene(picture, labels))[names.index(region)][0].cpu().double()
     weight = (mask / (mask.sum() * picture.image.shape[1]).clamp(min=1e-12)).sqrt()
     # Free randomness (ray jitter) is the same for the same number of rows alone, so there one is rendered at a time.
     size = batch if generator.calls.concatenates else 1
     moved = latents + STEP * basis.unsqueeze(1)
     images = [generator.render(group, labels.expand(len(group), -1)) for group in moved.split(size)]
-    change = (torch.cat(images).double() - picture.image.double()) / STEP
+    change = (torch.cat(images).cpu().double() - picture.image.cpu().double()) / STEP
     return (change * weight).flatten(1)

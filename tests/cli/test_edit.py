@@ -18,7 +18,6 @@ from linkgan_plugin.report.pictures import to_pixels
 from linkgan_plugin.report.sheet import GAP, HEADER, NOTE
 
 SIZE = 16
-CELL = ("--cell", SIZE)
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +41,8 @@ def edited(cli, linked_snapshot, tmp_path):
     """Return a caller of `linkgan edit` that gives the path written: ``edited("x.png", "--region", "eyes", ...)``."""
 
     def call(name: str, *arguments: object) -> Path:
-        result = cli("edit", linked_snapshot, "--out", tmp_path / name, *CELL, *arguments)
+        cell = () if "--plain" in arguments else ("--cell", SIZE)
+        result = cli("edit", linked_snapshot, "--out", tmp_path / name, *cell, *arguments)
         assert result.exit_code == 0, result.output
         return tmp_path / name
 
@@ -189,6 +189,7 @@ def test_an_mp4_says_how_it_was_made(edited):
         (["--plain", "--seeds", "1", "--region", "eyes", "--directions", "1"], "--plain writes one edit"),
         (["--plain", "--seeds", "1", "--region", "eyes", "--interpolate"], "--plain writes one edit"),
         (["--plain", "--contact", "--seeds", "1", "--region", "eyes"], "--contact and --plain"),
+        (["--plain", "--cell", "64", "--seeds", "1", "--region", "eyes"], "keeps its own size"),
         (["--contact", "--seeds", "1", "--region", "eyes", "--out", "x.gif"], "write it to a .png"),
         (["--out", "sheet.jpg"], ".png, .mp4, .gif"),
         (["--transplant", "nowhere"], "neither a seed nor a projection"),
