@@ -46,17 +46,11 @@ def test_every_start_has_a_token_of_its_own():
 
 @pytest.mark.parametrize(
     "host",
-    (
-        *(
-            "evil.example",
-            "evil.example:8123",
-            "127.0.0.1.evil.example",
-            "localhost.evil.example",
-            "10.0.0.7",
-            "0.0.0.0",
-        ),
-        *("", "127.0.0.1@evil.example", "evil.example/127.0.0.1", "127.0.0.1:8123:80", "127.0.0.1 ", "[::1", "[::2]"),
-    ),
+    [
+        *("evil.example", "evil.example:8123", "127.0.0.1.evil.example", "localhost.evil.example", "0.0.0.0"),
+        *("10.0.0.7", "", "127.0.0.1@evil.example", "evil.example/127.0.0.1", "127.0.0.1:8123:80", "127.0.0.1 "),
+        *("[::1", "[::2]"),
+    ],
 )
 def test_a_name_that_was_pointed_here_gets_nothing(host, stranger):
     for path in ("/", "/api/network"):
@@ -160,10 +154,10 @@ def test_no_name_of_the_page_becomes_a_path(name, page, studio):
 
 @pytest.mark.parametrize(
     "body",
-    (
+    [
         *(b"", b"{", b"[1]", b"null", b'"x"', b"\xff\xfe", b"{" * 5000, b"[" * 60_000, b'{"seed": 1e999}'),
         *(b'{"seed": NaN}', b'{"seed": ' + b"9" * 5000 + b"}", b"cos\nsystem\n(S'true'\ntR."),
-    ),
+    ],
 )
 def test_bodies_that_are_no_wish_are_refused(body, page, studio):
     answer = page.post("images", content=body)

@@ -106,6 +106,22 @@ function roll(region, by) {
   });
 }
 
+/** The step that brings a slider of a region from where it is to where it is wanted. */
+function slideTo(region, { direction, to }) {
+  const from = page.main.state.regions[region].slides[direction] ?? 0;
+  return { kind: "slide", region, direction, amount: to - from };
+}
+
+/** Slide; where the hand is faster than the answers, only to the last place. */
+function slide(region, detail) {
+  page.main.latest(`slide ${detail.direction}`, async () => {
+    await step(slideTo(region, detail), `Moved ${title(region)} along direction ${detail.direction + 1}.`);
+    if (region !== page.chosen) return;
+    page.directions.done(detail);
+    page.directions.show(page.main.state.regions[region], isLocked(region));
+  });
+}
+
 async function lock(region, locked = !isLocked(region)) {
   if (await page.main.change("locks", { region, locked })) said(`${locked ? "Locked" : "Unlocked"}: ${title(region)}.`);
 }
@@ -203,10 +219,9 @@ function listen() {
     donor.picture.point(detail.region);
     point(detail.region);
   });
-  const slide = ({ direction, amount }) => ({ kind: "slide", region: page.chosen, direction, amount });
-  directions.addEventListener("slide", ({ detail }) => main.preview(slide(detail)));
+  directions.addEventListener("slide", ({ detail }) => main.preview(() => slideTo(page.chosen, detail)));
+  directions.addEventListener("slid", ({ detail }) => slide(page.chosen, detail));
   directions.addEventListener("find", () => findDirections(page.chosen));
-  directions.addEventListener("slid", ({ detail }) => step(slide(detail), `Moved ${title(page.chosen)} along direction ${detail.direction + 1}.`));
 
   const onClick = (id, call) => $(id).addEventListener("click", call);
   onClick("undo", undo);

@@ -4,7 +4,7 @@ const SHOWN = 5; // directions, strongest first
 const REACH = 3; // standard deviations to either side
 
 /**
- * Fires "slide" and, when the hand lets go, "slid": detail.direction and amount, from where the slider stood; and "find"
+ * Fires "slide" while a hand moves a slider and "slid" when it lets go, with detail.direction and detail.to; and "find"
  * where somebody wants to have the directions looked for, which takes `seconds`.
  */
 export class Directions extends EventTarget {
@@ -24,7 +24,8 @@ export class Directions extends EventTarget {
     this.section.style.setProperty("--region", region.colour);
     this.button.hidden = false;
     this.button.disabled = Boolean(doing);
-    this.button.textContent = doing || `Look for it, about ${this.seconds < 90 ? `${Math.ceil(this.seconds)} seconds` : `${Math.round(this.seconds / 60)} minutes`}`;
+    const time = this.seconds < 90 ? `${Math.ceil(this.seconds)} seconds` : `${Math.round(this.seconds / 60)} minutes`;
+    this.button.textContent = doing || `Find out, about ${time}`;
   }
 
   /** Show sliders for directions that change a region so much, strongest first. */
@@ -35,15 +36,20 @@ export class Directions extends EventTarget {
     this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
   }
 
-  /** Put the sliders where the state of the region has them; not the one in somebody's hand. */
+  /** Put the sliders where the state of the region has them, but those in somebody's hand. */
   show({ slides }, locked) {
     this.sliders.forEach((slider, direction) => {
-      if (slider.dataset.held) return;
-      slider.dataset.from = slides[direction] ?? 0;
-      slider.value = slider.dataset.from;
       slider.disabled = locked;
+      if (slider.dataset.held) return;
+      slider.value = slides[direction] ?? 0;
       slider.dispatchEvent(new Event("shown"));
     });
+  }
+
+  /** What was slid there has been done: the slider may follow the state again, unless it has been moved on. */
+  done({ direction, to }) {
+    const slider = this.sliders[direction];
+    if (slider && Number(slider.value) === to) delete slider.dataset.held;
   }
 
   slider(region, direction) {
@@ -59,13 +65,14 @@ export class Directions extends EventTarget {
     slider.title = "Double click: back to the middle";
     const write = () => (output.textContent = Number(slider.value).toFixed(1));
     const tell = (type) => {
+      slider.dataset.held = "yes";
       write();
-      const amount = slider.value - slider.dataset.from;
-      this.dispatchEvent(new CustomEvent(type, { detail: { direction, amount } }));
+      this.dispatchEvent(new CustomEvent(type, { detail: { direction, to: Number(slider.value) } }));
     };
-    slider.addEventListener("input", () => ((slider.dataset.held = "yes"), tell("slide")));
-    slider.addEventListener("change", () => (delete slider.dataset.held, tell("slid")));
+    slider.addEventListener("input", () => tell("slide"));
+    slider.addEventListener("change", () => tell("slid"));
     slider.addEventListener("dblclick", () => ((slider.value = 0), tell("slid")));
+    slider.addEventListener("blur", () => delete slider.dataset.held);
     slider.addEventListener("shown", write);
     row.append(label, slider, output);
     return slider;

@@ -48,11 +48,11 @@ export class Viewer extends EventTarget {
     await wish();
   }
 
-  /** Show what a step would make of it. */
-  preview(data) {
+  /** Show what a step would make of it, which `wanted` gives when its turn has come. */
+  preview(wanted) {
     this.latest("preview", () =>
       this.queued(async () => {
-        const answer = await api.post(`images/${this.state.image}/preview`, data).catch(() => null);
+        const answer = await api.post(`images/${this.state.image}/preview`, wanted()).catch(() => null);
         if (answer) this.picture.show((await api.pictureOf(answer)).bitmap);
       }),
     );
