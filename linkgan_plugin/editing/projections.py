@@ -72,10 +72,10 @@ class Job:
             while todo:
                 some = self._next(todo, saved)
                 self._project(some, saved, bar)
+                (self.out / PROGRESS_FILE).unlink(missing_ok=True)
                 names = {photograph.name for photograph in some}
                 todo = [photograph for photograph in todo if photograph.name not in names]
                 saved = None
-        (self.out / PROGRESS_FILE).unlink(missing_ok=True)
         self._write_sheet()
 
     def _folder(self, photograph: Photograph) -> Path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import doctest
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -252,6 +254,11 @@ def test_files_are_read_and_progress_is_told(generator, tmp_path):
     assert sum(told) == 2 * (3 + 3 + 2)
     assert np.allclose(found[1].photograph[0, :, 0, 0].numpy(), [100 / 127.5 - 1, -1, 1])
     assert len(project(generator, Path(paths[0]), space="w", steps=1)) == 1
+
+
+def test_the_example_in_the_docstring_runs():
+    result = doctest.testmod(importlib.import_module("linkgan_plugin.editing.project"))
+    assert (result.attempted, result.failed) == (7, 0)
 
 
 @pytest.mark.parametrize(
