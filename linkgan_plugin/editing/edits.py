@@ -134,12 +134,12 @@ class Edits:
         Steps that were undone are not part of it.
         """
         block = self.generator.block(region)
-        versions: list[Version] = []
-        for latents, step in self._states[: self._now + 1]:
-            own = latents[:, :, block]
-            if not any(torch.equal(own, version.block) for version in versions):
-                versions.append(Version(own, step))
-        return tuple(versions)
+        states = self._states[: self._now + 1]
+        blocks = torch.cat([state.latents[:, :, block] for state in states])
+        versions: dict[bytes, Version] = {}  # by their bits, so that a long history is gone through once
+        for own, bits, state in zip(blocks.split(1), blocks.cpu().numpy(), states, strict=True):
+            versions.setdefault(bits.tobytes(), Version(own, state.step))
+        return tuple(versions.values())
 
     def version(self, region: str) -> int:
         """Return which version in its history a region is now."""

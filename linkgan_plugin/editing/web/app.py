@@ -22,9 +22,8 @@ from torch import Tensor
 
 from ...errors import LinkGANError
 from ...metrics.record import versions
-from ...report.pictures import png_bytes, to_pixels
+from ...report.pictures import Pixels, png_bytes, to_pixels
 from .image import Image
-from .png import stored_png
 from .security import Guard, TooLarge, body_of, refused
 from .shelf import NoSuchImage
 from .studio import Studio
@@ -33,7 +32,8 @@ from .worker import Busy
 
 STATIC = Path(__file__).parent / "static"
 MOST_JSON = 64 * 2**10
-STATE = "linkgan-state"  # the header that brings the state with a picture
+# Headers of pictures on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
+STATE, WIDTH = "linkgan-state", "linkgan-width"
 
 
 def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
@@ -132,12 +132,11 @@ class Page:
     async def preview(self, request: Request) -> Response:
         """The picture that a step would make, without doing it."""
         data = await _json(request)
-        picture = await self._with(request, lambda image: _shown(image.preview(self.studio.step(data))))
-        return Response(picture, media_type="image/png")
+        return _picture(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
 
     async def before(self, request: Request) -> Response:
         """The picture at first."""
-        return Response(await self._with(request, lambda image: _shown(image.before())), media_type="image/png")
+        return _picture(await self._with(request, lambda image: _shown(image.before())))
 
     async def masks(self, request: Request) -> Response:
         """Masks, one byte a pixel, region after region, with the state that they belong to."""
@@ -184,8 +183,8 @@ class Page:
 
     async def found(self, request: Request) -> Response:
         """How far that is, and what it looks like so far."""
-        progress, picture = self.studio.photographs.progress(request.path_params["photograph"])
-        return Response(picture, headers={STATE: json.dumps(progress)}, media_type="image/png")
+        progress, pixels = self.studio.photographs.progress(request.path_params["photograph"])
+        return _picture(pixels, progress)
 
     async def give_up(self, request: Request) -> Response:
         """Stop looking."""
@@ -207,12 +206,12 @@ class Page:
         return response
 
     async def _answer(self, name: str, call: Callable[[Image], None]) -> Response:
-        def answer(image: Image) -> tuple[bytes, dict[str, Any]]:
+        def answer(image: Image) -> tuple[Pixels, dict[str, Any]]:
             call(image)
             return _shown(image.picture()), image.state()
 
-        picture, state = await self.studio.with_image(name, answer)
-        return Response(picture, headers={STATE: json.dumps(state)}, media_type="image/png")
+        pixels, state = await self.studio.with_image(name, answer)
+        return _picture(pixels, state)
 
 
 async def _json(request: Request) -> Mapping[str, Any]:
@@ -226,8 +225,19 @@ async def _json(request: Request) -> Mapping[str, Any]:
     return data
 
 
-def _shown(picture: Tensor) -> bytes:
-    return stored_png(to_pixels(picture)[0])
+def _shown(picture: Tensor) -> Pixels:
+    return to_pixels(picture)[0]
+
+
+def _picture(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
+    """Return uint8 [H, W, 3] as the bytes that a canvas takes: red, green, blue, opaque.
+
+    On one machine, packing them as a file and unpacking it again would cost more than all else that is done here.
+    """
+    opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    opaque[..., :3] = pixels
+    headers = {WIDTH: str(pixels.shape[1])} | ({} if state is None else {STATE: json.dumps(state)})
+    return Response(opaque.tobytes(), headers=headers, media_type="application/octet-stream")
 
 
 def _file_name(image: Image, suffix: str) -> str:

@@ -63,6 +63,7 @@ class Image:
         self.name = ""
         self.revision = 0
         self._moving = not all(link.region.static for link in editor.generator.spec.links)
+        self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # by steps done: of each region, version and versions
         self._pivot = orbit.pivot_of(editor.generator.generator, editor.labels) if editor.generator.is_solid else None
 
     @classmethod
@@ -101,6 +102,8 @@ class Image:
             except LinkGANError:
                 editor.redo()
                 raise
+        now = len(editor.steps)
+        self._numbers = {steps: numbers for steps, numbers in self._numbers.items() if steps < now}
         self.revision += 1
 
     def undo(self) -> None:
@@ -169,7 +172,6 @@ class Image:
     def state(self) -> dict[str, Any]:
         """Return what the page shows beside the picture, as plain data."""
         editor = self.editor
-        names = editor.generator.spec.block_names
         return {
             "image": self.name,
             "revision": self.revision,
@@ -178,14 +180,28 @@ class Image:
             "undo": editor.can_undo,
             "redo": editor.can_redo,
             "locked": sorted(editor.locked),
-            "regions": {name: self._region(name) for name in names},
+            "regions": {name: self._region(name, *numbers) for name, numbers in self._versions().items()},
             "look": asdict(self.look),
             "photograph": editor.photograph is not None,
             "masks": self.revision if self._moving else 0,
         }
 
-    def _region(self, name: str) -> dict[str, Any]:
+    def _versions(self) -> dict[str, tuple[int, int]]:
+        """Return which version each region is, of how many. After a step only what it moved is counted anew."""
+        editor, now = self.editor, len(self.editor.steps)
+        if now not in self._numbers:
+            before = self._numbers.get(now - 1, {})
+            moved = editor.steps[-1].names if before else editor.generator.spec.block_names
+            self._numbers[now] = before | {name: self._version(name) for name in moved}
+        return self._numbers[now]
+
+    def _version(self, name: str) -> tuple[int, int]:
         history = self.editor.history(name)
+        own = self.editor.latents[:, :, self.editor.generator.block(name)]
+        last_first = reversed(range(len(history)))
+        return next(number for number in last_first if torch.equal(history[number].block, own)), len(history)
+
+    def _region(self, name: str, version: int, versions: int) -> dict[str, Any]:
         slides: dict[int, float] = {}
         for step in reversed(self.editor.steps):
             if name not in step.names:
@@ -193,7 +209,7 @@ class Image:
             if not isinstance(step, Slide):
                 break
             slides[step.direction] = slides.get(step.direction, 0.0) + step.amount
-        return {"version": self.editor.version(name), "versions": len(history), "slides": slides}
+        return {"version": version, "versions": versions, "slides": slides}
 
     # Keeping it
 

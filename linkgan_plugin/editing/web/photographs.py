@@ -21,7 +21,6 @@ from ..perceptual import PyramidDistance
 from ..projected import Projected, from_pixels
 from ..projection import Projection, Settings
 from .image import Image
-from .png import stored_png
 from .shelf import Shelf
 from .worker import Busy, Stopped, Worker
 
@@ -94,8 +93,8 @@ class Photographs:
         self._worker.start(lambda: self._look_for(search))
         return name
 
-    def progress(self, name: str) -> tuple[dict[str, Any], bytes]:
-        """Return {share, text, image, error} and the picture so far, PNG.
+    def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
+        """Return {share, text, image, error} and the picture so far, uint8 [R, R, 3].
 
         Raises:
             LinkGANError: none of that name.
@@ -104,7 +103,7 @@ class Photographs:
         if search is None or search.given_up:
             raise LinkGANError("this photograph is not being looked for any more; choose it again")
         state = {"share": search.share, "text": search.text, "image": search.image, "error": search.error}
-        return state, stored_png(search.pixels)
+        return state, search.pixels
 
     def give_up(self, name: str) -> None:
         """Stop looking for one, if it is still looked for."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +10,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from PIL import Image
 from starlette.testclient import TestClient
 
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.projection import Settings
-from linkgan_plugin.editing.web.app import STATE, create_app
+from linkgan_plugin.editing.web.app import STATE, WIDTH, create_app
 from linkgan_plugin.editing.web.studio import Studio
 from linkgan_plugin.generators import LinkedGenerator
 
@@ -29,8 +27,10 @@ class Answer:
 
     def __init__(self, response: Any) -> None:
         self.response, self.status = response, response.status_code
-        is_picture = response.headers["content-type"] == "image/png"
-        self.picture = np.asarray(Image.open(io.BytesIO(response.content))) if is_picture else None
+        width = response.headers.get(WIDTH)
+        rows = np.frombuffer(response.content, np.uint8).reshape(-1, int(width), 4) if width else None
+        assert rows is None or (rows[..., 3] == 255).all()
+        self.picture = None if rows is None else rows[..., :3]
         self.state = json.loads(response.headers.get(STATE, "null"))
 
     @property

@@ -100,7 +100,7 @@ def test_from_start_to_ctrl_c(network, tmp_path):
         allowed = {"Authorization": f"Bearer {token}"}
         assert json.load(ask("api/network", **allowed))["regions"][0]["name"] == "top"
         response = ask("api/images", b'{"seed": 3}', **allowed)
-        assert response.read().startswith(b"\x89PNG")
+        assert len(response.read()) == 16 * 16 * 4
         assert (tmp_path / "kept" / json.loads(response.headers["linkgan-state"])["image"] / "edits.json").is_file()
         running.send_signal(signal.SIGINT)
         rest, _ = running.communicate(timeout=30)

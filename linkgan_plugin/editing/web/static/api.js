@@ -46,11 +46,16 @@ export const remove = (path) => ask("DELETE", path);
 export const post = (path, data = {}) => ask("POST", path, JSON.stringify(data), "application/json");
 export const upload = (path, file) => ask("POST", path, file, "application/octet-stream");
 
-/** A picture and the state that came with it: { bitmap, state }. */
+/** A picture as ImageData, and the state that came with it: { pixels, state }. */
 export async function pictureOf(response) {
-  const state = JSON.parse(response.headers.get("linkgan-state") ?? "null");
-  const content = await response.blob();
-  return { state, bitmap: content.size ? await createImageBitmap(content) : null };
+  const [state, width] = ["state", "width"].map((name) => JSON.parse(response.headers.get(`linkgan-${name}`)));
+  return { state, pixels: new ImageData(new Uint8ClampedArray(await response.arrayBuffer()), width) };
+}
+
+/** Put ImageData on a canvas, which takes its size. */
+export function paint(canvas, pixels) {
+  if (canvas.width !== pixels.width || canvas.height !== pixels.height) [canvas.width, canvas.height] = [pixels.width, pixels.height];
+  canvas.getContext("2d").putImageData(pixels, 0, 0);
 }
 
 /** Let the browser save an answer under the name that the server gives it. */

@@ -1,5 +1,6 @@
 // One image on the page: its pixels, the outlines of its regions over them, and what the pointer does there.
 
+import { paint } from "./api.js";
 import { area, outline } from "./outline.js";
 
 const SVG = "http://www.w3.org/2000/svg";
@@ -25,13 +26,13 @@ export class Picture extends EventTarget {
     this.listen();
   }
 
-  /** Show a bitmap. */
-  show(bitmap) {
-    if (this.canvas.width !== bitmap.width || this.canvas.height !== bitmap.height) {
-      [this.canvas.width, this.canvas.height] = [bitmap.width, bitmap.height];
-      this.fit();
-    }
-    this.canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  /** Show ImageData. */
+  show(pixels) {
+    const before = this.canvas.width / this.canvas.height;
+    const known = this.shown;
+    paint(this.canvas, pixels);
+    this.shown = true;
+    if (!known || before !== pixels.width / pixels.height) this.fit();
   }
 
   /** As large as there is room; small pictures in whole multiples of the screen's pixels. */

@@ -64,9 +64,9 @@ export class Projection {
     else $("projection-chip").hidden = false;
     try {
       for (;;) {
-        const { state, bitmap } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
+        const { state, pixels } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
         if (this.waiting !== waiting) return;
-        this.report(state, bitmap);
+        this.report(state, pixels);
         if (state.error) throw new Error(state.error);
         if (state.image) return await this.finish(waiting.purpose, state.image);
         await new Promise((go) => setTimeout(go, PAUSE));
@@ -77,14 +77,11 @@ export class Projection {
     }
   }
 
-  report({ share, text }, bitmap) {
+  report({ share, text }, pixels) {
     this.bar.value = share;
     $("projection-status").textContent = text;
     $("projection-chip").textContent = `Finding the photograph, ${Math.floor(100 * share)} %`;
-    const canvas = this.dialog.querySelector(".found");
-    if (!bitmap) return;
-    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
-    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    if (pixels) api.paint(this.dialog.querySelector(".found"), pixels);
   }
 
   async finish(purpose, image) {

@@ -53,7 +53,7 @@ export class Viewer extends EventTarget {
     this.latest("preview", () =>
       this.queued(async () => {
         const answer = await api.post(`images/${this.state.image}/preview`, wanted()).catch(() => null);
-        if (answer) this.picture.show((await api.pictureOf(answer)).bitmap);
+        if (answer) this.picture.show((await api.pictureOf(answer)).pixels);
       }),
     );
   }
@@ -96,14 +96,14 @@ export class Viewer extends EventTarget {
     return new Set(this.regions.map((region) => region.name).filter((name) => this.picture.areas && !this.picture.areas.get(name)));
   }
 
-  async show({ state, bitmap }, started) {
-    this.picture.show(bitmap);
+  async show({ state, pixels }, started) {
+    this.picture.show(pixels);
     if (started !== undefined) performance.measure("linkgan: asked to shown", { start: started });
     if (!state) return;
     this.state = state;
     this.dispatchEvent(new Event("shown"));
     this.picture.setLocked(new Set(state.locked));
-    this.showMasks(bitmap);
+    this.showMasks(pixels);
   }
 
   /** Masks come after the picture, and only where they are not the ones drawn already. */
