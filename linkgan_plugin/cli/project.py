@@ -14,7 +14,7 @@ from .params import command_line, existing_file, existing_path
     epilog="""\b
 Examples:
   linkgan project me.jpg you.jpg --network network-snapshot-000084.pt --out projections
-  linkgan project me.jpg --network ffhq.pkl --space w --steps 1000 --lpips vgg16.pt --out projections
+  linkgan project me.jpg --network ffhq.pkl --space w --steps 300 --lpips vgg16.pt --out projections
   linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
 \b
@@ -26,7 +26,7 @@ too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DI
 @click.option("--network", "snapshot", type=existing_file, required=True, help="Network file to find them in.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
 @click.option("--space", type=click.Choice(["w", "w+"]), default="w+", show_default=True, help="w+ starts from w.")
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps in each space.")
+@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Steps in each space.")
 @click.option("--tune", type=click.IntRange(0), default=0, metavar="STEPS", help="Then tune the network (PTI).")
 @click.option("--locality", type=click.FloatRange(0), default=0.0, help="Weight that keeps tuning local; try 0.1.")
 @click.option(

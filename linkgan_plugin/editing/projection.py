@@ -18,7 +18,7 @@ from .search import LatentSearch, Statistics, statistics
 from .tuning import Tuning
 
 SPACES = ("w", "w+")
-STEPS = 300
+STEPS = 1000
 TUNED = "tuned"
 
 
@@ -190,7 +190,8 @@ class Projection:
             self._labels,
             self._latents if in_w else self._latents.expand(-1, self._num_ws, -1),
             self._noise,
-            self._deviations,
+            # W+ goes on from a solution, which noise on latents would undo again.
+            self._deviations if in_w else torch.zeros_like(self._deviations),
             num_ws=self._num_ws,
             steps=self.settings.steps,
             seed=self.settings.seed,
