@@ -1,12 +1,17 @@
-"""`linkgan demo`: the whole job on procedural faces, from nothing to a report."""
+"""`linkgan demo`: the whole job on procedural data, from nothing to a report."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .params import command_line
+
+KINDS = ("faces", "semantic", "3d")
+SHOWN = {"locality": 2, "effect_in": 3, "transfer": 2, "depth_locality": 2}  # metric -> digits
 
 
 @click.command(
@@ -15,32 +20,67 @@ Examples:
   linkgan demo                                # about 9 minutes on two idle cores; writes runs/demo
   linkgan demo --quick --out runs/quick       # under 2 minutes, and it shows
   linkgan demo --seed 1 --out runs/demo-1
+  linkgan demo --kind semantic                # hair and background by class; three networks; runs/demo-semantic
+  linkgan demo --kind 3d                      # mouth and nose of heads seen from all sides; runs/demo-3d
 """
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder; runs/demo.")
+@click.option(
+    "--kind",
+    type=click.Choice(KINDS),
+    default="faces",
+    show_default=True,
+    help="Boxes on faces; classes, which move from face to face; pieces of 3D heads.",
+)
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder; runs/demo[-KIND].")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Little data and little training: does it run here?")
-def demo(out: Path | None, seed: int, quick: bool) -> None:
-    """Train a linked generator and its unlinked twin on procedural faces, side by side, and compare them.
+def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
+    """Train a linked generator and its unlinked twin on procedural images, side by side, and compare them.
 
     Ctrl-C leaves a run that the same command continues.
     """
-    from ..demo import FULL, QUICK, Interrupted, run_demo
+    from ..demos.job import REPORT, run_demo
+    from ..runs import Interrupted
 
-    out = out or Path("runs/demo-quick" if quick else "runs/demo")
-    if (out / "report.json").exists():
+    name = "demo" if kind == "faces" else f"demo-{kind}"
+    out = out or Path("runs", f"{name}-quick" if quick else name)
+    if (out / REPORT).exists():
         raise click.UsageError(f"{out} holds a finished demo; choose another --out or remove it")
+    cls = _kind(kind)
     try:
-        report = run_demo(out, seed=seed, size=QUICK if quick else FULL, command=command_line())
+        report = run_demo(cls(out, seed, cls.quick if quick else cls.full), command=command_line())
     except Interrupted:
         click.echo(f"\nstopped; the same command goes on: {command_line()}")
         raise click.exceptions.Exit(130) from None
+    for line in _summary(report):
+        click.echo(line)
+    click.echo(f"open {out / 'report.html'}")
+
+
+def _kind(name: str) -> Any:
+    """Return the class of a kind of demo."""
+    if name == "semantic":
+        from ..demos.semantic import SemanticDemo
+
+        return SemanticDemo
+    if name == "3d":
+        from ..demos.heads3d import HeadsDemo
+
+        return HeadsDemo
+    from ..demos.faces import FacesDemo
+
+    return FacesDemo
+
+
+def _summary(report: Mapping[str, Any]) -> list[str]:
+    """Return the figures that matter most, a line per link, with those of the unlinked twin in brackets."""
+    lines = []
     for link, metrics in report["linked"]["metrics"].items():
         twin = report["unlinked"]["metrics"][link]
-        click.echo(
-            f"{link}: locality {metrics['locality']:.2f} (unlinked {twin['locality']:.2f}), "
-            f"effect_in {metrics['effect_in']:.3f} ({twin['effect_in']:.3f}), "
-            f"transfer {metrics['transfer']:.2f} ({twin['transfer']:.2f})"
-        )
-    click.echo(f"quality, linked / unlinked: {report['quality_ratio']:.2f}")
-    click.echo(f"open {out / 'report.html'}")
+        figures = [
+            f"{key} {metrics[key]:.{digits}f} ({twin[key]:.{digits}f})"
+            for key, digits in SHOWN.items()
+            if None not in (metrics.get(key), twin.get(key))
+        ]
+        lines.append(f"{link}: {', '.join(figures).replace('(', '(unlinked ', 1)}")
+    return [*lines, f"quality, linked / unlinked: {report['quality_ratio']:.2f}"]

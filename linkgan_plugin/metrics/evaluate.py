@@ -16,6 +16,7 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..hosts.calls import Picture
 from ..perturb import move
+from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
 from .base import Metric, PairBatch, Reading, Solid, as_figures, select
 from .estimate import Estimate
@@ -32,8 +33,8 @@ class Reader(Protocol):
     def attributes(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] -> attributes [N, A]."""
 
-    def owned(self, mask: Tensor) -> np.ndarray:
-        """Region mask [H, W] in [0, 1] -> bool [A], the attributes whose pixels lie in the region."""
+    def owned(self, scene: Scene, mask: Tensor) -> np.ndarray:
+        """Some images and a region mask [1 or N, 1, H, W] of them -> bool [A], whose pixels lie in the region."""
 
 
 @dataclass(frozen=True)
@@ -166,11 +167,11 @@ def evaluate(
 
 
 def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
-    """Return link name -> bool [A]: whose pixels lie in the region, by its mean place over some images."""
+    """Return link name -> bool [A]: whose pixels lie in the region, by some images."""
     labels = generator.labels(seeds)
-    picture = generator.picture(generator.draw(seeds, labels), labels)
-    regions = generator.spec.region_masks(generator.scene(picture, labels))
-    return {name: reader.owned(regions[row].mean(dim=[0, 1])) for row, name in enumerate(generator.spec.names)}
+    scene = generator.scene(generator.picture(generator.draw(seeds, labels), labels), labels)
+    regions = generator.spec.region_masks(scene)
+    return {name: reader.owned(scene, regions[row]) for row, name in enumerate(generator.spec.names)}
 
 
 def _batches(

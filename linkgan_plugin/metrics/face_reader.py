@@ -29,9 +29,13 @@ _BATCH = 256
 
 
 class FaceReader(nn.Module):
-    """Images [N, 3, H, W] in [-1, 1] to features [N, 48] and attributes [N, A]; other sizes are area-resized to 32."""
+    """Images [N, 3, H, W] in [-1, 1] to features [N, 48] and attributes [N, A]; other sizes are area-resized to 32.
 
-    def __init__(self) -> None:
+    Args:
+        attributes: A; by default those of the faces.
+    """
+
+    def __init__(self, attributes: int = len(ATTRIBUTES)) -> None:
         super().__init__()
         self.trunk = nn.Sequential(
             *_block(3, 24, 1),
@@ -42,7 +46,7 @@ class FaceReader(nn.Module):
             nn.Linear(64 * 4 * 4, FEATURES),
             nn.SiLU(),
         )
-        self.head = nn.Linear(FEATURES, len(ATTRIBUTES))
+        self.head = nn.Linear(FEATURES, attributes)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Return (features [N, 48], attributes [N, A]) of 32x32 images, with gradients."""
@@ -54,14 +58,14 @@ class FaceReader(nn.Module):
         return self._read(images)[0]
 
     def attributes(self, images: Tensor) -> Tensor:
-        """Return the attributes in the order of ATTRIBUTES, [N, A] float32, about [0, 1], without gradients."""
+        """Return the attributes in the order of the data's, [N, A] float32, about [0, 1], without gradients."""
         return self._read(images)[1]
 
     @torch.no_grad()
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB pictures")
-        features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, len(ATTRIBUTES))]
+        features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
                 batch = interpolate(batch, size=(SIZE, SIZE), mode="area")

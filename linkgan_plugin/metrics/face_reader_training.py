@@ -1,8 +1,9 @@
-"""Trains the face reader on fresh renders, roughened so that it reads generated faces as well as rendered ones."""
+"""Trains readers on renders, roughened so that they read generated images as well as rendered ones."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
@@ -24,21 +25,48 @@ def train(seed: int = 0) -> FaceReader:
     truth = sample_attributes(_RENDERS, seed + 1)
     images = render(truth, SIZE)[0]
     reader = FaceReader()
+    with tqdm(total=steps_of(_RENDERS, _EPOCHS, _BATCH), desc="Training the face reader") as bar:
+
+        def show(loss: float) -> None:
+            bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
+            bar.update()
+
+        return fit(reader, images, truth, epochs=_EPOCHS, batch=_BATCH, vary=splice, progress=show)
+
+
+def fit(
+    reader: FaceReader,
+    images: Tensor,
+    truth: Tensor,
+    *,
+    epochs: int,
+    batch: int,
+    vary: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda images, truth: (images, truth),
+    progress: Callable[[float], object] = lambda loss: None,
+) -> FaceReader:
+    """Train a reader on images [N, 3, S, S] and their attributes [N, A], and return it in eval mode.
+
+    Args:
+        vary: makes other pairs of a batch, before they are roughened. progress: called with the loss of every step.
+    """
     optimizer = torch.optim.AdamW(reader.parameters(), lr=_RATE, weight_decay=1e-3)
-    steps = _EPOCHS * (_RENDERS // _BATCH)
+    steps = steps_of(len(images), epochs, batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / steps))
-    with tqdm(total=steps, desc="Training the face reader") as bar:
-        for _ in range(_EPOCHS):
-            for chosen in torch.randperm(_RENDERS).split(_BATCH)[: _RENDERS // _BATCH]:
-                batch, target = roughen(*splice(images[chosen], truth[chosen]))
-                loss = mse_loss(reader(batch)[1], target)
-                optimizer.zero_grad()
-                loss.backward()
-                optimizer.step()
-                schedule.step()
-                bar.update()
-            bar.set_postfix(loss=f"{loss.item():.4f}")
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(images)).split(batch)[: max(1, len(images) // batch)]:
+            shown, target = roughen(*vary(images[chosen], truth[chosen]))
+            loss = mse_loss(reader(shown)[1], target)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            progress(loss.item())
     return reader.eval()
+
+
+def steps_of(images: int, epochs: int, batch: int) -> int:
+    """Return how many steps `fit` takes: whole batches, or one of all images where they do not fill a batch."""
+    return epochs * max(1, images // batch)
 
 
 def _rate(progress: float) -> float:

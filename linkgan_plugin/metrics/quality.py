@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -14,12 +14,18 @@ from training_loops.data.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from .frechet import FeatureStats, frechet_distance
-from .readers import ProceduralReader
 from .swd import sliced_wasserstein
 
 # Seeds of the images that quality is measured on; apart from those of the pairs.
 FIRST_SEED = 1 << 24
 _BATCH = 128
+
+
+class FeatureReader(Protocol):
+    """A network that reads attributes from images of a data set."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] -> features [N, F], what it sees before it decides."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ class Quality:
 
 
 def measure_quality(
-    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: ProceduralReader | None, *, images: int
+    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: FeatureReader | None, *, images: int
 ) -> Quality:
     """Measure by the reader where the data has one, else by patches.
 
@@ -48,7 +54,7 @@ def measure_quality(
 
 
 def reader_quality(
-    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: ProceduralReader, *, images: int
+    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: FeatureReader, *, images: int
 ) -> Quality:
     """Frechet distance between the reader's features of generated images and of the data."""
     real, fake = FeatureStats(), FeatureStats()

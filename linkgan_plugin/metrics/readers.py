@@ -13,6 +13,7 @@ from torch import Tensor
 from training_loops.data import faces
 from training_loops.data.archive import ArchiveReader, DatasetError
 
+from ..regions.base import Scene
 from .face_reader import FaceReader, load_reader
 
 # A part belongs to a region when at least this share of its pixels lies inside.
@@ -37,9 +38,10 @@ class ProceduralReader:
         """Images [N, 3, H, W] in [-1, 1] -> features [N, 48] for the quality proxy."""
         return self.network.features(images)
 
-    def owned(self, mask: Tensor) -> np.ndarray:
-        """Region mask [H, W] in [0, 1] -> bool [A], the attributes whose part lies in the region."""
-        region = F.interpolate(mask.detach().cpu().float()[None, None], size=(_SIZE, _SIZE), mode="area")[0]
+    def owned(self, scene: Scene, mask: Tensor) -> np.ndarray:
+        """Region mask [1 or N, 1, H, W] in [0, 1] -> bool [A], the attributes whose part lies in the region's mean."""
+        mean = mask.detach().cpu().float().mean(dim=0, keepdim=True)
+        region = F.interpolate(mean, size=(_SIZE, _SIZE), mode="area")[0]
         share = (self._parts * region).sum(dim=[1, 2]) / self._parts.sum(dim=[1, 2])
         inside = {part for part, value in zip(faces.PARTS, share.tolist(), strict=True) if value >= OWNED_SHARE}
         return np.array([attribute.part in inside for attribute in faces.ATTRIBUTES])

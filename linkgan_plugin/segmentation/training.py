@@ -137,7 +137,9 @@ def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[T
 
 
 @torch.no_grad()
-def overlaps(network: torch.nn.Module, data: LabelledImages, device: torch.device | str = "cpu") -> list[float]:
+def overlaps(
+    network: Callable[[Tensor], Tensor], data: LabelledImages, device: torch.device | str = "cpu"
+) -> list[float]:
     """Return each class's intersection over union on the pictures held out; not a number where it is in none."""
     both = np.zeros(len(data.classes))
     either = np.zeros(len(data.classes))

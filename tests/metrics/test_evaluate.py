@@ -28,8 +28,9 @@ class HalfReader:
     def attributes(self, images):
         return torch.stack([images[..., : SIZE // 2].mean(dim=[1, 2, 3]), images[..., SIZE // 2 :].mean([1, 2, 3])], 1)
 
-    def owned(self, mask):
-        return np.array([bool(mask[0, 0] > 0.2), bool(mask[0, -1] > 0.2)])
+    def owned(self, scene, mask):
+        left, right = mask[:, 0, 0, 0].mean(), mask[:, 0, 0, -1].mean()
+        return np.array([bool(left > 0.2), bool(right > 0.2)])
 
 
 def linked(spec=SPEC):

@@ -30,13 +30,14 @@ def names(owned):
 @pytest.mark.parametrize("size", [16, 32, 128])
 def test_a_region_owns_the_attributes_whose_pixels_it_holds(reader, size):
     spec = LinkSpec.parse(faces.DEMO_LINKS, dim=64)
-    masks = spec.region_masks(Scene(torch.zeros(1, 3, size, size)))
+    scene = Scene(torch.zeros(1, 3, size, size))
+    masks = spec.region_masks(scene)
     for row, part in enumerate(("eyes", "mouth")):
-        assert names(reader.owned(masks[row, 0, 0])) == {a.name for a in faces.ATTRIBUTES if a.part == part}
+        assert names(reader.owned(scene, masks[row])) == {a.name for a in faces.ATTRIBUTES if a.part == part}
 
 
 def test_an_empty_region_owns_nothing(reader):
-    assert not reader.owned(torch.zeros(32, 32)).any()
+    assert not reader.owned(Scene(torch.zeros(2, 3, 32, 32)), torch.zeros(1, 1, 32, 32)).any()
 
 
 def test_photographs_have_no_reader(tmp_path):

@@ -1,0 +1,110 @@
+"""The first demo: procedural faces, with links to the boxes of eyes and mouth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+from tqdm import tqdm
+
+from training_loops.data import faces
+from training_loops.data.face_files import write_faces
+from training_loops.data.face_oracle import FaceOracle
+from training_loops.data.folder import ImageFolderDataset
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..links import LinkSpec
+from ..metrics.evaluate import evaluate
+from ..metrics.quality import Quality, reader_quality
+from ..metrics.readers import ProceduralReader, reader_for
+from ..metrics.record import record
+from ..report import demo_page, pictures
+from ..report.sheet import edit_sheet, stack
+from ..report.video import resample_frames, write_mp4
+from .kind import Kind, Size
+
+PIXELS = 32
+TITLES = {
+    "linked": "linked",
+    "unlinked": "its unlinked twin: the same axes, no regularizer",
+}
+
+
+@dataclass(frozen=True)
+class FacesDemo(Kind):
+    """Two links to fixed boxes, and the unlinked twin."""
+
+    title: ClassVar[str] = "A generator whose regions can be redrawn one by one"
+    full: ClassVar[Size] = Size(data=12_000, kimg=84, pairs=1000, quality_images=5000)
+    quick: ClassVar[Size] = Size(data=2_000, kimg=6, pairs=200, quality_images=1000)
+
+    @property
+    def data(self) -> Path:
+        return self.out / "faces.zip"
+
+    def prepare(self) -> None:
+        paint_faces(self.data, self.size.data)
+
+    def options(self, network: str) -> list[str]:
+        return [*link_options(faces.DEMO_LINKS), *([] if network == "linked" else ["--link-weight", "0"])]
+
+    def measure(self) -> dict[str, Any]:
+        reader, dataset = face_reader(self.data), ImageFolderDataset(self.data)
+        generators = {network: self.generator(network) for network in self.networks}
+        generators["oracle"] = LinkedGenerator(oracle := FaceOracle(PIXELS), oracle_spec(oracle))
+        results: dict[str, Any] = {"quality_kind": Quality.READER}
+        with tqdm(total=len(generators) * self.size.pairs, unit="pair", desc="measuring") as bar:
+            for name, generator in generators.items():
+                links = evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
+                quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
+                results[name] = record(links, quality)
+        return results
+
+    def draw(self, metadata: Mapping[str, str]) -> None:
+        twins = {twin: self.generator(twin) for twin in self.networks}
+        regions = twins["linked"].spec.block_names
+        sheets = [
+            edit_sheet(generator, range(6 if twin == "linked" else 3), regions, variants=4, title=TITLES[twin])
+            for twin, generator in twins.items()
+        ]
+        pictures.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
+        write_mp4(self.out / "resample.mp4", resample_frames(twins, range(6), regions), comment=metadata["command"])
+
+    def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
+        return [
+            demo_page.edits(self.out, "The same edits, in motion; both networks get the same latents."),
+            demo_page.region_metrics(report, self.columns),
+            demo_page.image_quality(report, self.columns),
+        ]
+
+
+def paint_faces(path: Path, count: int) -> None:
+    """Paint the faces that generators are trained on, where they are not there; the same ones in every demo."""
+    if not path.exists():
+        write_faces(path, count, PIXELS, seed=0, progress=True)
+
+
+def link_options(links: Sequence[str]) -> list[str]:
+    """Return the options of `linkgan train` that make `links`."""
+    return [part for text in links for part in ("--link", text)]
+
+
+def face_reader(data: Path) -> ProceduralReader:
+    """Return the reader of the faces in `data`; LinkGANError where it holds no procedural faces."""
+    reader = reader_for(data)
+    if reader is None:
+        raise LinkGANError(f"{data} is not a set of procedural faces")
+    return reader
+
+
+def oracle_spec(oracle: FaceOracle) -> LinkSpec:
+    """Return the spec of the renderer itself: the demo's regions, linked to the attributes painted there."""
+    texts = []
+    for text in faces.DEMO_LINKS:
+        name, region = text.split("=")[0], text.split("@")[1]
+        axes = ",".join(f"{axis}:{axis + 1}" for axis in oracle.axes_of(name))
+        texts.append(f"{name}={axes}@{region}")
+    return LinkSpec.parse(texts, dim=oracle.w_dim)

@@ -1,0 +1,174 @@
+"""The demo in three dimensions: mouth and nose of procedural heads, linked as pieces of the object, from every side."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from training_loops.data import heads3d
+from training_loops.data.folder import ImageFolderDataset
+from training_loops.data.head_cameras import PITCH, RADIUS, YAW, camera_labels, sample_cameras
+from training_loops.data.head_files import write_heads
+from training_loops.data.head_oracle import HeadOracle
+
+from ..generators import LinkedGenerator
+from ..labels import labels_from
+from ..links import Link, LinkSpec
+from ..metrics.evaluate import evaluate
+from ..metrics.head_reader import load_head_reader, save_head_reader, train_head_reader, training_steps
+from ..metrics.quality import Quality, reader_quality
+from ..metrics.record import record
+from ..regions.base import Scene, expression
+from ..report import demo_page, pictures
+from ..report.page import Table, paragraph, section
+from ..report.sheet import stack
+from ..report.turntable import Look, turntable_frames
+from ..report.video import write_mp4
+from ..report.view_sheet import view_sheet
+from .faces import link_options
+from .kind import Kind, Size
+
+PIXELS = 32
+AXES = {"mouth": 12, "nose": 12}
+# Wider than the nose: seen from the side, a long one covers the cheek beside it.
+_ROOM = 0.03
+# Deep along the line of sight: the same pixels of a head that has its shape, and pixels to learn from already while the
+# generator's head is still a flat wall.
+_BACK, _FRONT = -0.3, 0.4
+# `log`: the pieces are small (3 and 8 % of the picture), and their shares of the change begin near nothing. A change of
+# depth of 0.3 world units weighs as much as one from grey to white.
+_RECIPE = ("--link-form", "log", "--link-weight", "1", "--link-depth", "10")
+_BATCH = 64
+TITLES = {
+    "linked": "linked, seen from three sides: colour, depth, |difference|",
+    "unlinked": "its unlinked twin: the same axes, no regularizer",
+}
+
+
+@dataclass(frozen=True)
+class HeadsDemo(Kind):
+    """Two links to pieces of the object, and the unlinked twin."""
+
+    title: ClassVar[str] = "A 3D-aware generator, one piece of whose object can be redrawn"
+    full: ClassVar[Size] = Size(data=8_000, kimg=50, pairs=500, quality_images=2000)
+    quick: ClassVar[Size] = Size(data=1_000, kimg=2, pairs=64, quality_images=500)
+
+    @property
+    def data(self) -> Path:
+        return self.out / "heads.zip"
+
+    @property
+    def reader(self) -> Path:
+        """The network that reads the heads' attributes."""
+        return self.out / "reader.pt"
+
+    def settings(self) -> dict[str, Any]:
+        return {"kind": "3d", **super().settings()}
+
+    def prepare(self) -> None:
+        if not self.data.exists():
+            write_heads(self.data, self.size.data, PIXELS, seed=0, progress=True)
+        if not self.reader.exists():
+            torch.set_num_threads(1)
+            with tqdm(total=training_steps(self.data), unit="step", desc="training the reader") as bar:
+                save_head_reader(self.reader, train_head_reader(self.data, progress=lambda loss: bar.update()))
+
+    def options(self, network: str) -> list[str]:
+        links = [f"{name}={count}@{expression('box3d', _box(name))}" for name, count in AXES.items()]
+        weight = ["--link-weight", "0"] if network == "unlinked" else []
+        return ["--cfg", "heads3d", *link_options(links), *_RECIPE, *weight]
+
+    def measure(self) -> dict[str, Any]:
+        reader, dataset = load_head_reader(self.reader), ImageFolderDataset(self.data, use_labels=True)
+        generators = {network: self.generator(network) for network in self.networks}
+        generators["oracle"] = self._oracle(generators["linked"], dataset)
+        results: dict[str, Any] = {"kind": "3d", "quality_kind": Quality.READER}
+        with tqdm(total=len(generators) * self.size.pairs, unit="pair", desc="measuring") as bar:
+            for name, generator in generators.items():
+                links = evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
+                quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
+                results[name] = record(links, quality)
+        return {**results, "coverage": part_coverage(generators["linked"].spec, self.size.pairs)}
+
+    def _oracle(self, linked: LinkedGenerator, dataset: ImageFolderDataset) -> LinkedGenerator:
+        """Return the renderer itself, with the linked network's regions on the attributes of their parts."""
+        oracle = HeadOracle(PIXELS, int(getattr(linked.generator, "neural_rendering_resolution")))  # noqa: B009
+        links = tuple(Link(link.name, oracle.axes_of(link.name), link.region) for link in linked.spec.links)
+        spec = dataclasses.replace(linked.spec, links=links, dim=oracle.w_dim)
+        return LinkedGenerator(oracle, spec, labels=labels_from(dataset, oracle.c_dim))
+
+    def draw(self, metadata: Mapping[str, str]) -> None:
+        look = Look(camera_labels(torch.zeros(1), torch.zeros(1)), YAW, PITCH, RADIUS - 0.4, RADIUS + 0.6)
+        twins = {network: self.generator(network) for network in self.networks}
+        regions = twins["linked"].spec.block_names
+        small = dataclasses.replace(look, cell=96)
+        sheets = [
+            view_sheet(generator, range(3 if twin == "linked" else 2), regions, small, title=TITLES[twin])
+            for twin, generator in twins.items()
+        ]
+        pictures.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
+        frames = turntable_frames(twins, range(3), regions, look)
+        write_mp4(self.out / "turntable.mp4", frames, comment=metadata["command"])
+
+    def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
+        return [
+            demo_page.edits(
+                self.out,
+                "Turntable: the camera goes round while one region after another is redrawn; colour and, beside it, "
+                "depth (bright = near). Both networks get the same latents.",
+                sheet="Rows of each object: colour, depth, mean absolute difference of colour. Each group redraws one "
+                "region with the block of another sample, seen from the left, from the front and from the right.",
+                film="turntable.mp4",
+            ),
+            demo_page.region_metrics(
+                report, self.columns, note="Pairs of images are seen by the cameras of the data, each by its own."
+            ),
+            section("Do the boxes hold the parts?", _coverage_table(report["coverage"])),
+            demo_page.image_quality(report, self.columns),
+        ]
+
+
+def _box(part: str) -> tuple[float, ...]:
+    """Return the box that holds a part, with room beside the nose, x0, y0, z0, x1, y1, z1 in world units."""
+    x0, y0, _, x1, y1, _ = heads3d.part_boxes()[part]
+    room = _ROOM if part == "nose" else 0.0
+    return tuple(round(edge, 6) for edge in (x0 - room, y0, _BACK, x1 + room, y1, _FRONT))
+
+
+@torch.no_grad()
+def part_coverage(spec: LinkSpec, count: int) -> dict[str, dict[str, float]]:
+    """Return how the links' regions fit the exact masks of the parts they are called after, on rendered heads.
+
+    Returns:
+        link -> `covers`, the share of the part's pixels in the region; `part`, the share of the region's pixels that
+        are the part's; `area`, the region's share of the picture.
+    """
+    sums = torch.zeros(len(spec.links), 4, dtype=torch.float64)  # both, part, region, pixels
+    for start in range(0, count, _BATCH):
+        attributes = heads3d.sample_attributes(count, seed=1)[start : start + _BATCH]
+        cameras = sample_cameras(count, seed=1)[start : start + _BATCH]
+        views = heads3d.render(attributes, cameras, PIXELS)
+        regions = spec.region_masks(Scene(views.images, views.depth, cameras))
+        for row, link in enumerate(spec.links):
+            part = views.masks[:, heads3d.PARTS.index(link.name)].double()
+            region = regions[row].expand(len(part), -1, -1, -1)[:, 0].double()
+            sums[row] += torch.stack([(part * region).sum(), part.sum(), region.sum(), torch.ones_like(region).sum()])
+    return {link.name: _shares(row) for link, row in zip(spec.links, sums, strict=True)}
+
+
+def _shares(sums: Tensor) -> dict[str, float]:
+    both, part, region, pixels = sums.tolist()
+    return {"covers": both / part, "part": both / region, "area": region / pixels}
+
+
+def _coverage_table(coverage: Mapping[str, Mapping[str, float]]) -> str:
+    rows = [[name, *(f"{found[key]:.1%}" for key in ("covers", "part", "area"))] for name, found in coverage.items()]
+    table = Table(["link", "of the part in the region", "of the region the part", "of the picture"], rows).to_html()
+    return table + paragraph("By the renderer's exact masks and depth, over heads and cameras like those of the data.")

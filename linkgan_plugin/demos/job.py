@@ -1,0 +1,96 @@
+"""The job that all demos do: data, trainings side by side, measurements, pictures, a report."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import torch
+
+from training_loops.training_loop import OPTIONS_FILE
+
+from ..atomic import write_json
+from ..errors import LinkGANError
+from ..metrics.record import versions
+from ..report import demo_page
+from ..runs import Interrupted, kimg_of, last_stat, snapshot_of
+from .kind import Kind
+from .training import train_networks
+
+REPORT = "report.json"
+
+
+def run_demo(kind: Kind, *, command: str) -> dict[str, Any]:
+    """Do the whole job in the kind's folder, or go on with one that was stopped there.
+
+    Args:
+        command: recorded in every result.
+    Returns:
+        The content of ``report.json``.
+    Raises:
+        LinkGANError: the folder holds a demo of other settings, or a training process failed.
+        Interrupted: after Ctrl-C.
+    """
+    started = time.time()
+    before = _claim(kind)
+    try:
+        kind.prepare()
+        train_networks(kind)
+        # The images are tiny: two threads gain little, and on a busy machine they wait for each other for minutes.
+        torch.set_num_threads(1)
+        report = {"command": command, **_measured(kind)}
+        metadata = {"command": command, "seed": str(kind.seed), "link_spec": json.dumps(report["spec"])}
+        kind.draw(metadata)
+    except KeyboardInterrupt:
+        raise Interrupted from None
+    report["seconds"] = round(before + time.time() - started, 1)
+    demo_page.write(kind, report)
+    write_json(kind.out / REPORT, report)  # last: it marks the demo as finished
+    return report
+
+
+def _claim(kind: Kind) -> float:
+    """Note whose demo this folder holds; returns the seconds that earlier, stopped calls spent on its trainings.
+
+    Raises:
+        LinkGANError: it holds another demo, which would be mixed up with this one.
+    """
+    out, settings = kind.out, kind.settings()
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / "demo.json"
+    if path.exists():
+        found = json.loads(path.read_text())
+        if found != settings:
+            raise LinkGANError(f"{out} holds a demo with {found}, not {settings}; choose another --out or remove it")
+    elif any(out.iterdir()):
+        raise LinkGANError(f"{out} is not empty and holds no demo; choose another --out")
+    else:
+        write_json(path, settings)
+    return max(_seconds(kind, network) for network in kind.networks)
+
+
+def _seconds(kind: Kind, network: str) -> float:
+    return last_stat(kind.run_dir(network), "Timing/total_sec", 0.0)
+
+
+def _measured(kind: Kind) -> dict[str, Any]:
+    """Return the kind's figures, with what is known of every training."""
+    figures = kind.measure()
+    for network in kind.networks:
+        figures[network] |= {
+            "images": round(kimg_of(kind.run_dir(network)) * 1000),
+            "training_seconds": round(_seconds(kind, network), 1),
+            "snapshot": str(snapshot_of(kind.run_dir(network)).relative_to(kind.out)),
+        }
+    options = json.loads((kind.run_dir(kind.networks[0]) / OPTIONS_FILE).read_text())
+    first, last = kind.networks[0], kind.networks[-1]
+    return {
+        "spec": kind.network(first).linked().to_json(),
+        "recipe": options["loss_kwargs"]["recipe"],
+        "seed": kind.seed,
+        "pairs": kind.size.pairs,
+        "quality_ratio": figures[first]["quality"] / figures[last]["quality"],
+        **figures,
+        "versions": versions(),
+    }

@@ -1,0 +1,62 @@
+"""Training a demo's networks side by side, one core each, with one progress bar."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Mapping
+
+from tqdm import tqdm
+
+from ..runs import Interrupted, check_children, interrupt, kimg_of, start
+from .kind import Kind
+
+# More at a time than that would share the cores of a small machine.
+AT_ONCE = 2
+
+
+def train_networks(kind: Kind) -> None:
+    """Train all networks that are not trained yet.
+
+    Raises:
+        Interrupted: after Ctrl-C; the trainings go on when this is called again.
+        LinkGANError: one failed, with the end of its log.
+    """
+    waiting = [network for network in kind.networks if kimg_of(kind.run_dir(network)) < kind.size.kimg]
+    if not waiting:
+        return
+    running: dict[str, subprocess.Popen[bytes]] = {}
+    total = round(1000 * kind.size.kimg) * len(kind.networks)
+    text = "training both twins" if len(kind.networks) == 2 else f"training {len(kind.networks)} networks"
+    with tqdm(total=total, initial=_images(kind), unit="img", unit_scale=True, desc=text) as bar:
+        try:
+            while waiting or running:
+                while waiting and len(running) < AT_ONCE:
+                    network = waiting.pop(0)
+                    running[network] = start(kind.command(network), kind.out / f"{network}.log")
+                follow(running, kind)
+                running = {network: child for network, child in running.items() if child.poll() is None}
+                bar.update(max(_images(kind) - bar.n, 0))
+        except KeyboardInterrupt:
+            interrupt(running.values())
+            raise Interrupted from None
+        finally:
+            for child in running.values():
+                if child.poll() is None:
+                    child.terminate()
+
+
+def follow(running: Mapping[str, subprocess.Popen[bytes]], kind: Kind) -> None:
+    """Wait a moment, then see to it that no training has failed.
+
+    Raises:
+        LinkGANError: one has, with the end of its log.
+    """
+    time.sleep(0.5)
+    logs = {f"{network} network": kind.out / f"{network}.log" for network in running}
+    check_children({f"{network} network": child for network, child in running.items()}, logs, "training")
+
+
+def _images(kind: Kind) -> int:
+    """Return how many images the networks have seen between them."""
+    return sum(round(1000 * min(kimg_of(kind.run_dir(network)), kind.size.kimg)) for network in kind.networks)

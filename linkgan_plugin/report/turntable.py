@@ -1,0 +1,150 @@
+"""Turntables of 3D-aware generators: the camera goes round while regions change, colour and depth side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import matplotlib
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..editing.web.orbit import pivot_of, turned
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..perturb import move
+from . import pictures
+from .pictures import Pixels
+
+STEPS, HOLD = 16, 8  # frames of one change, and after it
+TURN = 96  # frames of one turn of the camera
+# How far a change has gone in each of its frames: it starts and ends gently.
+AMOUNTS = (*(0.5 - 0.5 * np.cos(np.linspace(0, np.pi, STEPS))).tolist(), *[1.0] * HOLD)
+
+
+def ellipse(front: Tensor, turns: float, yaw: float, pitch: float) -> Tensor:
+    """Return a camera on an ellipse around the front: first above it, then to the right of it, at +x, then below.
+
+    Args:
+        front: [1, 25 or more], the camera in the middle. turns: how often it went round.
+        yaw, pitch: how far it goes to either side and up and down, in radians.
+    Returns:
+        [1, 25 or more].
+    """
+    angle = 2 * math.pi * turns
+    return turned(front, yaw * math.sin(angle), pitch * math.cos(angle), pivot_of(None, front))
+
+
+def depth_pixels(depth: Tensor, near: float, far: float) -> Pixels:
+    """Depths [N, 1, h, w] in world units -> uint8 [N, h, w, 3], bright = near; one scale from `near` to `far`."""
+    share = ((far - depth[:, 0].float()) / (far - near)).clamp(0, 1).cpu().numpy()
+    return (matplotlib.colormaps["magma"](share)[..., :3] * 255).round().astype(np.uint8)
+
+
+@contextmanager
+def rendered_at(generator: LinkedGenerator, side: int) -> Iterator[None]:
+    """Render depth [N, 1, side, side] within the block where a generator renders volumes at any size that is asked."""
+    network, settings = generator.generator, generator.calls.settings
+    if not generator.calls.synthesis.accepts("neural_rendering_resolution"):
+        yield
+        return
+    before = getattr(network, "neural_rendering_resolution", None)
+    generator.calls.settings = {**settings, "neural_rendering_resolution": side}
+    try:
+        yield
+    finally:
+        generator.calls.settings = settings
+        if before is not None:
+            network.neural_rendering_resolution = before  # hosts keep the size of the last render
+
+
+@dataclass(frozen=True)
+class Look:
+    """How objects are looked at.
+
+    Attributes:
+        front: [1, 25 or more], the camera in front. yaw, pitch: how far others are to either side, in radians.
+        near, far: the depths between which depth is told apart, in world units. cell: about how large an image is.
+    """
+
+    front: Tensor
+    yaw: float
+    pitch: float
+    near: float
+    far: float
+    cell: int = 128
+
+    def colour_and_depth(
+        self, generator: LinkedGenerator, latents: Tensor, camera: Tensor
+    ) -> tuple[Tensor, Pixels, Pixels]:
+        """Return the images [N, C, H, H] of latents from a camera [1, c_dim], and cells of them and of their depth.
+
+        Raises:
+            LinkGANError: a generator that renders no depth.
+        """
+        if not generator.is_solid:
+            raise LinkGANError("this generator renders no depth; that takes a 3D-aware one, such as --cfg heads3d")
+        labels, cameras = (label.expand(len(latents), -1) for label in (self.front, camera))
+        images = generator.view(latents, labels, cameras).image
+        with rendered_at(generator, images.shape[-1]):
+            depth = generator.view(latents, labels, cameras).depth
+        assert depth is not None  # so it is for a generator that is solid
+        relief = depth_pixels(depth, self.near, self.far)
+        return images, pictures.enlarge(pictures.to_pixels(images), self.cell), pictures.enlarge(relief, self.cell)
+
+
+@torch.no_grad()
+def turntable_frames(
+    generators: Mapping[str, LinkedGenerator],
+    seeds: Sequence[int],
+    regions: Sequence[str],
+    look: Look,
+    *,
+    changes: int = 3,
+    donor_seed: int = 20_000,
+) -> Iterator[Pixels]:
+    """Yield frames [H, W, 3]: the camera goes round and round while each region in turn glides to `changes` samples.
+
+    Each object is shown in colour and, beside it, in depth.
+
+    Args:
+        generators: heading -> network; one row of objects each, the same seeds and donors.
+        seeds: one object each. regions: the order in which they change; each ends as it began.
+    """
+    here = {name: generator.draw(seeds, look.front.expand(len(seeds), -1)) for name, generator in generators.items()}
+    frame = 0
+    for number, region in enumerate(regions):
+        first = donor_seed + number * changes
+        stops = {
+            name: [*(g.draw([seed], look.front) for seed in range(first, first + changes)), here[name]]
+            for name, g in generators.items()
+        }
+        for stop in range(changes + 1):
+            for amount in AMOUNTS:
+                camera = ellipse(look.front, frame / TURN, look.yaw, look.pitch)
+                rows = []
+                for name, g in generators.items():
+                    latents = _between(g, here[name], stops[name][stop], region, amount)
+                    _, colour, relief = look.colour_and_depth(g, latents, camera)
+                    rows.append(_row(name, colour, relief))
+                yield _frame(f"redrawing: {region}", rows)
+                frame += 1
+            here = {name: _between(g, here[name], stops[name][stop], region, 1.0) for name, g in generators.items()}
+
+
+def _between(generator: LinkedGenerator, latents: Tensor, donor: Tensor, region: str, amount: float) -> Tensor:
+    return move(latents, torch.lerp(latents, donor.expand_as(latents), amount), generator.block(region))
+
+
+def _row(name: str, colour: Pixels, relief: Pixels) -> Pixels:
+    body = np.concatenate([part for pair in zip(colour, relief, strict=True) for part in pair], axis=1)
+    return np.concatenate([pictures.caption(name, body.shape[1], 24), body])
+
+
+def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
+    frame = np.concatenate([pictures.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows])
+    # Video codecs halve the colour planes: both sides must be even.
+    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), constant_values=255)

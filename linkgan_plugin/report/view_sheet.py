@@ -1,0 +1,83 @@
+"""Edit sheets of 3D-aware generators: what a redrawn region looks like from several sides, in colour and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..editing.web.orbit import pivot_of, turned
+from ..generators import LinkedGenerator
+from ..perturb import move
+from . import pictures
+from .pictures import Pixels
+from .turntable import Look
+
+HEADER, GAP, OUTLINE = 26, 8, (255, 255, 255)
+
+
+@torch.no_grad()
+def view_sheet(
+    generator: LinkedGenerator,
+    seeds: Sequence[int],
+    regions: Sequence[str],
+    look: Look,
+    *,
+    donor_seed: int = 10_000,
+    title: str = "",
+) -> Pixels:
+    """Draw a sheet: original | for each region, the same object with that region redrawn; each from three cameras.
+
+    Every object has three rows: colour, depth, and |difference| of colour to the original with the region outlined.
+
+    Args:
+        seeds: one object each. regions: link names or `rest`. donor_seed: all regions take their blocks from it.
+    Returns:
+        uint8 [H, W, 3].
+    """
+    pivot = pivot_of(generator.generator, look.front)
+    cameras = [turned(look.front, side * look.yaw, 0.0, pivot) for side in (-1, 0, 1)]
+    latents = generator.draw(seeds, look.front.expand(len(seeds), -1))
+    donor = generator.draw([donor_seed], look.front).expand_as(latents)
+    originals = [look.colour_and_depth(generator, latents, camera) for camera in cameras]
+    columns = [_column("original", [(colour, depth, np.full_like(colour, 255)) for _, colour, depth in originals])]
+    for region in regions:
+        edited = move(latents, donor, generator.block(region))
+        groups = []
+        for camera, (before, _, _) in zip(cameras, originals, strict=True):
+            after, colour, depth = look.colour_and_depth(generator, edited, camera)
+            groups.append((colour, depth, _difference(generator, latents, camera, region, before, after, look)))
+        columns.append(_column(region, groups))
+    sheet = np.concatenate(columns, axis=1)[:, :-GAP]
+    heading = [pictures.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True)] if title else []
+    return np.concatenate([*heading, sheet])
+
+
+def _difference(
+    generator: LinkedGenerator,
+    latents: Tensor,
+    camera: Tensor,
+    region: str,
+    before: Tensor,
+    after: Tensor,
+    look: Look,
+) -> Pixels:
+    """Return cells of |after - before|, with the region in `before` outlined."""
+    maps = pictures.enlarge(pictures.heat((after - before).abs().mean(dim=1)), look.cell)
+    labels = camera.expand(len(latents), -1)
+    picture = generator.view(latents, look.front.expand(len(latents), -1), labels)
+    row = generator.spec.block_names.index(region)
+    masks = generator.spec.region_masks(generator.scene(picture, labels))[row].expand(len(maps), -1, -1, -1)
+    large = F.interpolate(masks, size=maps.shape[1:3], mode="bilinear", align_corners=False)[:, 0].cpu().numpy()
+    return np.stack([pictures.outline(cell, mask, OUTLINE) for cell, mask in zip(maps, large, strict=True)])
+
+
+def _column(name: str, groups: Sequence[Sequence[Pixels]]) -> Pixels:
+    """Put cameras side by side; each group holds kinds of cells [objects, h, w, 3], an object's under one another."""
+    cameras = [np.concatenate(np.stack(kinds, axis=1).reshape(-1, *kinds[0].shape[1:])) for kinds in groups]
+    body = np.concatenate(cameras, axis=1)
+    column = np.concatenate([pictures.caption(name, body.shape[1], HEADER), body])
+    return np.pad(column, ((0, 0), (0, GAP), (0, 0)), constant_values=255)

@@ -1,0 +1,76 @@
+"""Demos of every kind, very small, each stopped by Ctrl-C in the middle of training and then gone on with."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from linkgan_plugin.demos import training
+from linkgan_plugin.demos.faces import FacesDemo
+from linkgan_plugin.demos.heads3d import HeadsDemo
+from linkgan_plugin.demos.job import run_demo
+from linkgan_plugin.demos.kind import Kind, Size
+from linkgan_plugin.demos.semantic import SemanticDemo, SemanticSize
+from linkgan_plugin.report import turntable, video
+from linkgan_plugin.runs import Interrupted
+from training_loops.training_loop import OPTIONS_FILE, STATE_FILE
+
+COMMAND = "linkgan demo --test"
+KINDS: dict[str, Callable[[Path], Kind]] = {
+    "faces": lambda out: FacesDemo(out, 3, Size(data=64, kimg=0.128, pairs=4, quality_images=60)),
+    "semantic": lambda out: SemanticDemo(
+        out, 3, SemanticSize(data=64, kimg=0.064, pairs=4, quality_images=60, labelled=32, steps=20)
+    ),
+    "3d": lambda out: HeadsDemo(out, 3, Size(data=48, kimg=0.016, pairs=4, quality_images=52)),
+}
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A demo that was stopped once, its report, and when its first trainings had last saved their states."""
+
+    kind: Kind
+    report: dict[str, Any]
+    stopped: dict[str, int]
+
+
+def stop_and_go_on(kind: Kind) -> Finished:
+    """Run a demo, stop it when its first networks have begun, and run it again."""
+
+    def interrupted(running: dict[str, Any], kind: Kind) -> None:
+        for network, child in running.items():
+            while not (kind.run_dir(network) / OPTIONS_FILE).exists():
+                assert child.poll() is None, (kind.out / f"{network}.log").read_text()
+                time.sleep(0.01)
+            child.send_signal(signal.SIGSTOP)  # or the faster one would be done before both can be interrupted
+        for child in running.values():
+            child.send_signal(signal.SIGCONT)
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(training, "follow", interrupted)
+        with pytest.raises(Interrupted):
+            run_demo(kind, command=COMMAND)
+    stopped = {
+        network: (kind.run_dir(network) / STATE_FILE).stat().st_mtime_ns
+        for network in kind.networks[: training.AT_ONCE]
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        patch.setattr(turntable, "AMOUNTS", (0.5, 1.0))
+        patch.setattr(video, "STEPS", 3)
+        patch.setattr(video, "HOLD", 1)
+        return Finished(kind, run_demo(kind, command=COMMAND), stopped)
+
+
+@pytest.fixture(scope="session", params=list(KINDS))
+def finished(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Finished:
+    """A finished demo of each kind."""
+    return stop_and_go_on(KINDS[request.param](tmp_path_factory.mktemp("demo") / "out"))
