@@ -147,7 +147,7 @@ function choose(region) {
 async function findDirections(region) {
   try {
     if (!page.found.has(region)) {
-      page.directions.wait(regionOf(region), "Looking for them…");
+      page.directions.wait(regionOf(region), "Looking…");
       const answer = await api.get(`images/${page.main.state.image}/directions/${encodeURIComponent(region)}`);
       page.found.set(region, (await answer.json()).changes);
     }
