@@ -15,7 +15,7 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("interval", int, "Compute the term every N optimizer steps."),
     ("perturb", str, "How a block of axes is moved: swap, gaussian, or a plugin's."),
     ("strength", float, "Alpha of gaussian; share of the way to the donor for swap."),
-    ("form", click.Choice(["share", "log", "squared"]), "Scale-invariant share, its log, or the squared error of Eq. 3-4."),
+    ("form", click.Choice(["share", "log", "squared"]), "Scale-invariant share, its log, or the square of Eq. 3-4."),
     ("moves", click.Choice(["blocks", "complements"]), "Each block alone, or each link and all others (the paper)."),
     ("fan", int, "Moved images rendered beside every unmoved one; 0 = one for every move."),
     ("lambda-in", float, "Eq. 5 lambda_1: unlinked axes must not move the region."),

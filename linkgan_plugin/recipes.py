@@ -21,8 +21,8 @@ class Recipe:
     """How links are trained. The defaults are the best measured set; `paper` is the paper to the letter.
 
     Attributes:
-        form: `share` = forbidden / (forbidden + allowed) change per block, scale-invariant; `log` = -log(1 - share), which
-            is as steep for regions of few pixels; `squared` = Eq. 3-4.
+        form: `share` = forbidden / (forbidden + allowed) change per block, scale-invariant; `log` = -log(1 - share), as
+            steep for regions of few pixels, where the share begins near 1; `squared` = Eq. 3-4.
         moves: `blocks` moves every block alone, the rest included; `complements` moves each link's block and,
             for Eq. 3, every other block at once.
         fan: how many random moves of every unmoved image are rendered beside it; 0 = all there are. It shares the cost
