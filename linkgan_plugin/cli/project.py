@@ -45,7 +45,11 @@ too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DI
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
-    "--batch", type=click.IntRange(1), default=8, show_default=True, help="Images at a time; changes no result."
+    "--batch",
+    type=click.IntRange(1),
+    default=8,
+    show_default=True,
+    help="Images at a time; none depends on the others.",
 )
 @click.option("--device", default="cpu", show_default=True)
 @host_option

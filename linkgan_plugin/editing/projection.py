@@ -31,7 +31,7 @@ class Settings:
         steps: in each of the spaces. tune: steps of pivotal tuning afterwards, 0 for none.
         noise: optimise the noise maps too, where the generator has any.
         locality: weight that keeps tuning local, 0 for none (see tuning.py).
-        seed: of everything random. Results depend on it, and not on which photographs are projected together.
+        seed: of everything random. Which photographs are projected together changes results by rounding alone.
     """
 
     space: str = "w+"
