@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from ..regions.presets import PRESETS
-from .params import command_line, existing_path
+from .network_options import host_option
+from .params import command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from ..links import LinkSpec
+    from ..regions.base import Scene
 
 GRAMMAR = """\b
 A link is NAME=AXES@REGION.
@@ -41,6 +43,7 @@ Examples:
   linkgan regions preview --data faces.zip --link 'eyes=16@eyes' --link 'mouth=8@mouth' --out preview.png
   linkgan regions preview --data cars/ --link 'lower=auto@box(0,0.5,1,1)' --grid --out preview.png
   linkgan regions preview --data faces.zip --link 'face=64@eyes+nose+mouth' --resolution 64 --out preview.png
+  linkgan regions preview --network runs/demo-3d/linked/network-snapshot-000020.pt --out preview.png
 """
 
 
@@ -49,46 +52,96 @@ def regions() -> None:
     """Look at regions before training on them."""
 
 
-@regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over real images.")
-@click.option("--data", required=True, type=existing_path, help="Data set: a zip or folder of PNGs.")
-@click.option("--link", "links", required=True, multiple=True, metavar="NAME=AXES@REGION", help="A link; repeatable.")
-@click.option("--dim", default=512, show_default=True, type=click.IntRange(min=1), help="Axes of the latent space.")
-@click.option("--resolution", type=click.IntRange(min=4), help="Scale the images to this size first.")
+@regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over real images, or over a network's.")
+@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, of its cameras.")
+@click.option("--network", type=existing_file, metavar="NET", help="Draw over what this network renders instead.")
+@click.option(
+    "--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="A link; repeatable. By default the network's."
+)
+@click.option("--dim", type=click.IntRange(min=1), help="Axes of the latent space; the network's, else 512.")
+@click.option("--resolution", type=click.IntRange(min=4), help="Scale the images of --data to this size first.")
 @click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
 @click.option("--grid", is_flag=True, help="Draw lines every tenth, with their coordinates.")
+@host_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")
 def preview(
-    data: Path, links: tuple[str, ...], dim: int, resolution: int | None, link_overlap: bool, grid: bool, out: Path
+    data: Path | None,
+    network: Path | None,
+    links: tuple[str, ...],
+    dim: int | None,
+    resolution: int | None,
+    link_overlap: bool,
+    grid: bool,
+    host: Path | None,
+    out: Path,
 ) -> None:
-    """Draw the regions of links over images of a data set, with each region's area and axes.
+    """Draw the regions of links over images of a data set, or over renders of a network, with their areas and axes.
 
-    Fills show the soft masks at the images' resolution, as training sees them; outlines show the exact shapes.
+    Fills show the soft masks at the images' resolution, as training sees them; outlines show the exact shapes. Of a
+    3D-aware network one object is seen from four cameras, then three others.
     """
-    from ..links import LinkSpec
     from ..report.pictures import save_png
     from ..report.preview import draw_preview, legend
 
-    spec = LinkSpec.parse(links, dim=dim, allow_overlap=link_overlap)
-    images = _images(data, resolution)
-    size = images.shape[-1]
-    picture = draw_preview(images, spec, title=f"{data.name} · {size} x {size} · {dim} axes", grid=grid)
+    if network is not None:
+        if dim is not None or resolution is not None:
+            raise click.UsageError("--dim and --resolution are the network's own; leave them out with --network")
+        scene, spec = _rendered(network, host, links, data, link_overlap)
+    else:
+        scene, spec = _photographed(data, links, dim or 512, resolution, link_overlap)
+    size, source = scene.images.shape[-1], network or data
+    title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
+    picture = draw_preview(scene, spec, title=title, grid=grid)
     save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json())})
-    for row in legend(spec, images):
+    for row in legend(spec, scene):
         click.echo(f"{row.name:16} {row.area:6.1%} of the image  {len(row.axes):4} axes  {row.region}")
     click.echo(f"wrote {out}")
 
 
-def _images(data: Path, resolution: int | None) -> Tensor:
-    """Return images spread evenly over a data set, float32 [N, C, H, W] in [-1, 1], at `resolution` if given."""
+def _photographed(
+    data: Path | None, links: tuple[str, ...], dim: int, resolution: int | None, overlap: bool
+) -> tuple[Scene, LinkSpec]:
+    """Return images spread evenly over a data set, at `resolution` if given, and the links.
+
+    Raises:
+        click.UsageError: no data, no links, or links to pieces of objects, which take a network.
+    """
     import numpy as np
     import torch
     from torch.nn.functional import interpolate
 
     from training_loops.data.folder import ImageFolderDataset
 
+    from ..links import LinkSpec
+    from ..regions.base import Scene
     from ..report.preview import MAX_IMAGES
 
+    if data is None or not links:
+        raise click.UsageError("give --data and at least one --link, or --network")
+    spec = LinkSpec.parse(links, dim=dim, allow_overlap=overlap)
+    if any("box3d(" in str(link.region) for link in spec.links):
+        raise click.UsageError(
+            "box3d is a piece of the object that a 3D-aware network renders, with depth, which pictures do not have; "
+            "draw it over the network's own renders: --network NET"
+        )
     dataset = ImageFolderDataset(data)
     indices = np.unique(np.linspace(0, len(dataset) - 1, MAX_IMAGES).astype(int))
     images = torch.from_numpy(np.stack([dataset[i][0] for i in indices])).float() / 127.5 - 1
-    return images if resolution is None else interpolate(images, (resolution, resolution), mode="area")
+    return Scene(images if resolution is None else interpolate(images, (resolution, resolution), mode="area")), spec
+
+
+def _rendered(
+    path: Path, host: Path | None, links: tuple[str, ...], data: Path | None, overlap: bool
+) -> tuple[Scene, LinkSpec]:
+    """Return renders of a network, and the links: those given, else its own."""
+    from ..generators import LinkedGenerator
+    from ..networks import load_network
+
+    network = load_network(path, host=host)
+    spec = network.linked(links, allow_overlap=overlap)
+    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data))
+    objects, cameras = [0, 0, 0, 0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]
+    if not generator.is_solid:
+        objects = cameras = list(range(len(objects)))
+    own, labels = generator.labels(objects), generator.labels(cameras)
+    return generator.scene(generator.view(generator.draw(objects, own), own, labels), labels), spec

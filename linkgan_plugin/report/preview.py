@@ -54,31 +54,31 @@ class Row:
     region: str
 
 
-def legend(spec: LinkSpec, images: Tensor) -> list[Row]:
-    """Return a row per block of `spec`, areas measured on `images` [N, C, H, W]."""
-    areas = spec.region_masks(Scene(images)).flatten(1).mean(dim=1).tolist()
+def legend(spec: LinkSpec, scene: Scene) -> list[Row]:
+    """Return a row per block of `spec`, areas measured on the images of `scene`."""
+    areas = spec.region_masks(scene).flatten(1).mean(dim=1).tolist()
     blocks = [(link.axes, str(link.region)) for link in spec.links] + [(spec.rest_axes, "all pixels in no region")]
     return [Row(n, a, *block) for n, a, block in zip(spec.block_names, areas, blocks, strict=False)]
 
 
-def draw_preview(images: Tensor, spec: LinkSpec, *, title: str = "", grid: bool = False) -> Pixels:
+def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = False) -> Pixels:
     """Draw the regions of `spec` over images: the first one large with names, the others beside it.
 
     Fills show the soft mask at the resolution of the images, as training sees it; outlines show the exact shape.
 
     Args:
-        images: float32 [N, C, H, W] in [-1, 1], N >= 1, C = 1 or 3; the first 7 are drawn.
+        scene: 1 to 7 images, C = 1 or 3, with depth and cameras where regions need them.
         title: heading. grid: draw lines every tenth of the width and height, with their coordinates.
     Returns:
         uint8 [H, W, 3].
     """
-    images = images[:MAX_IMAGES]
-    masks = spec.region_masks(Scene(images))[: len(spec.links)].expand(-1, len(images), -1, -1, -1)
+    images = scene.images
+    masks = spec.region_masks(scene)[: len(spec.links)].expand(-1, len(images), -1, -1, -1)
     panels = _panels(images, masks, [link.region for link in spec.links])
     large = _annotated(panels[0], spec, masks[:, 0, 0].numpy(), grid)
     top, ticks = MARGIN + (34 if title else 0), TICKS if grid else 0
     width = max(MIN_WIDTH, 2 * MARGIN + large.width + min(COLUMNS, len(panels) - 1) * (GAP + SMALL))
-    table = _legend_picture(legend(spec, images), spec.dim, width - 2 * MARGIN)
+    table = _legend_picture(legend(spec, scene), spec.dim, width - 2 * MARGIN)
     sheet = Image.new("RGB", (width, top + large.height + GAP + table.height + MARGIN), PAPER)
     ImageDraw.Draw(sheet).text((MARGIN, MARGIN), title, fill=INK, font=font(20), anchor="lm", stroke_width=0.4)
     sheet.paste(large, (MARGIN, top))

@@ -12,7 +12,9 @@ from PIL import Image
 from linkgan_plugin.cli import main
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.regions.presets import PRESETS
+from linkgan_plugin.report.preview import GAP, LARGE, MARGIN, SMALL
 from training_loops.data.folder import write_dataset
+from training_loops.data.head_files import write_heads
 
 LEFT, RIGHT = "left=4@box(0,0,0.5,1)", "right=auto@box(0.5,0,1,1)"
 
@@ -94,3 +96,68 @@ def test_a_plugins_region_kind_is_drawn_like_our_own(example_plugin, data, tmp_p
 def test_help_lists_the_presets():
     text = CliRunner().invoke(main, ["regions", "--help"]).output
     assert all(f"{name} " in text and region in text for name, region in PRESETS.items())
+
+
+BOX3D = "front=2@box3d(-0.3,-0.3,-0.5,0.3,0.3,0.5)"
+
+
+@pytest.fixture(scope="module")
+def solid(tmp_path_factory):
+    """Pictures with cameras, and an untrained 3D-aware network with a link to a piece of its object."""
+    folder = tmp_path_factory.mktemp("solid")
+    write_heads(folder / "heads.zip", 8, 16, seed=0)
+    small = ["--cbase", "64", "--cmax", "8", "--z-dim", "8", "--w-dim", "8", "--quiet", "--threads", "1"]
+    run = ["--data", str(folder / "heads.zip"), "--run-dir", str(folder / "run"), "--cfg", "heads3d", "--kimg", "0.008"]
+    result = CliRunner().invoke(main, ["train", *run, "--link", BOX3D, *small])
+    assert result.exit_code == 0, result.output
+    return folder / "heads.zip", folder / "run" / "network-snapshot-000000.pt"
+
+
+def test_a_piece_of_an_object_needs_a_network_and_says_so(data, tmp_path):
+    result = preview("--data", data, "--link", BOX3D, "--out", tmp_path / "p.png")
+    assert result.exit_code == 2
+    assert "draw it over the network's own renders: --network NET" in result.output
+    assert not (tmp_path / "p.png").exists()
+
+
+def test_a_networks_own_links_are_drawn_over_its_renders_from_several_sides(solid, tmp_path):
+    _, snapshot = solid
+    result = preview("--network", snapshot, "--out", tmp_path / "p.png")
+    assert result.exit_code == 0, result.output
+    assert "2 axes  box3d(-0.3,-0.3,-0.5,0.3,0.3,0.5)" in result.output
+    area = float(result.output.split()[1].rstrip("%"))
+    assert 50 < area < 100, "a wall in the middle of the world fills most of the box's view"
+    picture = np.asarray(Image.open(tmp_path / "p.png"))
+    left, right = MARGIN + LARGE + GAP, MARGIN + LARGE + GAP + SMALL
+    top = MARGIN + 34  # a title is over the panels
+    one, other = picture[top : top + SMALL, left:right], picture[top : top + SMALL, right + GAP : right + GAP + SMALL]
+    assert not np.array_equal(one, other), "two cameras"
+
+
+def test_links_and_cameras_can_be_given_for_a_network(solid, tmp_path):
+    heads, snapshot = solid
+    links = ["--link", "left=2@box(0,0,0.5,1)", "--data", heads]
+    result = preview("--network", snapshot, *links, "--out", tmp_path / "p.png")
+    assert result.exit_code == 0, result.output
+    assert "left              50.0% of the image     2 axes" in result.output
+    assert "rest              50.0% of the image     6 axes" in result.output
+
+
+def test_flat_networks_are_drawn_as_well(linked_snapshot, tmp_path):
+    result = preview("--network", linked_snapshot, "--grid", "--out", tmp_path / "p.png")
+    assert result.exit_code == 0, result.output
+    assert "eyes" in result.output
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["--link", LEFT], "give --data and at least one --link, or --network"),
+        (["--network", "NET", "--dim", "8"], "are the network's own; leave them out"),
+    ],
+)
+def test_options_that_do_not_go_together_are_refused(args, message, solid, tmp_path):
+    args = [solid[1] if arg == "NET" else arg for arg in args]
+    result = preview(*args, "--out", tmp_path / "p.png")
+    assert result.exit_code == 2
+    assert message in result.output

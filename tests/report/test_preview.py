@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from linkgan_plugin.links import Link, LinkSpec
+from linkgan_plugin.regions.base import Scene
 from linkgan_plugin.report.preview import COLOURS, FILL, GAP, LARGE, MARGIN, SMALL, draw_preview, legend
 from tests.regions.shapes import Bright
 
@@ -16,7 +17,7 @@ SPEC = LinkSpec.parse(["left=4@box(0,0,0.5,1)"], dim=8)
 @pytest.mark.parametrize("size", [8, 1024])
 @pytest.mark.parametrize("channels", [1, 3])
 def test_the_region_is_tinted_and_the_rest_is_not(size, channels):
-    sheet = draw_preview(torch.zeros(1, channels, size, size), SPEC).astype(int)
+    sheet = draw_preview(Scene(torch.zeros(1, channels, size, size)), SPEC).astype(int)
     y, gray = MARGIN + LARGE // 2, 128
     expected = [round(gray + FILL * (c - gray)) for c in COLOURS[0]]
     np.testing.assert_allclose(sheet[y, MARGIN + LARGE // 4], expected, atol=1)
@@ -26,7 +27,7 @@ def test_the_region_is_tinted_and_the_rest_is_not(size, channels):
 
 def test_a_border_inside_a_pixel_is_half_tinted_and_outlined_exactly():
     spec = LinkSpec.parse(["left=4@box(0,0,0.375,1)"], dim=8)  # 1.5 of 4 pixels
-    sheet = draw_preview(torch.full((1, 3, 4, 4), -1.0), spec).astype(int)
+    sheet = draw_preview(Scene(torch.full((1, 3, 4, 4), -1.0)), spec).astype(int)
     y, pixel = MARGIN + LARGE // 2, LARGE // 4
     np.testing.assert_allclose(sheet[y, MARGIN + pixel + pixel // 4], FILL / 2 * np.array(COLOURS[0]), atol=1)
     np.testing.assert_allclose(sheet[y, MARGIN + pixel + pixel * 3 // 4], FILL / 2 * np.array(COLOURS[0]), atol=1)
@@ -37,11 +38,11 @@ def test_moving_regions_are_drawn_per_image_and_their_mean_area_is_told():
     images = torch.full((2, 3, 8, 8), -1.0)
     images[0, :, :4] = 1
     spec = LinkSpec((Link("sky", (0, 1), Bright()),), 4)
-    assert [(row.name, row.area, row.axes) for row in legend(spec, images)] == [
+    assert [(row.name, row.area, row.axes) for row in legend(spec, Scene(images))] == [
         ("sky", pytest.approx(0.25), (0, 1)),
         ("rest", pytest.approx(0.75), (2, 3)),
     ]
-    sheet = draw_preview(images, spec).astype(int)
+    sheet = draw_preview(Scene(images), spec).astype(int)
     x = MARGIN + LARGE // 2
     assert (sheet[MARGIN + LARGE // 4, x] != 255).any()
     assert (sheet[MARGIN + 3 * LARGE // 4, x] == 0).all()
@@ -51,12 +52,12 @@ def test_moving_regions_are_drawn_per_image_and_their_mean_area_is_told():
 
 def test_the_legend_has_no_rest_row_when_every_axis_is_linked():
     spec = LinkSpec.parse(["left=4@box(0,0,0.5,1)"], dim=4)
-    assert [row.name for row in legend(spec, torch.zeros(1, 3, 4, 4))] == ["left"]
+    assert [row.name for row in legend(spec, Scene(torch.zeros(1, 3, 4, 4)))] == ["left"]
 
 
 def test_the_sheet_grows_with_the_legend_and_the_grid():
-    images = torch.zeros(2, 3, 8, 8)
+    scene = Scene(torch.zeros(2, 3, 8, 8))
     many = LinkSpec.parse([f"l{i}=1@box({i / 20},0,{(i + 1) / 20},1)" for i in range(20)], dim=21)
-    assert draw_preview(images, many).shape[0] - draw_preview(images, SPEC).shape[0] == 19 * 30
-    plain, grid = draw_preview(images, SPEC), draw_preview(images, SPEC, grid=True)
+    assert draw_preview(scene, many).shape[0] - draw_preview(scene, SPEC).shape[0] == 19 * 30
+    plain, grid = draw_preview(scene, SPEC), draw_preview(scene, SPEC, grid=True)
     assert grid.shape[0] > plain.shape[0]
