@@ -37,14 +37,13 @@ from .kind import Kind, Size
 
 PIXELS = 32
 AXES = {"mouth": 12, "nose": 12}
-# Wider than the nose: seen from the side, a long one covers the cheek beside it.
+# Wider than the nose, and up to the eyes: seen from the side, a long one covers the cheek beside it.
 _ROOM = 0.03
-# Deep along the line of sight: the same pixels of a head that has its shape, and pixels to learn from already while the
-# generator's head is still a flat wall.
+# Deep along the line of sight: the same pixels, whether or not the generator's noses stand out as far as they should.
 _BACK, _FRONT = -0.3, 0.4
 # `log`: the pieces are small (3 and 8 % of the picture), and their shares of the change begin near nothing. A change of
-# depth of 0.3 world units weighs as much as one from grey to white.
-_RECIPE = ("--link-form", "log", "--link-weight", "1", "--link-depth", "10")
+# depth of 0.3 world units weighs as much as one from grey to white. The twins have little time, hence every step.
+_RECIPE = {"form": "log", "weight": 1, "depth": 10, "interval": 1, "batch": 0.25}
 _BATCH = 64
 TITLES = {
     "linked": "linked, seen from three sides: colour, depth, |difference|",
@@ -53,12 +52,27 @@ TITLES = {
 
 
 @dataclass(frozen=True)
+class HeadsSize(Size):
+    """`base`: thousand images that the network has seen from which both twins start."""
+
+    base: float
+
+
+@dataclass(frozen=True)
 class HeadsDemo(Kind):
-    """Two links to pieces of the object, and the unlinked twin."""
+    """Two links to pieces of the object, and the unlinked twin.
+
+    Both start from one generator that has learned what a head looks like from all sides: before there is a shape, a
+    piece of it means nothing, and links only keep it from being learned.
+    """
+
+    starts: ClassVar[Mapping[str, str]] = {"linked": "base", "unlinked": "base"}
 
     title: ClassVar[str] = "A 3D-aware generator, one piece of whose object can be redrawn"
-    full: ClassVar[Size] = Size(data=8_000, kimg=50, pairs=500, quality_images=2000)
-    quick: ClassVar[Size] = Size(data=1_000, kimg=2, pairs=64, quality_images=500)
+    full: ClassVar[HeadsSize] = HeadsSize(data=8_000, kimg=20, pairs=500, quality_images=2000, base=30)
+    quick: ClassVar[HeadsSize] = HeadsSize(data=1_000, kimg=1, pairs=64, quality_images=500, base=2)
+
+    size: HeadsSize
 
     @property
     def data(self) -> Path:
@@ -70,7 +84,10 @@ class HeadsDemo(Kind):
         return self.out / "reader.pt"
 
     def settings(self) -> dict[str, Any]:
-        return {"kind": "3d", **super().settings()}
+        return {"kind": "3d", **super().settings(), "base": self.size.base}
+
+    def kimg(self, network: str) -> float:
+        return self.size.base if network == "base" else self.size.kimg
 
     def prepare(self) -> None:
         if not self.data.exists():
@@ -82,8 +99,16 @@ class HeadsDemo(Kind):
 
     def options(self, network: str) -> list[str]:
         links = [f"{name}={count}@{expression('box3d', _box(name))}" for name, count in AXES.items()]
-        weight = ["--link-weight", "0"] if network == "unlinked" else []
-        return ["--cfg", "heads3d", *link_options(links), *_RECIPE, *weight]
+        recipe = {**_RECIPE, "weight": _RECIPE["weight"] if network == "linked" else 0}
+        switches = [part for name, value in recipe.items() for part in (f"--link-{name}", f"{value}")]
+        # The base keeps its learning rate to the end, since that is not the end.
+        return [
+            "--cfg",
+            "heads3d",
+            *link_options(links),
+            *switches,
+            *(["--lr-final", "1"] if network == "base" else []),
+        ]
 
     def measure(self) -> dict[str, Any]:
         reader, dataset = load_head_reader(self.reader), ImageFolderDataset(self.data, use_labels=True)
@@ -136,10 +161,12 @@ class HeadsDemo(Kind):
 
 
 def _box(part: str) -> tuple[float, ...]:
-    """Return the box that holds a part, with room beside the nose, x0, y0, z0, x1, y1, z1 in world units."""
-    x0, y0, _, x1, y1, _ = heads3d.part_boxes()[part]
-    room = _ROOM if part == "nose" else 0.0
-    return tuple(round(edge, 6) for edge in (x0 - room, y0, _BACK, x1 + room, y1, _FRONT))
+    """Return the box that holds a part, with room around the nose, x0, y0, z0, x1, y1, z1 in world units."""
+    boxes = heads3d.part_boxes()
+    x0, y0, _, x1, y1, _ = boxes[part]
+    if part == "nose":
+        x0, x1, y1 = x0 - _ROOM, x1 + _ROOM, boxes["eyes"][1]
+    return tuple(round(edge, 6) for edge in (x0, y0, _BACK, x1, y1, _FRONT))
 
 
 @torch.no_grad()

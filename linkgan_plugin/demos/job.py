@@ -71,7 +71,8 @@ def _claim(kind: Kind) -> float:
 
 
 def _seconds(kind: Kind, network: str) -> float:
-    return last_stat(kind.run_dir(network), "Timing/total_sec", 0.0)
+    """Return how long a network was trained, what it started from included."""
+    return sum(last_stat(kind.run_dir(run), "Timing/total_sec", 0.0) for run in kind.life(network))
 
 
 def _measured(kind: Kind) -> dict[str, Any]:
@@ -79,7 +80,7 @@ def _measured(kind: Kind) -> dict[str, Any]:
     figures = kind.measure()
     for network in kind.networks:
         figures[network] |= {
-            "images": round(kimg_of(kind.run_dir(network)) * 1000),
+            "images": round(1000 * sum(kimg_of(kind.run_dir(run)) for run in kind.life(network))),
             "training_seconds": round(_seconds(kind, network), 1),
             "snapshot": str(snapshot_of(kind.run_dir(network)).relative_to(kind.out)),
         }

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ..generators import LinkedGenerator
 from ..networks import Network, load_network
-from ..runs import snapshot_of, train_command
+from ..runs import kimg_of, snapshot_of, train_command
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,8 @@ class Kind(ABC):
     """One demo in one folder. The job calls `prepare`, trains the networks, then calls the rest in their order.
 
     Class attributes:
-        networks: folders of the networks that are trained; the linked one first, its unlinked twin last.
+        networks: folders of the networks that are compared; the linked one first, its unlinked twin last.
+        starts: network -> the one whose weights it starts from, which is trained before it.
         columns: headings of all that is measured, the networks first. title: of the report.
         full, quick: how much work there is.
     Attributes:
@@ -36,6 +37,7 @@ class Kind(ABC):
     """
 
     networks: ClassVar[tuple[str, ...]] = ("linked", "unlinked")
+    starts: ClassVar[Mapping[str, str]] = {}
     columns: ClassVar[Mapping[str, str]] = {
         "linked": "linked",
         "unlinked": "unlinked twin",
@@ -78,14 +80,33 @@ class Kind(ABC):
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
         """Return the page's own sections: pictures and tables."""
 
+    @property
+    def runs(self) -> tuple[str, ...]:
+        """All networks that are trained, those that others start from first."""
+        return tuple(dict.fromkeys([*self.starts.values(), *self.networks]))
+
+    def kimg(self, network: str) -> float:
+        """Return how many thousand images a network sees in its own training."""
+        return self.size.kimg
+
+    def trained(self, network: str) -> bool:
+        """Return whether a network has seen all its images."""
+        return kimg_of(self.run_dir(network)) >= self.kimg(network)
+
+    def life(self, network: str) -> tuple[str, ...]:
+        """Return the trainings that a network went through, the last one first."""
+        return (network, *self.life(self.starts[network])) if network in self.starts else (network,)
+
     def run_dir(self, network: str) -> Path:
         """Return the folder that a network is trained in."""
         return self.out / network
 
     def command(self, network: str) -> list[str]:
         """Return the command that trains a network, or goes on with it."""
-        shared = ["--data", str(self.data), "--seed", str(self.seed), "--kimg", f"{self.size.kimg:g}"]
-        arguments = [*shared, "--snap", "10", "--threads", "1", "--loss=linkgan", *self.options(network)]
+        arguments = ["--data", str(self.data), "--seed", str(self.seed), "--kimg", f"{self.kimg(network):g}"]
+        if network in self.starts:
+            arguments += ["--resume", str(snapshot_of(self.run_dir(self.starts[network])))]
+        arguments += ["--snap", "10", "--threads", "1", "--loss=linkgan", *self.options(network)]
         return train_command(self.run_dir(network), arguments)
 
     def network(self, network: str) -> Network:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
@@ -22,17 +22,17 @@ def train_networks(kind: Kind) -> None:
         Interrupted: after Ctrl-C; the trainings go on when this is called again.
         LinkGANError: one failed, with the end of its log.
     """
-    waiting = [network for network in kind.networks if kimg_of(kind.run_dir(network)) < kind.size.kimg]
+    waiting = [network for network in kind.runs if not kind.trained(network)]
     if not waiting:
         return
     running: dict[str, subprocess.Popen[bytes]] = {}
-    total = round(1000 * kind.size.kimg) * len(kind.networks)
-    text = "training both twins" if len(kind.networks) == 2 else f"training {len(kind.networks)} networks"
+    total = sum(round(1000 * kind.kimg(network)) for network in kind.runs)
+    text = "training both twins" if len(kind.runs) == 2 else f"training {len(kind.runs)} networks"
     with tqdm(total=total, initial=_images(kind), unit="img", unit_scale=True, desc=text) as bar:
         try:
             while waiting or running:
-                while waiting and len(running) < AT_ONCE:
-                    network = waiting.pop(0)
+                for network in _ready(kind, waiting, running)[: AT_ONCE - len(running)]:
+                    waiting.remove(network)
                     running[network] = start(kind.command(network), kind.out / f"{network}.log")
                 follow(running, kind)
                 running = {network: child for network, child in running.items() if child.poll() is None}
@@ -57,6 +57,15 @@ def follow(running: Mapping[str, subprocess.Popen[bytes]], kind: Kind) -> None:
     check_children({f"{network} network": child for network, child in running.items()}, logs, "training")
 
 
+def _ready(kind: Kind, waiting: Sequence[str], running: Mapping[str, object]) -> list[str]:
+    """Return the networks that can be trained now: those that start from none, or from one that is done."""
+
+    def done(network: str) -> bool:
+        return kind.trained(network) and network not in running  # or its last snapshot may not be there yet
+
+    return [network for network in waiting if all(done(earlier) for earlier in kind.life(network)[1:])]
+
+
 def _images(kind: Kind) -> int:
-    """Return how many images the networks have seen between them."""
-    return sum(round(1000 * min(kimg_of(kind.run_dir(network)), kind.size.kimg)) for network in kind.networks)
+    """Return how many images the trainings have seen between them."""
+    return sum(round(1000 * min(kimg_of(kind.run_dir(network)), kind.kimg(network))) for network in kind.runs)

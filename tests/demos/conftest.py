@@ -13,7 +13,7 @@ import pytest
 
 from linkgan_plugin.demos import training
 from linkgan_plugin.demos.faces import FacesDemo
-from linkgan_plugin.demos.heads3d import HeadsDemo
+from linkgan_plugin.demos.heads3d import HeadsDemo, HeadsSize
 from linkgan_plugin.demos.job import run_demo
 from linkgan_plugin.demos.kind import Kind, Size
 from linkgan_plugin.demos.semantic import SemanticDemo, SemanticSize
@@ -27,7 +27,7 @@ KINDS: dict[str, Callable[[Path], Kind]] = {
     "semantic": lambda out: SemanticDemo(
         out, 3, SemanticSize(data=64, kimg=0.064, pairs=4, quality_images=60, labelled=32, steps=20)
     ),
-    "3d": lambda out: HeadsDemo(out, 3, Size(data=48, kimg=0.016, pairs=4, quality_images=52)),
+    "3d": lambda out: HeadsDemo(out, 3, HeadsSize(data=48, kimg=0.008, pairs=4, quality_images=52, base=0.016)),
 }
 
 
@@ -42,8 +42,10 @@ class Finished:
 
 def stop_and_go_on(kind: Kind) -> Finished:
     """Run a demo, stop it when its first networks have begun, and run it again."""
+    first: list[str] = []
 
     def interrupted(running: dict[str, Any], kind: Kind) -> None:
+        first.extend(running)
         for network, child in running.items():
             while not (kind.run_dir(network) / OPTIONS_FILE).exists():
                 assert child.poll() is None, (kind.out / f"{network}.log").read_text()
@@ -58,10 +60,7 @@ def stop_and_go_on(kind: Kind) -> Finished:
         patch.setattr(training, "follow", interrupted)
         with pytest.raises(Interrupted):
             run_demo(kind, command=COMMAND)
-    stopped = {
-        network: (kind.run_dir(network) / STATE_FILE).stat().st_mtime_ns
-        for network in kind.networks[: training.AT_ONCE]
-    }
+    stopped = {network: (kind.run_dir(network) / STATE_FILE).stat().st_mtime_ns for network in first}
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("OMP_NUM_THREADS", "1")
         patch.setattr(turntable, "AMOUNTS", (0.5, 1.0))

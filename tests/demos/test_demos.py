@@ -53,7 +53,7 @@ def test_the_report_has_every_figure_for_all_columns(finished: Finished) -> None
         found = report[name]["metrics"]
         assert {link: set(metrics) for link, metrics in found.items()} == dict.fromkeys(LINKS[kind_of(finished)], keys)
     for network in kind.networks:
-        assert report[network]["images"] == round(1000 * kind.size.kimg)
+        assert report[network]["images"] == round(1000 * sum(kind.kimg(run) for run in kind.life(network)))
         assert report[network]["training_seconds"] > 0
         assert (kind.out / report[network]["snapshot"]).exists()
 
@@ -123,6 +123,13 @@ def test_classes_are_measured_by_three_kinds_of_masks(finished: Finished) -> Non
     spec = options(finished.kind, "box")["G_kwargs"]["link_spec"]
     assert [link["region"].split("(")[0] for link in spec["links"]] == ["box", "box"]
     assert [link["axes"] for link in spec["links"]] == [link["axes"] for link in report["spec"]["links"]]
+
+
+@pytest.mark.parametrize("finished", ["3d"], indirect=True)
+def test_both_twins_of_heads_start_from_one_network(finished: Finished) -> None:
+    start = str(finished.kind.run_dir("base") / "network-snapshot-000000.pt")
+    assert [options(finished.kind, network)["resume"] for network in finished.kind.runs] == [None, start, start]
+    assert options(finished.kind, "base")["loss_kwargs"]["recipe"]["weight"] == 0
 
 
 @pytest.mark.parametrize("finished", ["3d"], indirect=True)
