@@ -22,7 +22,7 @@ from ..generators import LinkedGenerator
 from ..labels import labels_from
 from ..links import Link, LinkSpec
 from ..metrics.evaluate import evaluate
-from ..metrics.head_reader import load_head_reader, save_head_reader, train_head_reader, training_steps
+from ..metrics.head_reader import correlations, load_head_reader, save_head_reader, train_head_reader, training_steps
 from ..metrics.quality import Quality, reader_quality
 from ..metrics.record import record
 from ..regions.base import Scene, expression
@@ -120,7 +120,11 @@ class HeadsDemo(Kind):
                 links = evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
                 quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
                 results[name] = record(links, quality)
-        return {**results, "coverage": part_coverage(generators["linked"].spec, self.size.pairs)}
+        return {
+            **results,
+            "coverage": part_coverage(generators["linked"].spec, self.size.pairs),
+            "reader": correlations(reader),
+        }
 
     def _oracle(self, linked: LinkedGenerator, dataset: ImageFolderDataset) -> LinkedGenerator:
         """Return the renderer itself, with the linked network's regions on the attributes of their parts."""
@@ -156,6 +160,7 @@ class HeadsDemo(Kind):
                 report, self.columns, note="Pairs of images are seen by the cameras of the data, each by its own."
             ),
             section("Do the boxes hold the parts?", _coverage_table(report["coverage"])),
+            section("How well is an attribute read?", _reader_table(report)),
             demo_page.image_quality(report, self.columns),
         ]
 
@@ -199,3 +204,17 @@ def _coverage_table(coverage: Mapping[str, Mapping[str, float]]) -> str:
     rows = [[name, *(f"{found[key]:.1%}" for key in ("covers", "part", "area"))] for name, found in coverage.items()]
     table = Table(["link", "of the part in the region", "of the region the part", "of the picture"], rows).to_html()
     return table + paragraph("By the renderer's exact masks and depth, over heads and cameras like those of the data.")
+
+
+def _reader_table(report: Mapping[str, Any]) -> str:
+    links = list(report["linked"]["metrics"])
+    read = {attribute: r for attribute, r in report["reader"].items() if _part_of(attribute) in links}
+    table = Table(
+        ["attribute", "correlation with the truth"], [[name, f"{r:.3f}"] for name, r in read.items()]
+    ).to_html()
+    mean = sum(report["reader"].values()) / len(report["reader"])
+    return table + paragraph(f"On heads that the reader was not trained on; all {len(report['reader'])}: {mean:.3f}.")
+
+
+def _part_of(attribute: str) -> str:
+    return next(known.part for known in heads3d.ATTRIBUTES if known.name == attribute)

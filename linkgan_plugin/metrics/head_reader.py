@@ -6,7 +6,7 @@ It reads the same from every side: heads are trained on as their cameras see the
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +16,12 @@ from torch import Tensor
 from training_loops.data import heads3d
 from training_loops.data.archive import ArchiveReader
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.data.head_cameras import sample_cameras
 
 from ..atomic import replacing
 from ..errors import LinkGANError
 from ..regions.base import Scene
-from .face_reader import FaceReader
+from .face_reader import SIZE, FaceReader
 from .face_reader_training import fit, steps_of
 from .readers import OWNED_SHARE
 
@@ -79,6 +80,20 @@ def train_head_reader(
         torch.manual_seed(seed)
         network = FaceReader(len(NAMES))
         return fit(network, images, truth, epochs=_EPOCHS, batch=_BATCH, progress=progress).requires_grad_(False)
+
+
+def correlations(reader: HeadReader, count: int = 256, seed: int = 1_000_000) -> dict[str, float]:
+    """Return the correlation of each attribute's reading with the truth, over `count` fresh heads."""
+    truth, cameras = heads3d.sample_attributes(count, seed), sample_cameras(count, seed)
+    read = torch.cat([reader.attributes(views.images) for views in _rendered(truth, cameras)])
+    truth, read = truth - truth.mean(dim=0), read - read.mean(dim=0)
+    r = (truth * read).sum(dim=0) / (truth.square().sum(dim=0) * read.square().sum(dim=0)).sqrt()
+    return dict(zip(NAMES, r.tolist(), strict=True))
+
+
+def _rendered(attributes: Tensor, cameras: Tensor) -> Iterator[heads3d.Views]:
+    for some, seen_by in zip(attributes.split(_BATCH), cameras.split(_BATCH), strict=True):
+        yield heads3d.render(some, seen_by, SIZE)
 
 
 def training_steps(data: Path) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
@@ -12,7 +11,13 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics import head_reader
 from linkgan_plugin.metrics.face_reader import FaceReader
-from linkgan_plugin.metrics.head_reader import HeadReader, load_head_reader, save_head_reader, train_head_reader
+from linkgan_plugin.metrics.head_reader import (
+    HeadReader,
+    correlations,
+    load_head_reader,
+    save_head_reader,
+    train_head_reader,
+)
 from linkgan_plugin.regions.base import Scene
 from training_loops.data.face_files import write_faces
 from training_loops.data.head_cameras import sample_cameras
@@ -36,13 +41,11 @@ def reader(tmp_path_factory: pytest.TempPathFactory) -> HeadReader:
     return opened
 
 
-def test_plain_attributes_are_read_after_a_few_steps_from_other_heads(reader: HeadReader) -> None:
-    truth = sample_attributes(64, seed=9)
-    read = reader.attributes(render(truth, sample_cameras(64, seed=9), 32).images)
-    names = [attribute.name for attribute in ATTRIBUTES]
-    for name in ("sky_light", "shirt_hue"):
-        row = names.index(name)
-        assert np.corrcoef(read[:, row], truth[:, row])[0, 1] > 0.7, name
+def test_plain_attributes_of_other_heads_are_read_after_a_few_steps(reader: HeadReader) -> None:
+    found = correlations(reader, count=80)
+    assert list(found) == [attribute.name for attribute in ATTRIBUTES]
+    assert min(found["sky_light"], found["shirt_hue"]) > 0.7
+    assert all(-1 <= r <= 1 for r in found.values())
 
 
 class Knowing(HeadReader):
