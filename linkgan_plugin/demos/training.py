@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
+from ..errors import LinkGANError
 from ..runs import Interrupted, check_children, interrupt, kimg_of, start
 from .kind import Kind
 
@@ -31,11 +32,14 @@ def train_networks(kind: Kind) -> None:
     with tqdm(total=total, initial=_images(kind), unit="img", unit_scale=True, desc=text) as bar:
         try:
             while waiting or running:
+                if not running:
+                    _check_possible(kind, waiting)
                 for network in _ready(kind, waiting, running)[: AT_ONCE - len(running)]:
                     waiting.remove(network)
                     running[network] = start(kind.command(network), kind.out / f"{network}.log")
                 follow(running, kind)
-                running = {network: child for network, child in running.items() if child.poll() is None}
+                # One that failed since then stays, and is told of the next time.
+                running = {network: child for network, child in running.items() if child.poll() != 0}
                 bar.update(max(_images(kind) - bar.n, 0))
         except KeyboardInterrupt:
             interrupt(running.values())
@@ -64,6 +68,17 @@ def _ready(kind: Kind, waiting: Sequence[str], running: Mapping[str, object]) ->
         return kind.trained(network) and network not in running  # or its last snapshot may not be there yet
 
     return [network for network in waiting if all(done(earlier) for earlier in kind.life(network)[1:])]
+
+
+def _check_possible(kind: Kind, waiting: Sequence[str]) -> None:
+    """Raise LinkGANError where networks wait for one that will not be trained any more."""
+    for network in waiting:
+        for earlier in kind.life(network)[1:]:
+            if earlier not in waiting and not kind.trained(earlier):
+                raise LinkGANError(
+                    f"the {earlier} network ended at {kimg_of(kind.run_dir(earlier)):g} of {kind.kimg(earlier):g} "
+                    f"thousand images; see {kind.out / f'{earlier}.log'}"
+                )
 
 
 def _images(kind: Kind) -> int:

@@ -164,3 +164,12 @@ def test_no_more_networks_than_cores_are_trained_at_a_time(tmp_path: Path, monke
     training.train_networks(kind)
     assert max(most) == 2
     assert {path.name for path in tmp_path.glob("*.log")} == {"linked.log", "box.log", "unlinked.log"}
+
+
+def test_a_network_that_starts_from_one_that_ended_early_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Kind, "command", lambda self, network: [sys.executable, "-c", "pass"])
+    with pytest.raises(LinkGANError, match=r"the base network ended at 0 of 0\.016 thousand images; see .*base\.log"):
+        training.train_networks(KINDS["3d"](tmp_path))
+    assert not (tmp_path / "linked.log").exists()
