@@ -352,7 +352,7 @@ def test_the_generator_function_sets_the_spec_as_plain_data():
         ({"interval": 0}, "interval is 0"),
         ({"mixing": 1.5}, "mixing is 1.5"),
         ({"batch": 0}, "batch is 0"),
-        ({"form": "cubed"}, "form 'cubed' is unknown; known: share, squared"),
+        ({"form": "cubed"}, "form 'cubed' is unknown; known: log, share, squared"),
         ({"name": "papper"}, "did you mean 'paper'"),
         ({"weigth": 1}, "did you mean 'weight'"),
         ({"form": "squared", "rest_floor": 0.1}, "needs form 'share'"),

@@ -28,13 +28,14 @@ def test_a_finished_demo_is_not_overwritten(tmp_path, cli):
 def test_the_kind_and_the_size_that_were_asked_for_are_done(kind, cli, tmp_path, monkeypatch):
     asked = []
     monkeypatch.setattr(job, "run_demo", lambda kind, command: asked.append((kind, command)) or REPORT)
+    monkeypatch.setattr("sys.argv", ["/bin/linkgan", "demo", "--kind", kind])
     result = cli("demo", "--kind", kind, "--quick", "--seed", 5, "--out", tmp_path / "new")
     assert result.exit_code == 0, result.output
     demo, text = asked[0]
     assert (demo.seed, demo.size, demo.out) == (5, type(demo).quick, tmp_path / "new")
     assert demo.size != type(demo).full
     assert demo.settings().get("kind", "faces") == kind
-    assert "demo" in text
+    assert text == f"linkgan demo --kind {kind}"
     assert result.output.splitlines() == [
         "nose: locality 0.50 (unlinked 0.25), effect_in 0.100 (0.020), depth_locality 0.25 (0.12)",
         "quality, linked / unlinked: 1.25",
