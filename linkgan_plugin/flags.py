@@ -26,7 +26,7 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("batch", float, "Share of the batch that is rendered unmoved, each with its fan of moved images."),
     ("mixing", float, "Share of the samples that D and G's own loss see with one block moved."),
     ("rest-floor", float, "Share of change in the regions that moving the rest may make for free."),
-    ("depth", float, "3D-aware generators: weight of squared changes of depth beside those of the image."),
+    ("depth", float, "3D-aware generators: weight of forbidden changes of depth beside those of the image."),
     ("raw", float, "3D-aware generators: the same for the image before super-resolution."),
 )
 

@@ -32,7 +32,7 @@ from .regularizer import (
     choose,
     complement_moves,
     penalty,
-    together,
+    with_leaks,
 )
 
 
@@ -163,15 +163,15 @@ class LinkGANLoss:
         return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor, absent[chosen, column])
 
     def _changes(self, still: Picture, edited: Picture, allowed: Tensor) -> Changes:
-        """Return the changes of the image and, where the recipe weighs them, of depth and of the raw image."""
+        """Return the changes of the image, with leaks of depth and of the raw image where the recipe weighs them."""
         change = changes(still.image, edited.image, allowed)
         others = ((self.recipe.raw, still.raw, edited.raw), (self.recipe.depth, still.depth, edited.depth))
-        parts = [
+        leaks = [
             (weight, changes(before, after, _resized(allowed, before)))
             for weight, before, after in others
             if weight and before is not None and after is not None
         ]
-        return together([(1.0, change), *parts]) if parts else change
+        return with_leaks(change, leaks) if leaks else change
 
     def _scene(self, picture: Picture, camera: Tensor | None) -> Scene:
         return Scene(picture.image, picture.depth, camera if self.host.calls.takes_camera else None)

@@ -40,8 +40,8 @@ class Recipe:
             bounds the cost: all are renders with gradients, and in stylegan3 or eg3d G takes most of a step.
         mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
         rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
-        depth, raw: for 3D-aware generators, weights of the squared change of depth, in world units, and of the image
-            before super-resolution, beside that of the image; each per value of its picture.
+        depth, raw: for 3D-aware generators, weights of forbidden squared changes of depth, in world units, and of the
+            image before super-resolution, beside those of the image; each per value of its picture.
     """
 
     form: str = "share"

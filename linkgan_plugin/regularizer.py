@@ -141,13 +141,14 @@ def changes(reference: Tensor, moved: Tensor, allowed: Tensor) -> Changes:
         return Changes(forbidden=total - inside, allowed=inside, values=reference[0].numel())
 
 
-def together(parts: Sequence[tuple[float, Changes]]) -> Changes:
-    """Add up changes of several pictures of one scene, each with a weight per value of its own picture."""
-    values = parts[0][1].values
-    scales = [weight * values / change.values for weight, change in parts]
-    forbidden = torch.stack([scale * change.forbidden for scale, (_, change) in zip(scales, parts, strict=True)])
-    allowed = torch.stack([scale * change.allowed for scale, (_, change) in zip(scales, parts, strict=True)])
-    return Changes(forbidden.sum(dim=0), allowed.sum(dim=0), values)
+def with_leaks(change: Changes, others: Sequence[tuple[float, Changes]]) -> Changes:
+    """Add to the forbidden change of an image those of other pictures of the scene, weighed per value of each.
+
+    The allowed change stays the image's own: what is seen. Were depth counted there, a region could dig a hole instead
+    of changing its looks, and would be praised for it.
+    """
+    leaks = [weight * change.values / other.values * other.forbidden for weight, other in others]
+    return Changes(torch.stack([change.forbidden, *leaks]).sum(dim=0), change.allowed, change.values)
 
 
 @dataclass(frozen=True)

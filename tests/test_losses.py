@@ -437,6 +437,8 @@ def test_depth_and_raw_image_count_by_their_weights(depth, raw):
     ):
         wanted = wanted + weight * ((after[0] - before).square() * (1 - mask)).mean(dim=[1, 2, 3])
     torch.testing.assert_close(found.forbidden[0] / found.values, wanted)
+    seen = (edited.image[0] - still.image).square() * allowed[0]
+    torch.testing.assert_close(found.allowed[0], seen.sum(dim=[1, 2, 3]), msg="depth is no change that one sees")
 
 
 def test_geometry_outside_costs_where_depth_is_weighed():
