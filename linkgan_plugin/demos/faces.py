@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-from tqdm import tqdm
-
 from training_loops.data import faces
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
@@ -17,14 +15,12 @@ from training_loops.data.folder import ImageFolderDataset
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
-from ..metrics.evaluate import evaluate
-from ..metrics.quality import Quality, reader_quality
+from ..metrics.quality import Quality
 from ..metrics.readers import ProceduralReader, reader_for
-from ..metrics.record import record
-from ..report import demo_page, pictures
-from ..report.sheet import edit_sheet, stack
-from ..report.video import resample_frames, write_mp4
+from ..report import demo_page
+from .drawing import draw_edits
 from .kind import Kind, Size
+from .measuring import measure_columns
 
 PIXELS = 32
 TITLES = {
@@ -55,23 +51,10 @@ class FacesDemo(Kind):
         reader, dataset = face_reader(self.data), ImageFolderDataset(self.data)
         generators = {network: self.generator(network) for network in self.networks}
         generators["oracle"] = LinkedGenerator(oracle := FaceOracle(PIXELS), oracle_spec(oracle))
-        results: dict[str, Any] = {"quality_kind": Quality.READER}
-        with tqdm(total=len(generators) * self.size.pairs, unit="pair", desc="measuring") as bar:
-            for name, generator in generators.items():
-                links = evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
-                quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
-                results[name] = record(links, quality)
-        return results
+        return {"quality_kind": Quality.READER, **measure_columns(generators, reader, dataset, self.size)}
 
     def draw(self, metadata: Mapping[str, str]) -> None:
-        twins = {twin: self.generator(twin) for twin in self.networks}
-        regions = twins["linked"].spec.block_names
-        sheets = [
-            edit_sheet(generator, range(6 if twin == "linked" else 3), regions, variants=4, title=TITLES[twin])
-            for twin, generator in twins.items()
-        ]
-        pictures.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
-        write_mp4(self.out / "resample.mp4", resample_frames(twins, range(6), regions), comment=metadata["command"])
+        draw_edits(self.out, {twin: self.generator(twin) for twin in self.networks}, TITLES, metadata)
 
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
         return [

@@ -21,10 +21,8 @@ from training_loops.data.head_oracle import HeadOracle
 from ..generators import LinkedGenerator
 from ..labels import labels_from
 from ..links import Link, LinkSpec
-from ..metrics.evaluate import evaluate
 from ..metrics.head_reader import correlations, load_head_reader, save_head_reader, train_head_reader, training_steps
-from ..metrics.quality import Quality, reader_quality
-from ..metrics.record import record
+from ..metrics.quality import Quality
 from ..regions.base import Scene, expression
 from ..report import demo_page, pictures
 from ..report.page import Table, paragraph, section
@@ -34,6 +32,7 @@ from ..report.video import write_mp4
 from ..report.view_sheet import view_sheet
 from .faces import link_options
 from .kind import Kind, Size
+from .measuring import measure_columns
 
 PIXELS = 32
 AXES = {"mouth": 12, "nose": 12}
@@ -114,14 +113,10 @@ class HeadsDemo(Kind):
         reader, dataset = load_head_reader(self.reader), ImageFolderDataset(self.data, use_labels=True)
         generators = {network: self.generator(network) for network in self.networks}
         generators["oracle"] = self._oracle(generators["linked"], dataset)
-        results: dict[str, Any] = {"kind": "3d", "quality_kind": Quality.READER}
-        with tqdm(total=len(generators) * self.size.pairs, unit="pair", desc="measuring") as bar:
-            for name, generator in generators.items():
-                links = evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
-                quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
-                results[name] = record(links, quality)
         return {
-            **results,
+            "kind": "3d",
+            "quality_kind": Quality.READER,
+            **measure_columns(generators, reader, dataset, self.size),
             "coverage": part_coverage(generators["linked"].spec, self.size.pairs),
             "reader": correlations(reader),
         }

@@ -23,13 +23,12 @@ from ..metrics.painted import agreement, by_painting, painted_overlaps
 from ..metrics.quality import Quality, reader_quality
 from ..metrics.record import record
 from ..regions.base import expression
-from ..report import demo_page, pictures
+from ..report import demo_page
 from ..report.page import Table, paragraph, section
-from ..report.sheet import edit_sheet, stack
-from ..report.video import resample_frames, write_mp4
 from ..segmentation import training
 from ..segmentation.files import open_segmenter
 from .boxes import best_boxes
+from .drawing import draw_edits
 from .faces import PIXELS, face_reader, link_options, paint_faces
 from .kind import Kind, Size
 
@@ -160,15 +159,7 @@ class SemanticDemo(Kind):
         }
 
     def draw(self, metadata: Mapping[str, str]) -> None:
-        generators = {network: self.generator(network) for network in self.networks}
-        regions = generators["linked"].spec.block_names
-        sheets = [
-            edit_sheet(generator, range(6 if network == "linked" else 3), regions, variants=4, title=TITLES[network])
-            for network, generator in generators.items()
-        ]
-        pictures.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
-        frames = resample_frames(generators, range(6), regions)
-        write_mp4(self.out / "resample.mp4", frames, comment=metadata["command"])
+        draw_edits(self.out, {network: self.generator(network) for network in self.networks}, TITLES, metadata)
 
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
         by_segmenter = {name: report[name]["by_segmenter"] for name in self.columns}

@@ -51,16 +51,21 @@ def ratio(numerator: Array, denominator: Array) -> Estimate:
     return Estimate(value, float(residual.std(ddof=1) / math.sqrt(n) / abs(denominator.mean())), n)
 
 
-def correlation(first: Array, second: Array) -> Estimate:
-    """Mean over columns of Pearson's r between [n, A] readings, with Fisher's standard error of that mean.
+def pearson(first: Array, second: Array) -> Array:
+    """Return Pearson's r [A] between the columns of two [n, A] readings.
 
     A column without variation has no correlation to show: r = 0, since nothing of the second is in the first.
     """
+    a, b = first - first.mean(0), second - second.mean(0)
+    scale = np.sqrt((a * a).sum(0) * (b * b).sum(0))
+    return np.divide((a * b).sum(0), scale, out=np.zeros_like(scale), where=scale > 0)
+
+
+def correlation(first: Array, second: Array) -> Estimate:
+    """Mean over columns of `pearson` between [n, A] readings, with Fisher's standard error of that mean."""
     n = len(first)
     if n < 3 or first.shape[1] == 0:
         return NOTHING
-    a, b = first - first.mean(0), second - second.mean(0)
-    scale = np.sqrt((a * a).sum(0) * (b * b).sum(0))
-    r = np.divide((a * b).sum(0), scale, out=np.zeros_like(scale), where=scale > 0)
+    r = pearson(first, second)
     error = np.sqrt(((1 - r * r) ** 2).sum()) / len(r) / math.sqrt(n - 1)
     return Estimate(float(r.mean()), float(error), n)

@@ -19,6 +19,7 @@ from torch.nn.functional import interpolate
 
 from linkgan_plugin.atomic import replacing
 from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.metrics.estimate import pearson
 from training_loops.data.faces import ATTRIBUTES, VERSION, render, sample_attributes
 
 SIZE = 32
@@ -110,9 +111,7 @@ def correlations(reader: FaceReader, count: int = 2000, seed: int = 1_000_000) -
     """Return the correlation of each attribute's reading with the truth, over `count` fresh renders."""
     truth = sample_attributes(count, seed)
     read = reader.attributes(render(truth, SIZE)[0])
-    truth, read = truth - truth.mean(0), read - read.mean(0)
-    r = (truth * read).sum(0) / (truth.square().sum(0) * read.square().sum(0)).sqrt()
-    return dict(zip(_NAMES, r.tolist(), strict=True))
+    return dict(zip(_NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))
 
 
 def main(arguments: list[str]) -> None:

@@ -21,6 +21,7 @@ from training_loops.data.head_cameras import sample_cameras
 from ..atomic import replacing
 from ..errors import LinkGANError
 from ..regions.base import Scene
+from .estimate import pearson
 from .face_reader import SIZE, FaceReader
 from .face_reader_training import fit, steps_of
 from .readers import OWNED_SHARE
@@ -86,9 +87,7 @@ def correlations(reader: HeadReader, count: int = 256, seed: int = 1_000_000) ->
     """Return the correlation of each attribute's reading with the truth, over `count` fresh heads."""
     truth, cameras = heads3d.sample_attributes(count, seed), sample_cameras(count, seed)
     read = torch.cat([reader.attributes(views.images) for views in _rendered(truth, cameras)])
-    truth, read = truth - truth.mean(dim=0), read - read.mean(dim=0)
-    r = (truth * read).sum(dim=0) / (truth.square().sum(dim=0) * read.square().sum(dim=0)).sqrt()
-    return dict(zip(NAMES, r.tolist(), strict=True))
+    return dict(zip(NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))
 
 
 def _rendered(attributes: Tensor, cameras: Tensor) -> Iterator[heads3d.Views]:
