@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..editing.web.orbit import pivot_of, turned
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..orbit import pivot_of, turned
 from ..perturb import move
 from . import pictures
 from .pictures import Pixels

@@ -9,8 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..editing.web.orbit import pivot_of, turned
 from ..generators import LinkedGenerator
+from ..orbit import pivot_of, turned
 from ..perturb import move
 from . import pictures
 from .pictures import Pixels

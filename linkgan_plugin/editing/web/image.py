@@ -12,12 +12,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from ... import orbit
 from ...errors import LinkGANError
 from ...generators import LinkedGenerator
 from ..editor import Editor
 from ..projected import Projected
 from ..steps import Restore, Slide, Step
-from . import orbit
 
 MOST_STEPS = 5000  # by then every click would read a long history
 

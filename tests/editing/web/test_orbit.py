@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 import torch
 
-from linkgan_plugin.editing.web.orbit import STEEPEST, elevation, limited, pivot_of, turned
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.orbit import STEEPEST, elevation, limited, pivot_of, turned
 from tests.editing.web.conftest import asking, studio_of
 from tests.training_loops.eg3d.test_networks import small_generator
 from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
