@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,78 +13,13 @@ from linkgan_plugin.generators import build_linked
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.losses import LinkGANLoss
 from linkgan_plugin.recipes import make_recipe
-from tests.segmentation.networks import CLASSES, script
+from tests.toy_hosts import BATCH, DIM, SIZE, SPEC, OldToyLoss, ToyLoss, call, link_loss, reported, toy
 from tests.toys import ToyGenerator, linked_weight
-
-SIZE, DIM, BATCH = 8, 8, 6
-SPEC = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=DIM)
-reported: dict[str, list[float]] = {}
-
-
-def _report(name: str, value: Tensor | float) -> None:
-    reported.setdefault(name, []).append(float(torch.as_tensor(value).mean()))
-
-
-training_stats = SimpleNamespace(report=_report)
 
 
 @pytest.fixture(autouse=True)
 def _fresh_statistics() -> None:
     reported.clear()
-
-
-class ToyLoss:
-    """A host's loss in the stylegan3 dialect: raises the images' mean in G phases, with the host's random draws."""
-
-    r1_gamma = 7.0
-
-    def __init__(self, device, G, D=None, augment_pipe=None, scale=1.0) -> None:
-        self.G, self.scale, self.seen = G, scale, []
-
-    def accumulate_gradients(self, phase, real_img, real_c, gen_z, gen_c, gain, cur_nimg) -> None:
-        ws = self.G.mapping(gen_z, gen_c, update_emas=phase == "Dmain")
-        images = self.G.synthesis(ws)
-        self.seen.append(ws.detach().clone())
-        if phase.startswith("G"):
-            (images.mean() + torch.rand([]) * 1e-3).mul(gain * self.scale).backward()
-
-
-class OldToyLoss:
-    """A host's loss in the stylegan2-ada-pytorch dialect: separate halves and a `sync` flag."""
-
-    def __init__(self, device, G_mapping, G_synthesis, D=None, augment_pipe=None) -> None:
-        self.mapping, self.synthesis = G_mapping, G_synthesis
-
-    def accumulate_gradients(self, phase, real_img, real_c, gen_z, gen_c, sync, gain) -> None:
-        if phase.startswith("G"):
-            self.synthesis(self.mapping(gen_z, gen_c)).mean().mul(gain).backward()
-
-
-def toy(noise=0.0, seed=0):
-    weight = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(seed))
-    return ToyGenerator(weight, SIZE, noise)
-
-
-def link_loss(generator, base="ToyLoss", spec=SPEC, base_kwargs=None, **switches):
-    networks = (
-        {"G_mapping": generator.mapping, "G_synthesis": generator.synthesis}
-        if base == "OldToyLoss"
-        else {"G": generator, "D": None}
-    )
-    return LinkGANLoss(
-        "cpu",
-        link_spec=spec.to_json(),
-        recipe=make_recipe(**switches).to_json(),
-        base_class_name=f"{__name__}.{base}",
-        base_kwargs=base_kwargs,
-        **networks,
-    )
-
-
-def call(phase="Gmain", nimg=0, gain=1.0, seed=0, **dialect):
-    z = torch.randn(BATCH, DIM, generator=torch.Generator().manual_seed(seed))
-    dialect = dialect or {"cur_nimg": nimg}
-    return {"phase": phase, "real_img": None, "real_c": None, "gen_z": z, "gen_c": None, "gain": gain, **dialect}
 
 
 def train_embedded(loss_kwargs, steps=20):
@@ -196,7 +130,7 @@ def test_the_hosts_gain_scales_the_regularizer_too():
 @pytest.mark.parametrize("dialect", ["cur_nimg", "sync"])
 def test_the_interval_counts_optimizer_steps_not_microbatches(dialect):
     generator = toy()
-    loss = link_loss(generator, base="ToyLoss" if dialect == "cur_nimg" else "OldToyLoss", interval=3)
+    loss = link_loss(generator, base=ToyLoss if dialect == "cur_nimg" else OldToyLoss, interval=3)
     due = []
     for step in range(7):
         for part in range(2):
@@ -361,99 +295,3 @@ def test_the_generator_function_sets_the_spec_as_plain_data():
 def test_wrong_switches_are_named_with_their_range(switches, message):
     with pytest.raises(LinkGANError, match=message.replace(".", r"\.")):
         make_recipe(**switches)
-
-
-def test_a_region_that_differs_per_image_trains_and_counts_where_it_is_missing(tmp_path):
-    path = script(tmp_path / "light.pt", classes=CLASSES)
-    spec = LinkSpec.parse([f"light=0:4@semantic({path},light)&box(0,0,0.5,0.5)"], dim=DIM)
-    generator = toy()
-    with torch.no_grad():
-        generator.synthesis.weight[0] += 100 * torch.eye(DIM)[0]  # one pixel of the box, light for half of the images
-        for row in (1, 2, 3, *range(8, 12), *range(16, 20), *range(24, 28)):
-            generator.synthesis.weight[row] = -generator.synthesis.weight[0]
-    loss = link_loss(generator, spec=spec, interval=1, batch=1.0, fan=0)
-    loss.accumulate_gradients(**call())
-    z = call()["gen_z"]
-    images = generator.synthesis(generator.mapping(z, None))
-    light = (images[:, 0, :4, :4] > 0).flatten(1).any(dim=1)
-    assert reported["Loss/link/light/absent"] == pytest.approx([1 - light.float().mean().item()])
-    assert "Loss/link/rest/absent" in reported
-    assert all(parameter.grad.isfinite().all() for parameter in generator.parameters())
-    assert generator.synthesis.weight.grad.abs().max() > 0
-
-
-def test_fixed_regions_report_no_absence():
-    loss = link_loss(toy(), interval=1)
-    loss.accumulate_gradients(**call())
-    assert "Loss/link/left/share" in reported or "Loss/link/rest/share" in reported
-    assert not any(name.endswith("/absent") for name in reported)
-
-
-class SolidSynthesis(nn.Module):
-    """An image of one linear map of the axes, a depth of another, and the image's halves as the raw one."""
-
-    def __init__(self, image: Tensor, depth: Tensor) -> None:
-        super().__init__()
-        self.image, self.depth = nn.Parameter(image), nn.Parameter(depth)
-
-    def forward(self, ws: Tensor, c: Tensor) -> dict[str, Tensor]:
-        image, depth = ((ws[:, 0] @ weight.T).view(-1, 1, SIZE, SIZE) for weight in (self.image, self.depth))
-        return {"image": image, "image_raw": nn.functional.avg_pool2d(image, 2), "image_depth": depth}
-
-
-class SolidLoss(ToyLoss):
-    """The same host, of a generator that is told where the camera is."""
-
-    def accumulate_gradients(self, phase, real_img, real_c, gen_z, gen_c, gain, cur_nimg) -> None:
-        images = self.G.synthesis(self.G.mapping(gen_z, gen_c), gen_c)["image"]
-        if phase.startswith("G"):
-            images.mean().mul(gain).backward()
-
-
-def solid(image, depth):
-    generator = toy()
-    generator.synthesis = SolidSynthesis(image, depth)
-    return generator
-
-
-HALVES = linked_weight([range(4), range(4, 8)], SIZE, DIM)
-
-
-@pytest.mark.parametrize(("depth", "raw"), [(0.0, 0.0), (2.0, 0.0), (0.0, 3.0), (2.0, 3.0)])
-def test_depth_and_raw_image_count_by_their_weights(depth, raw):
-    torch.manual_seed(0)
-    image, solid_depth = torch.randn(2, SIZE * SIZE, DIM)
-    generator = solid(image, solid_depth)
-    loss = link_loss(generator, interval=1, batch=1.0, fan=0, depth=depth, raw=raw, form="squared", moves="blocks")
-    ws, moved = torch.randn(BATCH, 2, DIM), torch.randn(1, BATCH, 2, DIM)
-    still, edited = loss.host.calls.render_beside(ws, moved, torch.zeros(BATCH, 25))
-    allowed = (torch.rand(1, BATCH, 1, SIZE, SIZE) < 0.5).float()
-    found = loss._changes(still, edited, allowed)
-    wanted = 0.0
-    for weight, before, after, mask in (
-        (1.0, still.image, edited.image, allowed[0]),
-        (raw, still.raw, edited.raw, nn.functional.avg_pool2d(allowed[0], 2)),
-        (depth, still.depth, edited.depth, allowed[0]),
-    ):
-        wanted = wanted + weight * ((after[0] - before).square() * (1 - mask)).mean(dim=[1, 2, 3])
-    torch.testing.assert_close(found.forbidden[0] / found.values, wanted)
-    seen = (edited.image[0] - still.image).square() * allowed[0]
-    torch.testing.assert_close(found.allowed[0], seen.sum(dim=[1, 2, 3]), msg="depth is no change that one sees")
-
-
-def test_geometry_outside_costs_where_depth_is_weighed():
-    moving = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(0))
-    shares = {}
-    for weight in (0.0, 1.0):
-        generator = solid(HALVES, moving)
-        loss = link_loss(generator, "SolidLoss", interval=1, batch=1.0, fan=0, depth=weight)
-        loss.accumulate_gradients(**{**call(), "gen_c": torch.zeros(BATCH, 25)})
-        shares[weight] = reported["Loss/link/left/share"][-1]
-        touched = generator.synthesis.depth.grad
-        assert (touched is not None and touched.abs().max() > 0) == bool(weight)
-    assert shares[0.0] == 0 < 0.2 < shares[1.0]
-
-
-def test_depth_of_a_generator_that_has_none_is_refused():
-    with pytest.raises(LinkGANError, match="link depth is for 3D-aware generators"):
-        link_loss(toy(), depth=1.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from linkgan_plugin.bench import overhead
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.recipes import make_recipe
-from tests import test_losses
+from tests import toy_hosts
 from tests.toys import ToyGenerator, linked_weight
 
 
@@ -17,7 +17,7 @@ def test_blocks_with_and_without_links_take_turns(monkeypatch):
         "cpu",
         link_spec=spec.to_json(),
         recipe=make_recipe("default", interval=1).to_json(),
-        base_class_name="tests.test_losses.ToyLoss",
+        base_class_name="tests.toy_hosts.ToyLoss",
         G=ToyGenerator(linked_weight([range(4), range(4, 8)], 8, 8), 8),
     )
     linked, times = [], []
@@ -28,7 +28,7 @@ def test_blocks_with_and_without_links_take_turns(monkeypatch):
     for step in range(96):
         for phase in ("Gmain", "Dmain"):
             for microbatch in range(2):
-                loss.accumulate_gradients(**test_losses.call(phase, nimg=8 * step, seed=microbatch))
+                loss.accumulate_gradients(**toy_hosts.call(phase, nimg=8 * step, seed=microbatch))
     blocks = [range(start, start + 16) for start in (0, 32, 64)]
     assert sorted(set(linked)) == [step for block in blocks for step in block]
     assert [kind for kind, _ in times] == (["with"] * 16 + ["without"] * 16) * 2 + ["with"] * 16 + ["without"] * 15
