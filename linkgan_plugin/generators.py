@@ -74,10 +74,16 @@ def links_for(generator: Any, links: Sequence[str], *, space: str = "w", allow_o
 
 
 def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
-    """Return float32 z [N, z_dim], one row per seed, the same as the hosts' image generation scripts draw."""
+    """Return float32 z [N, z_dim], one row per seed, the same as the hosts' image generation scripts draw.
+
+    Raises:
+        LinkGANError: a seed that is not in [0, 2^32), which NumPy's generator takes.
+    """
     random = np.random.RandomState(0)  # made once: making one takes thirty times as long as seeding it
     rows = []
     for seed in seeds:
+        if not 0 <= seed < 2**32:
+            raise LinkGANError(f"seed {seed}: expected 0 to {2**32 - 1}")
         random.seed(seed)
         rows.append(random.randn(z_dim))
     return torch.from_numpy(np.stack(rows)).to(torch.float32)
@@ -117,7 +123,7 @@ class LinkedGenerator:
         self.device = tensor.device
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         self._c_dim = int(getattr(generator, "c_dim", 0))
-        self._labels = labels or no_labels(self._c_dim)
+        self._labels = labels or no_labels(self._c_dim, camera=self.calls.takes_camera)
         dim = getattr(generator, f"{self.spec.space}_dim", None)
         if dim != self.spec.dim:
             raise LinkGANError(

@@ -12,8 +12,6 @@ from torch import Tensor
 from .errors import LinkGANError
 
 Labels = Callable[[Sequence[int]], Tensor]
-# A camera is 16 numbers of a camera-to-world matrix and 9 of intrinsics (eg3d's convention).
-CAMERA = 25
 
 
 class LabelledData(Protocol):
@@ -48,15 +46,18 @@ def constant_labels(label: Tensor) -> Labels:
     return lambda seeds: row.expand(len(seeds), -1)
 
 
-def no_labels(c_dim: int) -> Labels:
+def no_labels(c_dim: int, *, camera: bool = False) -> Labels:
     """Return all-zero labels, which class-conditional hosts take for "no class".
+
+    Args:
+        c_dim: numbers of a label. camera: whether the network is told by them where its camera is.
 
     Raises:
         LinkGANError: when asked for a camera, which zeros are not.
     """
 
     def labels(seeds: Sequence[int]) -> Tensor:
-        if c_dim == CAMERA:
+        if camera:
             raise LinkGANError("this network renders through a camera; give data that has camera labels with --data")
         return torch.zeros([len(seeds), c_dim])
 

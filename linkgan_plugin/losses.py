@@ -24,6 +24,7 @@ from .perturb import move
 from .recipes import Recipe
 from .regions.base import Scene
 from .regularizer import (
+    MIN_PIXELS,
     Changes,
     Moves,
     Penalty,
@@ -75,6 +76,7 @@ class LinkGANLoss:
         self.clock = StepClock(self.host)
         self._seed: int | None = None
         self._check_space()
+        self._check_regions()
 
     def __getattr__(self, name: str) -> Any:
         # Hosts read settings off their loss while training; they find the base's.
@@ -101,6 +103,19 @@ class LinkGANLoss:
                 f"the link spec divides {self.spec.dim} axes but this generator has {space}_dim = {dim}; "
                 f"write the links for {dim} axes"
             )
+
+    def _check_regions(self) -> None:
+        """Refuse fixed regions that are too small to train: they would be passed over in every step."""
+        side = self.host.calls.resolution
+        if side is None:
+            return
+        scene = Scene(torch.zeros([1, 1, side, side]))
+        for link in self.spec.links:
+            if link.region.static and (covered := float(link.region.mask(scene).sum())) < MIN_PIXELS:
+                raise LinkGANError(
+                    f"link '{link.name}' covers {covered:.2g} pixels of images of {side} x {side}; expected at least "
+                    f"{MIN_PIXELS:g}, make its region larger"
+                )
 
     # The host's contract
 

@@ -52,7 +52,7 @@ class Recipe:
     weight: float = 2.5
     lambda_in: float = 3.0
     lambda_out: float = 1.0
-    interval: int = 2
+    interval: int = 4
     lazy_gain: bool = True
     phase: str = "main"
     reference: str = "attached"

@@ -78,6 +78,11 @@ def kimg_of(run_dir: Path) -> float:
     return last_stat(run_dir, "Progress/kimg", 0.0)
 
 
+def has_seen(run_dir: Path, kimg: float) -> bool:
+    """Return whether a run has seen `kimg` thousand images, which training cuts to whole images."""
+    return round(kimg_of(run_dir) * 1000) >= int(kimg * 1000)
+
+
 def snapshot_of(run_dir: Path) -> Path:
     """Return the newest snapshot of a run.
 

@@ -8,7 +8,7 @@ import torch
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.labels import CAMERA, constant_labels, labels_from, no_labels
+from linkgan_plugin.labels import constant_labels, labels_from, no_labels
 from linkgan_plugin.links import LinkSpec
 from tests.hosts.test_calls import MethodGenerator
 
@@ -31,13 +31,14 @@ def test_a_seed_has_one_label_whatever_it_is_asked_with():
 
 def test_data_with_other_labels_is_refused_with_both_sizes():
     with pytest.raises(LinkGANError, match="labels have 3 numbers; this network takes 25"):
-        labels_from(Data(), CAMERA)
+        labels_from(Data(), 25)
 
 
 def test_zeros_are_no_camera():
     assert torch.equal(no_labels(3)([1, 2]), torch.zeros(2, 3))
     with pytest.raises(LinkGANError, match=r"camera.*--data"):
-        no_labels(CAMERA)([1])
+        no_labels(25, camera=True)([1])
+    assert no_labels(25)([1]).shape == (1, 25), "as many classes are no camera"
 
 
 def test_a_linked_generator_refuses_a_label_of_another_size():

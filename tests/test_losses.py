@@ -264,6 +264,12 @@ def test_a_spec_for_another_width_is_refused_with_both_numbers():
         link_loss(toy(), spec=LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=12))
 
 
+def test_a_region_too_small_for_the_images_is_refused_with_its_size():
+    spec = LinkSpec.parse(["dot=0:4@box(0.5,0.5,0.55,0.55)", "left=4:6@box(0,0,0.5,1)"], dim=DIM)
+    with pytest.raises(LinkGANError, match=r"'dot' covers 0\.16 pixels of images of 8 x 8; expected at least 0\.5"):
+        link_loss(toy(), spec=spec)
+
+
 def test_an_unknown_host_loss_is_named():
     with pytest.raises(LinkGANError, match=r"no\.such\.Loss"):
         LinkGANLoss(

@@ -34,7 +34,8 @@ class PixelSynthesis(nn.Module):
     def __init__(self, weight: Tensor, size: int, noise: float = 0.0) -> None:
         super().__init__()
         self.weight = nn.Parameter(weight)  # [size * size, D]
-        self.size, self.noise = size, noise
+        self.img_resolution = self.size = size
+        self.noise = noise
 
     def forward(self, ws: Tensor, noise_mode: str = "random") -> Tensor:
         image = (ws[:, 0] @ self.weight.T).view(-1, 1, self.size, self.size)

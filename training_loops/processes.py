@@ -50,7 +50,7 @@ def joined(device: str | None = None) -> Iterator[Place]:
     Raises OptionError for a `device` that not all can have.
     """
     if not torch.distributed.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
-        yield Place(0, 1, _device(device))
+        yield Place(0, 1, device_named(device))
         return
     rank, count, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
     place = Place(rank, count, _local_device(device, local))
@@ -63,18 +63,25 @@ def joined(device: str | None = None) -> Iterator[Place]:
     torch.distributed.destroy_process_group()
 
 
-def _device(name: str | None) -> torch.device:
+def device_named(name: str | None) -> torch.device:
+    """Return the device that `name` is for: cpu, cuda, or cuda: and a number; by default the GPU if there is one.
+
+    Raises:
+        OptionError: another name, or a GPU that is not there.
+    """
     try:
         found = default_device() if name is None else torch.device(name)
-    except RuntimeError as error:
-        raise OptionError(f"device={name!r}: expected cpu, cuda, or cuda: and a number") from error
+    except RuntimeError:
+        found = torch.device("meta")
+    if found.type not in ("cpu", "cuda"):
+        raise OptionError(f"device={name!r}: expected cpu, cuda, or cuda: and a number")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
         raise OptionError(f"device={name!r}: {torch.cuda.device_count()} GPU(s) here; try --device cpu")
     return found
 
 
 def _local_device(device: str | None, local: int) -> torch.device:
-    found = _device(device)
+    found = device_named(device)
     if found.type == "cpu":
         return found
     if device is not None and found.index is not None:

@@ -102,6 +102,8 @@ def training_loop(
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     place = torch.device(device) if device is not None else default_device(rank)
+    if place.type == "cuda" and place.index is None:
+        place = torch.device("cuda", torch.cuda.current_device())  # some of PyTorch's calls take no other
     _configure_torch(place, threads=threads, cudnn_benchmark=cudnn_benchmark)
     run = set_up(options, folder, place, rank=rank, restart=restart, verbose=verbose, tensorboard=tensorboard)
     try:

@@ -33,10 +33,11 @@ def report(name: str, value: Any) -> Any:
     reports a name without scalars.
     """
     by_device = _counters.setdefault(name, {})
-    scalars = torch.as_tensor(value).detach()
+    # Numbers of Python are float64: a count of images would lose its last digits in float32.
+    scalars = (value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=torch.float64)).detach()
     if scalars.numel() == 0:
         return value
-    flat = scalars.flatten().to(torch.float32)
+    flat = scalars.flatten().to(torch.float64)
     moments = torch.stack([torch.full_like(flat[0], flat.numel()), flat.sum(), flat.square().sum()])
     counter = by_device.get(moments.device)
     if counter is None:

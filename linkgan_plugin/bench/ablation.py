@@ -15,7 +15,7 @@ from training_loops.training_loop import OPTIONS_FILE
 from ..atomic import write_json
 from ..errors import LinkGANError
 from ..metrics.record import versions
-from ..runs import LINKGAN, Interrupted, check_children, interrupt, kimg_of, snapshot_of, start, train_command
+from ..runs import LINKGAN, Interrupted, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
 from .rows import UNLINKED, Row
 
 _POLL_SECONDS = 1.0
@@ -84,7 +84,7 @@ class Job:
 
     @property
     def trained(self) -> bool:
-        return kimg_of(self.run_dir) >= self.settings.kimg
+        return has_seen(self.run_dir, self.settings.kimg)
 
     def arguments(self) -> list[str]:
         """Return the options of `linkgan train` of a new run, all but its folder."""

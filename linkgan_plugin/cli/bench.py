@@ -10,7 +10,7 @@ import click
 
 from ..flags import recipe_options, spec_options, take_recipe_options, take_spec_options
 from .network_options import host_option
-from .params import SEEDS, command_line, existing_file, existing_path
+from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
 
 EPILOG = """\b
 Examples:
@@ -62,7 +62,7 @@ Examples:
 @click.option("--steps", type=click.IntRange(32), default=256, show_default=True, help="Timed steps per row.")
 @click.option("--cfg", default="tiny", show_default=True, help="The embedded host's preset.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
-@click.option("--device", help="cpu, cuda; by default the GPU if there is one.")
+@click.option("--device", type=DEVICE, help="cpu, cuda; by default the GPU if there is one.")
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-overhead"), show_default=True, help="For overhead.json.")
 @spec_options
@@ -212,7 +212,7 @@ def recipes(
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
 @click.option("--data", type=existing_path, help="Data set for attributes and labels; else the one trained on.")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @threads_option
 @host_option
 @click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .network_options import host_option
-from .params import command_line, existing_file, existing_path
+from .params import DEVICE, command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
     from ..metrics.evaluate import LinkResult
@@ -38,7 +38,7 @@ Examples:
     "--data", type=existing_path, help="Data set for quality, attributes and labels; else the one trained on."
 )
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, as the hosts' metric files have it.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Append the JSON line to this file.")

@@ -35,6 +35,27 @@ class Seeds(click.ParamType):
 SEEDS = Seeds()
 
 
+class Device(click.ParamType):
+    """A device that is here: ``cpu``, ``cuda`` or ``cuda:1``."""
+
+    name = "device"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the name as it was given."""
+        if value != "cpu":
+            from training_loops.errors import OptionError
+            from training_loops.processes import device_named
+
+            try:
+                device_named(value)
+            except OptionError as error:
+                self.fail(str(error), param, ctx)
+        return str(value)
+
+
+DEVICE = Device()
+
+
 def command_line() -> str:
     """Return the command as typed, quoted for a shell, with the program's bare name."""
     return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .network_options import host_option
-from .params import command_line, existing_file, existing_path
+from .params import DEVICE, command_line, existing_file, existing_path
 
 
 @click.command(
@@ -51,7 +51,7 @@ too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DI
     show_default=True,
     help="Images at a time; none depends on the others.",
 )
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 def project(
     images: tuple[Path, ...],

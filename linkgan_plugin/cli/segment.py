@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .params import existing_path
+from .params import DEVICE, existing_path
 
 
 @click.group()
@@ -32,7 +32,7 @@ Examples:
 @click.option("--steps", default=1500, show_default=True, type=click.IntRange(1), help="Training steps.")
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures per step.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
-@click.option("--device", default="cpu", show_default=True)
+@click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="TorchScript file to write."
 )

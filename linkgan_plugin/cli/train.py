@@ -11,12 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from ..flags import link_options, take_link_options
-from .params import existing_file, existing_path
+from .params import DEVICE, existing_file, existing_path
 
 if TYPE_CHECKING:
     from training_loops.processes import Place
+
+# Flags that say how to train, and those that --continue may change, with the training options they stand for.
+_NO_OPTIONS = {"continued", "device", "quiet", "dry_run"}
+_CHANGEABLE = {
+    "kimg": ["total_kimg"],
+    "tick": ["kimg_per_tick"],
+    "snap": ["image_snapshot_ticks", "network_snapshot_ticks"],
+    "metrics": ["metrics"],
+    "threads": ["threads"],
+}
 
 EPILOG = """\b
 Examples:
@@ -47,7 +58,13 @@ Examples:
 @click.option("--data", type=existing_path, help="Zip or folder of PNGs in the hosts' format.")
 @click.option("--outdir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Runs folder.")
 @click.option("--run-dir", type=click.Path(path_type=Path), help="Exact folder of this run, instead of a new number.")
-@click.option("--continue", "continued", type=existing_path, metavar="RUN", help="Go on with a stopped run, exactly.")
+@click.option(
+    "--continue",
+    "continued",
+    type=existing_path,
+    metavar="RUN",
+    help="Go on with a stopped run, exactly; --kimg, --tick, --snap, --metrics and --threads may change.",
+)
 @click.option(
     "--cfg", type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d"]), default="tiny", show_default=True
 )
@@ -90,7 +107,7 @@ Examples:
     help="Kind of half precision; float16 is for GPUs and stays single on a CPU.",
 )
 @click.option("--nobench", is_flag=True, help="No cuDNN benchmarking.")
-@click.option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")
 @click.option("--dry-run", is_flag=True, help="Print the training options and stop.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -158,15 +175,43 @@ def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, An
     """Return the training options of the run that `count` processes are asked to do, and its folder."""
     from training_loops.training_loop import OPTIONS_FILE, read_options
 
+    if values["continued"] is not None:
+        return {**read_options(values["continued"]), **changed_options(values)}, values["continued"]
     links = take_link_options(values)
-    run_dir, continued, outdir = values.pop("run_dir"), values.pop("continued"), values.pop("outdir")
-    if continued is not None:
-        return read_options(continued), continued
+    run_dir, outdir = values.pop("run_dir"), values.pop("outdir")
+    del values["continued"]
     options = make_options({**values, "gpus": count}, links)
     run_dir = run_dir or next_run_dir(outdir, options, linked=links["loss"] is not None)
     if (run_dir / OPTIONS_FILE).exists():
         raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
     return options, run_dir
+
+
+def changed_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the training options that were typed beside --continue.
+
+    Raises:
+        click.UsageError: one that decides what is learned, which a run that goes on must keep.
+    """
+    typed = [name for name in values if _was_typed(name) and name not in _NO_OPTIONS]
+    fixed = [f"--{name.replace('_', '-')}" for name in typed if name not in _CHANGEABLE]
+    if fixed:
+        raise click.UsageError(
+            f"--continue keeps the options of the run; leave out {', '.join(fixed)}, or begin another run from "
+            "its last snapshot with --resume"
+        )
+    if "metrics" in typed:
+        values["metrics"] = metric_names(values["metrics"])
+    return {option: values[name] for name in typed for option in _CHANGEABLE[name]}
+
+
+def _was_typed(name: str) -> bool:
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def metric_names(text: str) -> list[str]:
+    """Return the names in a comma separated list."""
+    return [name for name in text.split(",") if name]
 
 
 def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:
@@ -181,7 +226,7 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
-    values["metrics"] = [name for name in values["metrics"].split(",") if name]
+    values["metrics"] = metric_names(values["metrics"])
     options = build_options(**values)
     follow_flags(options, links)
     return options

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from .network_options import host_option
-from .params import command_line, existing_file, existing_path
+from .params import DEVICE, command_line, existing_file, existing_path
 
 NEEDED = ("starlette", "uvicorn")
 FIRST_PORT = 8123
@@ -29,7 +29,7 @@ Examples:
 @click.option("--projection", type=existing_path, help="A folder that `linkgan project` wrote, to begin with.")
 @click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to find a photograph.")
 @click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Steps of tuning for a photograph.")
-@click.option("--device", help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
 @host_option
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where edits are kept.")
 @click.option("--port", type=click.IntRange(0, 65535), default=FIRST_PORT, show_default=True, help="0 takes any.")

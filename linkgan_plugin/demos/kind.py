@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from ..generators import LinkedGenerator
 from ..networks import Network, load_network
-from ..runs import kimg_of, snapshot_of, train_command
+from ..runs import has_seen, snapshot_of, train_command
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ class Kind(ABC):
 
     def trained(self, network: str) -> bool:
         """Return whether a network has seen all its images."""
-        return kimg_of(self.run_dir(network)) >= self.kimg(network)
+        return has_seen(self.run_dir(network), self.kimg(network))
 
     def life(self, network: str) -> tuple[str, ...]:
         """Return the trainings that a network went through, the last one first."""

@@ -163,9 +163,17 @@ class GeneratorCalls:
 
     def dim(self, space: str) -> int | None:
         """Return how many axes the latent space `w` or `z` has, None where the generator does not say."""
-        value = getattr(unwrap(self.mapping.owner), f"{space}_dim", None)
-        if value is None:
-            value = getattr(unwrap(self.synthesis.owner), f"{space}_dim", None)
+        return self._said(f"{space}_dim")
+
+    @property
+    def resolution(self) -> int | None:
+        """The side of the images in pixels, None where the generator does not say."""
+        return self._said("img_resolution")
+
+    def _said(self, name: str) -> int | None:
+        """Return a number that one of the two networks has as an attribute."""
+        owners = (unwrap(self.mapping.owner), unwrap(self.synthesis.owner))
+        value = next((value for owner in owners if (value := getattr(owner, name, None)) is not None), None)
         return value if isinstance(value, int) else None
 
     def map(self, z: Tensor, c: Tensor | None, truncation_psi: float = 1.0) -> Tensor:

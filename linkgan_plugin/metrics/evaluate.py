@@ -138,7 +138,8 @@ def evaluate(
     """Measure every link of a generator on seeded pairs.
 
     Pair k takes its original from seed `seed + k` and its donor from another range of seeds, so the result does not
-    depend on `batch` beyond the rounding of the network itself, nor on the number of processes.
+    depend on `batch` beyond the rounding of the network itself, nor on the number of processes. (Renderers of 3D-aware
+    generators jitter the rays of a whole batch at once: theirs differ by that noise.)
 
     Args:
         generator: the network with its spec. pairs: number of pairs. batch: images per forward. seed: first seed.
@@ -215,7 +216,7 @@ def _solid(
     assert picture.depth is not None  # so it is for a generator that is solid
     assert linked.depth is not None
     other_labels = generator.labels([seed + DONOR_OFFSET for seed in seeds])
-    other = generator.picture(edited, other_labels)
+    other = generator.view(edited, labels, other_labels)
     assert other.depth is not None
     small = F.interpolate(mask, size=picture.depth.shape[2:], mode="area")
     return Solid(picture.depth, linked.depth, small, labels, other_labels, other.image, other.depth)

@@ -66,6 +66,7 @@ class FaceReader(nn.Module):
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB pictures")
+        images = images.to(self.head.weight.device)  # those of a data set are on the CPU
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):

@@ -12,6 +12,7 @@ from .compose import INTERSECTION, UNION, combine
 from .presets import PRESETS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_DEEPEST = 50  # parentheses within parentheses
 
 
 def read_expression(text: str, read: Read) -> Region:
@@ -30,7 +31,7 @@ class _Reader:
     """A recursive-descent reader: one method per rule, `at` is the position of the next character."""
 
     def __init__(self, text: str, read: Read) -> None:
-        self.text, self.read, self.at = text, read, 0
+        self.text, self.read, self.at, self.depth = text, read, 0, 0
 
     def expression(self) -> Region:
         return self._joined(UNION, self._term)
@@ -46,9 +47,13 @@ class _Reader:
 
     def _factor(self) -> Region:
         if self.take("("):
+            if self.depth == _DEEPEST:
+                raise LinkGANError(f"more than {_DEEPEST} parentheses within each other: {self.text[:80]}...")
+            self.depth += 1
             region = self.expression()
             if not self.take(")"):
                 raise self.error("expected ')'")
+            self.depth -= 1
             return region
         self.peek()
         name = _NAME.match(self.text, self.at)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -39,12 +40,12 @@ def training_curves(runs: Mapping[str, Path], blocks: Sequence[str]) -> str:
     """Draw the runs' link shares and losses side by side; returns SVG text.
 
     Args:
-        runs: heading -> run directory; the first is drawn solid, the others dashed. blocks: link names (and `rest`).
+        runs: heading -> run directory; the first is drawn solid, the others broken. blocks: link names (and `rest`).
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
-    for (heading, run_dir), style in zip(runs.items(), ("-", "--", ":"), strict=False):
+    for (heading, run_dir), style in zip(runs.items(), itertools.cycle(("-", "--", ":", "-.")), strict=False):
         records = read_stats(run_dir)
-        for block, colour in zip(blocks, COLOURS, strict=False):
+        for block, colour in zip(blocks, itertools.cycle(COLOURS), strict=False):
             left.plot(*series(records, f"Loss/link/{block}/share"), style, color=colour, label=f"{block}, {heading}")
             middle.plot(*series(records, f"Loss/link/{block}/effect"), style, color=colour)
         right.plot(*series(records, "Loss/G/loss"), style, color=COLOURS[0], label=f"G, {heading}")

@@ -39,10 +39,7 @@ def open_segmenter(source: str) -> Segmenter:
         stat = path.stat()
         return _opened(path, stat.st_mtime_ns, stat.st_size)
     if source in registry.names("regions"):
-        plugin = registry.load("regions", source)
-        if isinstance(plugin, type) and issubclass(plugin, Segmenter):
-            return plugin()
-        raise LinkGANError(f"'{source}' is a kind of region, not a segmentation network")
+        return _plugin(source)
     raise LinkGANError(
         f"no segmentation network '{source}': there is no such file or folder, here or in {VARIABLE}, and no plugin of "
         "that name in linkgan.regions"
@@ -52,6 +49,14 @@ def open_segmenter(source: str) -> Segmenter:
 def _found(path: Path) -> Path | None:
     folders = [Path(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
     return next((place for place in (path, *(folder / path.name for folder in folders)) if place.exists()), None)
+
+
+@lru_cache(maxsize=8)
+def _plugin(name: str) -> Segmenter:
+    plugin = registry.load("regions", name)
+    if isinstance(plugin, type) and issubclass(plugin, Segmenter):
+        return plugin()
+    raise LinkGANError(f"'{name}' is a kind of region, not a segmentation network")
 
 
 @lru_cache(maxsize=8)

@@ -20,13 +20,14 @@ import torch
 from ..errors import LinkGANError
 
 _LARGEST_TEXT = 64 << 20
-# Operators of TorchScript that touch files.
-_FILE_OPERATORS = re.compile(
-    rb"\b(?:torch\.save|torch\.from_file|aten::save|aten::from_file|torch\.classes\b|__torch__\.torch\.classes\b)"
-)
+# Operators that touch files (PyTorch's own save and from_file, torchvision's read_file and write_file), and compiled
+# classes. Bare words: TorchScript can call an operator through several names, with spaces and comments between them.
+_FILE_WORD = r"(?:save|\w*(?:from|read|write)_(?:\w+_)?file)"
+_FILE_OPERATORS = re.compile(rb"\b" + _FILE_WORD.encode() + rb"\b|\btorch\b\W*(?:#[^\n]*\n\W*)*classes\b")
 # What the graph of an exported network may call, and what its formulas of sizes may hold.
 _OPERATOR = re.compile(
-    r"torch\.ops\.(?:aten|prims|higher_order)\.\w+(?:\.\w+)?|#?_operator\.\w+|math\.\w+|torch\.sym_\w+"
+    rf"torch\.ops\.(?:aten|prims|higher_order)\.(?!{_FILE_WORD}\b)\w+(?:\.\w+)?"
+    r"|#?_operator\.\w+|math\.\w+|torch\.sym_\w+"
 )
 _FORMULA = re.compile(r"(?!.*__)(?:'[a-z]{1,3}\d+'|[\w +\-*/(),<>=])*")
 _PICKLED = ("custom_obj", "opaque_obj")

@@ -69,7 +69,7 @@ def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = Non
         raise LinkGANError(f"{data} holds {len(pictures)} picture; expected at least 2, one to measure on")
     every = range(len(pictures))
     labels = maps.batch(every)[0][:, 0]
-    names = classes or _names(masks)
+    names = Card(classes=classes or _names(masks), sha256="").classes  # checks them before anything is trained
     highest = int(labels[labels != IGNORED].max(initial=0))
     if highest >= len(names):
         raise LinkGANError(f"{masks} holds class number {highest}, but only {len(names)} classes are named")

@@ -14,6 +14,7 @@ import torch
 
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.networks import load_network
+from linkgan_plugin.runs import has_seen
 from tests.cli.conftest import LINKS, SMALL
 
 
@@ -95,6 +96,17 @@ def test_a_run_is_never_overwritten(cli, faces_zip, linked_run):
     assert result.exit_code == 2
     assert "--continue" in result.output
     assert (linked_run / "stats.jsonl").read_bytes() == before
+
+
+def test_a_run_that_goes_on_takes_new_lengths_and_refuses_what_it_learns_by(cli, faces_zip, tmp_path):
+    run = tmp_path / "run"
+    assert cli("train", "--data", faces_zip, "--run-dir", run, "--kimg", 0.016, "--quiet", *SMALL).exit_code == 0
+    refused = cli("train", "--continue", run, "--gamma", 5, "--link", "eyes=4@eyes")
+    assert refused.exit_code == 2
+    assert "--continue keeps the options of the run; leave out --gamma, --link" in " ".join(refused.output.split())
+    assert cli("train", "--continue", run, "--kimg", 0.032, "--metrics", "", "--quiet").exit_code == 0
+    assert has_seen(run, 0.032)
+    assert not has_seen(run, 0.04)
 
 
 def test_new_runs_take_the_next_number(cli, faces_zip, tmp_path):

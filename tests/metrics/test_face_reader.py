@@ -124,6 +124,11 @@ def test_unusable_images_and_files_are_refused(
         load_reader()
 
 
+def test_images_go_to_where_the_reader_is() -> None:
+    # "meta" is a device that computes nothing: a network on it shows where its inputs would go.
+    assert load_reader("meta").attributes(torch.zeros(3, 3, 64, 64)).device.type == "meta"
+
+
 def test_the_shipped_file_is_small_and_holds_no_code() -> None:
     assert face_reader.WEIGHTS.stat().st_size < 400_000
     assert torch.load(face_reader.WEIGHTS, weights_only=True)["names"][0] == "gaze_x"

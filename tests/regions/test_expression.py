@@ -88,6 +88,7 @@ def test_file_names_may_hold_spaces_commas_parentheses_and_quotes(argument, name
         ("polygon(0,0,.5,.5,1,1)", "polygon(0,0,0.5,0.5,1,1) is empty: its corners lie on one line"),
         ("polygon(0,0,1,1,1,0,0,1)", "crosses itself: the sides after corners 1 and 3 meet; give the corners in order"),
         ("polygon(0,0,64,64,0,64)", "these look like pixels"),
+        ("(" * 5000 + "eyes", "more than 50 parentheses within each other: (((("),
     ],
 )
 def test_errors_say_what_was_given_and_what_was_expected(text, message):

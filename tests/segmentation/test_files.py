@@ -83,9 +83,24 @@ def test_a_kind_of_region_is_no_network():
 
 def test_code_that_writes_files_is_refused(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(LinkGANError, match=r"its code uses torch\.save"):
-        open_segmenter(str(script(tmp_path / "writer.pt", Writer(), classes=CLASSES)))
+    good = script(tmp_path / "writer.pt", Writer(), classes=CLASSES)
+    with pytest.raises(LinkGANError, match="its code uses save"):
+        open_segmenter(str(good))
+    for at, name in enumerate((b"torch .save", b"torch. save", b"ops.aten.save", b"torch.#\n save")):
+
+        def write(data: bytes, name: bytes = name) -> bytes:
+            return data.replace(b"torch.save", name)
+
+        with pytest.raises(LinkGANError, match="its code uses save"):
+            open_segmenter(changed(good, tmp_path / f"writer{at}.pt", "/code/", write))
     assert not Path("written.pt").exists()
+
+
+@pytest.mark.parametrize("code", [b"torch.classes.a.B", b"torch . classes.a.B", b"torch.# x y\n  classes.a.B"])
+def test_code_that_uses_compiled_classes_is_refused(tmp_path, code):
+    good = script(tmp_path / "good.pt", classes=CLASSES)
+    with pytest.raises(LinkGANError, match=r"(?s)its code uses torch\W.*classes"):
+        open_segmenter(changed(good, tmp_path / "bad.pt", "/code/__torch__", lambda data: data + b"\n# " + code))
 
 
 def changed(source: Path, target: Path, part: str, change) -> str:
@@ -116,6 +131,13 @@ def test_an_exported_graph_that_calls_other_functions_is_refused(tmp_path):
 
     with pytest.raises(LinkGANError, match=r"it calls 'torch\.serialization\.os\.system'"):
         open_segmenter(changed(good, tmp_path / "bad.pt2", "models/", call))
+    for name in (b"torch.ops.aten.from_file.default", b"torch.ops.aten.save"):
+
+        def to_file(data: bytes, name: bytes = name) -> bytes:
+            return data.replace(b"torch.ops.aten.mean.dim", name)
+
+        with pytest.raises(LinkGANError, match=f"it calls '{name.decode()}'"):
+            open_segmenter(changed(good, tmp_path / "bad.pt2", "models/", to_file))
 
 
 def test_an_exported_formula_with_code_in_it_is_refused(tmp_path):

@@ -38,6 +38,13 @@ def test_a_collector_averages_what_was_reported_between_two_updates() -> None:
     assert collector["Test/a"] == pytest.approx(4)
 
 
+def test_numbers_are_reported_to_their_last_digit() -> None:
+    collector = training_stats.Collector("Test/kimg")
+    training_stats.report("Test/kimg", 20.8)
+    collector.update()
+    assert collector["Test/kimg"] == 20.8
+
+
 def test_two_collectors_do_not_take_from_each_other() -> None:
     first, second = training_stats.Collector("Test/x"), training_stats.Collector("Test/x", keep_previous=False)
     training_stats.report("Test/x", [1.0, 3.0])

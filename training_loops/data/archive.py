@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -48,7 +49,7 @@ class ArchiveReader:
         try:
             with open(self.path / name, "rb") if self.is_folder else self._opened().open(name) as file:
                 return file.read(limit)
-        except (OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
+        except (OSError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise DatasetError(f"data '{self.path}': cannot read '{name}': {error}") from error
 
     def close(self) -> None:

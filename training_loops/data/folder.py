@@ -98,7 +98,12 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         pairs = found.get("labels") if isinstance(found, dict) else None
         if not pairs:
             raise DatasetError(f"data '{self.path}' has no labels (dataset.json); add them or train without labels")
-        by_name = {name.replace("\\", "/"): label for name, label in pairs}
+        try:
+            by_name = {name.replace("\\", "/"): label for name, label in pairs}
+        except (TypeError, ValueError, AttributeError) as error:
+            raise DatasetError(
+                f"data '{self.path}': dataset.json has no list of [image name, label] as its labels: {error}"
+            ) from error
         missing = [name for name in self._names if name not in by_name]
         if missing:
             raise DatasetError(f"data '{self.path}': dataset.json has no label for {len(missing)} images: {missing[0]}")

@@ -32,8 +32,11 @@ def sample_weights(weights: Tensor) -> Tensor:
 
 def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
     """Return the mean depth [...] of segments [..., D - 1]; the farthest depth of all for rays that nothing stops."""
-    total = (weights * (depths[..., 1:] + depths[..., :-1])).sum(dim=-1) / (2 * weights.sum(dim=-1))
-    return total.nan_to_num(nan=float("inf")).clamp(depths.min(), depths.max())
+    total = weights.sum(dim=-1)
+    stopped = total > 0
+    # A division by nothing would be mended here and still fill the gradients with NaN.
+    mean = (weights * (depths[..., 1:] + depths[..., :-1])).sum(dim=-1) / (2 * torch.where(stopped, total, 1))
+    return torch.where(stopped, mean, depths.max()).clamp(depths.min(), depths.max())
 
 
 def finish_colors(colors: Tensor, weights: Tensor, white_back: bool) -> Tensor:

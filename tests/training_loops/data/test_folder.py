@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training_loops.data import png
-from training_loops.data.archive import DatasetError
+from training_loops.data.archive import ArchiveReader, DatasetError
 from training_loops.data.folder import ImageFolderDataset, write_dataset
 
 RNG = np.random.default_rng(0)
@@ -175,6 +175,11 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
         ({"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": null}'}, {"use_labels": True}, "has no labels"),
         ({"a.png": encoded(IMAGES[0]), "dataset.json": b"{"}, {"use_labels": True}, "'dataset.json' is no JSON"),
         (
+            {"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": {"a.png": 1}}'},
+            {"use_labels": True},
+            r"no list of \[image name, label\]",
+        ),
+        (
             {"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": [["b.png", 1]]}'},
             {"use_labels": True},
             "no label for 1 images: a.png",
@@ -202,6 +207,17 @@ def test_missing_and_foreign_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "text.zip").write_text("no zip")
     with pytest.raises(DatasetError, match="not a zip"):
         ImageFolderDataset(tmp_path / "text.zip")
+
+
+def test_a_damaged_zip_is_named_when_it_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "data.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.png", bytes(1000) + encoded(IMAGES[0]))
+    data = bytearray(path.read_bytes())
+    data[35:39] = b"\xff" * 4
+    path.write_bytes(data)
+    with pytest.raises(DatasetError, match=r"cannot read 'a\.png'"):
+        ArchiveReader(path).read("a.png")
 
 
 def test_a_truncated_image_is_named_when_it_is_read(tmp_path: Path) -> None:

@@ -101,6 +101,17 @@ def test_a_ray_that_nothing_stops_ends_at_the_farthest_depth() -> None:
     assert 2 < near < 2.75
 
 
+def test_a_ray_that_nothing_stops_has_no_gradient_and_harms_no_other() -> None:
+    shift = torch.zeros([], requires_grad=True)
+    depths = torch.tensor([[2.0, 2.5, 3.0]] * 2)
+    weights = ray_marcher.segment_weights(torch.tensor([[-200.0] * 3, [5.0, 1.0, 5.0]]) + shift, depths)
+    depth = ray_marcher.expected_depth(weights, depths)
+    depth.sum().backward()
+    assert shift.grad is not None
+    assert shift.grad.isfinite()
+    assert shift.grad < 0, "where there is more in the way, light comes less far"
+
+
 def _blob(points: Any) -> tuple[Any, Any]:
     """Sigma and red of a known volume at points [..., 3]."""
     x, y, z = (points[..., i] for i in range(3))
