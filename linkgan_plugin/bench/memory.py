@@ -6,7 +6,6 @@ import gc
 import json
 import os
 import tempfile
-import warnings
 from pathlib import Path
 
 import torch
@@ -52,13 +51,15 @@ class PeakMemory:
 
 
 def live_bytes() -> int:
-    """Return the bytes of all CPU tensors that Python knows, each storage once."""
-    with warnings.catch_warnings():  # looking at every object also touches deprecated ones
-        warnings.simplefilter("ignore")
-        tensors = [thing for thing in gc.get_objects() if isinstance(thing, torch.Tensor)]
+    """Return the bytes of all CPU tensors that Python knows, each storage once.
+
+    Subclasses and symbolic sizes do not count: torch.export leaves tensors behind that stand for others, without memory.
+    """
+    tensors = [thing for thing in gc.get_objects() if type(thing) in (torch.Tensor, torch.nn.Parameter)]
     storages = {}
     for tensor in tensors:
         if tensor.device.type == "cpu" and tensor.layout == torch.strided:
             storage = tensor.untyped_storage()
-            storages[storage.data_ptr()] = storage.nbytes()
+            if isinstance(size := storage.nbytes(), int):
+                storages[storage.data_ptr()] = size
     return sum(storages.values())

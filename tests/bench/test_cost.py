@@ -6,6 +6,7 @@ import gc
 
 import pytest
 import torch
+from torch._subclasses import FakeTensorMode
 
 from linkgan_plugin.bench import cost
 from linkgan_plugin.bench.memory import PeakMemory, live_bytes
@@ -41,6 +42,15 @@ def test_peak_memory_is_what_tensors_take_at_most():
     del parts
     assert meter.stop() - before == pytest.approx(6_000_000, rel=0.01)
     assert len(kept) == 250_000
+
+
+def test_tensors_without_memory_count_nothing():
+    gc.collect()
+    before = live_bytes()
+    stand_in = FakeTensorMode().from_tensor(torch.ones(1_000_000))
+    gc.collect()
+    assert live_bytes() - before < 4_000_000
+    assert stand_in.shape == (1_000_000,)
 
 
 def test_a_meter_times_the_middle_blocks_and_measures_the_last_two(monkeypatch):
