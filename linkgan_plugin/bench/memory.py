@@ -53,7 +53,7 @@ class PeakMemory:
 def live_bytes() -> int:
     """Return the bytes of all CPU tensors that Python knows, each storage once.
 
-    Subclasses and symbolic sizes do not count: torch.export leaves tensors behind that stand for others, without memory.
+    Subclasses and symbolic sizes do not count: torch.export leaves stand-ins behind that have no memory.
     """
     tensors = [thing for thing in gc.get_objects() if type(thing) in (torch.Tensor, torch.nn.Parameter)]
     storages = {}

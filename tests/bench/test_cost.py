@@ -73,7 +73,8 @@ def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_block
         (row,) = cost.measure_cost([cost.boxes(4)], data, recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
     assert (row["links"], row["resolution"], row["rounds"]) == (4, 8, 1)
     assert row["time_ratio"] == pytest.approx(row["step_seconds_with"][0] / row["step_seconds_without"][0])
-    assert row["memory_ratio"] > 1.1
+    # No ratio: what other tests left in this process counts on both sides.
+    assert row["peak_bytes_with"] - row["peak_bytes_without"] > 100_000
     assert row["memory_ratio"] == row["peak_bytes_with"] / row["peak_bytes_without"]
     assert len(row["step_seconds_with"]) == len(row["step_seconds_without"]) == 1
 
