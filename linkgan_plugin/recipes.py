@@ -41,7 +41,9 @@ class Recipe:
         mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
         rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
         depth, raw: for 3D-aware generators, weights of forbidden squared changes of depth, in world units, and of the
-            image before super-resolution, beside those of the image; each per value of its picture.
+            image before super-resolution, beside those of the image; each per value of its picture. The public eg3d's
+            depth has a NaN as its gradient where a ray meets nothing at all, and the host drops that step: leave it
+            at 0 where backgrounds are empty.
     """
 
     form: str = "share"
