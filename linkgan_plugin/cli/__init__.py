@@ -100,6 +100,10 @@ class LazyGroup(click.Group):
             if not is_user_error(error):
                 raise
             raise UserError(str(error)) from error
+        except OSError as error:
+            if error.filename is None:  # no file of the user's, such as a closed pipe
+                raise
+            raise UserError(str(error)) from error
 
 
 def is_user_error(error: BaseException) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from ..flags import recipe_options, spec_options, take_recipe_options, take_spec_options
-from .network_options import host_option
+from .network_options import check_links, host_option, links_options
 from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
 
 EPILOG = """\b
@@ -207,7 +207,7 @@ def recipes(
     epilog="\b\nExamples:\n  linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt",
 )
 @click.argument("snapshot", type=existing_file)
-@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own.")
+@links_options
 @click.option("--pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs per round.")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
@@ -219,6 +219,8 @@ def recipes(
 def metrics(
     snapshot: Path,
     links: tuple[str, ...],
+    link_space: str,
+    link_overlap: bool,
     pairs: int,
     batch: int,
     rounds: int,
@@ -233,6 +235,8 @@ def metrics(
     Both render the same batches and take turns. On data with a reader, such as the procedural faces, a second row has
     the metrics that read attributes as well.
     """
+    check_links()
+
     import torch
     from tqdm import tqdm
 
@@ -244,7 +248,8 @@ def metrics(
     torch.set_num_threads(threads)
     network = load_network(snapshot, device, host)
     data = data or network.data_path
-    generator = LinkedGenerator(network.generator, network.linked(links), labels=network.labels(data))
+    spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
+    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data))
     reader = reader_for(data, device)
     kinds = {"region metrics": None} | ({"with attributes read": reader} if reader else {})
     with tqdm(total=len(kinds) * (rounds + 1), unit="round", desc="measuring") as bar:
@@ -298,10 +303,13 @@ def train(
     """
     from tqdm import tqdm
 
+    from training_loops.processes import device_named
+
     from ..bench import beside
 
     if host is None:
         raise click.UsageError("--host is needed: the folder of stylegan3 with its train.py")
+    device_named(device)  # says so where there is no GPU
     chosen = list(beside.TERMS) if terms == "both" else [terms]
     with tqdm(total=len(chosen) * (rounds + beside.WARMUP), unit="round", desc="training both") as bar:
         rows = [

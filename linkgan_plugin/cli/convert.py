@@ -29,7 +29,7 @@ def convert(source: Path, target: Path, host: Path | None, force: bool) -> None:
     \b
     .pkl          a host's snapshot. To write one, give the host's folder by --host: the file then opens
                   in the plain host, without this package.
-    .pt           a snapshot of the embedded host, which trains on from it (StyleGAN2 only).
+    .pt           a snapshot of the embedded host, which trains on from it (StyleGAN2 and EG3D).
     .safetensors  tensors and a description, which no program can be tricked into running.
 
     Nothing in IN is run. Tensors keep every bit; constructor arguments, links and the data set's options go along.

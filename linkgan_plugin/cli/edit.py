@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
-from .network_options import host_option
-from .params import SEEDS, command_line, existing_file, existing_path
+from .network_options import check_links, host_option, links_options
+from .params import SEEDS, command_line, existing_file, existing_path, typed_flags
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from ..editing.editor import Editor
     from ..editing.trials import Group, Trial
@@ -86,7 +85,7 @@ Examples:
 @click.option("--contact", is_flag=True, help="A contact sheet of the variants of one region of one image.")
 @click.option("--plain", is_flag=True, help="Nothing but the edited image, in its own size.")
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
-@click.option("--link", "links", multiple=True, help="Links to use instead of those that the network carries.")
+@links_options
 @click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
 @click.option("--wrapper", default="linked", show_default=True, help="Generator wrapper plugin.")
 @click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
@@ -112,6 +111,8 @@ def edit(
     plain: bool,
     psi: float,
     links: tuple[str, ...],
+    link_space: str,
+    link_overlap: bool,
     data: Path | None,
     wrapper: str,
     cell: int,
@@ -124,7 +125,8 @@ def edit(
     directions. The suffix of --out says what is written: a picture or a video. It carries the command, the seeds and
     the link spec.
     """
-    given = {name for name in ctx.params if ctx.get_parameter_source(name) is not ParameterSource.DEFAULT}
+    given = typed_flags()
+    check_links()
     _check(given, ctx.params)
 
     from .. import registry
@@ -135,15 +137,15 @@ def edit(
     from ..report.provenance import provenance
 
     network = load_network(snapshot, host=host)
-    generator = registry.load("generators", wrapper)(
-        network.generator, network.linked(links), truncation_psi=psi, labels=network.labels(data)
-    )
+    spec, labels = network.linked(links, space=link_space, allow_overlap=link_overlap), network.labels(data)
+    label = labels([0]) if labels else None  # of a host's projections, which do not say theirs
+    generator = registry.load("generators", wrapper)(network.generator, spec, truncation_psi=psi, labels=labels)
     groups = [Group.read(region, generator.spec) for region in regions or generator.spec.block_names]
     if directions:
         _find_directions(generator, groups)
         trials = slides(directions, reach=2 * strength)
     elif transplant:
-        donors = [(_donor_name(donor), _donor(donor, generator)) for donor in transplant]
+        donors = [(_donor_name(donor), _donor(donor, network.generator, label)) for donor in transplant]
         trials = transplants(donors, strength=strength)
     else:
         count = 1 if plain and "variants" not in given else variants
@@ -151,7 +153,8 @@ def edit(
     if interpolate and out.suffix.lower() == ".png":
         trials = in_parts(trials, STRIP)
     if projections:
-        editors = [Editor.of_projected(generator, load_projected(p, network.generator)) for p in projections]
+        found = [load_projected(path, network.generator, label) for path in projections]
+        editors = [Editor.of_projected(generator, projected) for projected in found]
     else:
         editors = [Editor.of_seed(generator, seed) for seed in seeds]
 
@@ -174,11 +177,11 @@ def edit(
         _write_sheet(out, editors, groups, trials, metadata, shown=shown, cell=cell, contact=contact, given=given)
 
 
-def _check(given: set[str], options: dict[str, Any]) -> None:
+def _check(given: dict[str, str], options: dict[str, Any]) -> None:
     """Refuse options that do not go together, before anything is loaded."""
     for (first, second), reason in CONFLICTS.items():
-        if {first, second} <= given:
-            raise click.UsageError(f"{_flag(first)} and {_flag(second)} do not go together: {reason}")
+        if first in given and second in given:
+            raise click.UsageError(f"{given[first]} and {given[second]} do not go together: {reason}")
     suffix, regions = options["out"].suffix.lower(), options["regions"]
     if suffix not in SUFFIXES:
         raise click.UsageError(f"--out {options['out']}: expected a name that ends in {', '.join(SUFFIXES)}")
@@ -202,20 +205,16 @@ def _check(given: set[str], options: dict[str, Any]) -> None:
             raise click.UsageError("--plain writes one edit as .png; ask for one, or write a .gif or .mp4")
 
 
-def _flag(name: str) -> str:
-    return "--projection" if name == "projections" else "--" + name.replace("_", "-")
-
-
 def _donor_name(donor: int | Path) -> str:
     return f"seed {donor}" if isinstance(donor, int) else donor.stem if donor.suffix else donor.name
 
 
-def _donor(donor: int | Path, generator: LinkedGenerator) -> int | Tensor:
+def _donor(donor: int | Path, generator: nn.Module, label: Tensor | None) -> int | Tensor:
     if isinstance(donor, int):
         return donor
     from ..editing.projected import load_projected
 
-    return load_projected(donor, generator.generator).latents
+    return load_projected(donor, generator, label).latents
 
 
 def _find_directions(generator: LinkedGenerator, groups: list[Group]) -> None:
@@ -261,7 +260,7 @@ def _write_sheet(
     metadata: dict[str, str],
     *,
     contact: bool,
-    given: set[str],
+    given: dict[str, str],
     **looks: Any,
 ) -> None:
     from tqdm import tqdm
@@ -273,7 +272,7 @@ def _write_sheet(
         if contact:
             sheet = contact_sheet(editors[0], groups[0], trials, tick=bar.update, **looks)
         else:
-            told = bool(given & {"transplant", "directions", "interpolate", "projections"})
+            told = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
             sheet = trial_sheet(editors, groups, trials, notes=told, tick=bar.update, **looks)
     save_png(out, sheet, metadata)
     click.echo(f"wrote {out} ({sheet.shape[1]} x {sheet.shape[0]})")

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from .params import FiniteRange
+
 
 @click.command(
     epilog="""\b
@@ -19,7 +21,7 @@ Examples:
 )
 @click.argument("place", metavar="FILE|URL")
 @click.option("--json", "as_json", is_flag=True, help="Print the same, and more, as JSON.")
-@click.option("--max-size", type=click.FloatRange(0), default=4096, show_default=True, help="MB to fetch at most.")
+@click.option("--max-size", type=FiniteRange(0, 1e9), default=4096, show_default=True, help="MB to fetch at most.")
 @click.option(
     "--cache",
     envvar="LINKGAN_CACHE",

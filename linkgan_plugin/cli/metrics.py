@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .network_options import host_option
+from .network_options import check_links, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
@@ -27,9 +27,7 @@ Examples:
 )
 @click.argument("snapshot", type=existing_file)
 @click.option("--baseline", type=existing_file, help="Snapshot to measure on the same axes and regions.")
-@click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own.")
-@click.option("--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True)
-@click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
+@links_options
 @click.option("--metric", "names", multiple=True, help="Only these metrics; see `linkgan plugins`.")
 @click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
@@ -64,8 +62,11 @@ def metrics(
     Every figure comes with its standard error over seeded pairs. With --baseline, the same axes and regions are
     measured on an unlinked network: a ratio means little alone.
     """
+    check_links()
+
     from tqdm import tqdm
 
+    from training_loops.atomic import append_line
     from training_loops.data.folder import ImageFolderDataset
 
     from ..generators import LinkedGenerator
@@ -75,6 +76,8 @@ def metrics(
     from ..networks import load_network
 
     started = time.time()
+    if out is not None:
+        out.parent.mkdir(parents=True, exist_ok=True)
     network = load_network(snapshot, device, host)
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
     data = data or network.data_path
@@ -112,10 +115,9 @@ def metrics(
         "timestamp": time.time(),
     }
     text = json.dumps(line)
-    if out is not None:
-        with open(out, "a", encoding="utf-8") as file:
-            file.write(text + "\n")
     click.echo(text if as_json else table(line, list(tables)))
+    if out is not None:
+        append_line(out, text)
 
 
 def flat(results: dict[str, LinkResult]) -> tuple[dict[str, float | None], dict[str, float | None]]:

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
+
+from .params import typed_flags
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 host_option = click.option(
     "--host",
@@ -13,3 +19,30 @@ host_option = click.option(
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="The folder with the train.py of a .pkl, to use its classes instead of ours; its code runs. Or LINKGAN_HOST.",
 )
+
+
+def links_options(command: F) -> F:
+    """Add the links to use instead of a network's own; the command receives `links`, `link_space`, `link_overlap`."""
+    overlap = click.option("--link-overlap", is_flag=True, help="Allow regions of --link that share pixels.")
+    space = click.option(
+        "--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True, help="Of the axes of --link."
+    )
+    links = click.option(
+        "--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own."
+    )
+    return links(space(overlap(command)))
+
+
+def check_links() -> None:
+    """Refuse what would go unheard.
+
+    Raises:
+        click.UsageError: --link-space or --link-overlap was typed without a --link that it is about.
+    """
+    typed = typed_flags()
+    unheard = [typed[name] for name in ("link_space", "link_overlap") if name in typed]
+    if unheard and "links" not in typed:
+        raise click.UsageError(
+            f"{' and '.join(unheard)}: about links given by --link NAME=AXES@REGION, and there is none; the network's "
+            "own links say it themselves"
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 import sys
@@ -9,9 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 existing_path = click.Path(exists=True, path_type=Path)
+
+MOST_SEEDS = 1_000_000
 
 
 class Seeds(click.ParamType):
@@ -25,14 +29,28 @@ class Seeds(click.ParamType):
             return value
         seeds: list[int] = []
         for part in str(value).split(","):
-            match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
-            if match is None or int(match[2] or match[1]) < int(match[1]):
+            match = re.fullmatch(r"\s*(\d{1,18})(?:-(\d{1,18}))?\s*", part)
+            first, last = (int(match[1]), int(match[2] or match[1])) if match else (0, -1)
+            if last < first:
                 self.fail(f"{value!r} is not a list of seeds; expected e.g. 0-7 or 1,5,9", param, ctx)
-            seeds.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+            if len(seeds) + last - first >= MOST_SEEDS:
+                self.fail(f"{value!r} is more than {MOST_SEEDS} seeds; give fewer", param, ctx)
+            seeds.extend(range(first, last + 1))
         return seeds
 
 
 SEEDS = Seeds()
+
+
+class FiniteRange(click.FloatRange):
+    """A number within limits; unlike `click.FloatRange` it takes neither nan nor inf."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the number."""
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number", param, ctx)
+        return number
 
 
 class Device(click.ParamType):
@@ -57,5 +75,21 @@ DEVICE = Device()
 
 
 def command_line() -> str:
-    """Return the command as typed, quoted for a shell, with the program's bare name."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """Return the command as typed, quoted for a shell; `linkgan` also where `python -m` or torchrun started it."""
+    return shlex.join(["linkgan", *sys.argv[1:]])
+
+
+def typed_flags() -> dict[str, str]:
+    """Return what was typed for the running command: names of parameters with the flags that stand for them."""
+    ctx = click.get_current_context()
+    typed = {name: value for name, value in ctx.params.items() if _was_typed(ctx, name)}
+    return {p.name: _flag(p, typed[p.name]) for p in ctx.command.params if p.name in typed}
+
+
+def _was_typed(ctx: click.Context, name: str) -> bool:
+    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+
+
+def _flag(parameter: click.Parameter, value: Any) -> str:
+    """Return the flag of a parameter, the one that turns it off where that was typed."""
+    return parameter.secondary_opts[0] if value is False and parameter.secondary_opts else parameter.opts[0]

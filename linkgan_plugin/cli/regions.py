@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..regions.presets import PRESETS
-from .network_options import host_option
+from .network_options import check_links, host_option
 from .params import command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
@@ -80,6 +80,10 @@ def preview(
     Fills show the soft masks at the images' resolution, as training sees them; outlines show the exact shapes. Of a
     3D-aware network one object is seen from four cameras, then three others.
     """
+    check_links()
+    if out.suffix.lower() != ".png":
+        raise click.UsageError(f"--out {out}: expected a name that ends in .png")
+
     from ..report.pictures import save_png
     from ..report.preview import draw_preview, legend
 

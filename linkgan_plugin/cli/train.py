@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-from click.core import ParameterSource
 
 from ..flags import link_options, take_link_options
-from .params import DEVICE, existing_file, existing_path
+from .params import DEVICE, existing_file, existing_path, typed_flags
 
 if TYPE_CHECKING:
     from training_loops.processes import Place
@@ -193,8 +192,8 @@ def changed_options(values: dict[str, Any]) -> dict[str, Any]:
     Raises:
         click.UsageError: one that decides what is learned, which a run that goes on must keep.
     """
-    typed = [name for name in values if _was_typed(name) and name not in _NO_OPTIONS]
-    fixed = [f"--{name.replace('_', '-')}" for name in typed if name not in _CHANGEABLE]
+    typed = {name: flag for name, flag in typed_flags().items() if name not in _NO_OPTIONS}
+    fixed = [flag for name, flag in typed.items() if name not in _CHANGEABLE]
     if fixed:
         raise click.UsageError(
             f"--continue keeps the options of the run; leave out {', '.join(fixed)}, or begin another run from "
@@ -203,10 +202,6 @@ def changed_options(values: dict[str, Any]) -> dict[str, Any]:
     if "metrics" in typed:
         values["metrics"] = metric_names(values["metrics"])
     return {option: values[name] for name in typed for option in _CHANGEABLE[name]}
-
-
-def _was_typed(name: str) -> bool:
-    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def metric_names(text: str) -> list[str]:

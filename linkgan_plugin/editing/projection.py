@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -49,11 +50,13 @@ class Settings:
         """
         if self.space not in SPACES:
             raise LinkGANError(f"space {self.space!r}: known are {', '.join(SPACES)}")
-        for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0), ("seed", self.seed, 0)):
+        for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0)):
             if value < least:
                 raise LinkGANError(f"{name} is {value}, expected at least {least}")
-        if not self.locality >= 0:
-            raise LinkGANError(f"locality is {self.locality}, expected 0 or more")
+        if not 0 <= self.seed < 2**32:
+            raise LinkGANError(f"seed is {self.seed}, expected 0 to {2**32 - 1}")
+        if not 0 <= self.locality < math.inf:
+            raise LinkGANError(f"locality is {self.locality}, expected 0 or more, and finite")
         if self.locality and not self.tune:
             raise LinkGANError("locality says how local tuning stays; tune some steps, or leave it out")
 

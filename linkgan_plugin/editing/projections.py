@@ -89,7 +89,7 @@ class Job:
                 raise LinkGANError(f"{self.out} is not empty and holds no projections; choose another --out")
             write_json(path, claim)
             return
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = _read_object(path)
         differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
         if differing:
             shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
@@ -171,13 +171,24 @@ class Job:
         rows = []
         for photograph in self.photographs:
             folder = self._folder(photograph)
-            stages = json.loads((folder / METRICS_FILE).read_text(encoding="utf-8"))["stages"]
+            stages = _read_object(folder / METRICS_FILE)["stages"]
             cells = {}
             for stage, figures in stages.items():
                 file = RENDERED_FILE if stage == self.settings.stages[-1] else _stage_file(stage)
                 cells[stage] = _opened(folder / file), f"{figures['psnr']:.1f} dB"
             rows.append(ProjectionRow(photograph.name, _opened(folder / TARGET_FILE), cells))
         save_png(self.out / SHEET_FILE, projection_sheet(rows), {"command": self.command})
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that a call before this one wrote."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise LinkGANError(f"{path} is damaged ({error}); remove its folder or choose another --out") from error
+    if not isinstance(data, dict):
+        raise LinkGANError(f"{path} holds {data!r:.40}, not an object; remove its folder or choose another --out")
+    return data
 
 
 def _difference(key: str, there: Any, now: Any) -> str:

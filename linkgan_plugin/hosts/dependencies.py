@@ -30,7 +30,7 @@ def _imported(file: Path) -> Iterator[str]:
     """Yield the first names of the modules that a file imports as soon as it is imported itself."""
     try:
         statements = ast.parse(file.read_bytes()).body
-    except (SyntaxError, ValueError):
+    except (OSError, SyntaxError, ValueError):
         return
     for statement in statements:
         if isinstance(statement, ast.Import):

@@ -183,9 +183,9 @@ def _sources(root: Path) -> Iterator[str]:
     """Yield the text of the host's Python files, virtual environments and hidden folders left out."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(n for n in names if not n.startswith(".") and not (Path(folder, n) / "pyvenv.cfg").exists())
-        for name in sorted(files):
-            if name.endswith(".py"):
-                yield Path(folder, name).read_text(encoding="utf-8", errors="replace")
+        for file in (Path(folder, name) for name in sorted(files) if name.endswith(".py")):
+            if file.is_file():  # editors lock a file by a link that leads nowhere
+                yield file.read_text(encoding="utf-8", errors="replace")
 
 
 def _remedied(texts: Sequence[str], patched: Status) -> Iterator[Finding]:
@@ -217,7 +217,7 @@ def _advised(texts: Sequence[str]) -> Iterator[Finding]:
 def _custom_ops(root: Path) -> CustomOps:
     """Say what becomes of the operations that the host compiles when it first runs."""
     files = sorted((root / "torch_utils" / "ops").glob("*.py"))
-    texts = {file.stem: file.read_text(encoding="utf-8", errors="replace") for file in files}
+    texts = {file.stem: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
     texts = {name: text for name, text in texts.items() if "get_plugin(" in text}
     falls_back = all(re.search(r"^\s*except\b", text, re.MULTILINE) for text in texts.values())
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None

@@ -25,6 +25,7 @@ from .tensor_file import SUFFIX, read_tensor_file, write_tensor_file
 PICKLES = (".pkl", ".pickle")
 SNAPSHOT = ".pt"
 KINDS = (*PICKLES, SNAPSHOT, SUFFIX)
+TRAINED = ("stylegan2", "eg3d")  # families that the embedded host trains
 
 
 def read_networks(path: Path) -> HostSnapshot:
@@ -115,11 +116,11 @@ def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
     missing = [role for role in ROLES if role not in snapshot.networks]
     if missing:
         raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training goes on from")
-    foreign = {native.check(snapshot.networks[role]).name for role in ROLES} - {"stylegan2"}
+    foreign = {native.check(snapshot.networks[role]).name for role in ROLES}.difference(TRAINED)
     if foreign:
         raise LinkGANError(
-            f"{snapshot.path} holds networks of {', '.join(sorted(foreign))}; the embedded host trains stylegan2 "
-            f"alone: convert to {SUFFIX} or, with --host DIR, to .pkl"
+            f"{snapshot.path} holds networks of {', '.join(sorted(foreign))}; the embedded host trains "
+            f"{' and '.join(TRAINED)}: convert to {SUFFIX} or, with --host DIR, to .pkl"
         )
     options = {**snapshot.training_options}
     options.setdefault("training_set_kwargs", snapshot.training_set_kwargs)

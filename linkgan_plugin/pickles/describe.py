@@ -121,8 +121,8 @@ def _precision(node: Node) -> dict[str, Any]:
 
 
 def _smallest(sizes: list[Any]) -> int | None:
-    numbers = [size if isinstance(size, int) else min(size) for size in sizes if isinstance(size, (int, list)) and size]
-    return min(numbers) if numbers else None
+    sides = [side for size in sizes for side in (size if isinstance(size, list) else [size])]
+    return min((side for side in sides if type(side) is int), default=None)
 
 
 def _openable(node: Node) -> dict[str, Any]:

@@ -47,7 +47,10 @@ def place_of(url: str, folder: Path) -> Path:
     Raises:
         LinkGANError: not an address of the web, or of no network file.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError as error:
+        raise LinkGANError(printable(f"{url}: not an address ({error})")) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise LinkGANError(printable(f"{url}: expected an address that begins with https:// or http://"))
     name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2], flags=re.ASCII)[-80:]
@@ -96,7 +99,9 @@ def fetch(
         write_bytes(checksum_of(path), f"{digest}  {path.name}\n".encode())
     except urllib.error.HTTPError as error:
         raise LinkGANError(printable(f"{url}: the server answered {error.code} {error.reason}")) from error
-    except (OSError, HTTPException) as error:
+    except LinkGANError:
+        raise
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: of hosts and ports
         reason = getattr(error, "reason", None) or error
         raise LinkGANError(printable(f"{url}: could not be fetched ({reason})")) from error
     return path

@@ -110,5 +110,7 @@ def _snapshot(path: str, data: Any, globals_: dict[str, int]) -> HostSnapshot:
     networks = {name: data[name] for name in NETWORKS if type(data.get(name)) is Node}
     if not networks:
         raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
-    dataset = data.get("training_set_kwargs")
-    return HostSnapshot(path, networks, plain(dataset or {}, "training_set_kwargs"), globals=globals_)
+    dataset = plain(data.get("training_set_kwargs") or {}, "training_set_kwargs")
+    if type(dataset) is not dict:
+        raise PickleError(f"training_set_kwargs is a {type(dataset).__name__}, expected a dict")
+    return HostSnapshot(path, networks, dataset, globals=globals_)

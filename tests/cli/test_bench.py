@@ -139,3 +139,9 @@ def test_train_needs_a_checkout(cli, tmp_path, monkeypatch):
     result = cli("bench", "train", "--host", tmp_path)
     assert result.exit_code == 2
     assert "not a stylegan3 checkout" in result.output
+
+
+def test_train_names_a_gpu_that_is_not_there(cli, tmp_path, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    result = cli("bench", "train", "--host", tmp_path, "--device", "cuda")
+    assert (result.exit_code, result.output) == (2, "Error: device='cuda': 0 GPU(s) here; try --device cpu\n")

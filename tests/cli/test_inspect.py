@@ -101,6 +101,23 @@ def test_our_own_files_are_described_too(cli: Cli, linked_snapshot: Path, tmp_pa
     assert "torch._utils._rebuild_tensor_v2" in names
 
 
+@pytest.mark.parametrize("half_from", [["a", 3], 3, [[1], 3]])
+def test_sizes_are_told_as_far_as_they_are_numbers(half_from: object, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    path.write_bytes(snapshot_bytes(G_ema=stored(nn.Module(), use_fp16=True, resolution=half_from)))
+    result = cli("inspect", path)
+    assert result.exit_code == 0, result.output
+    assert "computes in fp16 in 1 of 1 layers, from 3 pixels" in result.output
+
+
+def test_a_data_set_that_is_no_dict_is_refused(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    path.write_bytes(snapshot_bytes(G_ema=stored(generator(), {**DIMS, **WIDTH}), training_set_kwargs=[1, 2]))
+    result = cli("inspect", path)
+    assert result.exit_code == 1
+    assert f"REFUSED: {path}: training_set_kwargs is a list, expected a dict" in result.output
+
+
 NAMED = {
     "os.system": "posix.system",
     "os.system by GLOBAL": "posix.system",
@@ -283,6 +300,20 @@ def test_other_addresses_are_refused(url: str, cli: Cli) -> None:
     result = cli("inspect", url)
     assert result.exit_code == 2
     assert "expected an address that begins with https:// or http://" in result.output
+
+
+@pytest.mark.parametrize("url", ["http://[::1/a.pkl", f"http://{'a' * 70}.org/a.pkl", "http://127.0.0.1:1x/a.pkl"])
+def test_malformed_addresses_are_one_line(url: str, cli: Cli) -> None:
+    result = cli("inspect", url)
+    assert result.exit_code == 2
+    assert re.search("not an address|could not be fetched", result.output)
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "1e308"])
+def test_a_limit_is_a_number_of_megabytes(size: str, cli: Cli) -> None:
+    result = cli("inspect", "http://127.0.0.1:9/a.pkl", "--max-size", size)
+    assert result.exit_code == 2
+    assert "Invalid value for '--max-size'" in result.output
 
 
 def test_ctrl_c_leaves_nothing(server: Server, cache: Path) -> None:

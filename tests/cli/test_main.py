@@ -92,8 +92,15 @@ def test_a_mistake_of_the_user_is_one_line(failing, error):
     assert (result.exit_code, result.output) == (2, "Error: bad link\n")
 
 
-def test_a_fault_of_ours_keeps_its_traceback(failing):
-    failing(ValueError("a bug"))
+def test_a_file_that_cannot_be_written_is_one_line(failing):
+    failing(PermissionError(13, "Permission denied", "/etc/x.png"))
     result = CliRunner().invoke(cli.main, ["failing"])
-    assert isinstance(result.exception, ValueError)
+    assert (result.exit_code, result.output) == (2, "Error: [Errno 13] Permission denied: '/etc/x.png'\n")
+
+
+@pytest.mark.parametrize("error", [ValueError("a bug"), OSError("a bug, of no file")])
+def test_a_fault_of_ours_keeps_its_traceback(failing, error):
+    failing(error)
+    result = CliRunner().invoke(cli.main, ["failing"])
+    assert result.exception is error
     assert result.output == ""

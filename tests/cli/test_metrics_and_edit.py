@@ -49,9 +49,47 @@ def test_the_table_shows_each_figure_with_its_error(cli, linked_snapshot):
 
 
 def test_lines_are_appended_to_a_file(cli, linked_snapshot, tmp_path):
+    out = tmp_path / "new" / "m.jsonl"
     for _ in range(2):
-        cli("metrics", linked_snapshot, "--out", tmp_path / "m.jsonl", *QUICK)
-    assert len((tmp_path / "m.jsonl").read_text().splitlines()) == 2
+        cli("metrics", linked_snapshot, "--out", out, *QUICK)
+    assert len(out.read_text().splitlines()) == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_figures_are_shown_even_if_their_file_cannot_be_written(cli, linked_snapshot):
+    result = cli("metrics", linked_snapshot, "--metric", "locality", "--out", "/dev/full", *QUICK)
+    assert result.exit_code == 2
+    assert "eyes/locality" in result.stdout
+    assert result.stderr.splitlines()[-1] == "Error: [Errno 28] No space left on device: '/dev/full'"
+
+
+COMMANDS = {
+    "metrics": QUICK,
+    "edit": ["--seeds", "0", "--variants", 1, "--out", "{folder}/x.png"],
+    "bench metrics": ["--pairs", 4, "--rounds", 1, "--out", "{folder}"],
+}
+WHOLE, UPPER = ("--link", "whole=4@box(0,0,1,1)"), ("--link", "upper=4@box(0,0,1,0.5)")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_regions_that_share_pixels_are_allowed_as_the_error_says(command, cli, linked_snapshot, tmp_path):
+    options = [str(option).format(folder=tmp_path) for option in COMMANDS[command]]
+    arguments = [*command.split(), linked_snapshot, *options, *WHOLE, *UPPER]
+    refused = cli(*arguments)
+    assert refused.exit_code == 2
+    assert "allow it with --link-overlap" in refused.output
+    result = cli(*arguments, "--link-overlap")
+    assert result.exit_code == 0, result.output
+
+
+@pytest.mark.parametrize("command", [*COMMANDS, "regions preview"])
+def test_flags_about_links_need_one(command, cli, linked_snapshot, tmp_path):
+    network = ("--network", linked_snapshot) if command == "regions preview" else (linked_snapshot,)
+    result = cli(
+        *command.split(), *network, "--link-overlap", *([] if command == "metrics" else ["--out", tmp_path / "x.png"])
+    )
+    assert result.exit_code == 2
+    assert "--link-overlap: about links given by --link" in result.output
 
 
 def test_photographs_get_the_patch_distance_instead_of_the_reader(cli, linked_snapshot, tmp_path):

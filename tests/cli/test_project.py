@@ -173,6 +173,17 @@ def test_other_photographs_in_the_same_folder_are_refused(cli, finished, photogr
     assert "other images (cora)" in result.output
 
 
+@pytest.mark.parametrize(
+    ("content", "message"), [(b'{"steps": ', "is damaged"), (b"\xff\xfe", "is damaged"), (b"[1]", "holds")]
+)
+def test_a_claim_that_cannot_be_read_is_one_line(content, message, cli, photographs, linked_snapshot, tmp_path):
+    (tmp_path / "project.json").write_bytes(content)
+    result = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path, *QUICK)
+    assert result.exit_code == 2
+    assert f"{tmp_path / 'project.json'} {message}" in result.output
+    assert "remove its folder or choose another --out" in result.output
+
+
 def test_a_folder_of_something_else_is_left_alone(cli, photographs, linked_snapshot, tmp_path):
     (tmp_path / "diary.txt").write_text("dear diary")
     result = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path, *QUICK)

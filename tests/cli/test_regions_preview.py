@@ -70,6 +70,15 @@ def test_a_wrong_link_is_one_line_before_any_file_is_written(args, message, data
     assert not out.exists()
 
 
+@pytest.mark.parametrize("name", ["gray.zip", "o.jpg"])
+def test_only_a_png_is_written(name, data, tmp_path):
+    (tmp_path / name).write_text("precious")
+    result = preview("--data", data, "--link", LEFT, "--out", tmp_path / name)
+    assert result.exit_code == 2
+    assert f"{name}: expected a name that ends in .png" in result.output
+    assert (tmp_path / name).read_text() == "precious"
+
+
 def test_data_that_holds_no_images_is_one_line(tmp_path):
     (tmp_path / "empty").mkdir()
     result = preview("--data", tmp_path / "empty", "--link", LEFT, "--out", tmp_path / "p.png")

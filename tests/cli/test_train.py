@@ -101,9 +101,11 @@ def test_a_run_is_never_overwritten(cli, faces_zip, linked_run):
 def test_a_run_that_goes_on_takes_new_lengths_and_refuses_what_it_learns_by(cli, faces_zip, tmp_path):
     run = tmp_path / "run"
     assert cli("train", "--data", faces_zip, "--run-dir", run, "--kimg", 0.016, "--quiet", *SMALL).exit_code == 0
-    refused = cli("train", "--continue", run, "--gamma", 5, "--link", "eyes=4@eyes")
+    refused = cli("train", "--continue", run, "--gamma", 5, "--no-noise", "--link", "eyes=4@eyes")
     assert refused.exit_code == 2
-    assert "--continue keeps the options of the run; leave out --gamma, --link" in " ".join(refused.output.split())
+    assert "--continue keeps the options of the run; leave out --gamma, --no-noise, --link," in " ".join(
+        refused.output.split()
+    )
     assert cli("train", "--continue", run, "--kimg", 0.032, "--metrics", "", "--quiet").exit_code == 0
     assert has_seen(run, 0.032)
     assert not has_seen(run, 0.04)

@@ -9,7 +9,8 @@ import PIL.Image
 import pytest
 import torch
 
-from linkgan_plugin import load_network
+from linkgan_plugin import LinkedGenerator, Projected, load_network
+from linkgan_plugin.editing.projected import save_projected
 from tests.cli.conftest import SMALL
 from training_loops.data.folder import write_dataset
 from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere
@@ -78,6 +79,22 @@ def test_regions_of_the_snapshot_are_edited_and_measured(cli, snapshot, tmp_path
     result = cli("metrics", snapshot, "--pairs", 8, "--out", tmp_path / "metrics.json")
     assert result.exit_code == 0, result.output
     assert "front" in (tmp_path / "metrics.json").read_text()
+
+
+def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, tmp_path):
+    network = load_network(snapshot)
+    latents = LinkedGenerator(network.generator, labels=network.labels()).draw([5])
+    label = network.labels()([0])
+    np.savez(tmp_path / "projected_w.npz", w=latents.numpy())
+    save_projected(tmp_path / "ours", Projected(latents, label))
+    pictures = []
+    for place in ("projected_w.npz", "ours"):
+        out, projection = tmp_path / "plain.png", tmp_path / place
+        options = ["--projection", projection, "--region", "front", "--transplant", projection, "--plain"]
+        result = cli("edit", snapshot, *options, "--out", out)
+        assert result.exit_code == 0, result.output
+        pictures.append(np.asarray(PIL.Image.open(out)))
+    assert np.array_equal(*pictures)
 
 
 def test_a_linked_run_goes_on_to_the_same_weights(cli, run, views, tmp_path):

@@ -121,6 +121,13 @@ def test_modules_to_install_are_named(host):
     assert "install what provides alsomissing, notinstalled" in diagnosis.verdict
 
 
+def test_links_that_lead_nowhere_are_passed_over(host):
+    before = doctor.diagnose(host)
+    for folder in ("training", "torch_utils/ops"):
+        (host / folder / ".#loss.py").symlink_to("user@machine.1234")
+    assert doctor.diagnose(host) == before
+
+
 def test_edited_marks_come_first(host):
     patching.apply(host)
     script = host / "train.py"

@@ -32,8 +32,12 @@ from tests.pickles import checkouts
 from tests.pickles.test_hostile import HEAD, LOAD, TENSOR, blob, call, network, storage, text
 from tests.pickles.test_native import ADA, D_KWARGS, DIMS, WIDTH, filled, generator
 from tests.pickles.written import snapshot_bytes, stored
+from tests.training_loops.eg3d.test_networks import NARROW
+from tests.training_loops.eg3d.test_networks import small_generator as solid_generator
+from training_loops.eg3d.networks import DualDiscriminator
 from training_loops.snapshots import SnapshotError, load_snapshot
 from training_loops.stylegan2.networks import Discriminator
+from training_loops.stylegan3.networks import Generator as StyleGAN3
 
 HOSTS = Path(__file__).parents[1] / "hosts"
 SPEC = LinkSpec.parse(["eyes=0:2@box(0,0,0.5,0.5)"], dim=8, space="w").to_json()
@@ -193,6 +197,32 @@ def test_a_snapshot_to_train_on_needs_all_three_networks_of_stylegan2(tmp_path: 
     path.write_bytes(snapshot_bytes(G_ema=stored(generator(), {**DIMS, **WIDTH})))
     with pytest.raises(LinkGANError, match="has no G, D, which training goes on from"):
         convert(path, tmp_path / "network.pt")
+
+
+def test_a_3d_snapshot_becomes_one_to_train_on_and_comes_back(tmp_path: Path) -> None:
+    with torch.random.fork_rng():
+        G, D = solid_generator(), DualDiscriminator(25, 16, 3, **NARROW).eval()
+    G.neural_rendering_resolution = 8
+    kept = stored(G, G.init_kwargs, link_spec=SPEC)
+    made, snapshot, tensors = (tmp_path / f"network.{ending}" for ending in ("pkl", "pt", "safetensors"))
+    made.write_bytes(snapshot_bytes(G=kept, D=stored(D, D.init_kwargs), G_ema=kept))
+    convert(made, snapshot)
+    convert(snapshot, tensors)
+    for path in (snapshot, tensors):
+        assert_same_networks(made, path, arguments=False)
+        assert read_networks(path).generator.attributes["neural_rendering_resolution"] == 8
+    assert type(load_snapshot(snapshot).D) is DualDiscriminator
+
+
+def test_a_family_that_is_not_trained_here_becomes_no_snapshot(tmp_path: Path) -> None:
+    kwargs = {**DIMS, **WIDTH, "num_layers": 3, "num_critical": 1, "margin_size": 2}
+    with torch.random.fork_rng():
+        kept = stored(StyleGAN3(**kwargs), kwargs)
+    path = tmp_path / "network.pkl"
+    path.write_bytes(snapshot_bytes(G=kept, D=stored(filled(Discriminator(**D_KWARGS)), D_KWARGS), G_ema=kept))
+    with pytest.raises(LinkGANError, match="holds networks of stylegan3; the embedded host trains stylegan2 and eg3d"):
+        convert(path, tmp_path / "network.pt")
+    assert not (tmp_path / "network.pt").exists()
 
 
 def test_a_broken_snapshot_of_ours_is_refused(tmp_path: Path) -> None:
