@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .network_options import host_option
+from .network_options import check_links, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
 
 NEEDED = ("starlette", "uvicorn")
@@ -23,8 +23,8 @@ Examples:
 """
 )
 @click.argument("snapshot", metavar="NET", type=existing_file)
-@click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
-@click.option("--link", "links", multiple=True, help="Links to use instead of those that the network carries.")
+@click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi, 0 to 2.")
+@links_options
 @click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
 @click.option("--projection", type=existing_path, help="A folder that `linkgan project` wrote, to begin with.")
 @click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to find a photograph.")
@@ -40,6 +40,8 @@ def ui(
     snapshot: Path,
     psi: float,
     links: tuple[str, ...],
+    link_space: str,
+    link_overlap: bool,
     data: Path | None,
     projection: Path | None,
     steps: int,
@@ -58,6 +60,7 @@ def ui(
     (the user's cache, or --keep), one for each network, so that they are there again after a new start. Ctrl-C ends it.
     """
     check_installed()
+    check_links()
     from training_loops.processes import default_device
 
     from ..editing.projection import Settings
@@ -73,6 +76,8 @@ def ui(
         snapshot,
         psi=psi,
         links=links,
+        space=link_space,
+        allow_overlap=link_overlap,
         data=data,
         projection=projection,
         settings=Settings(steps=steps, tune=tune),

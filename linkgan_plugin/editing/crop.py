@@ -11,11 +11,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from ..errors import LinkGANError
-from .projected import from_pixels
+from .projected import from_pixels, opened, upright
 
 Points = npt.NDArray[np.float64]
 Landmarks = Points | dict[str, Points]
@@ -135,18 +135,15 @@ def cut(image: Image.Image, square: Square, resolution: int) -> Image.Image:
 def read_photograph(
     path: Path, resolution: int, channels: int = 3, *, crop: str | None = None, landmarks: Points | None = None
 ) -> Tensor:
-    """Read a photograph the right way up and cut it: [1, channels, resolution, resolution] in [-1, 1].
+    """Read a photograph as people see it (see `upright`) and cut it: [1, channels, resolution, resolution] in [-1, 1].
 
     Args:
         crop: see `given_square`. landmarks: see `aligned_square`. Neither: the largest square in the middle.
     Raises:
         LinkGANError: no readable picture, or a cut that does not fit it.
     """
-    try:
-        with Image.open(path) as file:
-            image = ImageOps.exif_transpose(file).convert("RGB")
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise LinkGANError(f"{path} is no readable picture ({error})") from error
+    with opened(path) as file:
+        image = upright(file)
     try:
         if landmarks is not None:
             square = aligned_square(landmarks)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import io
 import math
+import struct
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import safetensors.torch
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
@@ -28,6 +31,11 @@ TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
 # Names of arrays in the npz; the hosts' programs read the first and pass over the others.
 _LATENTS, _LABEL, _NOISE = "w", "label", "noise."
 _Array = npt.NDArray[np.generic]
+# What Pillow's readers raise on files that are not what they claim; TypeError and struct.error where EXIF is damaged.
+BROKEN_PICTURE = (
+    *(OSError, ValueError, TypeError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
+)
 
 
 @dataclass(frozen=True)
@@ -174,7 +182,10 @@ def _latents(arrays: Mapping[str, _Array], generator: nn.Module, path: Path) -> 
 def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
     c_dim = int(getattr(generator, "c_dim", 0))
     if label is None and c_dim and GeneratorCalls.of(generator).takes_camera:
-        raise LinkGANError(f"{path} does not say from which camera it was projected; give its label of {c_dim} numbers")
+        raise LinkGANError(
+            f"{path} does not say from which camera it was projected; give its label of {c_dim} numbers, or data that "
+            "has cameras (--data)"
+        )
     label = torch.zeros([1, c_dim]) if label is None else label.detach().to("cpu", torch.float32)
     if label.shape != (1, c_dim):
         raise LinkGANError(f"{path}: a label {list(label.shape)}, this network takes [1, {c_dim}]")
@@ -197,16 +208,50 @@ def _photograph(folder: Path, generator: nn.Module) -> Tensor | None:
     path = folder / TARGET_FILE
     if not path.exists():
         return None
+    with opened(path) as image:
+        resolution = int(getattr(generator, "img_resolution", image.height))
+        if image.size != (resolution, resolution):
+            raise LinkGANError(
+                f"the picture is {image.width} x {image.height}, this network makes {resolution} x {resolution}"
+            )
+        return from_pixels(upright(image), int(getattr(generator, "img_channels", 3)))
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[Image.Image]:
+    """Open a picture; whatever turns out to be wrong with it becomes a LinkGANError that names the file."""
     try:
         with Image.open(path) as image:
-            resolution = int(getattr(generator, "img_resolution", image.height))
-            if image.size != (resolution, resolution):
-                raise LinkGANError(
-                    f"{path} is {image.width} x {image.height}, this network makes {resolution} x {resolution}"
-                )
-            return from_pixels(image, int(getattr(generator, "img_channels", 3)))
-    except OSError as error:
+            yield image
+    except LinkGANError as error:
+        raise LinkGANError(f"{path}: {error}") from error
+    except BROKEN_PICTURE as error:
         raise LinkGANError(f"{path} is no readable picture ({error})") from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """Return an opened picture as people see it: RGB, the right way up, on white where it is transparent.
+
+    Raises:
+        LinkGANError: pixels of more than 16 bits, which do not say what is black and what is white.
+    """
+    image = _eight_bits(ImageOps.exif_transpose(image))
+    if "A" not in image.getbands() and "transparency" not in image.info:
+        return image.convert("RGB")
+    clear = image.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Take the upper 8 of 16 bits of grey, as Pillow does with colours; its own conversion of grey clips at 255."""
+    if not image.mode.startswith(("I", "F")):
+        return image
+    pixels = np.asarray(image)
+    if image.mode == "F" or pixels.min() < 0 or pixels.max() > 0xFFFF:
+        raise LinkGANError(
+            f"pixels from {pixels.min():g} to {pixels.max():g}, expected 8 or 16 bits each; save it as such, say as PNG"
+        )
+    return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
 def from_pixels(image: Image.Image, channels: int = 3) -> Tensor:

@@ -26,3 +26,10 @@ def small_generator(c_dim: int = 0, **kwargs: object) -> Generator:
 def generator() -> Generator:
     """`small_generator` without classes."""
     return small_generator()
+
+
+def with_broken_chunk(png: bytes) -> bytes:
+    """A PNG with half of its pixels, then a chunk whose name is no name, which Pillow tells by a SyntaxError."""
+    place = png.index(b"IDAT")
+    half = int.from_bytes(png[place - 4 : place], "big") // 2
+    return png[: place - 4] + half.to_bytes(4, "big") + png[place : place + 4 + half] + bytes(8) + b"\xf1'\x9c\x06"

@@ -19,6 +19,7 @@ from linkgan_plugin.editing.crop import (
     read_photograph,
 )
 from linkgan_plugin.errors import LinkGANError
+from tests.editing.conftest import with_broken_chunk
 
 
 @pytest.fixture
@@ -146,6 +147,34 @@ def test_a_photograph_is_read_the_right_way_up(picture, tmp_path):
     assert float((grey - found.mean(dim=1, keepdim=True)).abs().mean()) < 0.3
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_grey_of_16_bits_keeps_its_brightness(mode, tmp_path):
+    grey = np.arange(64).reshape(8, 8) * 1040
+    pixels = grey.astype({"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode])
+    Image.frombytes(mode, (8, 8), pixels.tobytes()).save(tmp_path / "grey.tiff")
+    assert Image.open(tmp_path / "grey.tiff").mode == mode
+    found = read_photograph(tmp_path / "grey.tiff", 8, channels=1)
+    assert np.allclose(found[0, 0].numpy(), 2 * grey / 65535 - 1, atol=2 / 255)
+
+
+@pytest.mark.parametrize(("dtype", "highest"), [(np.float32, 0.5), (np.int32, 70000)])
+def test_pixels_of_unknown_range_are_refused(dtype, highest, tmp_path):
+    pixels = np.zeros([8, 8], dtype)
+    pixels[3, 3] = highest
+    Image.fromarray(pixels).save(tmp_path / "grey.tiff")
+    with pytest.raises(LinkGANError, match=f"grey.tiff: pixels from 0 to {highest}, expected 8 or 16 bits each"):
+        read_photograph(tmp_path / "grey.tiff", 8)
+
+
+def test_what_is_transparent_is_white_as_on_the_page(tmp_path):
+    pixels = np.random.default_rng(0).integers(0, 256, [8, 8, 4], dtype=np.uint8)
+    pixels[:4, :, 3], pixels[4:, :, 3] = 0, 255
+    Image.fromarray(pixels).save(tmp_path / "clear.png")
+    found = ((read_photograph(tmp_path / "clear.png", 8)[0] + 1) * 127.5).permute(1, 2, 0).numpy()
+    assert np.allclose(found[:4], 255)
+    assert np.allclose(found[4:], pixels[4:, :, :3], atol=1e-3)
+
+
 def test_errors_name_the_photograph(picture, tmp_path):
     picture.save(tmp_path / "photo.png")
     with pytest.raises(LinkGANError, match=r"photo.png: crop '0,0,30,30'"):
@@ -153,3 +182,6 @@ def test_errors_name_the_photograph(picture, tmp_path):
     (tmp_path / "text.png").write_text("no picture")
     with pytest.raises(LinkGANError, match=r"text.png is no readable picture"):
         read_photograph(tmp_path / "text.png", 8)
+    (tmp_path / "photo.png").write_bytes(with_broken_chunk((tmp_path / "photo.png").read_bytes()))
+    with pytest.raises(LinkGANError, match=r"photo.png is no readable picture \(broken PNG file"):
+        read_photograph(tmp_path / "photo.png", 8)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from linkgan_plugin.editing.projected import Projected, latent_shape, load_projected, noise_names, save_projected
 from linkgan_plugin.errors import LinkGANError
-from tests.editing.conftest import small_generator
+from tests.editing.conftest import small_generator, with_broken_chunk
 from tests.toys import ToyGenerator
 from tests.training_loops.eg3d.test_networks import small_generator as solid_generator
 
@@ -137,6 +137,14 @@ def test_the_photograph_must_be_of_the_networks_size(generator, tmp_path):
     save_projected(tmp_path, Projected(torch.from_numpy(ONE), torch.zeros([1, 0])))
     Image.new("RGB", (8, 8)).save(tmp_path / "target.png")
     with pytest.raises(LinkGANError, match="8 x 8, this network makes 16 x 16"):
+        load_projected(tmp_path, generator)
+
+
+def test_a_damaged_photograph_is_named(projected, generator, tmp_path):
+    save_projected(tmp_path, projected)
+    path = tmp_path / "target.png"
+    path.write_bytes(with_broken_chunk(path.read_bytes()))
+    with pytest.raises(LinkGANError, match=r"target.png is no readable picture \(broken PNG file"):
         load_projected(tmp_path, generator)
 
 

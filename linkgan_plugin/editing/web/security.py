@@ -3,7 +3,8 @@
 The server answers on a machine where other people's web pages are open in the same browser. Three walls:
 
 - Host: a page elsewhere can point a name of its own at 127.0.0.1 (DNS rebinding); its requests carry that name.
-- Origin: browsers say which page sends a request; only ours may.
+- Origin: browsers say which page sends a request; only ours may. Others may lead to our page, as a link does: it is
+  opened in a tab of its own, where they neither see nor reach it.
 - Token: drawn at every start and printed with the address. It comes back in a header that no other page can send, and
   no cookie carries it, so that a browser never adds it by itself. It keeps out other users of the machine, too.
 """
@@ -95,11 +96,13 @@ class Guard:
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
             return refused(403, "This server does not answer to that name; open the address that the terminal shows.")
-        if any(urlsplit(origin).netloc != hosts[0] for origin in origins) or headers.get(
-            "sec-fetch-site", "same-origin"
-        ) in ("cross-site", "same-site"):
+        is_api = scope["path"].startswith(API)
+        elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+        if any(urlsplit(origin).netloc != hosts[0] for origin in origins) or (
+            elsewhere and (is_api or not _opens_a_tab(headers))
+        ):
             return refused(403, "Another web page sent this; only the page of this server may.")
-        if scope["path"].startswith(API) and not self._has_token(headers.getlist("authorization")):
+        if is_api and not self._has_token(headers.getlist("authorization")):
             return refused(401, "This page belongs to an earlier start; open the address that the terminal shows.")
         return None
 
@@ -114,6 +117,11 @@ class Guard:
         return any(secrets.compare_digest(text.encode(), f"Bearer {self.token}".encode()) for text in given)
 
 
+def _opens_a_tab(headers: Headers) -> bool:
+    """Return whether a browser asks for what it shows as a page, in no frame of another."""
+    return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
+
+
 def _host_name(host: str) -> str:
     """Return the name in a Host header, without its port; "" where it is no such header."""
     match = re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", host.lower())
@@ -121,8 +129,11 @@ def _host_name(host: str) -> str:
 
 
 def refused(status: int, message: str) -> JSONResponse:
-    """Return an error as the page reads it: one sentence for people."""
-    return JSONResponse({"error": message}, status_code=status)
+    """Return an error as the page reads it: one sentence for people.
+
+    It may quote what was asked for, and JSON can ask for halves of characters, which UTF-8 does not have.
+    """
+    return JSONResponse({"error": message.encode(errors="replace").decode()}, status_code=status)
 
 
 async def body_of(request: Request, most: int) -> bytes:

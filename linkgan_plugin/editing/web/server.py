@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import os
 import socket
+import tempfile
 import webbrowser
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -47,19 +52,45 @@ def serve(app: ASGIApp, listening: socket.socket, address: str | None = None) ->
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_PATIENCE, ws="none"
     )
-    server = _Server(config, (lambda: webbrowser.open(address)) if address else lambda: False)
+    server = _Server(config, shown(address) if address else contextlib.nullcontext())
     with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends cleanly, and then raises it again
         server.run(sockets=[listening])
 
 
-class _Server(uvicorn.Server):
-    """A server that calls back when it has started."""
+@contextlib.contextmanager
+def shown(address: str) -> Iterator[None]:
+    """Open an address in the browser by way of a file that only this user can read, deleted afterwards.
 
-    def __init__(self, config: uvicorn.Config, on_start: Callable[[], object]) -> None:
+    Every user of the machine can read the browser's command line, which would otherwise hold the token.
+    """
+    handle, name = tempfile.mkstemp(prefix="linkgan-ui-", suffix=".html")  # readable by this user alone
+    path, link = Path(name), html.escape(address)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            file.write(
+                f'<!doctype html><meta charset="utf-8"><title>linkgan</title><meta http-equiv="refresh" '
+                f'content="0; url={link}"><p><a href="{link}">To the page</a></p>\n'
+            )
+        webbrowser.open(path.as_uri())
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+
+
+class _Server(uvicorn.Server):
+    """A server that enters a context when it answers, and leaves it when it ends, however it was told to."""
+
+    def __init__(self, config: uvicorn.Config, answering: AbstractContextManager[None]) -> None:
         super().__init__(config)
-        self._on_start = on_start
+        self._answering, self._exits = answering, contextlib.ExitStack()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual, then call back."""
+        """Start as usual, then enter."""
         await super().startup(sockets)
-        self._on_start()
+        if self.started:
+            self._exits.enter_context(self._answering)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Leave, then end as usual."""
+        self._exits.close()
+        await super().shutdown(sockets)

@@ -31,6 +31,7 @@ from .worker import Worker
 
 T = TypeVar("T")
 
+MOST_PSI = 2
 RENDERED = 8 * 17  # pictures that `directions.find_directions` renders for one region
 
 
@@ -85,8 +86,8 @@ class Studio:
     async def new(self, data: Mapping[str, Any]) -> Image:
         """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
         seed, psi = whole_number(data, "seed"), data.get("psi")
-        if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= 2):
-            raise LinkGANError("psi must be a number from 0 to 2, of a network that can truncate")
+        if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
+            raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
         return await self.worker.run(lambda: self.shelf.add(Image.of_seed(self.generator, seed, psi)))
 
     async def with_image(self, name: str, call: Callable[[Image], T]) -> T:
@@ -133,6 +134,8 @@ def open_studio(
     *,
     psi: float = 1.0,
     links: Sequence[str] = (),
+    space: str = "w",
+    allow_overlap: bool = False,
     data: Path | None = None,
     projection: Path | None = None,
     settings: Settings | None = None,
@@ -144,22 +147,26 @@ def open_studio(
     """Open a network file and return its studio, and the name of the image to begin with, if there is one.
 
     Args:
-        psi, links, data, host: as for `linkgan edit`. settings: how photographs are looked for.
+        psi, links, data, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
+        settings: how photographs are looked for.
         projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
             network, these links and this psi in the user's cache.
     Raises:
-        LinkGANError: a file that cannot be opened, or that does not fit the network.
+        LinkGANError: a psi that the page could not ask for, a file that cannot be opened or does not fit the network.
     """
+    if not 0 <= psi <= MOST_PSI:  # nor is NaN
+        raise LinkGANError(f"psi {psi:g}, expected a number from 0 to {MOST_PSI}")
     network = load_network(snapshot, device, host=host)
     labels = network.labels(data)
-    generator = LinkedGenerator(network.generator, network.linked(links), truncation_psi=psi, labels=labels)
+    spec = network.linked(links, space=space, allow_overlap=allow_overlap)
+    generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
     if keep is None:
         made_with = json.dumps([file_digest(snapshot), generator.spec.to_json(), psi])
         keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
     studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
         return studio, None
-    projected = load_projected(projection, generator.generator, generator.labels([0]))
+    projected = load_projected(projection, generator.generator, labels([0]) if labels else None)
     return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
 
 

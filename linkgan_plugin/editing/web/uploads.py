@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import io
-import struct
 import warnings
-import zlib
 
-from PIL import Image, ImageOps
+from PIL import Image
 
 from ...errors import LinkGANError
+from ..projected import BROKEN_PICTURE, upright
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 64 * 10**6
@@ -20,8 +19,6 @@ SIGNATURES = {
     "JPEG": (b"\xff\xd8\xff", b""),
     "WEBP": (b"RIFF", b"WEBP"),  # with the length of the file between them
 }
-# What Pillow's readers of these three raise on files that are not what they claim.
-_BROKEN = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error, OverflowError, MemoryError)
 
 
 class UploadError(LinkGANError):
@@ -29,7 +26,7 @@ class UploadError(LinkGANError):
 
 
 def open_photograph(data: bytes) -> Image.Image:
-    """Return the photograph in a PNG, JPEG or WebP file: RGB, upright, transparency on white, the first of several.
+    """Return the photograph in a PNG, JPEG or WebP file as people see it (see `upright`), the first of several.
 
     Raises:
         UploadError: another kind of file, one that is broken, or one of too many pixels.
@@ -40,11 +37,10 @@ def open_photograph(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 _check_size(*image.size)
-                image.load()
-                return _plain(image)
-    except UploadError:
+                return upright(image)
+    except LinkGANError:
         raise
-    except (*_BROKEN, Image.DecompressionBombError) as error:
+    except BROKEN_PICTURE as error:
         raise UploadError(f"this {kind} file is broken and cannot be read") from error
 
 
@@ -62,11 +58,3 @@ def _check_size(width: int, height: int) -> None:
         )
     if min(width, height) < LEAST_SIDE:
         raise UploadError(f"this photograph has {width} x {height} pixels; choose one of at least {LEAST_SIDE} a side")
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    upright = ImageOps.exif_transpose(image)
-    if "A" not in upright.getbands() and "transparency" not in upright.info:
-        return upright.convert("RGB")
-    clear = upright.convert("RGBA")
-    return Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear).convert("RGB")

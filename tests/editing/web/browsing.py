@@ -90,6 +90,13 @@ class Page:
         )
         return np.array(data, np.uint8).reshape(-1, width, 4)[..., :3]
 
+    @property
+    def complaint(self) -> str:
+        """The message over the page, "" where there is none."""
+        return self.driver.execute_script(
+            "const a = document.getElementById('alert'); return a.hidden ? '' : a.querySelector('p').textContent"
+        )
+
     def versions(self, region: str) -> str:
         """Which version of how many the list says that a region is."""
         row = ["left", "right", "rest"].index(region)

@@ -261,13 +261,14 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, studio):
         ("locks", {"region": "left"}, "a lock has a region"),
         ("look", {"yaw": "far"}, "a look has yaw and pitch"),
         ("look", {"zoom": 2}, "a look has yaw and pitch"),
+        ("steps", '{"kind": "\\ud800"}', "unknown kind of step '?'"),  # half of a character
         ("undo", {}, "there is nothing to undo"),
         ("redo", {}, "there is nothing to redo"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence_and_changes_nothing(path, data, says, page):
     image = page.new().state["image"]
-    refusal = page.post(f"images/{image}/{path}", data)
+    refusal = page.post(f"images/{image}/{path}", **({"content": data} if isinstance(data, str) else {"data": data}))
     assert refusal.status in (400, 404)
     assert says in refusal.error
     assert page.get(f"images/{image}").state["revision"] == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from linkgan_plugin.editing.example import example_generator
+from linkgan_plugin.editing.web.server import shown
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
@@ -220,6 +222,122 @@ def test_a_photograph_is_found_and_other_files_are_refused_in_a_sentence(page, t
     page.says("Redrew left")
     assert np.array_equal(page.pixels()[:, 9:], pixels[:, 9:])
     assert not np.array_equal(page.pixels()[:, LEFT], pixels[:, LEFT])
+
+
+def photograph(folder, seed=0):
+    """A file with a picture of noise."""
+    pixels = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(folder / f"{seed}.png")
+    return folder / f"{seed}.png"
+
+
+def asked_again(page):
+    """Wait until the page has had time to ask for the photograph of before: it does so every 0.4 seconds."""
+    page.driver.execute_async_script("setTimeout(arguments[0], 1200)")
+
+
+def test_a_search_that_is_stopped_ends_without_a_word_and_the_next_is_not_stopped_by_it(page, running, tmp_path):
+    searches = running.studio.photographs
+    usual, searches._settings = searches._settings, replace(searches._settings, steps=1_000_000)
+    try:
+        page.find("#file").send_keys(str(photograph(tmp_path)))
+        page.wait("document.querySelector('#projection progress').value > 0")
+        page.find("#projection-cancel").click()
+        asked_again(page)
+        assert (page.complaint, page.find("#projection").is_displayed()) == ("", False)
+        page.find("#file").send_keys(str(photograph(tmp_path, 1)))
+        page.wait("document.querySelector('#projection progress').value > 0")
+        page.find("#projection-cancel").click()
+        page.find("#file").send_keys(str(photograph(tmp_path, 2)))  # while the stopped one pauses
+        page.wait("document.querySelector('#projection').open")
+        asked_again(page)
+        assert (page.complaint, page.find("#projection").is_displayed()) == ("", True)
+        page.find("#projection-cancel").click()
+        page.wait("!document.querySelector('#projection').open")
+        assert [search.given_up for search in list(searches._searches.values())[-3:]] == [True, True, True]
+    finally:
+        searches._settings = usual
+
+
+def test_the_skip_link_leads_to_the_picture_and_leaves_the_address(page):
+    address, link = page.driver.current_url, page.find("#skip")
+    page.driver.execute_script("arguments[0].focus()", link)
+    page.press(Keys.ENTER)
+    assert page.driver.execute_script("return document.activeElement.id") == "picture"
+    assert page.driver.current_url == address
+    seed = page.find("#seed").get_attribute("value")
+    page.driver.refresh()
+    assert page.ready().find("#seed").get_attribute("value") == seed
+
+
+def test_a_double_click_on_a_slider_in_the_middle_is_no_step(page):
+    page.region("left").click()
+    page.says("Redrew left")
+    redrawn = page.pixels()
+    ActionChains(page.driver).double_click(page.find("#direction-0")).perform()
+    page.find("#undo").click()
+    page.says("Took the last step back")
+    assert not np.array_equal(page.pixels()[:, LEFT], redrawn[:, LEFT])
+    assert page.find("#undo").is_enabled() is False
+
+
+@pytest.mark.parametrize("psi", [0.123, 1.7])
+def test_the_psi_of_the_start_is_used_to_the_digit_until_the_slider_moves(psi, driver, tmp_path):
+    generator = example_generator()
+    generator.truncation_psi = psi
+    running = Running(studio_of(generator, tmp_path))
+    try:
+        page = Page(driver).open(running.address)
+        page.says("This is the image of seed")
+        image = running.studio.shelf.get(page.driver.current_url.rpartition("#")[2])
+        page.region("left").click()
+        page.says("Redrew left")
+        assert image.source["psi"] == image.editor.steps[-1].psi == psi
+        assert page.find("output[for=psi]").text == f"{psi:.2f}"
+        page.find("#psi").send_keys(Keys.HOME, Keys.ARROW_RIGHT)
+        page.region("right").click()
+        page.says("Redrew right")
+        assert image.editor.steps[-1].psi == 0.05
+        page.driver.refresh()
+        page.ready()
+        assert page.find("output[for=psi]").text == "0.05"
+    finally:
+        running.stop()
+
+
+def test_a_file_leads_to_the_page_with_its_token(driver, tmp_path, monkeypatch):
+    monkeypatch.setattr("webbrowser.open", driver.get)
+    running = Running(studio_of(example_generator(), tmp_path))
+    try:
+        with shown(running.address):
+            page = Page(driver).ready()
+        assert driver.current_url.startswith(running.address.partition("#")[0])
+        assert len(running.studio.shelf) == 2  # the image and the other one
+        page.region("left").click()
+        page.says("Redrew left")
+    finally:
+        running.stop()
+
+
+def test_a_wrong_token_in_an_address_does_not_lock_out_who_has_the_right_one(page, running):
+    page.driver.get("about:blank")
+    page.open(running.address.partition("#")[0] + "#token=wrong")
+    assert page.complaint == ""
+    page.driver.get_log("browser")  # Chromium logs the answer of 401
+
+
+def test_back_says_that_the_program_has_ended(driver, tmp_path):
+    running = Running(studio_of(example_generator(), tmp_path))
+    page = Page(driver).open(running.address)
+    page.says("This is the image of seed")
+    address = driver.current_url
+    page.find("#dice").click()
+    page.wait("location.href !== arguments[0] && !document.querySelector('#picture .busy')", address)
+    running.stop()
+    driver.back()
+    page.wait("document.querySelector('#alert p').textContent.includes('Is it still running in the terminal?')")
+    uncaught = [entry["message"] for entry in driver.get_log("browser") if "Uncaught" in entry["message"]]
+    assert uncaught == []
 
 
 def test_on_a_phone_nothing_sticks_out(page):

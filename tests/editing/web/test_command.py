@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -38,6 +39,13 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def call(*arguments: object):
     return CliRunner().invoke(main, ["ui", *map(str, arguments)])
+
+
+def started(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+    """A run of the command line in a process of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1", **environment}
+    command = [sys.executable, "-m", "linkgan_plugin", *map(str, arguments)]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
 def test_missing_packages_are_named_with_the_way_out_before_the_network_is_opened(tmp_path, monkeypatch):
@@ -80,11 +88,54 @@ def test_the_address_keeps_the_token_out_of_what_browsers_send():
         assert address_of(listening, "::1", "abc", "f00").endswith(f"[::1]:{port}/#token=abc&image=f00")
 
 
+@pytest.mark.parametrize("psi", ["nan", "inf", "-0.5", "2.5"])
+def test_a_psi_that_the_page_could_not_ask_for_is_refused(psi, network):
+    result = call(network, "--port", 0, "--psi", psi)
+    assert result.exit_code == 2
+    assert f"psi {psi}, expected a number from 0 to 2" in result.output
+
+
+def test_links_that_share_pixels_have_to_be_wanted(network, tmp_path, monkeypatch):
+    served = []
+    monkeypatch.setattr("linkgan_plugin.editing.web.server.serve", lambda app, listening, page: served.append(page))
+    links = ["--link", "top=0:4@box(0,0,1,0.6)", "--link", "bottom=4:8@box(0,0.4,1,1)"]
+    refused = call(network, "--port", 0, "--keep", tmp_path, *links)
+    assert (refused.exit_code, served) == (2, [])
+    assert "allow it with --link-overlap" in refused.output
+    assert call(network, "--port", 0, "--keep", tmp_path, *links, "--link-overlap").exit_code == 0
+    assert len(served) == 1
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_the_browser_is_given_a_file_of_this_user_alone_and_not_the_token(ending, network, tmp_path):
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.part && mv {opened}.part {opened}\n')
+    browser.chmod(0o755)
+    arguments = ["ui", network, "--port", "0", "--keep", tmp_path / "kept", "--open"]
+    (tmp_path / "tmp").mkdir()
+    environment = {"BROWSER": f"{browser} %s", "TMPDIR": str(tmp_path / "tmp")}
+    running = started(*arguments, **environment)
+    try:
+        page = running.stdout.readline().strip()
+        deadline = time.monotonic() + 60
+        while not opened.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        address = opened.read_text()
+        assert page.partition("#token=")[2] not in address
+        file = Path(address.removeprefix("file://"))
+        assert file.parent == tmp_path / "tmp"
+        assert file.stat().st_mode & 0o777 == 0o600
+        assert f'content="0; url={page}"' in file.read_text()
+        running.send_signal(ending)
+        running.communicate(timeout=30)
+        assert not file.exists()
+    finally:
+        running.kill()
+        running.wait()
+
+
 def test_from_start_to_ctrl_c(network, tmp_path):
-    arguments = [sys.executable, "-m", "linkgan_plugin", "ui", network, "--port", "0", "--keep", tmp_path / "kept"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3]), "OMP_NUM_THREADS": "1"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    running = subprocess.Popen(list(map(str, arguments)), env=environment, **pipes)
+    running = started("ui", network, "--port", "0", "--keep", tmp_path / "kept")
     try:
         line = running.stdout.readline()
         address, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)\n", line).groups()

@@ -90,6 +90,20 @@ def test_other_pages_get_nothing_even_with_the_token(headers, method, stranger, 
     assert "access-control-allow-origin" not in response.headers
 
 
+TAB = {"sec-fetch-site": "cross-site", "sec-fetch-mode": "navigate", "sec-fetch-dest": "document"}
+
+
+def test_other_pages_may_lead_to_ours_but_not_frame_it_fetch_it_or_ask_for_more(stranger):
+    assert stranger.get("/", headers=TAB).status_code == 200
+    for headers in (
+        {**TAB, "sec-fetch-dest": "iframe"},
+        {**TAB, "sec-fetch-mode": "no-cors"},
+        {"origin": "null", **TAB},
+    ):
+        assert stranger.get("/", headers=headers).status_code == 403
+    assert stranger.get("/api/network", headers={**ALLOWED, **TAB}).status_code == 403
+
+
 def test_our_own_page_is_let_in(stranger):
     headers = {**ALLOWED, "origin": ADDRESS, "sec-fetch-site": "same-origin"}
     assert stranger.post("/api/images", json={"seed": 1}, headers=headers).status_code == 200

@@ -9,7 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from linkgan_plugin.editing.web import uploads
 from linkgan_plugin.editing.web.uploads import UploadError, open_photograph
@@ -51,6 +51,17 @@ def test_other_colours_become_rgb_on_white(mode):
     buffer = io.BytesIO()
     clear.save(buffer, "PNG")
     assert open_photograph(buffer.getvalue()).getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_grey_of_16_bits_is_as_bright_as_the_same_in_colour():
+    grey = np.linspace(0, 65535, 20 * 12).astype(">u2").reshape(12, 20)
+    rows = b"".join(b"\0" + row.repeat(3).tobytes() for row in grey)
+    header = chunk(b"IHDR", struct.pack(">II5B", 20, 12, 16, 2, 0, 0, 0))
+    colour = b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    buffer = io.BytesIO()
+    Image.fromarray(grey.astype(np.uint16)).save(buffer, "PNG")
+    assert open_photograph(buffer.getvalue()).tobytes() == open_photograph(colour).tobytes()
+    assert np.asarray(open_photograph(colour)).mean() == pytest.approx(127.5, abs=0.5)
 
 
 def test_cameras_that_were_held_sideways_are_turned_up():
@@ -127,6 +138,18 @@ def test_damaged_files_are_refused_or_read_and_nothing_else_happens(kind):
         else:
             assert image.width * image.height <= uploads.MOST_PIXELS
     assert 60 <= refused <= len(damaged)
+
+
+def test_damaged_exif_is_refused():
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "maker", 6
+    whole = encoded("JPEG", exif=exif.tobytes())
+    damaged = whole.replace(b"\x01\x0f\x00\x02", b"\x01\x3e\x00\x02")  # the maker becomes a white point
+    assert damaged != whole
+    with pytest.raises(TypeError):
+        ImageOps.exif_transpose(Image.open(io.BytesIO(damaged)))
+    with pytest.raises(UploadError, match="this JPEG file is broken"):
+        open_photograph(damaged)
 
 
 def test_the_first_of_several_pictures_is_taken():

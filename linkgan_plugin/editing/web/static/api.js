@@ -10,15 +10,23 @@ export class Refusal extends Error {
   }
 }
 
-/** Take out of the address what the terminal put there: whether it is a new start, and an image to begin with. */
-export function takeStart() {
+/**
+ * Take out of the address what the terminal put there: whether it is a new start, and an image to begin with. A token
+ * that the program does not take changes nothing: any page can lead here with one of its own.
+ */
+export async function takeStart() {
   const given = new URLSearchParams(location.hash.slice(1));
   const token = given.get("token");
   if (!token) return { isNew: false, image: location.hash.slice(1) };
-  const isNew = localStorage.getItem(TOKEN) !== token;
-  localStorage.setItem(TOKEN, token);
   history.replaceState(null, "", location.pathname);
+  const isNew = localStorage.getItem(TOKEN) !== token && (await isTaken(token));
+  if (isNew) localStorage.setItem(TOKEN, token);
   return { isNew, image: given.get("image") };
+}
+
+async function isTaken(token) {
+  const response = await fetch("api/network", { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+  return response?.ok ?? false;
 }
 
 /** Call back when another tab was given the token of a new start. */

@@ -1,7 +1,7 @@
 // The page: one image under edit, another to take regions from, and everything that is done to them.
 
 import * as api from "./api.js";
-import { $, anySeed, complain, labelled } from "./dom.js";
+import { $, anySeed, complain, setting } from "./dom.js";
 import { Directions } from "./directions.js";
 import { Picture } from "./picture.js";
 import { Projection } from "./projection.js";
@@ -13,17 +13,18 @@ const LAST = "linkgan-image"; // where a new start of the program goes on
 const DONOR = "linkgan-donor";
 const TURN = Math.PI / 18;
 const QUICK = 4; // seconds to look for directions without being asked
+const LEAST_SLIDE = 1e-9; // less is a rounding error: the slider is where it is wanted
 
 /** What the page holds; filled in by `begin`. */
-const page = { found: new Map(), network: null, main: null, donor: null, list: null, directions: null, chosen: null, near: null };
+const page = { found: new Map(), network: null, main: null, donor: null, list: null, directions: null, chosen: null, near: null, steered: null };
 
 /** The region that the pointer or the keyboard is at, else the one whose sliders are shown. */
 const current = () => page.near ?? page.chosen;
 const regionOf = (name) => page.network.regions.find((region) => region.name === name);
-const steered = () => ({ strength: Number($("strength").value), psi: page.network.psi === null ? null : Number($("psi").value) });
+const steered = () => page.steered();
 
 async function begin() {
-  const start = api.takeStart();
+  const start = await api.takeStart();
   page.network = await (await api.get("network")).json();
   const { regions, solid, psi, projects, title } = page.network;
   document.title = `${title} · linkgan`;
@@ -31,8 +32,8 @@ async function begin() {
   for (const part of document.querySelectorAll(".feature-solid")) part.hidden = !solid;
   for (const part of document.querySelectorAll(".feature-project")) part.hidden = !projects;
   $("psi").parentElement.hidden = psi === null;
-  $("psi").value = psi ?? 1;
-  for (const slider of document.querySelectorAll("#strength, #psi")) labelled(slider);
+  const [strengthNow, psiNow] = [setting($("strength"), 1), setting($("psi"), psi ?? 1)];
+  page.steered = () => ({ strength: strengthNow(), psi: psi === null ? null : psiNow() });
 
   page.main = new Viewer(new Picture($("picture"), "Redraw"), regions);
   page.donor = new Viewer(new Picture($("donor-picture"), "Take over"), regions);
@@ -115,7 +116,8 @@ function slideTo(region, { direction, to }) {
 /** Slide; where the hand is faster than the answers, only to the last place. */
 function slide(region, detail) {
   page.main.latest(`slide ${detail.direction}`, async () => {
-    await step(slideTo(region, detail), `Moved ${title(region)} along direction ${detail.direction + 1}.`);
+    const wanted = slideTo(region, detail);
+    if (Math.abs(wanted.amount) > LEAST_SLIDE) await step(wanted, `Moved ${title(region)} along direction ${detail.direction + 1}.`);
     if (region !== page.chosen) return;
     page.directions.done(detail);
     page.directions.show(page.main.state.regions[region], isLocked(region));
@@ -236,6 +238,7 @@ function listen() {
   onClick("download-picture", () => main.download("picture"));
   onClick("download-latents", () => main.download("latents"));
   onClick("help", () => $("help-dialog").showModal());
+  onClick("skip", (event) => (event.preventDefault(), $("picture").focus())); // the address is the image's name
   onClick("theme", switchTheme);
   $("alert").querySelector("button").addEventListener("click", () => complain());
   $("pasted").addEventListener("change", () => main.change("look", { pasted: $("pasted").checked }));
@@ -247,7 +250,10 @@ function listen() {
     if (way === "home") main.turn({ yaw: 0, pitch: 0 });
     else if (way) turn({ x: TURN * way.split(" ")[0], y: -TURN * way.split(" ")[1] });
   });
-  addEventListener("popstate", () => location.hash && location.hash.slice(1) !== main.state.image && open(location.hash.slice(1)));
+  addEventListener("popstate", () => {
+    const image = location.hash.slice(1);
+    if (image && image !== main.state.image) open(image).catch(({ message }) => complain(message));
+  });
   addEventListener("visibilitychange", () => document.hidden || main.refresh()); // another tab may have edited it
   listenToKeys({
     undo, redo, redrawAll, outlines, current, roll, lock, redraw,

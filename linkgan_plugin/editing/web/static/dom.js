@@ -26,14 +26,20 @@ export function button({ className, label, pressed, press }, ...content) {
   return made;
 }
 
-/** Show the value of a slider beside it, now and whenever it moves; a reload of the tab leaves it there. */
-export function labelled(slider) {
+/**
+ * A setting with a slider: shows the value beside it and returns a function that gives it. It is exactly the one given,
+ * also where the slider has no such place, until somebody moves the slider; a reload of the tab leaves it there.
+ */
+export function setting(slider, given) {
   const output = slider.parentElement.querySelector("output");
-  const show = () => (output.textContent = Number(slider.value).toFixed(2));
-  slider.value = sessionStorage.getItem(`linkgan-${slider.id}`) ?? slider.value;
-  slider.addEventListener("input", show);
-  slider.addEventListener("change", () => sessionStorage.setItem(`linkgan-${slider.id}`, slider.value));
-  show();
+  const key = `linkgan-${slider.id}-from-${given}`; // a start with another value begins with that
+  let value;
+  const set = (wanted) => (output.textContent = (value = wanted).toFixed(2));
+  set(Number(sessionStorage.getItem(key) ?? given));
+  slider.value = value;
+  slider.addEventListener("input", () => set(Number(slider.value)));
+  slider.addEventListener("change", () => sessionStorage.setItem(key, value));
+  return () => value;
 }
 
 /** A message over the page, until it is closed or another takes its place; none without text. */

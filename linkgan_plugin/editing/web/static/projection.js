@@ -62,19 +62,23 @@ export class Projection {
     this.report({ share: 0, text: "Waiting for the network…" });
     if (show) this.open();
     else $("projection-chip").hidden = false;
-    try {
-      for (;;) {
-        const { state, pixels } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
-        if (this.waiting !== waiting) return;
-        this.report(state, pixels);
-        if (state.error) throw new Error(state.error);
-        if (state.image) return await this.finish(waiting.purpose, state.image);
-        await new Promise((go) => setTimeout(go, PAUSE));
-      }
-    } catch (error) {
-      this.close();
-      complain(error.message);
+    const { image, error } = await this.outcome(waiting).catch(({ message }) => ({ error: message }));
+    if (this.waiting !== waiting) return; // stopped meanwhile, maybe for another photograph
+    this.close();
+    if (error) complain(error);
+    else await this.done(waiting.purpose, image).catch(({ message }) => complain(message));
+  }
+
+  /** Look how far it is until it has an image or an error, or nobody waits for it any more. */
+  async outcome(waiting) {
+    while (this.waiting === waiting) {
+      const { state, pixels } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
+      if (this.waiting !== waiting) break;
+      this.report(state, pixels);
+      if (state.image || state.error) return state;
+      await new Promise((go) => setTimeout(go, PAUSE));
     }
+    return {};
   }
 
   report({ share, text }, pixels) {
@@ -82,11 +86,6 @@ export class Projection {
     $("projection-status").textContent = text;
     $("projection-chip").textContent = `Finding the photograph, ${Math.floor(100 * share)} %`;
     if (pixels) api.paint(this.dialog.querySelector(".found"), pixels);
-  }
-
-  async finish(purpose, image) {
-    this.close();
-    await this.done(purpose, image);
   }
 
   async cancel() {
