@@ -123,7 +123,7 @@ class LinkedGenerator:
         self.device = tensor.device
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         self._c_dim = int(getattr(generator, "c_dim", 0))
-        self._labels = labels or no_labels(self._c_dim, camera=self.calls.takes_camera)
+        self._labels = labels or no_labels(self._c_dim, camera=self.is_solid)
         dim = getattr(generator, f"{self.spec.space}_dim", None)
         if dim != self.spec.dim:
             raise LinkGANError(

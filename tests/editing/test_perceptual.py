@@ -158,7 +158,7 @@ def test_other_networks_are_refused(network, message, tmp_path):
 def test_a_network_that_could_write_files_is_refused_before_it_is_opened(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = saved(tmp_path / "writing.pt", Writing())
-    with pytest.raises(LinkGANError, match=r"is refused: its code uses (torch\.save|aten::save)"):
+    with pytest.raises(LinkGANError, match=r"is refused: its code uses save"):
         load_lpips(path)
     assert not (tmp_path / "stolen.pt").exists()
 
