@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
+from linkgan_plugin.bench import throughput
+from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.metrics.face_reader import FaceReader
 from training_loops.data.folder import ImageFolderDataset
 
 TINY = ["--cbase", "16", "--cmax", "4", "--w-dim", "16", "--z-dim", "16", "--batch", "4"]
@@ -77,14 +81,28 @@ def test_recipes_lists_its_rows(cli):
     assert {"unlinked", "default", "paper", "paper-from-converged", "axes-32", "four-quadrants"} <= set(names)
 
 
-def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, tmp_path):
+def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, tmp_path, monkeypatch):
+    clock = SimpleNamespace(now=0.0)  # a second for every image that is rendered, and for every one that is read
+
+    def ticking(method):
+        def call(self, images, *others):
+            clock.now += len(images)
+            return method(self, images, *others)
+
+        return call
+
+    monkeypatch.setattr(throughput.time, "perf_counter", lambda: clock.now)
+    monkeypatch.setattr(LinkedGenerator, "picture", ticking(LinkedGenerator.picture))
+    monkeypatch.setattr(FaceReader, "attributes", ticking(FaceReader.attributes))
     result = cli("bench", "metrics", linked_snapshot, "--pairs", 8, "--batch", 4, "--rounds", 2, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     plain, read = json.loads((tmp_path / "metrics.json").read_text())["rows"]
     # Originals, donors and two edits for each of two links; a reader looks at 8 more to see what a region owns.
     assert plain["images"] == 8 * (2 + 2 * 2)
     assert read["images"] == plain["images"] + 8
-    assert 0 < read["ratio"] < plain["ratio"] < 1.1
+    assert plain["ratio"] == 1
+    assert read["ratio"] == pytest.approx(read["images"] / (read["images"] + plain["images"]))
+    assert plain["images_per_second"] == plain["images_per_second_bare"] == 1
     assert plain["rounds"] == 2
     assert "| region metrics" in result.output
 
