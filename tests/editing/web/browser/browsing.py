@@ -74,6 +74,10 @@ class Page:
             actions.key_up(key)
         actions.perform()
 
+    def asks_again(self) -> None:
+        """Let the time pass in which the page asks again how far a photograph is: it does so every 0.4 seconds."""
+        self.driver.execute_async_script("setTimeout(arguments[0], 1200)")
+
     def says(self, text: str) -> None:
         self.wait("document.getElementById('status').textContent.includes(arguments[0])", text)
 
