@@ -81,6 +81,8 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
         link_spec = json.loads(data["link_spec"])
         options = json.loads(data["training_options"])
         cur_nimg = int(data["cur_nimg"])
+        if not isinstance(options, dict) or not isinstance(link_spec, dict | None):
+            raise SnapshotError("training_options or link_spec is no dict")
     except Exception as error:
         raise SnapshotError(f"{path}: damaged snapshot ({_reason(error)})") from error
     for role in ("G", "G_ema"):

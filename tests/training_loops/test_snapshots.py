@@ -175,6 +175,8 @@ def _set_kwarg(name: str, value: Any) -> Any:
         (_set_kwarg("img_resolution", 2**40), "expected a power of two"),
         (_set_kwarg("unknown", 1), "unexpected keyword argument 'unknown'"),
         (lambda d: d.update(training_options="{"), "damaged snapshot"),
+        (lambda d: d.update(training_options="[1]"), "no dict"),
+        (lambda d: d.update(link_spec="7"), "no dict"),
     ],
 )
 def test_altered_snapshots_are_refused_with_the_reason(
