@@ -29,7 +29,7 @@ def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | No
     Raises OSError naming `path` when the disk is full or fails.
     """
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     remove_leftovers(target.parent, target.name, older=_STALE)
     handle, name = tempfile.mkstemp(prefix=_prefix(target.name), suffix=target.suffix, dir=target.parent)
     os.close(handle)
@@ -77,7 +77,7 @@ def append_line(path: str | os.PathLike[str], line: str) -> None:
 def temporary_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Give the block a folder beside `path` to prepare it in; the folder goes when the block ends."""
     target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _make_folder(target.parent)
     remove_leftovers(target.parent, target.name, older=_STALE)
     folder = Path(tempfile.mkdtemp(prefix=_prefix(target.name), dir=target.parent))
     try:
@@ -109,6 +109,13 @@ def disk_errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
         if cause is None:
             raise
         raise OSError(cause.errno, cause.strerror, os.fspath(path)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:  # "File exists" would sound as if a file were in danger
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
 def _prefix(name: str) -> str:

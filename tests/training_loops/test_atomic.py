@@ -44,6 +44,13 @@ def test_atomic_files_have_ordinary_permissions(tmp_path: Path) -> None:
     assert (tmp_path / "data.json").stat().st_mode == (tmp_path / "plain").stat().st_mode
 
 
+def test_a_path_below_a_file_is_refused_by_the_files_name(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("here before")
+    with pytest.raises(NotADirectoryError, match=re.escape(str(tmp_path / "file"))):
+        atomic.write_bytes(tmp_path / "file" / "new", b"data")
+    assert (tmp_path / "file").read_text() == "here before"
+
+
 def test_the_file_before_is_kept_under_another_name(tmp_path: Path) -> None:
     for text in (b"one", b"two", b"three"):
         with atomic.atomic_file(tmp_path / "now", keep=tmp_path / "before") as file:
