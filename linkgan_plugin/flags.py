@@ -31,8 +31,12 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
 )
 
 
-def spec_options(command: F) -> F:
-    """Add the flags that make a link spec; the command receives `links`, `link_space` and `link_overlap`."""
+def spec_options(command: F, links: str = "A link; repeat for several.") -> F:
+    """Add the flags that make a link spec; the command receives `links`, `link_space` and `link_overlap`.
+
+    Args:
+        links: what --help says that the links are.
+    """
     return _decorated(
         command,
         click.option(
@@ -40,17 +44,17 @@ def spec_options(command: F) -> F:
             "links",
             multiple=True,
             metavar="NAME=AXES@REGION",
-            help="A link; repeat for several. AXES: 0:64, 64 or auto. REGION: box(x0,y0,x1,y1), polygon(...), "
-            "mask(file.png), or a preset such as eyes.",
+            help=f"{links} AXES: 0:64, 64 or auto. REGION: box(x0,y0,x1,y1), polygon(...), mask(file.png), or a "
+            "preset such as eyes.",
         ),
         click.option(
             "--link-space",
             type=click.Choice(["w", "z"]),
             default="w",
             show_default=True,
-            help="Latent space of the axes.",
+            help="Latent space of the axes of --link.",
         ),
-        click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels."),
+        click.option("--link-overlap", is_flag=True, help="Allow regions of --link that share pixels."),
     )
 
 

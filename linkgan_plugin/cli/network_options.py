@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from ..flags import spec_options
 from .params import typed_flags
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -23,14 +24,7 @@ host_option = click.option(
 
 def links_options(command: F) -> F:
     """Add the links to use instead of a network's own; the command receives `links`, `link_space`, `link_overlap`."""
-    overlap = click.option("--link-overlap", is_flag=True, help="Allow regions of --link that share pixels.")
-    space = click.option(
-        "--link-space", type=click.Choice(["w", "z"]), default="w", show_default=True, help="Of the axes of --link."
-    )
-    links = click.option(
-        "--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links instead of the snapshot's own."
-    )
-    return links(space(overlap(command)))
+    return spec_options(command, "Links instead of the snapshot's own.")
 
 
 def check_links() -> None:
