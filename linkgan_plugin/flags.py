@@ -12,6 +12,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 # Flag, type, help. The names after --link- are the switches of a recipe; None keeps the recipe's value.
 SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("weight", float, "Weight of the whole term; 0 = measure only, bitwise the host without links."),
+    ("start", float, "Share of the run before links take part; by itself 0 where --resume begins with a network."),
     ("interval", int, "Compute the term every N optimizer steps."),
     ("perturb", str, "How a block of axes is moved: swap, gaussian, or a plugin's."),
     ("strength", float, "Alpha of gaussian; share of the way to the donor for swap."),

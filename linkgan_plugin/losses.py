@@ -48,6 +48,7 @@ class LinkGANLoss:
         device: as the host passes it.
         link_spec: the spec, as ``LinkSpec.to_json()`` gives it.
         recipe: switches of `Recipe`, as ``Recipe.to_json()`` gives them.
+        start_nimg: images that the run sees before links take part: the recipe's `start` of all its images.
         base_class_name: dotted name of the host's own loss.
         base_kwargs: the host's own loss settings (r1_gamma, pl_weight, ...).
         networks: everything else the host's loop passes (G or G_mapping and G_synthesis, D, augment_pipe, ...).
@@ -61,6 +62,7 @@ class LinkGANLoss:
         *,
         link_spec: Mapping[str, Any],
         recipe: Mapping[str, Any],
+        start_nimg: int = 0,
         base_class_name: str,
         base_kwargs: Mapping[str, Any] | None = None,
         **networks: Any,
@@ -68,6 +70,7 @@ class LinkGANLoss:
         self.device = torch.device(device)
         self.spec = LinkSpec.from_json(link_spec)
         self.recipe = Recipe(**recipe)
+        self.start_nimg = start_nimg
         self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))
         self.host = host_for(self.base, networks)
         self.perturb = registry.load("perturbations", self.recipe.perturb)
@@ -127,7 +130,14 @@ class LinkGANLoss:
             call: the host's other keyword arguments, passed on as they are. Read here: `gen_z` [N, z_dim], `gen_c`
                 [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
         """
+        self._remember_seed()
         self.clock.tick(phase, call)
+        if self.clock.nimg < self.start_nimg:
+            self.base.accumulate_gradients(phase=phase, **call)
+        else:
+            self._accumulate_with_links(phase, call)
+
+    def _accumulate_with_links(self, phase: str, call: Mapping[str, Any]) -> None:
         with self.host.calls.watched() as seen, self._mixed(phase):
             self.base.accumulate_gradients(phase=phase, **call)
         due = self.clock.step(phase) % self.recipe.interval == 0
@@ -135,13 +145,13 @@ class LinkGANLoss:
             self._accumulate_link(phase, call, seen)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a loop keeps to go on exactly: step counts, the process seed, and the base loss's own state."""
+        """Return what a loop keeps to go on exactly: counts, the process seed, and the base loss's own state."""
         base = self.base.state_dict() if hasattr(self.base, "state_dict") else {}
-        return {"steps": dict(self.clock.steps), "seed": self._seed, "base": base}
+        return {**self.clock.state_dict(), "seed": self._seed, "base": base}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from `state_dict()`."""
-        self.clock.steps = dict(state["steps"])
+        self.clock.load_state_dict(state)
         self._seed = state["seed"]
         if hasattr(self.base, "load_state_dict"):
             self.base.load_state_dict(state["base"])
@@ -209,14 +219,19 @@ class LinkGANLoss:
     def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
         return move(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
 
-    def _random(self, stream: str, phase: str) -> torch.Generator:
-        """Return a generator that depends on seed, phase, step and microbatch alone."""
+    def _remember_seed(self) -> int:
+        """Return the process seed of the run's first step."""
         if self._seed is None:
             # Asked for late, because loops seed each rank for itself only after building networks and losses.
             self._seed = torch.initial_seed()
-        key = [self._seed, zlib.crc32(f"{stream}/{phase}".encode()), self.clock.step(phase), self.clock.round(phase)]
-        seed = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
-        return torch.Generator(device=self.device).manual_seed(seed)
+        return self._seed
+
+    def _random(self, stream: str, phase: str) -> torch.Generator:
+        """Return a generator that depends on seed, phase, step and microbatch alone."""
+        seed, step = self._remember_seed(), self.clock.step(phase)
+        key = [seed, zlib.crc32(f"{stream}/{phase}".encode()), step, self.clock.round(phase)]
+        drawn = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
+        return torch.Generator(device=self.device).manual_seed(drawn)
 
     def _report(self, result: Penalty) -> None:
         """Report ``Loss/link/loss``, and ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place.

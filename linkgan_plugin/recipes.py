@@ -32,6 +32,10 @@ class Recipe:
         weight: multiplies the whole term; 0 switches the plugin off, bit for bit.
         lambda_in: Eq. 5 lambda_1, weight of "unlinked axes must not move the region".
         lambda_out: Eq. 5 lambda_2, weight of "linked axes must not move the rest".
+        start: share of the run's images that pass before links take part, in [0, 1); until then the run is bit for bit
+            the host's. What a region looks like must be learned before it can be kept apart: links from the first step
+            on cost quality that links of a network which knows its pictures do not. Runs that begin with a trained
+            network (`--resume`) have that behind them and start at once, unless they are told otherwise.
         interval: the term is computed every this many optimizer steps of its phase.
         lazy_gain: multiply the term by `interval`, so that `weight` does not depend on it.
         phase: `main` adds to the generator's main step; `reg` to its own regularization step, where a host has one.
@@ -54,6 +58,7 @@ class Recipe:
     weight: float = 2.5
     lambda_in: float = 3.0
     lambda_out: float = 1.0
+    start: float = 0.5
     interval: int = 4
     lazy_gain: bool = True
     phase: str = "main"
@@ -80,6 +85,8 @@ class Recipe:
                 raise LinkGANError(f"link {name} is {getattr(self, name)}; expected a finite number >= 0")
         if int(self.interval) != self.interval or self.interval < 1:
             raise LinkGANError(f"link interval is {self.interval}; expected a whole number of steps >= 1")
+        if not 0 <= self.start < 1:
+            raise LinkGANError(f"link start is {self.start}; expected a share of the run in [0, 1)")
         if int(self.fan) != self.fan or self.fan < 0:
             raise LinkGANError(f"link fan is {self.fan}; expected a whole number of moves >= 0, 0 for all")
         if not 0 < self.batch <= 1:
@@ -105,6 +112,7 @@ RECIPES: dict[str, Recipe] = {
         perturb="gaussian",
         weight=20.0,
         lambda_in=1.0,
+        start=0.0,
         interval=8,
         batch=1.0,
         mixing=0.5,

@@ -65,11 +65,12 @@ HOST = {"r1_gamma": 1.0, "pl_weight": 2.0, "style_mixing_prob": 0.9}
 HOST_NAME = "training_loops.stylegan2.loss.StyleGAN2Loss"
 
 
-def embedded_kwargs(**switches):
+def embedded_kwargs(start_nimg=0, **switches):
     return {
         "class_name": "linkgan_plugin.losses.LinkGANLoss",
         "link_spec": SPEC.to_json(),
         "recipe": make_recipe(**switches).to_json(),
+        "start_nimg": start_nimg,
         "base_class_name": HOST_NAME,
         "base_kwargs": HOST,
     }
@@ -95,6 +96,15 @@ def test_a_positive_weight_does_change_the_training_but_not_the_hosts_random_num
     linked, linked_random = train_embedded(embedded_kwargs(), steps=5)
     assert not torch.equal(plain["G.synthesis.b8.conv0.weight"], linked["G.synthesis.b8.conv0.weight"])
     assert torch.equal(plain_random, linked_random)
+
+
+def test_until_links_take_part_the_training_is_the_hosts_to_the_bit():
+    late = embedded_kwargs(start_nimg=3 * 8, interval=1, mixing=0.5)
+    for steps, same in ((3, True), (4, False)):
+        plain, plain_random = train_embedded({"class_name": HOST_NAME, **HOST}, steps)
+        linked, linked_random = train_embedded(late, steps)
+        assert all(torch.equal(plain[name], linked[name]) for name in plain) is same
+        assert torch.equal(plain_random, linked_random)
 
 
 def test_training_twice_gives_the_same_weights():
@@ -139,6 +149,42 @@ def test_the_interval_counts_optimizer_steps_not_microbatches(dialect):
             loss.accumulate_gradients(**call(**keys))
             due.append("Loss/link/loss" in reported)
     assert due == [step % 3 == 0 for step in range(7) for _ in range(2)]
+
+
+def due_steps(loss, dialect, steps):
+    """Return which steps of 12 images, in microbatches of 6 after one of D, have links."""
+    due = []
+    for step in steps:
+        reported.clear()
+        for part in range(2):
+            keys = {"cur_nimg": step * 12} if dialect == "cur_nimg" else {"sync": part == 1}
+            loss.accumulate_gradients(**call("Dmain", **keys))
+            loss.accumulate_gradients(**call("Gmain", **keys))
+        assert len(reported.get("Loss/link/loss", [])) in (0, 2), "some microbatches of a step have links, some none"
+        due.append("Loss/link/loss" in reported)
+    return due
+
+
+@pytest.mark.parametrize("dialect", ["cur_nimg", "sync"])
+def test_links_take_part_from_the_first_step_on_that_begins_after_so_many_images(dialect):
+    loss = link_loss(toy(), base=ToyLoss if dialect == "cur_nimg" else OldToyLoss, interval=1, start_nimg=30)
+    assert due_steps(loss, dialect, range(6)) == [False, False, False, True, True, True]
+
+
+@pytest.mark.parametrize("dialect", ["cur_nimg", "sync"])
+def test_the_count_of_images_goes_on_with_the_state(dialect):
+    base = ToyLoss if dialect == "cur_nimg" else OldToyLoss
+    first, second = (link_loss(toy(), base=base, interval=1, start_nimg=30) for _ in range(2))
+    due_steps(first, dialect, range(2))
+    second.load_state_dict(first.state_dict())
+    assert due_steps(second, dialect, range(2, 5)) == [False, True, True]
+
+
+def test_images_of_all_ranks_count(monkeypatch):
+    monkeypatch.setattr("torch.distributed.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.distributed.get_world_size", lambda: 2)
+    loss = link_loss(toy(), base=OldToyLoss, interval=1, start_nimg=30)
+    assert due_steps(loss, "sync", range(4)) == [False, False, True, True]
 
 
 def test_the_phase_switch_chooses_the_main_or_the_regularization_step():

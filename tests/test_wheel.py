@@ -137,5 +137,18 @@ def test_an_installed_run_trains_a_linked_generator(installed: Run, tmp_path: Pa
     data, run = tmp_path / "faces.zip", tmp_path / "run"
     write_faces(data, 16, 16, seed=0)
     small = ["--cbase", 64, "--cmax", 8, "--w-dim", 16, "--z-dim", 16, "--batch", 4, "--kimg", 0.008, "--threads", 1]
-    installed("linkgan", "train", "--data", data, "--run-dir", run, "--link", "eyes=4@eyes", *small, "--quiet")
+    installed(
+        "linkgan",
+        "train",
+        "--data",
+        data,
+        "--run-dir",
+        run,
+        "--link",
+        "eyes=4@eyes",
+        "--link-start",
+        "0",
+        *small,
+        "--quiet",
+    )
     assert (run / "network-snapshot-000000.pt").exists()

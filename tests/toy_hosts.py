@@ -56,7 +56,7 @@ def toy(noise=0.0, seed=0):
     return ToyGenerator(weight, SIZE, noise)
 
 
-def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, **switches):
+def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, start_nimg=0, **switches):
     networks = (
         {"G_mapping": generator.mapping, "G_synthesis": generator.synthesis}
         if base is OldToyLoss
@@ -66,6 +66,7 @@ def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, **switches):
         "cpu",
         link_spec=spec.to_json(),
         recipe=make_recipe(**switches).to_json(),
+        start_nimg=start_nimg,
         base_class_name=f"{base.__module__}.{base.__qualname__}",
         base_kwargs=base_kwargs,
         **networks,

@@ -33,7 +33,7 @@ class OverheadLoss(LinkGANLoss):
     """
 
     def __init__(self, device: torch.device | str, **kwargs: Any) -> None:
-        super().__init__(device, **kwargs)
+        super().__init__(device, **{**kwargs, "start_nimg": 0})
         self._main: str | None = None
         self._step = 0
         self._seconds = 0.0

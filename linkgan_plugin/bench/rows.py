@@ -76,6 +76,7 @@ def all_rows(links: Sequence[str]) -> dict[str, Row]:
                 f"{name}, from the unlinked twin's last snapshot",
                 links,
                 name,
+                (("start", 0.0),),
                 baseline=CONTINUED,
                 resume=UNLINKED,
             )

@@ -217,13 +217,15 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     """
     from training_loops.presets import build_options
 
-    from ..hosts.options import follow_flags
+    from ..hosts.options import announcement, follow_flags
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
     values["metrics"] = metric_names(values["metrics"])
     options = build_options(**values)
     follow_flags(options, links)
+    if line := announcement(options):
+        click.echo(line, err=True)
     return options
 
 

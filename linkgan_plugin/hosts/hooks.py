@@ -13,7 +13,7 @@ from torch import nn
 from ..errors import LinkGANError
 from ..flags import link_options, spec_options, take_link_options, take_spec_options
 from . import compat, resume, session, sidecar, smoke
-from .options import follow_flags, is_linked
+from .options import announcement, follow_flags, is_linked
 from .overrides import override
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -69,7 +69,9 @@ def apply(options: MutableMapping[str, Any]) -> None:
             if run.smoke:
                 smoke.limit(options)
         if flags is not None:
-            follow_flags(options, flags)
+            follow_flags(options, smoke.at_once(flags) if run is not None and run.smoke else flags)
+            if line := announcement(options):
+                click.echo(line, err=True)
         sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options.get("loss_kwargs", {})))
     except LinkGANError as error:
         raise _user_error(error) from error

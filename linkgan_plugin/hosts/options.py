@@ -10,6 +10,8 @@ from ..errors import LinkGANError
 from ..links import LinkSpec
 from ..recipes import Recipe, make_recipe
 
+# Where hosts keep the snapshot that a run begins with: theirs, and ours.
+RESUMED = ("resume_pkl", "resume")
 GENERATOR = "linkgan_plugin.generators.build_linked"
 
 
@@ -27,13 +29,13 @@ def turn_on(
     space: str = "w",
     allow_overlap: bool = False,
 ) -> LinkSpec:
-    """Edit a host's options in place so that its loop trains links.
+    """Edit a host's options in place so that its loop trains links, from the recipe's `start` of its images on.
 
     ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
     ours put in its place. All that is added is plain data, so it lands in training_options.json as it is.
 
     Args:
-        options: the host's options, with ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
+        options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
         loss: name of a loss in the registry. links: ``NAME=AXES@REGION`` each. recipe: the switches.
         space: `w` or `z`. allow_overlap: let regions share pixels.
     Returns:
@@ -61,6 +63,7 @@ def turn_on(
             "class_name": target,
             "link_spec": data,
             "recipe": recipe.to_json(),
+            "start_nimg": round(1000 * options["total_kimg"] * recipe.start),
             "base_class_name": options["loss_kwargs"]["class_name"],
             "base_kwargs": base,
         }
@@ -71,17 +74,31 @@ def turn_on(
 def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) -> None:
     """Turn links on as the flags of a training command say; where they name no loss, nothing changes.
 
+    A run that begins with a trained network begins with links, unless a `start` is given.
+
     Args:
         flags: as `flags.take_link_options` returns them.
     Raises:
         LinkGANError: as `turn_on` and `make_recipe`.
     """
-    if flags["loss"] is not None:
-        turn_on(
-            options,
-            loss=flags["loss"],
-            links=flags["links"],
-            recipe=make_recipe(flags["recipe_name"], **flags["switches"]),
-            space=flags["space"],
-            allow_overlap=flags["allow_overlap"],
-        )
+    if flags["loss"] is None:
+        return
+    trained = any(options.get(name) is not None for name in RESUMED)
+    switches = {"start": 0.0, **flags["switches"]} if trained else flags["switches"]
+    turn_on(
+        options,
+        loss=flags["loss"],
+        links=flags["links"],
+        recipe=make_recipe(flags["recipe_name"], **switches),
+        space=flags["space"],
+        allow_overlap=flags["allow_overlap"],
+    )
+
+
+def announcement(options: Mapping[str, Any]) -> str | None:
+    """Return a line about links that are not trained from the first image on, None where there are none such."""
+    recipe, start = (options["loss_kwargs"].get(name) for name in ("recipe", "start_nimg"))
+    if not start or not recipe["weight"]:
+        return None
+    share = recipe["start"]
+    return f"links take part from image {start} on, after {share:.0%} of the run; with --link-start 0, from the first"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 STEPS = 4
@@ -18,6 +18,11 @@ def limit(options: MutableMapping[str, Any]) -> None:
     loader = options.get("data_loader_kwargs")
     if loader:
         loader["num_workers"] = min(1, loader.get("num_workers", 0))
+
+
+def at_once(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Return link flags by which links take part in the first of the few steps."""
+    return {**flags, "switches": {**flags["switches"], "start": 0.0}}
 
 
 def small_grid(size: tuple[int, int], images: Any, labels: Any) -> tuple[tuple[int, int], Any, Any]:

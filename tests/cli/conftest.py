@@ -10,7 +10,8 @@ from click.testing import CliRunner, Result
 
 from linkgan_plugin.cli import main
 
-LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth"]
+# A few steps have links in all of them.
+LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth", "--link-start", "0"]
 SMALL = ["--cbase", "64", "--cmax", "8", "--w-dim", "16", "--z-dim", "16", "--batch", "8", "--quiet", "--threads", "1"]
 Cli = Callable[..., Result]
 

@@ -18,7 +18,7 @@ def test_a_trained_network_makes_regions_for_training_and_measuring(cli: Cli, tm
     assert "hair             intersection over union 0." in result.output
     link = f"hair=4@semantic({parts},hair)"
     run = tmp_path / "run"
-    result = cli("train", "--data", data, "--run-dir", run, "--kimg", 0.016, "--link", link, *SMALL)
+    result = cli("train", "--data", data, "--run-dir", run, "--kimg", 0.016, "--link", link, "--link-start", 0, *SMALL)
     assert result.exit_code == 0, result.output
     snapshot = max(run.glob("network-snapshot-*.pt"))
     assert str(spec_of(load_network(snapshot).generator).links[0]) == f"hair=0:4@semantic({parts},hair)"

@@ -50,7 +50,19 @@ def test_the_pictures_of_a_run_are_written(linked_run):
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(cli, faces_zip, tmp_path):
-    arguments = ["--data", faces_zip, "--loss=linkgan", *LINKS, *SMALL, "--kimg", "0.8", "--tick", "0.2"]
+    arguments = [
+        "--data",
+        faces_zip,
+        "--loss=linkgan",
+        *LINKS,
+        *SMALL,
+        "--kimg",
+        "0.8",
+        "--tick",
+        "0.2",
+        "--link-start",
+        "0.5",
+    ]
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert cli("train", *arguments, "--run-dir", whole).exit_code == 0
     command = [sys.executable, "-m", "linkgan_plugin", "train", *map(str, arguments), "--run-dir", str(parts)]
@@ -120,7 +132,7 @@ def test_new_runs_take_the_next_number(cli, faces_zip, tmp_path):
 
 def test_a_dry_run_prints_the_options_and_starts_nothing(cli, faces_zip, tmp_path):
     result = cli("train", "--data", faces_zip, "--run-dir", tmp_path / "run", "--dry-run", *LINKS)
-    loss = json.loads(result.output)["loss_kwargs"]
+    loss = json.loads(result.stdout)["loss_kwargs"]
     assert loss["class_name"] == "linkgan_plugin.losses.LinkGANLoss", "a link alone turns the loss on"
     assert loss["recipe"]["perturb"] == "swap"
     assert not (tmp_path / "run").exists()

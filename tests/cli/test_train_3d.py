@@ -16,6 +16,7 @@ from training_loops.data.folder import write_dataset
 from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere
 
 LINKS = ["--link", "left=4@box(0,0,0.5,1)", "--link", "front=4@box3d(-0.3,-0.3,0,0.3,0.3,0.5)", "--link-overlap"]
+LINKS += ["--link-start", "0"]
 WEIGHTS = ["--link-depth", "0.5", "--link-raw", "0.25", "--link-interval", "2", "--link-fan", "0"]
 
 

@@ -33,8 +33,11 @@ def options():
 @click.command()
 @hooks.train_options
 @click.option("--metrics", default="")
-def train(metrics):
+@click.option("--resume")
+def train(metrics, resume):
     given = options() | {"metrics": [name for name in metrics.split(",") if name]}
+    if resume:
+        given["resume_pkl"] = resume
     hooks.apply(given)
     click.echo(json.dumps(given))
 
@@ -48,11 +51,33 @@ def test_without_flags_a_hosts_options_stay_as_they_are():
 
 
 def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
-    done = json.loads(run("--loss=linkgan", "--link", LINK, "--link-weight", "2").output)
+    done = json.loads(run("--loss=linkgan", "--link", LINK, "--link-weight", "2").stdout)
     assert done["loss_kwargs"]["base_class_name"] == "training.loss.StyleGAN2Loss"
     assert done["loss_kwargs"]["base_kwargs"] == {"r1_gamma": 1.0}
     assert done["loss_kwargs"]["recipe"]["weight"] == 2
     assert done["loss_kwargs"]["link_spec"] == LinkSpec.parse([LINK], dim=8).to_json() == done["G_kwargs"]["link_spec"]
+
+
+@pytest.mark.parametrize(
+    ("args", "image"),
+    [
+        ([], 50_000),
+        (["--link-start", "0.25"], 25_000),
+        (["--link-start", "0"], 0),
+        (["--link-recipe", "paper"], 0),
+        (["--resume", "trained.pkl"], 0),
+        (["--resume", "trained.pkl", "--link-start", "0.1"], 10_000),
+    ],
+)
+def test_links_start_in_the_middle_of_a_run_or_with_a_trained_network(args, image):
+    result = run("--link", LINK, *args)
+    loss = json.loads(result.stdout)["loss_kwargs"]
+    assert loss["start_nimg"] == image == 100_000 * loss["recipe"]["start"]
+    assert result.stderr == "" if image == 0 else f"from image {image} on" in result.stderr
+
+
+def test_nothing_is_said_of_links_that_are_only_measured():
+    assert run("--link", LINK, "--link-weight", "0").stderr == ""
 
 
 @pytest.mark.parametrize(
@@ -62,6 +87,7 @@ def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
         (["--link", "eyes=0:9@box(0,0,1,1)"], "eyes"),
         (["--loss=linkgn", "--link", LINK], "linkgan"),
         (["--link", LINK, "--link-interval", "0"], "interval"),
+        (["--link", LINK, "--link-start", "1"], "link start is 1.0; expected a share of the run"),
         (["--link-weight", "1"], "--link-weight needs a link"),
         (["--link-recipe", "paper"], "--link-recipe needs a link"),
         (["--metrics", "fid50k_full,link10k"], "--metrics=link10k needs links"),
@@ -92,8 +118,9 @@ def test_remedies_touch_the_betas_only_when_switched_on(monkeypatch):
 def test_overrides_and_smoke_limits_come_from_the_session(monkeypatch):
     monkeypatch.setenv(session.VARIABLE, "")
     session.Session("s", "r", smoke=True, overrides={"G_kwargs.w_dim": 16, "ema_kimg": 1}).export()
-    done = json.loads(run().output)
+    done = json.loads(run("--link", LINK).stdout)
     assert done["G_kwargs"]["w_dim"] == 16
+    assert done["loss_kwargs"]["start_nimg"] == 0, "the few steps of a smoke run are for the links"
     assert done["ema_kimg"] == 1
     assert done["total_kimg"] == smoke.STEPS * 4 / 1000
     assert done["data_loader_kwargs"]["num_workers"] == 1
@@ -143,7 +170,7 @@ def test_a_snapshot_that_does_not_fit_is_refused_with_its_tensors():
 
 
 def test_the_sidecar_keeps_spec_and_recipe_beside_the_snapshot(tmp_path):
-    done = json.loads(run("--link", LINK).output)
+    done = json.loads(run("--link", LINK).stdout)
     snapshot = tmp_path / "network-snapshot-000100.pkl"
     hooks.snapshot_written(str(snapshot), {}, done["loss_kwargs"])
     assert sidecar.read(snapshot) == done["G_kwargs"]["link_spec"]

@@ -47,8 +47,34 @@ SMALL = [
     "1",
     "--quiet",
 ]
+# Axes are moved in what G and D see, too; a tick is 2 steps, so a state is saved every 4; links start with the fourth.
+LINKED = [
+    *("--link", "eyes=4@eyes", "--link", "mouth=2@mouth"),
+    *("--link-interval", "2", "--link-mixing", "0.5", "--link-start", "0.25"),
+]
+RUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+SMALL = [
+    "--cbase",
+    "64",
+    "--cmax",
+    "8",
+    "--w-dim",
+    "16",
+    "--z-dim",
+    "16",
+    "--batch",
+    "8",
+    "--batch-gpu",
+    "4",
+    "--device",
+    "cpu",
+    "--threads",
+    "1",
+    "--quiet",
+]
 # The default recipe moves axes in what G and D see, too; a tick is 2 steps, so a state is saved every 4.
 LINKED = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth", "--link-interval", "2", "--link-mixing", "0.5"]
+LINKED += ["--link-start", "0.25"]
 RUN = [
     *SMALL,
     "--kimg",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from linkgan_plugin.hosts.build import build_by_name
+from linkgan_plugin.hosts.clock import StepClock
 from linkgan_plugin.hosts.generic import GenericHost
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.regions.base import Scene
@@ -20,6 +21,7 @@ class DarkLoss:
         *,
         link_spec: Mapping[str, Any],
         recipe: Mapping[str, Any],
+        start_nimg: int,
         base_class_name: str,
         base_kwargs: Mapping[str, Any] | None = None,
         **networks: Any,
@@ -27,12 +29,14 @@ class DarkLoss:
         self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))
         self.host = GenericHost(self.base, networks)
         self.spec = LinkSpec.from_json(link_spec)
-        self.weight = recipe["weight"]
+        self.weight, self.start_nimg = recipe["weight"], start_nimg
+        self.clock = StepClock(self.host)
 
     def accumulate_gradients(self, phase: str, **call: Any) -> None:
         """Let the host's loss do its part, then add the term."""
         self.base.accumulate_gradients(phase=phase, **call)
-        if not self.host.is_generator_phase(phase, "main"):
+        self.clock.tick(phase, call)
+        if self.clock.nimg < self.start_nimg or not self.host.is_generator_phase(phase, "main"):
             return
         calls = self.host.calls
         images = calls.render(calls.map(call["gen_z"], call["gen_c"]), call["gen_c"])
