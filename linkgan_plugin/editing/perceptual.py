@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..metrics.swd import laplacian_pyramid
-from ..segmentation.screening import check_script
+from ..segmentation.screening import take_script
 
 _COARSEST = 4
 # StyleGAN2 shows its LPIPS network larger pictures at this size (Karras et al. 2020, appendix D).
@@ -98,9 +98,10 @@ def load_lpips(path: Path, device: torch.device | str = "cpu") -> Lpips:
         raise LinkGANError(
             f"{path} is no TorchScript file; expected an LPIPS network such as the StyleGAN hosts' vgg16.pt"
         )
-    check_script(path)
     try:
-        network = torch.jit.load(path, map_location=device).eval()
+        network = torch.jit.load(take_script(path), map_location=device).eval()
+    except LinkGANError:
+        raise
     except Exception as error:  # whatever PyTorch's reader raises on a damaged file
         raise LinkGANError(f"{path} cannot be opened as TorchScript: {error!s:.300}") from error
     _check_call(network, path)

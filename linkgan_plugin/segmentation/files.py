@@ -76,14 +76,12 @@ def _opened(path: Path, changed: int, size: int) -> Segmenter:
 
 
 def _load_script(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
-    screening.check_script(path)
-    module = torch.jit.load(path, map_location="cpu").eval()
+    module = torch.jit.load(screening.take_script(path), map_location="cpu").eval()
     return module, module.to
 
 
 def _load_exported(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
-    screening.check_exported(path)
-    module = torch.export.load(path).module()
+    module = torch.export.load(screening.take_program(path)).module()
     return module, module.to
 
 

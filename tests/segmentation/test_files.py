@@ -13,6 +13,7 @@ from torch import nn
 
 from linkgan_plugin.checksum import file_digest
 from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.segmentation import screening
 from linkgan_plugin.segmentation.files import VARIABLE, open_segmenter
 from linkgan_plugin.segmentation.segmenter import Card
 from tests.segmentation.networks import CLASSES, Light, Writer, exported, script
@@ -167,6 +168,77 @@ def test_an_exported_file_with_a_pickle_in_it_is_refused(tmp_path):
     with pytest.raises(LinkGANError, match="holds more than tensors"):
         open_segmenter(str(bad))
     assert not made.exists()
+
+
+PROTOCOL_0 = b"cbuiltins\nopen\n(S'%s'\nS'w'\ntR."
+
+
+@pytest.mark.parametrize("pickled", [PROTOCOL_0, b"\n" + PROTOCOL_0, b""])
+def test_sample_inputs_that_are_an_old_pickle_are_refused(tmp_path, pickled):
+    good, made = exported(tmp_path / "good.pt2"), tmp_path / "made"
+    content = pickled.replace(b"%s", str(made).encode())
+    with pytest.raises(LinkGANError, match="holds more than tensors"):
+        open_segmenter(changed(good, tmp_path / "bad.pt2", "sample_inputs", lambda _: content))
+    assert not made.exists()
+
+
+def with_members(source: Path, target: Path, **members: bytes) -> Path:
+    """Copy an archive with more members; `__` in a name stands for a slash."""
+    target.write_bytes(source.read_bytes())
+    with zipfile.ZipFile(target, "a") as archive:
+        root = archive.namelist()[0].partition("/")[0]
+        for name, content in members.items():
+            archive.writestr(f"{root}/{name.replace('__', '/')}", content)
+    return target
+
+
+def test_native_libraries_other_graphs_and_pickled_constants_never_reach_pytorch(tmp_path):
+    good = exported(tmp_path / "good.pt2", nn.Sequential(nn.Conv2d(3, 2, 1)), classes=CLASSES)
+    more = {
+        "data__aotinductor__model__x.wrapper.so": b"native",
+        "models__model.JSON": b"{}",
+        "models__other.json": b"{}",
+        "data__constants__custom_obj_0": b"pickle",
+        "data__constants__opaque_obj_0": b"pickle",
+        "data__weights__model.pt": b"pickle",
+    }
+    bad = with_members(good, tmp_path / "bad.pt2", **more)
+    with zipfile.ZipFile(screening.take_program(bad)) as taken, zipfile.ZipFile(screening.take_program(good)) as known:
+        assert taken.namelist() == known.namelist()
+    assert open_segmenter(str(bad)).card.classes == CLASSES
+
+
+def test_tensors_that_are_marked_as_pickled_are_refused(tmp_path):
+    good = exported(tmp_path / "good.pt2", nn.Sequential(nn.Conv2d(3, 2, 1)))
+
+    def marked(data: bytes) -> bytes:
+        assert b'"use_pickle": false' in data
+        return data.replace(b'"use_pickle": false', b'"use_pickle": true', 1)
+
+    with pytest.raises(LinkGANError, match="pickled tensors"):
+        open_segmenter(changed(good, tmp_path / "bad.pt2", "weights_config", marked))
+
+
+def test_code_under_another_spelling_never_reaches_pytorch(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    source = script(tmp_path / "writer.pt", Writer())
+    bad = tmp_path / "bad.pt"
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(bad, "w") as new:
+        for entry in old.infolist():
+            new.writestr(entry.filename.replace("/code/", "/CODE/"), old.read(entry))
+        new.writestr("writer/code/decoy.py", b"# nothing")
+    with pytest.raises(LinkGANError, match="cannot be opened"):
+        open_segmenter(str(bad))
+    with zipfile.ZipFile(screening.take_script(bad)) as taken:
+        assert not [name for name in taken.namelist() if "CODE" in name]
+
+
+def test_an_archive_that_unpacks_to_far_more_than_its_size_is_refused(tmp_path):
+    bad = tmp_path / "bad.pt"
+    with zipfile.ZipFile(bad, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/code/__torch__.py", bytes(65 << 20))
+    with pytest.raises(LinkGANError, match="unpacks to far more"):
+        open_segmenter(str(bad))
 
 
 @pytest.mark.parametrize("name", ["a.pt", "a.pt2"])
