@@ -32,10 +32,10 @@ class Recipe:
         weight: multiplies the whole term; 0 switches the plugin off, bit for bit.
         lambda_in: Eq. 5 lambda_1, weight of "unlinked axes must not move the region".
         lambda_out: Eq. 5 lambda_2, weight of "linked axes must not move the rest".
-        start: share of the run's images that pass before links take part, in [0, 1); until then the run is bit for bit
-            the host's. What a region looks like must be learned before it can be kept apart: links from the first step
-            on cost quality that links of a network which knows its pictures do not. Runs that begin with a trained
-            network (`--resume`) have that behind them and start at once, unless they are told otherwise.
+        start: share of the run's images, as it is planned at first, that pass before links take part, in [0, 1); until
+            then the run is bit for bit the host's. What a region looks like must be learned before it can be kept
+            apart: links from the first step on cost quality that links of a network which knows its pictures do not.
+            Runs that begin with a trained network (`--resume`) start at once, unless they are told otherwise.
         interval: the term is computed every this many optimizer steps of its phase.
         lazy_gain: multiply the term by `interval`, so that `weight` does not depend on it.
         phase: `main` adds to the generator's main step; `reg` to its own regularization step, where a host has one.
@@ -55,10 +55,10 @@ class Recipe:
     fan: int = 3
     perturb: str = "swap"
     strength: float = 1.0
-    weight: float = 2.5
+    weight: float = 5.0
     lambda_in: float = 3.0
     lambda_out: float = 1.0
-    start: float = 0.5
+    start: float = 0.4
     interval: int = 4
     lazy_gain: bool = True
     phase: str = "main"

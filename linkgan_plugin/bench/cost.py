@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -129,7 +130,8 @@ def measure_cost(
 
     Args:
         specs: ``NAME=AXES@REGION`` of the links that are trained together. data: data sets, each of one resolution.
-        recipe: how links are trained. cfg: the embedded host's preset; overrides: options of `build_options`.
+        recipe: how links are trained; from the first step on, whatever its `start`. cfg: the embedded host's preset;
+            overrides: options of `build_options`.
         rounds: pairs of blocks of `BLOCK` steps that are timed. progress: called after every step.
     Returns:
         One row each: links (how many), regions, resolution, time_ratio (median over pairs of blocks) with
@@ -137,7 +139,7 @@ def measure_cost(
     Raises:
         LinkGANError: a malformed spec. Stopped: after Ctrl-C.
     """
-    runs = []
+    recipe, runs = dataclasses.replace(recipe, start=0.0), []
     for path in data:
         for links in specs:
             options = build_options(cfg=cfg, data=path, threads=threads, snap=10**6, tick=10**6, **overrides)

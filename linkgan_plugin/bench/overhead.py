@@ -29,11 +29,11 @@ class OverheadLoss(LinkGANLoss):
     Reports the seconds of each step's gradients (on a CPU, processor seconds) as ``Timing/link/with`` and
     ``Timing/link/without``, in one run and so under one load: their ratio of means is what the links cost. Optimizers,
     data and logs, which links do not touch, are not counted, so the ratio is an upper bound on that of whole steps. The
-    training itself is of no use.
+    training itself is of no use. Until links take part nothing is reported: give ``--link-start 0``.
     """
 
     def __init__(self, device: torch.device | str, **kwargs: Any) -> None:
-        super().__init__(device, **{**kwargs, "start_nimg": 0})
+        super().__init__(device, **kwargs)
         self._main: str | None = None
         self._step = 0
         self._seconds = 0.0
@@ -59,7 +59,7 @@ class OverheadLoss(LinkGANLoss):
 
     def _report_step(self) -> None:
         kind = "with" if linked(self._step) else "without"
-        warm = self._step >= 2 * WARMUP * BLOCK
+        warm = self._step >= 2 * WARMUP * BLOCK and self.clock.nimg >= self.start_nimg
         self.host.report(f"Timing/link/{kind}", torch.tensor([self._seconds] if warm else []))
 
     def _now(self) -> float:

@@ -46,7 +46,9 @@ class Row:
 
     def arguments(self) -> list[str]:
         """Return the options of `linkgan train` that make this row."""
-        flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in self.switches]
+        # A run that begins with a trained network would start its links at once, unless it is told when.
+        switches = {"start": self.full_recipe().start, **dict(self.switches)}
+        flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in switches.items()]
         links = [part for link in self.links for part in ("--link", link)]
         return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags]
 

@@ -101,7 +101,8 @@ class LazyGroup(click.Group):
                 raise
             raise UserError(str(error)) from error
         except OSError as error:
-            if error.filename is None:  # no file of the user's, such as a closed pipe
+            # No file of the user's, such as a closed pipe; or an error of a host's script, which is the host's to tell.
+            if error.filename is None or ctx.invoked_subcommand == "run":
                 raise
             raise UserError(str(error)) from error
 

@@ -98,7 +98,9 @@ def overhead(
         raise click.UsageError("--links makes its own links; give it or --link, not both")
     if data and resolutions:
         raise click.UsageError("--resolutions is for procedural images; --data has its own resolution")
-    recipe = make_recipe(name, **switches)
+    if switches.pop("start", 0.0):
+        raise click.UsageError("--link-start says when links start, and what is timed here are steps with links")
+    recipe = make_recipe(name, **switches, start=0.0)
     specs = [links] if links else [cost.boxes(count) for count in counts or (1, 2, 4, 8)]
     rounds = max(1, steps // (2 * cost.BLOCK))
     try:

@@ -175,7 +175,9 @@ def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, An
     from training_loops.training_loop import OPTIONS_FILE, read_options
 
     if values["continued"] is not None:
-        return {**read_options(values["continued"]), **changed_options(values)}, values["continued"]
+        options = {**read_options(values["continued"]), **changed_options(values)}
+        announce(options)
+        return options, values["continued"]
     links = take_link_options(values)
     run_dir, outdir = values.pop("run_dir"), values.pop("outdir")
     del values["continued"]
@@ -217,16 +219,23 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     """
     from training_loops.presets import build_options
 
-    from ..hosts.options import announcement, follow_flags
+    from ..hosts.options import follow_flags
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
     values["metrics"] = metric_names(values["metrics"])
     options = build_options(**values)
     follow_flags(options, links)
+    announce(options)
+    return options
+
+
+def announce(options: dict[str, Any]) -> None:
+    """Tell when links start, where it is not at once."""
+    from ..hosts.options import announcement
+
     if line := announcement(options):
         click.echo(line, err=True)
-    return options
 
 
 def next_run_dir(outdir: Path, options: dict[str, Any], *, linked: bool) -> Path:

@@ -88,7 +88,10 @@ def ui(
     )
     token = new_token()
     page = address_of(listening, address, token, first)
-    click.echo(f"{page}\nOpen this address in a browser. Edits are kept in {studio.shelf.folder}. Ctrl-C ends.")
+    click.echo(
+        f"{page}\nOpen this address in a browser, also where one came up without the page. "
+        f"Edits are kept in {studio.shelf.folder}. Ctrl-C ends."
+    )
     serve(create_app(studio, token=token, host=address), listening, page if open_browser else None)
 
 

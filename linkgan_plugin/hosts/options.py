@@ -32,7 +32,9 @@ def turn_on(
     """Edit a host's options in place so that its loop trains links, from the recipe's `start` of its images on.
 
     ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
-    ours put in its place. All that is added is plain data, so it lands in training_options.json as it is.
+    ours put in its place. All that is added is plain data, so it lands in training_options.json as it is. A loss plugin
+    is built by the host with the keyword arguments that it gives its own (device, G, D, ...) and `link_spec`, `recipe`,
+    `start_nimg`, `base_class_name` and `base_kwargs`; see `LinkGANLoss`.
 
     Args:
         options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
@@ -63,12 +65,23 @@ def turn_on(
             "class_name": target,
             "link_spec": data,
             "recipe": recipe.to_json(),
-            "start_nimg": round(1000 * options["total_kimg"] * recipe.start),
+            "start_nimg": _start_nimg(options, recipe),
             "base_class_name": options["loss_kwargs"]["class_name"],
             "base_kwargs": base,
         }
     )
     return spec
+
+
+def _start_nimg(options: Mapping[str, Any], recipe: Recipe) -> int:
+    if recipe.start == 0:
+        return 0
+    if "total_kimg" not in options:
+        raise LinkGANError(
+            f"this host does not say how long it trains, so links cannot start after {recipe.start:g} of it; "
+            "train them from the first image with --link-start 0"
+        )
+    return round(1000 * options["total_kimg"] * recipe.start)
 
 
 def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) -> None:
@@ -96,9 +109,13 @@ def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) ->
 
 
 def announcement(options: Mapping[str, Any]) -> str | None:
-    """Return a line about links that are not trained from the first image on, None where there are none such."""
-    recipe, start = (options["loss_kwargs"].get(name) for name in ("recipe", "start_nimg"))
-    if not start or not recipe["weight"]:
+    """Return a line about links that do not take part from the first image on, None where there are none such."""
+    loss = options.get("loss_kwargs", {})
+    start = loss.get("start_nimg", 0)
+    if not start:
         return None
-    share = recipe["start"]
-    return f"links take part from image {start} on, after {share:.0%} of the run; with --link-start 0, from the first"
+    verb = "trained" if loss["recipe"]["weight"] else "measured"
+    total = round(1000 * options["total_kimg"])
+    if start >= total:
+        return f"links are {verb} from image {start} on, which this run of {total} images never comes to"
+    return f"links are {verb} from image {start} of {total} on; with --link-start 0, from the first"

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from ..recipes import make_recipe
+
 STEPS = 4
 GRID = (4, 2)
 PAIRS = 16
@@ -21,7 +23,12 @@ def limit(options: MutableMapping[str, Any]) -> None:
 
 
 def at_once(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return link flags by which links take part in the first of the few steps."""
+    """Return link flags by which links take part in the first of the few steps.
+
+    Raises:
+        LinkGANError: switches that the real run would be refused with.
+    """
+    make_recipe(flags["recipe_name"], **flags["switches"])
     return {**flags, "switches": {**flags["switches"], "start": 0.0}}
 
 

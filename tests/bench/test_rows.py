@@ -63,7 +63,12 @@ def test_a_row_of_ones_own():
     *_, row = choose_rows([], LINKS, ["soft=default,weight=0.5,lazy-gain=false,interval=2"])
     assert row.full_recipe() == make_recipe("default", weight=0.5, lazy_gain=False, interval=2)
     assert row.baseline == UNLINKED
-    assert row.arguments()[-3:] == ["--link-weight=0.5", "--link-lazy-gain=false", "--link-interval=2"]
+    assert row.arguments()[-4:] == [
+        "--link-start=0.4",
+        "--link-weight=0.5",
+        "--link-lazy-gain=false",
+        "--link-interval=2",
+    ]
 
 
 @pytest.mark.parametrize(

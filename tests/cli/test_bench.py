@@ -136,6 +136,7 @@ def test_overhead_writes_its_rows(cli, tmp_path, monkeypatch):
     [
         (["--links", "2", "--link", "eyes=4@eyes"], "--links makes its own links"),
         (["--data", __file__, "--resolutions", "32"], "--data has its own resolution"),
+        (["--link-start", "0.5"], "what is timed here are steps with links"),
     ],
 )
 def test_overhead_refuses_options_that_contradict_each_other(cli, arguments, message):

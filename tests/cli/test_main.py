@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from linkgan_plugin import __version__, cli
 from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.hosts import launch
 
 
 class HostError(ValueError):
@@ -96,6 +97,17 @@ def test_a_file_that_cannot_be_written_is_one_line(failing):
     failing(PermissionError(13, "Permission denied", "/etc/x.png"))
     result = CliRunner().invoke(cli.main, ["failing"])
     assert (result.exit_code, result.output) == (2, "Error: [Errno 13] Permission denied: '/etc/x.png'\n")
+
+
+def test_what_a_hosts_script_cannot_open_is_the_hosts_to_tell(monkeypatch):
+    error = FileNotFoundError(2, "No such file or directory", "network.pkl")
+
+    def run(session, args):
+        raise error
+
+    monkeypatch.setattr(launch, "make_session", lambda *args, **kwargs: None)
+    monkeypatch.setattr(launch, "run", run)
+    assert CliRunner().invoke(cli.main, ["run", "generate.py"]).exception is error
 
 
 @pytest.mark.parametrize("error", [ValueError("a bug"), OSError("a bug, of no file")])

@@ -102,6 +102,18 @@ def test_mistakes_are_one_line_and_leave_no_run(extra, message, cli, faces_zip, 
     assert not (run / "training_options.json").exists()
 
 
+def test_a_run_that_goes_on_says_when_its_links_start(cli, faces_zip, tmp_path):
+    run = tmp_path / "run"
+    start = ("--link-start", 0.75)
+    result = cli("train", "--data", faces_zip, "--run-dir", run, "--kimg", 0.032, *LINKS, *start, *SMALL)
+    assert "links are trained from image 24 of 32 on" in result.stderr
+    assert "from image 24 of 48 on" in cli("train", "--continue", run, "--kimg", 0.048, "--dry-run").stderr
+    assert (
+        "which this run of 16 images never comes to"
+        in cli("train", "--continue", run, "--kimg", 0.016, "--dry-run").stderr
+    )
+
+
 def test_a_run_is_never_overwritten(cli, faces_zip, linked_run):
     before = (linked_run / "stats.jsonl").read_bytes()
     result = cli("train", "--data", faces_zip, "--run-dir", linked_run)

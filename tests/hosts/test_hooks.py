@@ -12,6 +12,7 @@ from torch import nn
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, sidecar, smoke
+from linkgan_plugin.hosts.options import follow_flags
 from linkgan_plugin.links import LinkSpec
 
 LINK = "eyes=0:4@box(0,0,1,0.5)"
@@ -61,7 +62,7 @@ def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
 @pytest.mark.parametrize(
     ("args", "image"),
     [
-        ([], 50_000),
+        ([], 40_000),
         (["--link-start", "0.25"], 25_000),
         (["--link-start", "0"], 0),
         (["--link-recipe", "paper"], 0),
@@ -73,11 +74,21 @@ def test_links_start_in_the_middle_of_a_run_or_with_a_trained_network(args, imag
     result = run("--link", LINK, *args)
     loss = json.loads(result.stdout)["loss_kwargs"]
     assert loss["start_nimg"] == image == 100_000 * loss["recipe"]["start"]
-    assert result.stderr == "" if image == 0 else f"from image {image} on" in result.stderr
+    said = f"links are trained from image {image} of 100000 on; with --link-start 0, from the first\n"
+    assert result.stderr == ("" if image == 0 else said)
 
 
-def test_nothing_is_said_of_links_that_are_only_measured():
-    assert run("--link", LINK, "--link-weight", "0").stderr == ""
+def test_links_that_are_only_measured_are_called_that():
+    assert "links are measured from image" in run("--link", LINK, "--link-weight", "0").stderr
+
+
+def test_a_host_that_does_not_say_how_long_it_trains_has_links_from_the_first_image_only():
+    given = {name: value for name, value in options().items() if name != "total_kimg"}
+    flags = {"loss": "linkgan", "links": [LINK], "space": "w", "allow_overlap": False, "recipe_name": "default"}
+    with pytest.raises(LinkGANError, match="--link-start 0"):
+        follow_flags(dict(given), {**flags, "switches": {}})
+    follow_flags(given, {**flags, "switches": {"start": 0.0}})
+    assert given["loss_kwargs"]["start_nimg"] == 0
 
 
 @pytest.mark.parametrize(
@@ -108,6 +119,8 @@ def test_a_script_that_calls_the_hosts_functions_itself_is_left_alone():
     given = options()
     hooks.apply(given)
     assert given == options()
+    del given["loss_kwargs"]  # a fork may have none
+    hooks.apply(given)
 
 
 def test_remedies_touch_the_betas_only_when_switched_on(monkeypatch):
@@ -121,6 +134,7 @@ def test_overrides_and_smoke_limits_come_from_the_session(monkeypatch):
     done = json.loads(run("--link", LINK).stdout)
     assert done["G_kwargs"]["w_dim"] == 16
     assert done["loss_kwargs"]["start_nimg"] == 0, "the few steps of a smoke run are for the links"
+    assert "link start is 7.0" in run("--link", LINK, "--link-start", "7").output, "the real run would be refused"
     assert done["ema_kimg"] == 1
     assert done["total_kimg"] == smoke.STEPS * 4 / 1000
     assert done["data_loader_kwargs"]["num_workers"] == 1
