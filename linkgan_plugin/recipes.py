@@ -55,10 +55,10 @@ class Recipe:
     fan: int = 3
     perturb: str = "swap"
     strength: float = 1.0
-    weight: float = 5.0
+    weight: float = 2.5
     lambda_in: float = 3.0
     lambda_out: float = 1.0
-    start: float = 0.4
+    start: float = 0.25
     interval: int = 4
     lazy_gain: bool = True
     phase: str = "main"

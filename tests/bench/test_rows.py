@@ -64,7 +64,7 @@ def test_a_row_of_ones_own():
     assert row.full_recipe() == make_recipe("default", weight=0.5, lazy_gain=False, interval=2)
     assert row.baseline == UNLINKED
     assert row.arguments()[-4:] == [
-        "--link-start=0.4",
+        f"--link-start={Recipe().start}",
         "--link-weight=0.5",
         "--link-lazy-gain=false",
         "--link-interval=2",

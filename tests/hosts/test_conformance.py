@@ -21,7 +21,7 @@ from .harness import HERE, LINK, Bench, Done, Run
 INTERVAL = 3
 STEPS = 4  # of a smoke run
 STEPS_DUE = 2  # 0 and 3
-LATE_STEPS_DUE = 1  # 3: half of the run is the host's alone, except in smoke runs
+LATE_STEPS_DUE = 1  # 3: the first steps are the host's alone, except in smoke runs
 ROUNDS = 2  # a batch of 4 in microbatches of 2
 
 

@@ -14,6 +14,7 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, sidecar, smoke
 from linkgan_plugin.hosts.options import follow_flags
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.recipes import Recipe
 
 LINK = "eyes=0:4@box(0,0,1,0.5)"
 
@@ -62,7 +63,7 @@ def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
 @pytest.mark.parametrize(
     ("args", "image"),
     [
-        ([], 40_000),
+        ([], round(100_000 * Recipe().start)),
         (["--link-start", "0.25"], 25_000),
         (["--link-start", "0"], 0),
         (["--link-recipe", "paper"], 0),
