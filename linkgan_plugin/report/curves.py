@@ -54,7 +54,8 @@ def training_curves(runs: Mapping[str, Path], blocks: Sequence[str]) -> str:
     _finish(middle, "change where it is wanted", "mean squared change", None)
     middle.set_yscale("log")
     _finish(right, "host's own losses", "loss", None)
-    left.legend(fontsize=7)
+    if blocks:
+        left.legend(fontsize=7)
     right.legend(fontsize=7)
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None})
