@@ -174,6 +174,8 @@ def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, An
     """Return the training options of the run that `count` processes are asked to do, and its folder."""
     from training_loops.training_loop import OPTIONS_FILE, read_options
 
+    from ..hosts.hooks import announce
+
     if values["continued"] is not None:
         options = {**read_options(values["continued"]), **changed_options(values)}
         announce(options)
@@ -219,6 +221,7 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     """
     from training_loops.presets import build_options
 
+    from ..hosts.hooks import announce
     from ..hosts.options import follow_flags
 
     if values["data"] is None:
@@ -228,14 +231,6 @@ def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any
     follow_flags(options, links)
     announce(options)
     return options
-
-
-def announce(options: dict[str, Any]) -> None:
-    """Tell when links start, where it is not at once."""
-    from ..hosts.options import announcement
-
-    if line := announcement(options):
-        click.echo(line, err=True)
 
 
 def next_run_dir(outdir: Path, options: dict[str, Any], *, linked: bool) -> Path:

@@ -70,11 +70,16 @@ def apply(options: MutableMapping[str, Any]) -> None:
                 smoke.limit(options)
         if flags is not None:
             follow_flags(options, smoke.at_once(flags) if run is not None and run.smoke else flags)
-            if line := announcement(options):
-                click.echo(line, err=True)
+            announce(options)
         sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options.get("loss_kwargs", {})))
     except LinkGANError as error:
         raise _user_error(error) from error
+
+
+def announce(options: Mapping[str, Any]) -> None:
+    """Tell when links start, where it is not at once."""
+    if line := announcement(options):
+        click.echo(line, err=True)
 
 
 def give_links(network: nn.Module, metrics: Sequence[str]) -> None:
