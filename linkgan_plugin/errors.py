@@ -1,13 +1,14 @@
-"""The one error that means "the input was wrong", with the way out in its message."""
+"""LinkGANError: the input was wrong; the message names the value, what was expected and the way out."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
 
+from training_loops.errors import InputError
 
-class LinkGANError(ValueError):
-    """Raised for input a user can mend: the message names the value, what was expected and the way out."""
+# One class under two names: the errors of the embedded hosts' readers are errors of this package too.
+LinkGANError = InputError
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

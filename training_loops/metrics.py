@@ -14,13 +14,14 @@ import torch
 
 from training_loops import processes, util
 from training_loops.atomic import append_line
+from training_loops.errors import InputError
 
 MetricFunction = Callable[["MetricOptions"], dict[str, Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])
 _metrics: dict[str, MetricFunction] = {}
 
 
-class UnknownMetricError(ValueError):
+class UnknownMetricError(InputError):
     """A metric nobody registered; the message lists the known ones."""
 
 

@@ -14,6 +14,7 @@ import torch
 
 from training_loops import util
 from training_loops.atomic import atomic_file
+from training_loops.errors import InputError
 from training_loops.settings import set_settings, settings_of
 
 FORMAT = "training_loops.snapshot"
@@ -30,7 +31,7 @@ CLASSES = {
 }
 
 
-class SnapshotError(ValueError):
+class SnapshotError(InputError):
     """A file that is not one of our snapshots, or not a whole one; the message names the file and the reason."""
 
 

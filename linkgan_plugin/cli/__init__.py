@@ -96,23 +96,13 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
-        except ValueError as error:
-            if not is_user_error(error):
-                raise
+        except LinkGANError as error:
             raise UserError(str(error)) from error
         except OSError as error:
             # No file of the user's, such as a closed pipe; or an error of a host's script, which is the host's to tell.
             if error.filename is None or ctx.invoked_subcommand == "run":
                 raise
             raise UserError(str(error)) from error
-
-
-def is_user_error(error: BaseException) -> bool:
-    """Return whether `error` means bad input: a LinkGANError, or a ValueError class of the embedded hosts' own."""
-    if isinstance(error, LinkGANError):
-        return True
-    own = type(error).__module__.partition(".")[0] == "training_loops"
-    return own and isinstance(error, ValueError)
 
 
 @click.command(

@@ -11,13 +11,7 @@ from click.testing import CliRunner
 from linkgan_plugin import __version__, cli
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.hosts import launch
-
-
-class HostError(ValueError):
-    """Stands for an error class of the embedded hosts."""
-
-
-HostError.__module__ = "training_loops.snapshots"
+from training_loops.errors import OptionError
 
 
 @pytest.fixture
@@ -86,7 +80,7 @@ def test_a_command_that_is_not_there_breaks_no_other(monkeypatch):
     assert result.output == f"Error: 'ghost' is not part of this installation of linkgan_plugin {__version__}\n"
 
 
-@pytest.mark.parametrize("error", [LinkGANError("bad link"), HostError("bad link")])
+@pytest.mark.parametrize("error", [LinkGANError("bad link"), OptionError("bad link")])
 def test_a_mistake_of_the_user_is_one_line(failing, error):
     failing(error)
     result = CliRunner().invoke(cli.main, ["failing"])

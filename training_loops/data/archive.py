@@ -12,9 +12,10 @@ from types import TracebackType
 from typing import Any
 
 from training_loops.atomic import temporary_folder
+from training_loops.errors import InputError
 
 
-class DatasetError(ValueError):
+class DatasetError(InputError):
     """Raised for a data set that cannot be read or written as asked: names the path, what was expected, the way out."""
 
 

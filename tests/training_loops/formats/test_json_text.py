@@ -1,0 +1,41 @@
+"""JSON from elsewhere: what is no plain JSON, too much or too deep is refused in one line."""
+
+import pytest
+
+from training_loops.errors import InputError
+from training_loops.formats.budget import Limits
+from training_loops.formats.json_text import parse_json, parse_object
+
+
+def test_plain_values_come_back():
+    assert parse_json(b'{"a": [1, 2.5, "x", null, true]}', "x.json") == {"a": [1, 2.5, "x", None, True]}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[" * 100_000, "too deep"),
+        ("[" * 65 + "]" * 65, "more than 64 values within each other"),
+        ("9" * 5_000, "not JSON that can be read"),
+        ("[NaN]", "NaN is no number in JSON"),
+        ("[-Infinity]", "-Infinity is no number in JSON"),
+        ('{"a": 1, "a": 2}', "'a' is given twice"),
+        (b"\xff\xfe\xff", "not JSON that can be read"),
+        ("", "not JSON that can be read"),
+    ],
+)
+def test_other_text_is_refused_in_one_line(text, message):
+    with pytest.raises(InputError, match=r"^x\.json: ") as caught:
+        parse_json(text, "x.json")
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_text_of_too_many_values_is_refused_before_it_is_read():
+    with pytest.raises(InputError, match="more than 10 values"):
+        parse_json("[" + ",".join("1" * 12) + "]", "x.json", Limits(bytes=1000, items=10, seconds=1))
+
+
+def test_another_value_is_no_object():
+    with pytest.raises(InputError, match=r"x\.json: holds a list, expected a JSON object"):
+        parse_object("[]", "x.json")

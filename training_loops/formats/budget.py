@@ -1,0 +1,73 @@
+"""What reading one file may cost. Every reader of files from elsewhere charges a `Budget`; the limits stand here."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from training_loops.errors import InputError
+
+_CLOCK_EVERY = 4096  # items between two looks at the clock
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What one file may cost.
+
+    Attributes:
+        bytes: memory beyond that of the file itself. items: values, steps, entries. seconds: of CPU time of the
+            reading thread, so that a slow disk or a busy machine refuses nothing.
+    """
+
+    bytes: int
+    items: int
+    seconds: float
+
+
+# The largest public snapshot (StyleGAN3 at 1024 pixels, three networks) takes 40,000 steps and .3 s; tensors stay in
+# the file and are not charged.
+PICKLE = Limits(bytes=256 << 20, items=2_000_000, seconds=4)
+# The description in a .safetensors file, a card, a sidecar, a run's options: the largest are some hundred kilobytes.
+DESCRIPTION = Limits(bytes=16 << 20, items=200_000, seconds=2)
+# dataset.json: ImageNet's 1.3 million classes are 51 MB and 4 million items, FFHQ's cameras 35 MB and 2 million.
+LABELS = Limits(bytes=128 << 20, items=10_000_000, seconds=20)
+
+DEEPEST = 64  # values within each other; snapshots and specs nest less than 20 deep
+
+
+class BudgetError(InputError):
+    """A file that would cost more than any file of its kind does."""
+
+
+class Budget:
+    """What is left to spend on one file.
+
+    Args:
+        what: the file, for messages. limits: what it may cost.
+    """
+
+    def __init__(self, what: str, limits: Limits) -> None:
+        self.what, self.limits = what, limits
+        self._bytes, self._items = limits.bytes, limits.items
+        self._until_clock = _CLOCK_EVERY
+        self._end = time.thread_time() + limits.seconds
+
+    def charge(self, items: int = 0, bytes: int = 0) -> None:
+        """Spend `items` and `bytes`, before they are made.
+
+        Raises:
+            BudgetError: more than is left, or the time is over.
+        """
+        self._items -= items
+        self._bytes -= bytes
+        if self._items < 0:
+            raise BudgetError(f"{self.what}: more than {self.limits.items} values, which no such file has")
+        if self._bytes < 0:
+            raise BudgetError(
+                f"{self.what}: unfolds to more than {self.limits.bytes >> 20} MB, which no such file does"
+            )
+        self._until_clock -= items
+        if self._until_clock < 0 or not items:
+            self._until_clock = _CLOCK_EVERY
+            if time.thread_time() > self._end:
+                raise BudgetError(f"{self.what}: takes more than {self.limits.seconds:g} s to read; no such file does")
