@@ -14,6 +14,7 @@ import torch
 from torch import nn
 
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.pickles.source import PickleError
 from training_loops.snapshots import load_snapshot
 
 from .errors import LinkGANError
@@ -25,7 +26,6 @@ from .pickles import native
 from .pickles.convert import PICKLES, read_networks
 from .pickles.nodes import Node
 from .pickles.reader import HostSnapshot
-from .pickles.source import PickleError
 from .pickles.tensor_file import SUFFIX
 
 HOST_VARIABLE = "LINKGAN_HOST"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import json
 import os
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,10 @@ import torch
 from training_loops import util
 from training_loops.atomic import atomic_file
 from training_loops.errors import InputError
+from training_loops.formats.json_text import parse_json, parse_object
+from training_loops.formats.pickles.archive import read_archive, with_tensors
 from training_loops.settings import set_settings, settings_of
+from training_loops.sizes import check_sizes
 
 FORMAT = "training_loops.snapshot"
 VERSION = 1
@@ -79,11 +81,13 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
     data = load_tensors(path, FORMAT, VERSION)
     try:
         nets = {role: _unpack(data["networks"][role]) for role in ROLES}
-        link_spec = json.loads(data["link_spec"])
-        options = json.loads(data["training_options"])
+        link_spec = parse_json(data["link_spec"], "link_spec")
+        options = parse_object(data["training_options"], "training_options")
         cur_nimg = int(data["cur_nimg"])
-        if not isinstance(options, dict) or not isinstance(link_spec, dict | None):
-            raise SnapshotError("training_options or link_spec is no dict")
+        if not isinstance(link_spec, dict | None):
+            raise SnapshotError("link_spec is no dict")
+        if not isinstance(options.get("training_set_kwargs"), dict | None):
+            raise SnapshotError("training_set_kwargs is no dict")
     except Exception as error:
         raise SnapshotError(f"{path}: damaged snapshot ({_reason(error)})") from error
     for role in ("G", "G_ema"):
@@ -96,34 +100,24 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
 def load_tensors(path: str | os.PathLike[str], file_format: str, version: int) -> dict[str, Any]:
     """Read a dict of tensors and plain data written by torch.save, and check its format and version.
 
-    Memory is bounded by the size of the file: archives with compressed or overlapping entries are refused.
+    Nothing in it is run, and memory is bounded by the size of the file (see `formats.pickles.archive`).
     """
     if not Path(path).is_file():
         raise SnapshotError(f"{path}: no such file")
     try:
-        _check_archive(Path(path))
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise SnapshotError(f"{path}: not a readable {file_format} file ({_reason(error)})") from error
+        data = with_tensors(read_archive(Path(path)))
+    except InputError as error:
+        raise SnapshotError(f"{path}: not a readable {file_format} file ({_after(str(error), f'{path}: ')})") from error
     found = data.get("format") if isinstance(data, dict) else None
     if found != file_format:
-        raise SnapshotError(f"{path}: format {found!r}, expected {file_format!r}")
+        raise SnapshotError(f"{path}: format {found!r:.80}, expected {file_format!r}")
     if data.get("version") != version:
-        raise SnapshotError(f"{path}: version {data.get('version')!r}, this program reads {version}")
+        raise SnapshotError(f"{path}: version {data.get('version')!r:.80}, this program reads {version}")
     return data
 
 
-def _check_archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise ValueError("compressed entries")
-        if sum(entry.file_size for entry in entries) > path.stat().st_size:
-            raise ValueError("entries larger than the file")
-        # torch does not compare the checksums of what it maps, so bit rot would pass unseen.
-        broken = archive.testzip()
-        if broken is not None:
-            raise ValueError(f"checksum of {broken}")
+def _after(text: str, start: str) -> str:
+    return text.removeprefix(start)
 
 
 def _pack(net: Any) -> dict[str, Any]:
@@ -144,12 +138,14 @@ def _unpack(packed: dict[str, Any]) -> Any:
     state = packed["state"]
     if not all(isinstance(t, torch.Tensor) and t.is_contiguous() for t in state.values()):
         raise SnapshotError("a tensor larger than its data")
+    kwargs = parse_object(packed["init_kwargs"], "init_kwargs")
+    check_sizes(kwargs)
     # On the meta device the description costs no memory, however large it claims to be.
     with torch.device("meta"):
-        net = util.construct_class_by_name(class_name=packed["class_name"], **json.loads(packed["init_kwargs"]))
+        net = util.construct_class_by_name(class_name=packed["class_name"], **kwargs)
     check_state(net, state)
     net.load_state_dict(state, assign=True)
-    set_settings(net, json.loads(packed.get("settings", "{}")))
+    set_settings(net, parse_object(packed.get("settings", "{}"), "settings"))
     return net.eval().requires_grad_(False)
 
 

@@ -29,11 +29,15 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Where fetched files are kept. Or LINKGAN_CACHE; by default linkgan in the user's cache folder.",
 )
-def inspect(place: str, as_json: bool, max_size: float, cache: Path | None) -> None:
-    """Say what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
+@click.option("--show-source", is_flag=True, help="Print the source code that a pickle carries.")
+def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show_source: bool) -> None:
+    """Show what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
 
-    Networks and their sizes, links, data set, and every name that the file refers to, with the byte where it does. The
-    exit code is 1 for a file that is damaged, or refers to something that no network needs: do not open that elsewhere.
+    Networks and their sizes, links, data set, every name that the file refers to, and two verdicts: whether the file is
+    safe to open here, and whether it is safe to open in its host, which runs the source code that a pickle carries.
+
+    The exit code is 1 for a file that is damaged or refers to something that no network needs, and for one whose source
+    code is not that of a public host: do not open that in a host unless you trust who made it.
     """
     from ..pickles.describe import describe
     from ..pickles.download import is_url
@@ -42,9 +46,16 @@ def inspect(place: str, as_json: bool, max_size: float, cache: Path | None) -> N
     if not path.is_file():
         raise click.BadParameter(f"no file {place}", param_hint="FILE|URL")
     found = describe(path)
-    click.echo(json.dumps(found, indent=2, default=str) if as_json else _text(found))
-    if found["error"]:
+    click.echo(json.dumps(_shown(found, show_source), indent=2, default=str) if as_json else _text(found, show_source))
+    if found["error"] or found.get("safe_in_host") is False:
         click.get_current_context().exit(1)
+
+
+def _shown(found: dict[str, Any], source: bool) -> dict[str, Any]:
+    """Return the description for JSON, without the text of source code unless that was asked for."""
+    left_out = () if source else ("text",)
+    code = [{key: value for key, value in item.items() if key not in left_out} for item in found.get("code", [])]
+    return {**found, **({"code": code} if "code" in found else {})}
 
 
 def _fetched(url: str, cache: Path | None, largest: int, quiet: bool) -> Path:
@@ -63,9 +74,9 @@ def _fetched(url: str, cache: Path | None, largest: int, quiet: bool) -> Path:
     return path
 
 
-def _text(found: dict[str, Any]) -> str:
+def _text(found: dict[str, Any], show_source: bool) -> str:
     """Return the description as lines, in which nothing from the file can steer a terminal."""
-    from ..pickles.source import printable
+    from training_loops.formats.text import printable
 
     lines = [f"{found['file']}: {found['kind']}, {found['bytes'] / 1e6:.1f} MB, SHA-256 {found['sha256']}"]
     if found["error"]:
@@ -74,14 +85,45 @@ def _text(found: dict[str, Any]) -> str:
         lines += ["", *_network(role, network)]
     if not found["error"]:
         lines += ["", *_facts(found)]
-    dangerous = [item for item in found["globals"] if not item["allowed"]]
-    if found["globals"]:
-        count = len(found["globals"])
-        verdict = f"{len(dangerous)} of them DANGEROUS" if dangerous else "no more than networks need"
-        lines += ["", f"refers to {count} {'name' if count == 1 else 'names'}, {verdict}"]
-    for item in sorted(found["globals"], key=lambda item: item["allowed"]):
-        lines.append(f"  {'allowed  ' if item['allowed'] else 'DANGEROUS'} {item['name']} at byte {item['offset']}")
+    lines += ["", *_verdicts(found), *_names(found["globals"])]
+    for code in found.get("code", []) if show_source else []:
+        lines += ["", f"source of {code['class_name']}, SHA-256 {code['sha256']}:", *code["text"].split("\n")]
     return "\n".join(map(printable, lines))
+
+
+def _verdicts(found: dict[str, Any]) -> list[str]:
+    if found["error"]:
+        return ["safe to open here: it is refused, and nothing in it was run", "safe to open in a host: NO"]
+    lines = ["safe to open here: yes, nothing in it is run"]
+    if found["safe_in_host"] is None:
+        return lines
+    unknown = [code for code in found["code"] if code["origin"] is None]
+    dangerous = [item["name"] for item in found["globals"] if item["kind"] == "DANGEROUS"]
+    foreign = [item["name"] for item in found["globals"] if item["kind"] == "not known here"]
+    if dangerous:
+        lines.append(f"safe to open in its host: NO, it refers to {', '.join(dangerous[:5])}, which can run programs")
+    elif unknown:
+        names = ", ".join(code["class_name"] for code in unknown[:5])
+        lines.append(
+            f"safe to open in its host: NO, it carries UNKNOWN CODE ({names}), which the host runs; it is not that of "
+            "a public host (--show-source prints it)"
+        )
+    elif foreign:
+        lines.append("safe to open in its host: as far as the host's own classes are, some of which are not known here")
+    else:
+        lines.append("safe to open in its host: yes, the code that it carries is that of public hosts")
+    origins = [f"  {code['class_name']}: {code['origin'] or 'UNKNOWN CODE'}" for code in found["code"]]
+    return lines + origins
+
+
+def _names(names: list[dict[str, Any]]) -> list[str]:
+    if not names:
+        return []
+    order = ("DANGEROUS", "not known here", "allowed")
+    width = max(map(len, order))
+    rows = sorted(names, key=lambda item: order.index(item["kind"]))
+    lines = [f"  {item['kind']!s:{width}} {item['name']} at byte {item['offset']}" for item in rows]
+    return [f"refers to {len(names)} {'name' if len(names) == 1 else 'names'}:", *lines]
 
 
 def _network(role: str, network: dict[str, Any]) -> list[str]:

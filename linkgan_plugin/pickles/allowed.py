@@ -1,29 +1,120 @@
-"""The allow-list: every global that a network snapshot may refer to, and the inert value it stands for."""
+"""The allow-list: every global that a network snapshot may refer to, and the inert value it stands for.
+
+Names are compared as exact pairs of module and qualified name, as the pickle writes them: joined by dots,
+``training.dataset`` + ``os.system`` would look like a class of a host.
+"""
 
 from __future__ import annotations
 
 import io
 import re
+import sys
+from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from typing import Any
 
-from .arrays import Array, Dtype, from_buffer, scalar
+from torch import nn
+
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.arrays import Array, Dtype, from_buffer, scalar
+from training_loops.formats.pickles.opcodes import check_key
+from training_loops.formats.pickles.source import Source
+from training_loops.formats.pickles.tensors import STORAGES, load_storage, rebuild_parameter, rebuild_tensor
+from training_loops.formats.pickles.values import Allowed, Blob
+
 from .nodes import Node, persistent
-from .opcodes import check_key
-from .source import Source
-from .tensors import load_storage, rebuild_parameter, rebuild_tensor
-from .values import Allowed, Blob
 
-# Module classes that hosts refer to by name. Nothing is imported: a name becomes a label on an inert node.
-_MODULE_CLASS = re.compile(r"(torch\.nn\.modules|training)(\.\w+){2,4}", re.ASCII)
+Pair = tuple[str, str]
 
 
-def lookup(name: str) -> Allowed | None:
-    """Return what the global `name` stands for in a snapshot, None where it has no business there."""
-    allowed = _ALLOWED.get(name)
-    if allowed is None and _MODULE_CLASS.fullmatch(name):
-        return Allowed(name, new=partial(Node, name, {}))
-    return allowed
+class Kind(str, Enum):
+    """What a name in a pickle means for a program that imports it, such as a host."""
+
+    def __str__(self) -> str:
+        return self.value
+
+    ALLOWED = "allowed"
+    UNKNOWN = "not known here"
+    DANGEROUS = "DANGEROUS"
+
+
+# Classes that EG3D's networks refer to by name: plain modules without code of their own in the file.
+_HOST_CLASSES: frozenset[Pair] = frozenset(
+    {
+        ("training.triplane", "OSGDecoder"),
+        ("training.volumetric_rendering.ray_marcher", "MipRayMarcher2"),
+        ("training.volumetric_rendering.ray_sampler", "RaySampler"),
+        ("training.volumetric_rendering.renderer", "ImportanceRenderer"),
+    }
+)
+_TORCH_CLASSES: frozenset[Pair] = frozenset(
+    (value.__module__, value.__qualname__)
+    for value in vars(nn).values()
+    if isinstance(value, type) and issubclass(value, nn.Module)
+)
+_NUMPY = ("numpy.core", "numpy._core")  # NumPy 2 renamed it
+# A class by its look, in a package that is none of Python's and of none of the large libraries, in which classes that
+# act could be found: a host that is not known here has its modules' classes in such places.
+_CLASS = re.compile(r"_?[A-Z]\w*", re.ASCII)
+_MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
+_LIBRARIES = frozenset(
+    {"__builtin__", "__main__", "copy_reg", "numpy", "pip", "pkg_resources", "scipy", "setuptools", "torch"}
+)
+
+
+def kind_of(module: str, name: str) -> Kind:
+    """Return what a global means for a program that imports it and calls it."""
+    if (module, name) in ALLOWED or (module == "torch" and f"torch.{name}" in STORAGES):
+        return Kind.ALLOWED
+    return Kind.UNKNOWN if _is_foreign_class(module, name) else Kind.DANGEROUS
+
+
+class AllowList:
+    """What the globals of one file stand for; classes that are not known here become inert nodes.
+
+    Args:
+        budget: of the file; its nodes charge it.
+    Attributes:
+        sources: every text of source in the file once, with the class of the last object that came with it.
+    """
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self._table = _table(budget, self._persistent)
+        self._sources: dict[int, tuple[str, str]] = {}
+
+    def __call__(self, module: str, name: str) -> Allowed | None:
+        allowed = self._table.get((module, name))
+        if allowed is None and (_is_class(module, name) or _is_foreign_class(module, name)):
+            full = f"{module}.{name}"
+            return Allowed(full, new=partial(Node, full, {}, budget=self._budget))
+        return allowed
+
+    @property
+    def sources(self) -> list[tuple[str, str]]:
+        return list(self._sources.values())
+
+    def _persistent(self, meta: Any) -> Node:
+        node = persistent(meta, budget=self._budget)
+        if node.source is not None:
+            if id(node.source) not in self._sources:
+                self._budget.charge(bytes=len(node.source))
+            self._sources[id(node.source)] = node.class_name, node.source  # a network comes after its parts
+        return node
+
+
+def _is_class(module: str, name: str) -> bool:
+    return (module, name) in _HOST_CLASSES or (module, name) in _TORCH_CLASSES
+
+
+def _is_foreign_class(module: str, name: str) -> bool:
+    if module.startswith("dnnlib.tflib"):  # TensorFlow's networks carry code that runs as they are opened
+        return False
+    root = module.partition(".")[0]
+    if root in _LIBRARIES or root in sys.stdlib_module_names or root in sys.builtin_module_names:
+        return False
+    return _MODULE.fullmatch(module) is not None and _CLASS.fullmatch(name) is not None
 
 
 def _dict(pairs: Any = ()) -> dict[Any, Any]:
@@ -48,37 +139,36 @@ def _size(items: Any) -> tuple[Any, ...]:
     return items
 
 
-def _encode(text: Any, encoding: Any) -> Blob:
+def _encode(text: Any, encoding: Any, *, budget: Budget) -> Blob:
     if type(text) is not str or encoding != "latin1":
         raise ValueError("bytes that are not text in latin1")
-    return Blob(Source(io.BytesIO(text.encode("latin1"))))
+    return Blob(Source(io.BytesIO(text.encode("latin1"))), budget)
 
 
-def _table() -> dict[str, Allowed]:
-    table = [
-        Allowed("torch_utils.persistence._reconstruct_persistent_obj", call=persistent),
-        Allowed("dnnlib.util.EasyDict", call=_dict, new=dict),
-        Allowed("collections.OrderedDict", call=_dict, new=dict),
-        Allowed("builtins.set", call=_set),
-        Allowed("__builtin__.set", call=_set),  # its name in protocol 2
-        Allowed("_codecs.encode", call=_encode),
-        Allowed("torch.storage._load_from_bytes", call=load_storage),
-        Allowed("torch._utils._rebuild_tensor", call=rebuild_tensor),
-        Allowed("torch._utils._rebuild_tensor_v2", call=rebuild_tensor),
-        Allowed("torch._utils._rebuild_parameter", call=rebuild_parameter),
-        Allowed("torch._utils._rebuild_parameter_with_state", call=rebuild_parameter),
-        Allowed("torch.Size", call=_size),
-        Allowed("numpy.dtype", call=Dtype),
-        Allowed("numpy.ndarray"),
-        *(Allowed(f"torch.{dtype}") for dtype in ("float16", "bfloat16", "float32", "float64", "int32", "int64")),
-    ]
-    for core in ("numpy.core", "numpy._core"):  # NumPy 2 moved it
-        table += [
-            Allowed(f"{core}.multiarray.scalar", call=scalar),
-            Allowed(f"{core}.multiarray._reconstruct", call=Array),
-            Allowed(f"{core}.numeric._frombuffer", call=from_buffer),
-        ]
-    return {allowed.name: allowed for allowed in table}
+def _table(budget: Budget, persistent: Callable[[Any], Node]) -> dict[Pair, Allowed]:
+    calls: dict[Pair, Callable[..., Any] | None] = {
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): persistent,
+        ("builtins", "set"): _set,
+        ("__builtin__", "set"): _set,  # its name in protocol 2
+        ("_codecs", "encode"): partial(_encode, budget=budget),
+        ("torch.storage", "_load_from_bytes"): load_storage,
+        ("torch._utils", "_rebuild_tensor"): rebuild_tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
+        ("torch._utils", "_rebuild_parameter"): rebuild_parameter,
+        ("torch._utils", "_rebuild_parameter_with_state"): rebuild_parameter,
+        ("torch", "Size"): _size,
+        ("numpy", "dtype"): Dtype,
+        ("numpy", "ndarray"): None,
+        **{("torch", dtype): None for dtype in ("float16", "bfloat16", "float32", "float64", "int32", "int64")},
+    }
+    for core in _NUMPY:
+        calls[f"{core}.multiarray", "scalar"] = scalar
+        calls[f"{core}.multiarray", "_reconstruct"] = Array
+        calls[f"{core}.numeric", "_frombuffer"] = from_buffer
+    table = {pair: Allowed(".".join(pair), call=call) for pair, call in calls.items()}
+    for pair in (("dnnlib.util", "EasyDict"), ("collections", "OrderedDict")):
+        table[pair] = Allowed(".".join(pair), call=_dict, new=dict)
+    return table
 
 
-_ALLOWED = _table()
+ALLOWED: frozenset[Pair] = frozenset(AllowList(Budget("", PICKLE))._table) | _HOST_CLASSES | _TORCH_CLASSES

@@ -13,11 +13,12 @@ from typing import Any
 
 from torch import nn
 
+from training_loops.formats.text import printable
+
 from ..errors import LinkGANError
 from ..hosts import compat
 from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node, digest
-from .source import printable
 
 _CODE = "training"
 _PACKAGES = ("dnnlib", "torch_utils", _CODE)

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from training_loops.formats.pickles.stored import HeldTensor
 from training_loops.snapshots import ROLES, load_snapshot, save_snapshot
 
 from ..atomic import replacing
@@ -19,7 +20,6 @@ from ..hosts import sidecar
 from . import native
 from .nodes import Node
 from .reader import HostSnapshot, read_pickle
-from .stored import HeldTensor
 from .tensor_file import SUFFIX, read_tensor_file, write_tensor_file
 
 PICKLES = (".pkl", ".pickle")
@@ -77,7 +77,7 @@ def _take_links(snapshot: HostSnapshot, path: Path) -> None:
     for role in ("G", "G_ema"):
         node = snapshot.networks.get(role)
         if spec is not None and node is not None and node.state.get(SPEC_ATTRIBUTE) is None:
-            node.state[SPEC_ATTRIBUTE] = spec
+            node.put(SPEC_ATTRIBUTE, spec)
 
 
 def node_of(module: nn.Module) -> Node:

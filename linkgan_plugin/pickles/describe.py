@@ -7,17 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from training_loops.errors import InputError
+from training_loops.formats.pickles.source import PickleError
+
 from ..checksum import file_digest
 from ..errors import LinkGANError
 from ..generators import SPEC_ATTRIBUTE
 from ..hosts import sidecar
 from ..links import LinkSpec
 from . import native
+from .allowed import Kind
 from .convert import PICKLES, read_networks
+from .known_sources import identified
 from .listing import list_globals
 from .nodes import Node
 from .reader import HostSnapshot
-from .source import PickleError
 from .tensor_file import SUFFIX, read_source
 
 _SIZES = ("img_resolution", "img_channels", "z_dim", "w_dim", "c_dim", "num_ws")
@@ -26,28 +30,34 @@ _SIZES = ("img_resolution", "img_channels", "z_dim", "w_dim", "c_dim", "num_ws")
 def describe(path: Path) -> dict[str, Any]:
     """Return what a .pkl, .pt or .safetensors file holds. Nothing in it is run, and hardly a number in it read.
 
-    The result has always: file, kind, bytes, sha256, globals (name, offset, allowed of each) and error, None where the
-    file is whole and has nothing in it that networks do not need. With no error also: networks by role, link_spec,
-    links, training_set_kwargs, augment_p, cur_nimg, source.
+    The result has always: file, kind, bytes, sha256, globals (name, offset, kind and allowed of each), safe_here, and
+    error, None where the file is whole and has nothing in it that networks do not need. With no error also: networks by
+    role, link_spec, links, training_set_kwargs, augment_p, cur_nimg, source, code (what source it carries: class_name,
+    sha256, text, and origin, None where it is not known), safe_in_host (None for files that no host opens).
     """
     known = list_globals(path) if path.suffix != SUFFIX else []
-    found = {
+    found: dict[str, Any] = {
         "file": str(path),
         "kind": _kind(path),
         "bytes": path.stat().st_size,
         "sha256": file_digest(path),
-        "globals": [asdict(item) for item in known],
+        "globals": [{**asdict(item), "allowed": item.kind is Kind.ALLOWED} for item in known],
         "error": None,
+        "safe_here": True,
     }
     try:
-        return found | _contents(path)
-    except ValueError as error:
+        found |= _contents(path)
+    except InputError as error:
         return found | _failure(error)
+    if path.suffix in PICKLES:
+        dangerous = any(item.kind is Kind.DANGEROUS for item in known)
+        found["safe_in_host"] = not dangerous and all(code["origin"] for code in found["code"])
+    return found
 
 
-def _failure(error: ValueError) -> dict[str, Any]:
+def _failure(error: InputError) -> dict[str, Any]:
     reference, offset = (error.reference, error.offset) if isinstance(error, PickleError) else (None, None)
-    return {"error": str(error), "refused": reference, "offset": offset}
+    return {"error": str(error), "refused": reference, "offset": offset, "safe_here": False, "safe_in_host": False}
 
 
 def _kind(path: Path) -> str:
@@ -68,6 +78,8 @@ def _contents(path: Path) -> dict[str, Any]:
         "augment_p": _augment_p(snapshot),
         "cur_nimg": snapshot.cur_nimg or None,
         "source": read_source(path) if path.suffix == SUFFIX else None,
+        "code": [asdict(code) for code in identified(snapshot.sources)],
+        "safe_in_host": None,
     }
 
 

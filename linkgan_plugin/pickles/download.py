@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from training_loops.formats.text import printable
+
 from ..atomic import replacing, write_bytes
 from ..checksum import file_digest
 from ..errors import LinkGANError
 from .convert import KINDS
-from .source import printable
 
 CACHE_VARIABLE = "LINKGAN_CACHE"
 LARGEST = 4 << 30

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
+from training_loops.formats.pickles.stored import StoredTensor
+
 from .nodes import Node
-from .stored import StoredTensor
 
 _SHOWN = 5
 

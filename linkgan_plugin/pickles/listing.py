@@ -8,21 +8,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .allowed import lookup
-from .machine import MAX_STEPS, Machine
-from .source import PickleError, Source, printable
-from .values import Allowed, Buildable
+from training_loops.errors import InputError
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.archive import open_index
+from training_loops.formats.pickles.machine import Machine
+from training_loops.formats.pickles.source import PickleError, Source
+from training_loops.formats.pickles.values import Allowed, Buildable
+from training_loops.formats.text import printable
 
-_LARGEST_INDEX = 64 << 20
+from .allowed import AllowList, Kind, Pair, kind_of
 
 
 @dataclass(frozen=True)
 class Global:
-    """A name that a file refers to: the byte where it first does, and whether network snapshots need it."""
+    """A name that a file refers to.
+
+    Attributes:
+        name: module and qualified name, joined by a dot. offset: the byte where the file first refers to it.
+        kind: what it means for a program that imports it.
+    """
 
     name: str
     offset: int
-    allowed: bool
+    kind: Kind
 
 
 class _Inert(Buildable):
@@ -40,55 +48,66 @@ def list_globals(path: Path) -> list[Global]:
     try:
         with open(path, "rb") as file:
             if zipfile.is_zipfile(file):
-                return _of_archive(file)
+                return _walked(open_index(path))
             file.seek(0)
             binary = file.read(1) == b"\x80"
             file.seek(0)
-            return _walked(file) if binary else _parsed(file)
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError):
+            return _walked(Source(file)) if binary else _parsed(file)
+    except (OSError, InputError):
         return []
 
 
-def _of_archive(file: BinaryIO) -> list[Global]:
-    with zipfile.ZipFile(file) as archive:
-        for entry in archive.infolist():
-            if entry.filename.endswith("data.pkl") and entry.compress_type == zipfile.ZIP_STORED:
-                if entry.file_size > _LARGEST_INDEX:
-                    return []
-                with archive.open(entry) as index:
-                    return _walked(index)  # type: ignore[arg-type]
-    return []
+def _walked(source: Source) -> list[Global]:
+    budget = Budget("the pickle", PICKLE)
+    known, called = AllowList(budget), set[Pair]()
 
+    def lookup(module: str, name: str) -> Allowed:
+        def call(*_: Any) -> _Inert:
+            called.add((module, name))
+            return _Inert()
 
-def _walked(file: BinaryIO) -> list[Global]:
-    machine = Machine(Source(file), _anything, persistent=_Inert)
-    found = machine.globals
+        allowed = known(module, name) if kind_of(module, name) is Kind.ALLOWED else None
+        return allowed or Allowed(f"{module}.{name}", call=call, new=_Inert)
+
+    machine = Machine(source, lookup, budget=budget, persistent=_Inert)
+    found: dict[Pair, int] = machine.globals
+    refused: dict[str, int] = {}
     try:
         machine.run()
     except PickleError as error:
         if error.reference is not None:
-            found.setdefault(error.reference, error.offset or 0)
-    return [_global(name, offset) for name, offset in found.items()]
-
-
-def _anything(name: str) -> Allowed:
-    return lookup(name) or Allowed(name, call=_Inert, new=_Inert)
+            refused[error.reference] = error.offset or 0
+    except InputError:
+        pass
+    listed = [_global(pair, offset, called=pair in called) for pair, offset in found.items()]
+    names = {item.name for item in listed}
+    return listed + [
+        _global(_split(n), at, called=True) for n, at in refused.items() if printable(n[:200]) not in names
+    ]
 
 
 def _parsed(file: BinaryIO) -> list[Global]:
     """Return the globals of the text protocols, which no snapshot uses, from their lines."""
-    found: dict[str, int] = {}
+    found: dict[Pair, int] = {}
     try:
         for step, (opcode, argument, position) in enumerate(pickletools.genops(file)):
-            if step >= MAX_STEPS:
+            if step >= PICKLE.items:
                 break
             if opcode.name in ("GLOBAL", "INST"):
-                found.setdefault(str(argument).replace(" ", "."), position or 0)
+                module, _, name = str(argument).partition(" ")
+                found.setdefault((module, name), position or 0)
     except (ValueError, OverflowError, UnicodeError):
         pass
-    return [_global(name, offset) for name, offset in found.items()]
+    return [_global(pair, offset, called=True) for pair, offset in found.items()]
 
 
-def _global(name: str, offset: int) -> Global:
-    known = lookup(name) is not None or (name.startswith("torch.") and name.endswith("Storage"))
-    return Global(printable(name[:200]), offset, known)
+def _split(name: str) -> Pair:
+    module, _, attribute = name.rpartition(".")
+    return module, attribute
+
+
+def _global(pair: Pair, offset: int, *, called: bool) -> Global:
+    kind = kind_of(*pair)
+    if kind is Kind.UNKNOWN and called:
+        kind = Kind.DANGEROUS
+    return Global(printable(".".join(pair)[:200]), offset, kind)

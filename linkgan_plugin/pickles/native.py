@@ -12,13 +12,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from training_loops.errors import InputError
+from training_loops.formats.text import printable
+from training_loops.sizes import check_sizes
+
 from ..errors import LinkGANError
 from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node
-from .source import printable
 
-# No public network has a size beyond this; the check comes before anything is allocated or designed.
-_LARGEST = 1 << 20
 _SHOWN = 5
 _ABSENT = object()
 
@@ -145,18 +146,14 @@ def _maker(node: Node, family: Family) -> Callable[[], nn.Module]:
     kwargs = node.init_kwargs
     if node.init_args:
         raise _misfit(node, "its arguments were given by position")
-    _check_sizes(kwargs, node)
+    try:
+        check_sizes(kwargs)
+    except InputError as error:
+        raise _misfit(node, str(error)) from error
     try:
         return partial(family.load(), **family.arguments(node, kwargs))
     except (TypeError, AttributeError, ValueError) as error:
         raise _misfit(node, f"arguments of other types than {family.name} takes ({first_line(error)})") from error
-
-
-def _check_sizes(data: Any, node: Node) -> None:
-    if isinstance(data, (int, float)) and not abs(data) <= _LARGEST:
-        raise _misfit(node, f"a size of {data:.3g} among its arguments, expected at most {_LARGEST}")
-    for item in data.values() if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else ():
-        _check_sizes(item, node)
 
 
 def _is_whole(network: nn.Module) -> bool:

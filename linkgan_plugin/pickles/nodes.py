@@ -5,16 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
-from .source import PickleError
-from .stored import StoredTensor
-from .values import Buildable
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.source import PickleError
+from training_loops.formats.pickles.stored import StoredTensor
+from training_loops.formats.pickles.values import Buildable
 
 _DEEPEST = 64
-_MOST_ITEMS = 200_000
 _SCALARS = (str, bool, int, float, type(None))
 
 
@@ -23,12 +24,16 @@ class Node(Buildable):
 
     Attributes:
         class_name: bare name of a class whose source lies in the pickle; else the dotted name it was referred to by.
-        source_digest: SHA-256 of that source, None without one. The source itself is not kept.
-        state: the object's attributes.
+        state: the object's attributes; change them by `put`.
+        source: the source of the class, as text that nobody runs; None without one.
+        budget: of the file that it comes from.
     """
 
-    def __init__(self, class_name: str, state: dict[str, Any], source_digest: str | None = None) -> None:
-        self.class_name, self.state, self.source_digest = class_name, state, source_digest
+    def __init__(
+        self, class_name: str, state: dict[str, Any], source: str | None = None, budget: Budget | None = None
+    ) -> None:
+        self.class_name, self.state, self.source = class_name, state, source
+        self.budget = budget or Budget(class_name, PICKLE)
 
     def build(self, state: Any) -> None:
         """Take the attributes."""
@@ -36,30 +41,39 @@ class Node(Buildable):
             raise ValueError(f"state of {self.class_name} that is not a set of attributes")
         self.state = state
 
+    def put(self, name: str, value: Any) -> None:
+        """Set a plain attribute."""
+        self.state[name] = value
+        self.__dict__.pop("attributes", None)
+
+    @cached_property
+    def source_digest(self) -> str | None:
+        """SHA-256 of the source, None without one."""
+        return None if self.source is None else digest(self.source)
+
     def __repr__(self) -> str:
         return f"<{self.class_name} in a pickle>"
 
     @property
     def init_args(self) -> tuple[Any, ...]:
         """What the constructor was given by position, plain data."""
-        args: tuple[Any, ...] = plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
+        args: tuple[Any, ...] = self._plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
         return args
 
     @property
     def init_kwargs(self) -> dict[str, Any]:
         """What the constructor was given by keyword, plain data."""
-        kwargs: dict[str, Any] = plain(self._typed("_init_kwargs", dict, {}), f"arguments of {self.class_name}")
+        kwargs: dict[str, Any] = self._plain(self._typed("_init_kwargs", dict, {}), f"arguments of {self.class_name}")
         return kwargs
 
-    @property
+    @cached_property
     def attributes(self) -> dict[str, Any]:
         """The public attributes that are plain data, such as z_dim or link_spec."""
         found = {}
-        budget = _budget()
         for key, value in self.state.items():
             if type(key) is str and not key.startswith("_"):
                 try:
-                    found[key] = _plain(value, key, 0, budget)
+                    found[key] = self._plain(value, key)
                 except PickleError:
                     continue
         return found
@@ -83,7 +97,7 @@ class Node(Buildable):
             PickleError: something else lies where tensors or modules should, modules lie in themselves, or the tensors
                 are more than twice as large together as the numbers they show.
         """
-        found = dict(self._tensors("", 0, _budget()))
+        found = dict(self._tensors("", 0))
         held = sum(dict(tensor.place for tensor in found.values()).values())
         if sum(tensor.nbytes for tensor in found.values()) > 2 * held:
             raise PickleError(f"{self.class_name}: many tensors of the same numbers")
@@ -122,15 +136,21 @@ class Node(Buildable):
         for name, module in self.modules():
             yield from module.tree(f"{path}.{name}" if path else name)
 
-    def _tensors(self, prefix: str, depth: int, budget: Iterator[int]) -> Iterator[tuple[str, StoredTensor]]:
-        _spend(budget, depth, self.class_name)
-        for name, value in (*self.parameters.items(), *self.buffers.items()):
-            _spend(budget, depth, self.class_name)
+    def _tensors(self, prefix: str, depth: int) -> Iterator[tuple[str, StoredTensor]]:
+        if depth > _DEEPEST:
+            raise PickleError(f"{self.class_name}: data without end")
+        own = (*self.parameters.items(), *self.buffers.items())
+        self.budget.charge(items=1 + len(own), bytes=len(prefix) * (1 + len(own)))
+        for name, value in own:
             if not isinstance(value, StoredTensor) or type(name) is not str:
                 raise PickleError(f"{self.class_name} has a {type(value).__name__} where a tensor should be")
             yield prefix + name, value
         for name, module in self.modules():
-            yield from module._tensors(f"{prefix}{name}.", depth + 1, budget)
+            yield from module._tensors(f"{prefix}{name}.", depth + 1)
+
+    def _plain(self, value: Any, what: str) -> Any:
+        with self.budget:
+            return plain(value, what, self.budget)
 
     def _typed(self, key: str, kind: type, default: Any) -> Any:
         value = self.state.get(key, default)
@@ -139,42 +159,40 @@ class Node(Buildable):
         return value
 
 
-def persistent(meta: Any) -> Node:
-    """Return the node for an object that was stored with its class's source; the source is only hashed."""
+def persistent(meta: Any, *, budget: Budget) -> Node:
+    """Return the node for an object that was stored with its class's source."""
     if type(meta) is not dict or meta.get("type") != "class" or type(meta.get("state")) is not dict:
         raise ValueError("a persistent object that is not whole")
     name, source = meta.get("class_name"), meta.get("module_src")
     if type(name) is not str or type(source) is not str or not name.isidentifier():
         raise ValueError("a persistent object without a class")
-    return Node(name, meta["state"], digest(source))
+    return Node(name, meta["state"], source, budget)
 
 
 def digest(source: str) -> str:
-    """Return the SHA-256 of source text, whatever its line ends."""
-    return hashlib.sha256(source.replace("\r\n", "\n").encode("utf-8", "surrogatepass")).hexdigest()
+    """Return the SHA-256 of source text, whatever its line ends; the last line has one (`inspect` adds it)."""
+    text = source.replace("\r\n", "\n")
+    return hashlib.sha256((text if text.endswith("\n") else text + "\n").encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def plain(value: Any, what: str) -> Any:
+def plain(value: Any, what: str, budget: Budget) -> Any:
     """Return a copy of plain data: numbers, text, None, and lists, tuples and dicts of them.
 
+    Args:
+        value: the data.
+        what: its name, for messages.
+        budget: pays for every value of the copy.
     Raises:
-        PickleError: something else in it, or more or deeper than any snapshot has; names `what`.
+        PickleError: something else in it, or deeper than any snapshot is; names `what`.
+        BudgetError: more than any snapshot has.
     """
-    return _plain(value, what, 0, _budget())
+    return _plain(value, what, 0, budget)
 
 
-def _budget() -> Iterator[int]:
-    """Return what may be spent on one walk: a small file can describe data or modules that unfold without end."""
-    return iter(range(_MOST_ITEMS))
-
-
-def _spend(budget: Iterator[int], depth: int, what: str) -> None:
-    if depth > _DEEPEST or next(budget, None) is None:
+def _plain(value: Any, what: str, depth: int, budget: Budget) -> Any:
+    if depth > _DEEPEST:
         raise PickleError(f"{what}: data without end")
-
-
-def _plain(value: Any, what: str, depth: int, budget: Iterator[int]) -> Any:
-    _spend(budget, depth, what)
+    budget.charge(items=1)
     if type(value) in _SCALARS:
         return value
     if type(value) is dict:

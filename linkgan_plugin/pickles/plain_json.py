@@ -6,7 +6,9 @@ import json
 import math
 from typing import Any
 
-from .source import PickleError
+from training_loops.errors import InputError
+from training_loops.formats.json_text import parse_json
+from training_loops.formats.pickles.source import PickleError
 
 # A dict with this one key stands for what JSON has no words for.
 _TAG = "$"
@@ -21,11 +23,13 @@ def loads(text: str) -> Any:
     """Return what `dumps` was given.
 
     Raises:
-        PickleError: other text.
+        InputError: other text, or more of it than networks need.
     """
     try:
-        return _decoded(json.loads(text))
-    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        return _decoded(parse_json(text, "the description"))
+    except InputError:
+        raise
+    except (ValueError, TypeError, KeyError) as error:
         raise PickleError(f"a description that cannot be read ({str(error)[:200]})") from error
 
 

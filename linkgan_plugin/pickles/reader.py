@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .allowed import lookup
-from .machine import Machine, refuse
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.machine import Machine, refuse
+from training_loops.formats.pickles.source import PickleError, Source
+
+from .allowed import AllowList
 from .nodes import Node, plain
-from .source import PickleError, Source
 
 NETWORKS = ("G", "D", "G_ema", "augment_pipe")
 
@@ -28,8 +30,9 @@ class HostSnapshot:
     Attributes:
         path: the file's name, for messages. networks: those of `NETWORKS` that are in it.
         training_set_kwargs: the data set it was trained on, plain data. training_options, cur_nimg: what else it was
-            trained with, and how long, where the file says so. globals: every global that a pickle refers to, with the
-            byte where it first does.
+            trained with, and how long, where the file says so.
+        globals: every global that a pickle refers to, with the byte where it first does.
+        sources: class name and text of all source that a pickle carries, wherever it lies in it.
     """
 
     path: str
@@ -38,6 +41,7 @@ class HostSnapshot:
     training_options: dict[str, Any] = field(default_factory=dict)
     cur_nimg: int = 0
     globals: dict[str, int] = field(default_factory=dict)
+    sources: list[tuple[str, str]] = field(default_factory=list)
 
     @property
     def generator(self) -> Node:
@@ -73,8 +77,17 @@ def _named(path: str, stream: BinaryIO, close: bool = False) -> HostSnapshot:
     try:
         source = Source(stream, close=close)
         _check_start(stream)
-        machine = Machine(source, lookup, refuse=_refuse)
-        return _snapshot(path, machine.run(), machine.globals)
+        budget = Budget(path, PICKLE)
+        allowed = AllowList(budget)
+        machine = Machine(source, allowed, budget=budget, refuse=_refuse)
+        data = machine.run()
+        if source.left:
+            raise PickleError(
+                f"{source.left} bytes after the end of the pickle, which no host writes", offset=source.offset
+            )
+        names = {".".join(pair): offset for pair, offset in machine.globals.items()}
+        with budget:
+            return replace(_snapshot(path, data, budget), globals=names, sources=allowed.sources)
     except PickleError as error:
         raise PickleError(f"{path}: {error}", offset=error.offset, reference=error.reference) from error
     except MemoryError as error:
@@ -104,13 +117,13 @@ def _refuse(name: str, offset: int) -> PickleError:
     return refuse(name, offset)
 
 
-def _snapshot(path: str, data: Any, globals_: dict[str, int]) -> HostSnapshot:
+def _snapshot(path: str, data: Any, budget: Budget) -> HostSnapshot:
     if type(data) is not dict:
         raise PickleError(f"a {type(data).__name__}, expected a dict with {', '.join(NETWORKS[:3])}")
     networks = {name: data[name] for name in NETWORKS if type(data.get(name)) is Node}
     if not networks:
         raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
-    dataset = plain(data.get("training_set_kwargs") or {}, "training_set_kwargs")
+    dataset = plain(data.get("training_set_kwargs") or {}, "training_set_kwargs", budget)
     if type(dataset) is not dict:
         raise PickleError(f"training_set_kwargs is a {type(dataset).__name__}, expected a dict")
-    return HostSnapshot(path, networks, dataset, globals=globals_)
+    return HostSnapshot(path, networks, dataset)

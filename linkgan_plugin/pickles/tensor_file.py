@@ -12,13 +12,16 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from training_loops.errors import InputError
+from training_loops.formats.budget import DESCRIPTION, Budget
+from training_loops.formats.pickles.source import PickleError
+from training_loops.formats.pickles.stored import StoredTensor
+
 from .. import __version__
 from ..atomic import replacing
 from . import plain_json
 from .nodes import Node
 from .reader import NETWORKS, HostSnapshot
-from .source import PickleError
-from .stored import StoredTensor
 
 SUFFIX = ".safetensors"
 _KEY = "linkgan"
@@ -102,20 +105,22 @@ def read_tensor_file(path: Path | str) -> HostSnapshot:
         text = (file.metadata() or {}).get(_KEY)
         if text is None:
             raise PickleError("tensors without a description of networks; expected a file that convert has made")
-        tensors = {name: _FileTensor(file, name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        names = file.keys()
+        Budget(str(path), DESCRIPTION).charge(items=len(names))
+        tensors = {name: _FileTensor(file, name) for name in names}
         return _snapshot(str(path), plain_json.loads(text), tensors)
     except OSError as error:
         raise PickleError(f"{path}: {error.strerror or error}") from error
     except SafetensorError as error:
         raise PickleError(f"{path}: not a whole .safetensors file ({str(error)[:200]})") from error
-    except PickleError as error:
+    except InputError as error:
         raise PickleError(f"{path}: {error}") from error
 
 
 def read_source(path: Path | str) -> dict[str, Any]:
     """Return what a file notes about the file that it came from."""
     with safe_open(path, framework="pt") as file:
-        source: dict[str, Any] = plain_json.loads(file.metadata()[_KEY]).get("source", {})
+        source: dict[str, Any] = _typed(plain_json.loads(file.metadata()[_KEY]), "source", dict)
     return source
 
 
@@ -194,7 +199,8 @@ def _node(role: str, data: dict[str, Any], tensors: dict[str, _FileTensor]) -> N
             kind = "_buffers" if path in buffers else "_parameters"
             _parent(nodes, role, path).state[kind][path.rpartition(".")[2]] = tensor
     root = nodes[""]
-    root.class_name, root.source_digest = _typed(data, "class_name", str), data.get("source_digest")
+    root.class_name = _typed(data, "class_name", str)
+    root.source_digest = None if data.get("source_digest") is None else _typed(data, "source_digest", str)
     root.state |= {"_init_args": _typed(data, "init_args", tuple), "_init_kwargs": _typed(data, "init_kwargs", dict)}
     return root
 

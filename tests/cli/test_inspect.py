@@ -18,13 +18,21 @@ import pytest
 import torch
 from torch import nn
 
-from linkgan_plugin.pickles import download
+from linkgan_plugin.pickles import download, known_sources
+from linkgan_plugin.pickles.nodes import digest
 from tests.cli.conftest import Cli
 from tests.pickles.test_convert import SPEC
-from tests.pickles.test_hostile import attacks
+from tests.pickles.test_hostile import HEAD, attacks, network, text
 from tests.pickles.test_native import ADA, D_KWARGS, DIMS, WIDTH, filled, generator
-from tests.pickles.written import snapshot_bytes, stored
+from tests.pickles.written import META, snapshot_bytes, stored
 from training_loops.stylegan2.networks import Discriminator
+
+
+@pytest.fixture(autouse=True)
+def known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The source in the tests' snapshots counts as that of a public host."""
+    origin = {digest(META["module_src"]): "NVlabs/stylegan3 training/networks_stylegan2.py"}
+    monkeypatch.setattr(known_sources, "_known", lambda: origin)
 
 
 class AugmentPipe(nn.Module):
@@ -57,7 +65,9 @@ def test_everything_worth_knowing_is_said(cli: Cli, snapshot: Path) -> None:
     assert "links: eyes=0:2@box(0,0,0.5,0.5) (in G_ema)" in text
     assert "data set: path=/data/faces.zip" in text
     assert "augmentation probability: 0.250" in text
-    assert "no more than networks need" in text
+    assert "safe to open here: yes, nothing in it is run" in text
+    assert "safe to open in its host: yes, the code that it carries is that of public hosts" in text
+    assert "  Generator: NVlabs/stylegan3 training/networks_stylegan2.py" in text
     assert f"SHA-256 {hashlib.sha256(snapshot.read_bytes()).hexdigest()}" in text
 
 
@@ -118,6 +128,77 @@ def test_a_data_set_that_is_no_dict_is_refused(cli: Cli, tmp_path: Path) -> None
     assert f"REFUSED: {path}: training_set_kwargs is a list, expected a dict" in result.output
 
 
+def test_source_that_is_not_a_public_hosts_is_unknown_code(
+    cli: Cli, snapshot: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(known_sources, "_known", dict)
+    result = cli("inspect", snapshot)
+    assert result.exit_code == 1
+    assert "safe to open here: yes, nothing in it is run" in result.output
+    assert "safe to open in its host: NO, it carries UNKNOWN CODE (Generator), which the host runs" in result.output
+    assert META["module_src"] not in result.output
+    assert META["module_src"] in cli("inspect", snapshot, "--show-source").output
+    found = json.loads(cli("inspect", snapshot, "--json").output)
+    assert (found["safe_here"], found["safe_in_host"], found["error"]) == (True, False, None)
+    (code,) = found["code"]
+    assert code == {"class_name": "Generator", "sha256": digest(META["module_src"]), "origin": None}
+
+
+def test_source_is_found_wherever_it_lies_in_the_file(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    hidden = stored(nn.Module())
+    hidden.source = "import os\x1b[2J"
+    path.write_bytes(snapshot_bytes(G_ema=stored(generator(), {**DIMS, **WIDTH}), more=[hidden]))
+    result = cli("inspect", path, "--show-source")
+    assert result.exit_code == 1
+    assert "UNKNOWN CODE (Module)" in result.output
+    assert "import os\N{REPLACEMENT CHARACTER}[2J" in result.output
+
+
+def test_classes_of_other_hosts_are_not_known_here_and_not_dangerous(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    names = {"a": ("models.generator", "Synthesis"), "b": ("training.new", "Block"), "c": ("timm.layers", "Mlp")}
+    made = {key: b"c" + f"{module}\n{name}\n".encode() + b")\x81" for key, (module, name) in names.items()}
+    items = b"".join(text(key) + value for key, value in made.items())
+    path.write_bytes(HEAD + network() + b"(" + items + b"u.")
+    found = json.loads(cli("inspect", path, "--json").output)
+    kinds = {item["name"]: item["kind"] for item in found["globals"]}
+    assert found["error"] is None
+    assert {kinds[f"{module}.{name}"] for module, name in names.values()} == {"not known here"}
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("training.dataset", "os.system"),
+        ("training.dataset", "Loader.run"),
+        ("subprocess", "Popen"),
+        ("torch.hub", "load"),
+        ("torch.fx.graph_module", "GraphModule"),
+        ("numpy.f2py.crackfortran", "myeval"),
+        ("training.misc", "run"),
+        ("__main__", "Evil"),
+        ("pip._internal.cli.main", "Main"),
+    ],
+)
+def test_names_that_can_act_are_dangerous(module: str, name: str, cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    path.write_bytes(HEAD + text(module) + text(name) + b"\x930" + network() + b".")
+    result = cli("inspect", path)
+    assert result.exit_code == 1
+    assert re.search(rf"DANGEROUS +{re.escape(module)}\.{re.escape(name)} at byte", result.output)
+
+
+def test_a_class_that_is_not_known_and_called_is_dangerous(cli: Cli, tmp_path: Path) -> None:
+    path = tmp_path / "network.pkl"
+    path.write_bytes(
+        HEAD + text("fabric.connection") + text("Connection") + b"\x93" + text("host") + b"\x85R0" + network() + b"."
+    )
+    result = cli("inspect", path)
+    assert result.exit_code == 1
+    assert re.search(r"DANGEROUS +fabric\.connection\.Connection at byte", result.output)
+
+
 NAMED = {
     "os.system": "posix.system",
     "os.system by GLOBAL": "posix.system",
@@ -138,7 +219,8 @@ def test_an_attack_is_described_and_does_not_run(kind: str, cli: Cli, tmp_path: 
     result = cli("inspect", path)
     assert result.exit_code == 1, result.output
     assert "REFUSED: " in result.output
-    assert f"DANGEROUS {NAMED[kind]} at byte " in result.output
+    assert re.search(rf"DANGEROUS +{re.escape(NAMED[kind])} at byte ", result.output)
+    assert "safe to open in a host: NO" in result.output
     found = json.loads(cli("inspect", path, "--json").output)
     (bad,) = [item for item in found["globals"] if item["name"] == NAMED[kind]]
     data = path.read_bytes()
@@ -176,7 +258,7 @@ def test_an_archive_with_an_attack_is_described(cli: Cli, tmp_path: Path) -> Non
     torch.save({"a": Evil()}, tmp_path / "network.pt")
     result = cli("inspect", tmp_path / "network.pt")
     assert result.exit_code == 1
-    assert "DANGEROUS posix.system at byte" in result.output
+    assert re.search("DANGEROUS +posix.system at byte", result.output)
     assert not (tmp_path / "ran").exists()
 
 

@@ -14,8 +14,8 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.pickles.checkout import rebuild
 from linkgan_plugin.pickles.nodes import Node
 from linkgan_plugin.pickles.reader import read_pickle
-from linkgan_plugin.pickles.stored import HeldTensor
 from tests.pickles import checkouts
+from training_loops.formats.pickles.stored import HeldTensor
 
 pytestmark = pytest.mark.usefixtures("fresh_modules")
 

@@ -26,7 +26,6 @@ from linkgan_plugin.pickles import plain_json, tensor_file
 from linkgan_plugin.pickles.convert import convert, read_networks
 from linkgan_plugin.pickles.nodes import Node
 from linkgan_plugin.pickles.reader import read_pickle
-from linkgan_plugin.pickles.source import PickleError
 from tests.hosts.kinds import MINI
 from tests.pickles import checkouts
 from tests.pickles.test_hostile import HEAD, LOAD, TENSOR, blob, call, network, storage, text
@@ -35,6 +34,7 @@ from tests.pickles.written import snapshot_bytes, stored
 from tests.training_loops.eg3d.test_networks import NARROW
 from tests.training_loops.eg3d.test_networks import small_generator as solid_generator
 from training_loops.eg3d.networks import DualDiscriminator
+from training_loops.formats.pickles.source import PickleError
 from training_loops.snapshots import SnapshotError, load_snapshot
 from training_loops.stylegan2.networks import Discriminator
 from training_loops.stylegan3.networks import Generator as StyleGAN3
@@ -312,7 +312,7 @@ DESCRIPTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
     ),
     "a class of the machine": (lambda d: g_ema(d).update(class_name="os.system"), "os.system: no class of that name"),
     "a class of PyTorch": (lambda d: g_ema(d).update(class_name="torch.hub.load"), "torch.hub.load: no class"),
-    "an absurd size": (lambda d: g_ema(d)["init_kwargs"].update(w_dim=2**60), "a size of 1.15e"),
+    "an absurd size": (lambda d: g_ema(d)["init_kwargs"].update(w_dim=2**60), "w_dim of 1.15e"),
     "an unknown argument": (lambda d: g_ema(d)["init_kwargs"].update(hook="os.system"), "hook"),
     "hidden attributes": (
         lambda d: g_ema(d)["modules"][""][1].update(_non_persistent_buffers_set=["x"]),

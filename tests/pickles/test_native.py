@@ -16,9 +16,9 @@ from linkgan_plugin.networks import load_network
 from linkgan_plugin.pickles import native
 from linkgan_plugin.pickles.nodes import Node
 from linkgan_plugin.pickles.reader import read_pickle
-from linkgan_plugin.pickles.source import Source
 from tests.pickles.written import snapshot_bytes, stored
 from tests.training_loops.stylegan2.filled import fill
+from training_loops.formats.pickles.source import Source
 from training_loops.stylegan2.networks import Discriminator, Generator
 
 DIMS: dict[str, Any] = {"z_dim": 8, "c_dim": 3, "w_dim": 8, "img_resolution": 16, "img_channels": 3}
@@ -113,13 +113,29 @@ MISFITS = {
     "text for a number": ({"channel_base": "64"}, {}, "TypeError"),
     "a list for a dict": ({"mapping_kwargs": [1]}, {}, "arguments of other types"),
     "arguments by position": ({}, {"_init_args": (1, 2)}, "given by position"),
-    "an absurd width": ({"channel_max": 2**40}, {}, r"a size of 1.1e\+12 among its arguments"),
-    "an absurd depth": ({"mapping_kwargs": {"num_layers": 2**19}}, {}, "expected 1 to 64"),
-    "an absurd resolution": ({"img_resolution": 2**20}, {}, "expected a power of two from 4 to 65536"),
-    "a wide one": ({"channel_base": 2**20, "channel_max": 2**20, "w_dim": 2**20}, {}, "in the file and"),
-    "infinity": ({"conv_clamp": float("inf")}, {}, "a size of inf"),
-    "not a number": ({"conv_clamp": float("nan")}, {}, "a size of nan"),
-    "a long filter": ({"resample_filter": [1.0] * 50_000}, {}, "resample_filter is float32"),
+    "an absurd width": (
+        {"channel_max": 2**40},
+        {},
+        r"channel_max of 1.1e\+12 among its arguments, expected at most 16384",
+    ),
+    "an absurd depth": (
+        {"mapping_kwargs": {"num_layers": 2**19}},
+        {},
+        "num_layers of 5.24e\\+05 among its arguments, expected at most 64",
+    ),
+    "an absurd resolution": (
+        {"img_resolution": 2**20},
+        {},
+        "img_resolution of 1.05e\\+06 among its arguments, expected at most 8192",
+    ),
+    "a wide one": ({"channel_base": 2**20, "channel_max": 2**14, "w_dim": 2**14}, {}, "in the file and"),
+    "infinity": ({"conv_clamp": float("inf")}, {}, "conv_clamp of inf"),
+    "not a number": ({"conv_clamp": float("nan")}, {}, "conv_clamp of nan"),
+    "a long filter": (
+        {"resample_filter": [1.0] * 50_000},
+        {},
+        "50000 values in resample_filter, expected at most 1000",
+    ),
 }
 
 

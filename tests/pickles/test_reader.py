@@ -13,8 +13,8 @@ import torch
 
 from linkgan_plugin.pickles.nodes import digest
 from linkgan_plugin.pickles.reader import read_pickle
-from linkgan_plugin.pickles.source import PickleError
 from tests.pickles import checkouts
+from training_loops.formats.pickles.source import PickleError
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
@@ -48,10 +48,14 @@ def test_what_a_network_was_made_with_is_plain_data(checkout, made):
     assert dict(node.modules())["synthesis"].class_name == "torch.nn.modules.container.Sequential"
 
 
-def test_the_source_in_the_file_is_hashed_not_kept(made):
-    node = read_pickle(io.BytesIO(made[0])).generator
-    assert node.source_digest == digest(checkouts.NETWORKS)
-    assert "module_src" not in {*vars(node), *node.state}
+def test_the_source_in_the_file_is_text_that_nobody_runs(made):
+    snapshot = read_pickle(io.BytesIO(made[0]))
+    assert snapshot.generator.source_digest == digest(checkouts.NETWORKS)
+    assert {text for _, text in snapshot.sources} == {checkouts.NETWORKS}
+
+
+def test_a_source_has_one_digest_whatever_its_line_ends():
+    assert digest("a\nb\n") == digest("a\r\nb\r\n") == digest("a\nb")
 
 
 def test_every_global_is_reported_with_its_place(made):

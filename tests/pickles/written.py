@@ -20,9 +20,12 @@ class _Stored:
 
     def __init__(self, name: str, state: dict[str, Any]) -> None:
         self.name, self.state = name, state
+        self.source = META["module_src"]
 
     def __reduce__(self) -> Any:
-        return _reconstruct_persistent_obj, ({**META, "class_name": self.name, "state": self.state},)
+        return _reconstruct_persistent_obj, (
+            {**META, "module_src": self.source, "class_name": self.name, "state": self.state},
+        )
 
 
 def _reconstruct_persistent_obj(meta: Any) -> Any:

@@ -32,25 +32,36 @@ DESCRIPTION = Limits(bytes=16 << 20, items=200_000, seconds=2)
 # dataset.json: ImageNet's 1.3 million classes are 51 MB and 4 million items, FFHQ's cameras 35 MB and 2 million.
 LABELS = Limits(bytes=128 << 20, items=10_000_000, seconds=20)
 
-DEEPEST = 64  # values within each other; snapshots and specs nest less than 20 deep
-
 
 class BudgetError(InputError):
     """A file that would cost more than any file of its kind does."""
 
 
 class Budget:
-    """What is left to spend on one file.
+    """What is left to spend on one file. Time counts while its ``with`` block runs.
 
     Args:
-        what: the file, for messages. limits: what it may cost.
+        what: the file, for messages.
+        limits: what it may cost.
     """
 
     def __init__(self, what: str, limits: Limits) -> None:
         self.what, self.limits = what, limits
         self._bytes, self._items = limits.bytes, limits.items
         self._until_clock = _CLOCK_EVERY
-        self._end = time.thread_time() + limits.seconds
+        self._seconds, self._started = limits.seconds, 0.0
+        self._depth = 0
+
+    def __enter__(self) -> Budget:
+        if not self._depth:
+            self._started = time.thread_time()
+        self._depth += 1
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._depth -= 1
+        if not self._depth:
+            self._seconds -= time.thread_time() - self._started
 
     def charge(self, items: int = 0, bytes: int = 0) -> None:
         """Spend `items` and `bytes`, before they are made.
@@ -67,7 +78,7 @@ class Budget:
                 f"{self.what}: unfolds to more than {self.limits.bytes >> 20} MB, which no such file does"
             )
         self._until_clock -= items
-        if self._until_clock < 0 or not items:
+        if self._depth and self._until_clock <= 0:
             self._until_clock = _CLOCK_EVERY
-            if time.thread_time() > self._end:
+            if time.thread_time() - self._started > self._seconds:
                 raise BudgetError(f"{self.what}: takes more than {self.limits.seconds:g} s to read; no such file does")

@@ -6,7 +6,10 @@ import json
 from typing import Any
 
 from training_loops.errors import InputError
-from training_loops.formats.budget import DEEPEST, DESCRIPTION, Budget, Limits
+from training_loops.formats.budget import DESCRIPTION, Budget, Limits
+from training_loops.formats.text import printable
+
+DEEPEST = 200  # values within each other; descriptions of networks nest less than 60 deep
 
 
 def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> Any:
@@ -63,4 +66,4 @@ def _items(value: Any) -> Any:
 
 
 def _reason(error: Exception) -> str:
-    return "too deep" if isinstance(error, RecursionError) else str(error)[:200]
+    return "too deep" if isinstance(error, RecursionError) else printable(str(error)[:200])

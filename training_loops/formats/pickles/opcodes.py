@@ -7,11 +7,11 @@ import struct
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from .source import Source
-from .values import MARK, Blob, Buildable
+from training_loops.formats.pickles.source import Source
+from training_loops.formats.pickles.values import MARK, Blob, Buildable, Ordered
 
 if TYPE_CHECKING:
-    from .machine import Machine
+    from training_loops.formats.pickles.machine import Machine
 
 Instruction = Callable[["Machine"], None]
 INSTRUCTIONS: dict[int, Instruction] = {}
@@ -44,10 +44,6 @@ def _text(source: Source, size: int) -> str:
     return source.read(size).decode("utf-8", "surrogatepass")
 
 
-def _blob(source: Source, size: int) -> Blob:
-    return Blob(source.part(size))
-
-
 _pushes(pickle.NONE, lambda s: None)
 _pushes(pickle.NEWTRUE, lambda s: True)
 _pushes(pickle.NEWFALSE, lambda s: False)
@@ -60,15 +56,22 @@ _pushes(pickle.BINFLOAT, lambda s: struct.unpack(">d", s.read(8))[0])
 _pushes(pickle.SHORT_BINUNICODE, lambda s: _text(s, s.number(1)))
 _pushes(pickle.BINUNICODE, lambda s: _text(s, s.number(4)))
 _pushes(pickle.BINUNICODE8, lambda s: _text(s, s.number(8)))
-_pushes(pickle.SHORT_BINBYTES, lambda s: _blob(s, s.number(1)))
-_pushes(pickle.BINBYTES, lambda s: _blob(s, s.number(4)))
-_pushes(pickle.BINBYTES8, lambda s: _blob(s, s.number(8)))
-_pushes(pickle.BYTEARRAY8, lambda s: _blob(s, s.number(8)))
 _pushes(pickle.EMPTY_LIST, lambda s: [])
 _pushes(pickle.EMPTY_TUPLE, lambda s: ())
 _pushes(pickle.EMPTY_DICT, lambda s: {})
 _pushes(pickle.EMPTY_SET, lambda s: set())
 _pushes(pickle.MARK, lambda s: MARK)
+
+
+def _pushes_bytes(code: bytes, size_bytes: int) -> None:
+    def instruction(m: Machine) -> None:
+        m.stack.append(Blob(m.source.part(m.source.number(size_bytes)), m.budget))
+
+    INSTRUCTIONS[code[0]] = instruction
+
+
+for _code, _width in ((pickle.SHORT_BINBYTES, 1), (pickle.BINBYTES, 4), (pickle.BINBYTES8, 8), (pickle.BYTEARRAY8, 8)):
+    _pushes_bytes(_code, _width)
 
 
 @_op(pickle.PROTO)
@@ -137,13 +140,13 @@ def _set_items(target: dict[Any, Any], keys: list[Any], values: list[Any]) -> No
 @_op(pickle.SETITEM)
 def _set_item(m: Machine) -> None:
     value, key = m.pop(), m.pop()
-    _set_items(m.top(dict), [key], [value])
+    _set_items(m.top(dict, Ordered), [key], [value])
 
 
 @_op(pickle.SETITEMS)
 def _set_many(m: Machine) -> None:
     values = m.pop_to_mark()
-    _set_items(m.top(dict), values[::2], values[1::2])
+    _set_items(m.top(dict, Ordered), values[::2], values[1::2])
 
 
 @_op(pickle.ADDITEMS)
@@ -178,7 +181,7 @@ def _reduce(m: Machine) -> None:
     allowed = m.allowed(m.pop())
     if allowed.call is None or type(args) is not tuple:
         raise ValueError(f"{allowed.name} cannot be called")
-    m.stack.append(allowed.call(*args))
+    m.stack.append(m.call(allowed.call, args))
 
 
 @_op(pickle.NEWOBJ)

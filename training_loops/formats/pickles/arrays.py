@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .values import Blob, Buildable
+from training_loops.formats.pickles.values import Blob, Buildable
 
 _CODE = re.compile(r"[<>=|]?(b1|[iu][1248]|f[248])")
 _ORDERS = ("<", ">", "=", "|")

@@ -7,12 +7,13 @@ import io
 import weakref
 from typing import BinaryIO
 
-from ..errors import LinkGANError
+from training_loops.errors import InputError
+from training_loops.formats.text import printable
 
 _LONGEST_LINE = 512
 
 
-class PickleError(LinkGANError):
+class PickleError(InputError):
     """A pickle that cannot be read, or that asks for something a network snapshot has no use for.
 
     Attributes:
@@ -23,11 +24,6 @@ class PickleError(LinkGANError):
     def __init__(self, message: str, *, offset: int | None = None, reference: str | None = None) -> None:
         super().__init__(printable(message))
         self.offset, self.reference = offset, reference
-
-
-def printable(message: str) -> str:
-    """Return a message in which what a file says cannot break lines or steer a terminal."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in message)
 
 
 class _Cursor:
@@ -81,6 +77,14 @@ class Source:
         self._position += size
         part._end = self._position
         return part
+
+    def at(self, position: int) -> Source:
+        """Return a source that stands at a byte of the stream. Raises PickleError for one behind its end."""
+        source = self.again()
+        source._position = 0
+        source._check(position)
+        source._position = position
+        return source
 
     def again(self) -> Source:
         """Return a source that stands where this one does, and moves by itself."""

@@ -6,15 +6,13 @@ import pickle
 from collections.abc import Callable
 from typing import Any
 
-from .opcodes import INSTRUCTIONS
-from .source import PickleError, Source
-from .values import MARK, Allowed
+from training_loops.errors import InputError
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.opcodes import INSTRUCTIONS
+from training_loops.formats.pickles.source import PickleError, Source
+from training_loops.formats.pickles.values import MARK, Allowed
 
-# A snapshot at 1024 x 1024 pixels takes some 40,000 steps; the bound keeps a small file from growing large or slow.
-MAX_STEPS = 1_000_000
-
-
-Lookup = Callable[[str], Allowed | None]
+Lookup = Callable[[str, str], Allowed | None]
 Refuse = Callable[[str, int], PickleError]
 
 
@@ -28,8 +26,11 @@ class Machine:
     """Runs one pickle.
 
     Args:
-        source: where to read. lookup: the allow-list, dotted name to what it stands for or None. persistent: makes the
-            value of a persistent id; without it such ids are refused. refuse: makes the error for an unknown global.
+        source: where to read.
+        lookup: the allow-list: module and qualified name, exactly, to what they stand for, or None.
+        budget: what the file may cost; by default one of its own.
+        persistent: makes the value of a persistent id; without it such ids are refused.
+        refuse: makes the error for an unknown global, from its dotted name and the byte.
     """
 
     def __init__(
@@ -37,13 +38,15 @@ class Machine:
         source: Source,
         lookup: Lookup,
         *,
+        budget: Budget | None = None,
         persistent: Callable[[Any], Any] | None = None,
         refuse: Refuse = refuse,
     ) -> None:
         self.source, self.persistent = source, persistent
+        self.budget = budget or Budget("the pickle", PICKLE)
         self.stack: list[Any] = []
         self.memo: dict[int, Any] = {}
-        self.globals: dict[str, int] = {}
+        self.globals: dict[tuple[str, str], int] = {}
         self.at = source.offset
         self._lookup, self.refuse = lookup, refuse
 
@@ -52,10 +55,16 @@ class Machine:
 
         Raises:
             PickleError: a global outside the allow-list, or a damaged file; the message names the byte.
+            BudgetError: it costs more than snapshots do.
         """
+        with self.budget:
+            return self._run()
+
+    def _run(self) -> Any:
         stop = pickle.STOP[0]
-        for _ in range(MAX_STEPS):
+        while True:
             self.at = self.source.offset
+            self.budget.charge(items=1)
             code = self.source.read(1)[0]
             try:
                 if code == stop:
@@ -64,12 +73,20 @@ class Machine:
                 if instruction is None:
                     raise ValueError(f"instruction 0x{code:02x} is not used by network snapshots")
                 instruction(self)
-            except PickleError:
+            except InputError:
                 raise
             except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, RuntimeError) as error:
                 reason = (str(error) or type(error).__name__).splitlines()[0][:200]
                 raise PickleError(f"damaged at byte {self.at} ({reason})", offset=self.at) from error
-        raise PickleError(f"more than {MAX_STEPS} instructions", offset=self.at)
+
+    def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Return ``function(*args)``, charging what is in its arguments: it may copy them once."""
+        for value in args:
+            if type(value) in (list, tuple, dict, set):
+                self.budget.charge(items=len(value))
+            elif type(value) is str:
+                self.budget.charge(bytes=len(value))
+        return function(*args)
 
     def pop(self) -> Any:
         """Remove and return the top of the stack."""
@@ -78,10 +95,10 @@ class Machine:
             raise ValueError("a mark where a value should be")
         return value
 
-    def top(self, kind: type) -> Any:
-        """Return the value on top of the stack, which must be exactly of `kind`."""
-        if type(self.stack[-1]) is not kind:
-            raise ValueError(f"a {type(self.stack[-1]).__name__} where a {kind.__name__} should be")
+    def top(self, *kinds: type) -> Any:
+        """Return the value on top of the stack, which must be exactly of one of `kinds`."""
+        if type(self.stack[-1]) not in kinds:
+            raise ValueError(f"a {type(self.stack[-1]).__name__} where a {kinds[0].__name__} should be")
         return self.stack[-1]
 
     def pop_to_mark(self) -> list[Any]:
@@ -99,11 +116,10 @@ class Machine:
         """Push what the global ``module.name`` stands for."""
         if type(module) is not str or type(name) is not str:
             raise ValueError("a global whose name is not text")
-        full = f"{module}.{name}"
-        allowed = self._lookup(full)
+        allowed = self._lookup(module, name)
         if allowed is None:
-            raise self.refuse(full, self.at)
-        self.globals.setdefault(full, self.at)
+            raise self.refuse(f"{module}.{name}", self.at)
+        self.globals.setdefault((module, name), self.at)
         self.stack.append(allowed)
 
     def allowed(self, value: Any) -> Allowed:

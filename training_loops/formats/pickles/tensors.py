@@ -8,17 +8,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .arrays import is_shape
-from .machine import Machine
-from .source import PickleError, Source
-from .stored import StoredTensor
-from .values import Allowed, Blob
+from training_loops.formats.budget import Budget
+from training_loops.formats.pickles.arrays import is_shape
+from training_loops.formats.pickles.machine import Machine
+from training_loops.formats.pickles.source import PickleError, Source
+from training_loops.formats.pickles.stored import StoredTensor
+from training_loops.formats.pickles.values import Allowed, Blob
 
-_MAGIC = 0x1950A86A20F9469CFC6C
-_FORMAT = 1001
+MAGIC = 0x1950A86A20F9469CFC6C
+FORMAT = 1001
 
 # The types under which hosts' networks keep numbers; what torch.save calls the storage of each.
-_STORAGES = {
+STORAGES = {
     "torch.FloatStorage": torch.float32,
     "torch.DoubleStorage": torch.float64,
     "torch.HalfStorage": torch.float16,
@@ -36,13 +37,13 @@ class Storage:
     """A row of numbers in the file: their format, how many, and a source that stands at the first."""
 
     def __init__(self, dtype: torch.dtype, numel: int, numbers: Source) -> None:
-        self.dtype, self.numel, self._numbers = dtype, numel, numbers
+        self.dtype, self.numel, self.numbers = dtype, numel, numbers
 
     def read(self) -> Tensor:
         """Return the numbers as a tensor of one axis."""
         # A tensor of our own is aligned, which the numbers inside a file are not.
         raw = torch.empty(self.numel * self.dtype.itemsize, dtype=torch.uint8)
-        self._numbers.again().fill(raw.numpy().data)
+        self.numbers.again().fill(raw.numpy().data)
         return raw.view(self.dtype)
 
 
@@ -84,18 +85,18 @@ def load_storage(blob: Any) -> Storage:
     if type(blob) is not Blob:
         raise ValueError("a tensor storage that is not bytes")
     if blob.made is None:
-        blob.made = _read_storage(blob.source.again())
+        blob.made = _read_storage(blob.source.again(), blob.budget)
     storage: Storage = blob.made
     return storage
 
 
-def _read_storage(source: Source) -> Storage:
+def _read_storage(source: Source, budget: Budget) -> Storage:
     offset = source.offset
     magic, version, system, claim, keys = (
-        Machine(source, _storage_type, persistent=_claim).run()
+        Machine(source, storage_type, budget=budget, persistent=_claim).run()
         for _ in ("magic", "version", "system", "object", "keys")
     )
-    if magic != _MAGIC or version != _FORMAT or type(system) is not dict or not system.get("little_endian"):
+    if magic != MAGIC or version != FORMAT or type(system) is not dict or not system.get("little_endian"):
         raise PickleError(f"tensor at byte {offset} is not in PyTorch's format", offset=offset)
     if type(claim) is not _Claim or keys != [claim.key]:
         raise PickleError(f"something other than one tensor storage at byte {offset}", offset=offset)
@@ -107,8 +108,9 @@ def _read_storage(source: Source) -> Storage:
     return Storage(claim.dtype, claim.numel, source)
 
 
-def _storage_type(name: str) -> Allowed | None:
-    return Allowed(name) if name in _STORAGES else None
+def storage_type(module: str, name: str) -> Allowed | None:
+    """Return what the name of a storage class stands for, None for any other name."""
+    return Allowed(f"torch.{name}") if module == "torch" and f"torch.{name}" in STORAGES else None
 
 
 def _claim(value: Any) -> _Claim:
@@ -117,7 +119,7 @@ def _claim(value: Any) -> _Claim:
     kind, key, _, numel = value[1:5]
     if type(kind) is not Allowed or type(key) is not str or not is_shape((numel,)) or any(value[5:]):
         raise ValueError("a tensor storage that is not whole")
-    return _Claim(_STORAGES[kind.name], numel, key)
+    return _Claim(STORAGES[kind.name], numel, key)
 
 
 def rebuild_tensor(

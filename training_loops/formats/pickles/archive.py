@@ -1,0 +1,209 @@
+"""PyTorch's own files (.pt, .pth): tensors and plain data, read by the pickle machine; `torch.load` is not called.
+
+Both of PyTorch's formats: a zip archive with the index ``data.pkl`` and one stored entry a row of numbers (since 1.6),
+and before that a row of pickles, the index among them, with the numbers behind.
+"""
+
+from __future__ import annotations
+
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.pickles.arrays import is_shape
+from training_loops.formats.pickles.machine import Lookup, Machine
+from training_loops.formats.pickles.source import PickleError, Source
+from training_loops.formats.pickles.tensors import (
+    FORMAT,
+    MAGIC,
+    STORAGES,
+    PickledTensor,
+    Storage,
+    rebuild_parameter,
+    rebuild_tensor,
+    storage_type,
+)
+from training_loops.formats.pickles.values import Allowed, Ordered
+from training_loops.formats.text import printable
+from training_loops.formats.zips import open_zip
+
+_INDEX = "data.pkl"
+_DEEPEST = 32
+_LOCAL_HEADER = struct.Struct("<4s5H3I2H")
+_TABLE = {
+    ("collections", "OrderedDict"): Allowed("collections.OrderedDict", call=Ordered, new=Ordered),
+    ("torch._utils", "_rebuild_tensor_v2"): Allowed("torch._utils._rebuild_tensor_v2", call=rebuild_tensor),
+    ("torch._utils", "_rebuild_parameter"): Allowed("torch._utils._rebuild_parameter", call=rebuild_parameter),
+}
+
+
+def tensors_only(module: str, name: str) -> Allowed | None:
+    """Return what a global stands for in a file of tensors and plain data, None for any other."""
+    return _TABLE.get((module, name)) or storage_type(module, name)
+
+
+def read_archive(path: Path, lookup: Lookup = tensors_only) -> Any:
+    """Return what a file of `torch.save` holds; tensors come as `PickledTensor`, to be read when they are asked for.
+
+    Args:
+        path: a regular file.
+        lookup: the globals that it may refer to.
+    Raises:
+        InputError: no such file, another format, damaged, or with a reference outside of `lookup`; names the file.
+    """
+    budget = Budget(str(path), PICKLE)
+    try:
+        if not path.is_file():
+            raise PickleError("no such file")
+        if zipfile.is_zipfile(path):
+            return _Zip(path).read(lookup, budget)
+        return _read_row(Source(open(path, "rb"), close=True), lookup, budget)
+    except OSError as error:
+        raise PickleError(f"{path}: {error.strerror or error}") from error
+    except MemoryError as error:
+        raise PickleError(f"{path}: not enough memory to read it") from error
+    except PickleError as error:
+        raise PickleError(f"{path}: {error}", offset=error.offset, reference=error.reference) from error
+
+
+def open_index(path: Path) -> Source:
+    """Return the pickle in a zip archive of `torch.save`. Raises InputError as `read_archive` does."""
+    return _Zip(path).source(_INDEX)
+
+
+def with_tensors(data: Any) -> Any:
+    """Return nested dicts and lists of `read_archive` with their tensors read; what is in it twice stays shared."""
+    made: dict[int, Any] = {}
+    rows: dict[object, torch.Tensor] = {}
+
+    def walked(value: Any, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise PickleError("values within each other without end")
+        if isinstance(value, PickledTensor):
+            return value.read(rows)
+        if type(value) not in (dict, Ordered, list, tuple):
+            return value
+        if id(value) not in made:
+            if isinstance(value, dict):
+                made[id(value)] = {key: walked(item, depth + 1) for key, item in value.items()}
+            else:
+                made[id(value)] = type(value)(walked(item, depth + 1) for item in value)
+        return made[id(value)]
+
+    return walked(data, 0)
+
+
+class _Zip:
+    """A zip archive of `torch.save`: one folder with the index and the numbers, all entries stored."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with open_zip(path, str(path), stored=True) as archive:
+            self._entries = {entry.filename: entry for entry in archive.infolist()}
+        roots = [name.removesuffix(_INDEX) for name in self._entries if name.endswith(f"/{_INDEX}")]
+        if len(roots) != 1 or "/" in roots[0].rstrip("/"):
+            raise PickleError("a zip archive without one data.pkl; expected a file of torch.save")
+        self._root = roots[0]
+        self._file = Source(open(path, "rb"), close=True)  # noqa: SIM115  (closed when nothing reads it)
+
+    def source(self, name: str) -> Source:
+        """Return the content of an entry, its checksum compared."""
+        entry = self._entries.get(f"{self._root}{name}")
+        if entry is None:
+            raise PickleError(f"no entry {name} in it")
+        file = self._file.at(entry.header_offset)
+        header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
+        if header[0] != b"PK\x03\x04" or file.read(header[9]) != entry.orig_filename.encode():
+            raise PickleError(f"the entry {name} is not where the list of entries says")
+        file.part(header[10])
+        content = file.part(entry.file_size)
+        if _checksum(content.again()) != entry.CRC:
+            raise PickleError(f"the checksum of {name} is wrong: the file is damaged")
+        return content
+
+    def read(self, lookup: Lookup, budget: Budget) -> Any:
+        if f"{self._root}byteorder" in self._entries and self.source("byteorder").read(3) != b"lit":
+            raise PickleError("numbers in big-endian order; save it on another machine")
+        storages: dict[str, Storage] = {}
+
+        def persistent(value: Any) -> Storage:
+            dtype, key, numel = claimed(value)
+            known = storages.get(key)
+            if known is None:
+                numbers = self.source(f"data/{key}")
+                if numbers.left != numel * dtype.itemsize:
+                    raise PickleError(f"storage {key} claims {numel} numbers, holds {numbers.left} bytes")
+                known = storages[key] = Storage(dtype, numel, numbers)
+            if (known.dtype, known.numel) != (dtype, numel):
+                raise PickleError(f"storage {key} is described in two ways")
+            return known
+
+        index = self.source(_INDEX)
+        data = Machine(index, lookup, budget=budget, persistent=persistent).run()
+        if index.left:
+            raise PickleError(f"{index.left} bytes after the end of the pickle", offset=index.offset)
+        return data
+
+
+def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
+    """Read PyTorch's older format."""
+    if source.left < 2 or source.again().read(1) != b"\x80":
+        raise PickleError("not a file of torch.save")
+    storages: dict[str, Storage] = {}
+
+    def persistent(value: Any) -> Storage:
+        dtype, key, numel = claimed(value)
+        known = storages.setdefault(key, Storage(dtype, numel, source))
+        if (known.dtype, known.numel) != (dtype, numel):
+            raise PickleError(f"storage {key} is described in two ways")
+        return known
+
+    def pickle(allowed: Lookup = lambda module, name: None, claims: Callable[[Any], Any] | None = None) -> Any:
+        return Machine(source, allowed, budget=budget, persistent=claims).run()
+
+    if pickle() != MAGIC:
+        raise PickleError("not a file of torch.save; a host's pickle ends in .pkl")
+    version, system = pickle(), pickle()
+    if version != FORMAT or type(system) is not dict or not system.get("little_endian"):
+        raise PickleError("a file of torch.save in a format that is not known here")
+    data, keys = pickle(lookup, persistent), pickle()
+    if type(keys) is not list or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
+        raise PickleError("its list of numbers is not that of its tensors")
+    for key in keys:
+        storage = storages[key]
+        if source.number(8) != storage.numel:
+            raise PickleError(f"storage {printable(str(key)[:40])} is not of the size that the index says")
+        storage.numbers = source.part(storage.numel * storage.dtype.itemsize)
+    if source.left:
+        raise PickleError(f"{source.left} bytes after the end of the tensors", offset=source.offset)
+    return data
+
+
+def claimed(value: Any) -> tuple[torch.dtype, str, int]:
+    """Return the number format, key and length of the storage that a persistent id stands for."""
+    if type(value) is not tuple or len(value) not in (5, 6) or value[0] != "storage" or any(value[5:]):
+        raise ValueError("a persistent id that is not a tensor storage")
+    kind, key, device, numel = value[1:5]
+    if type(kind) is not Allowed or kind.name not in STORAGES or type(key) is not str or not is_shape((numel,)):
+        raise ValueError("a tensor storage that is not whole")
+    if type(device) is not str or device.partition(":")[0] not in ("cpu", "cuda", "mps", "xpu"):
+        raise ValueError(f"a tensor on the device {str(device)[:40]!r}, which has no numbers")
+    return STORAGES[kind.name], key, numel
+
+
+def _checksum(source: Source) -> int:
+    value = 0
+    for block in _blocks(source):
+        value = zlib.crc32(block, value)
+    return value
+
+
+def _blocks(source: Source) -> Iterator[bytes]:
+    while source.left:
+        yield source.read(min(source.left, 1 << 20))
