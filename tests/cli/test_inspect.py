@@ -191,9 +191,8 @@ def test_names_that_can_act_are_dangerous(module: str, name: str, cli: Cli, tmp_
 
 def test_a_class_that_is_not_known_and_called_is_dangerous(cli: Cli, tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
-    path.write_bytes(
-        HEAD + text("fabric.connection") + text("Connection") + b"\x93" + text("host") + b"\x85R0" + network() + b"."
-    )
+    called = text("fabric.connection") + text("Connection") + b"\x93" + text("host") + b"\x85R0"
+    path.write_bytes(HEAD + called + network() + b".")
     result = cli("inspect", path)
     assert result.exit_code == 1
     assert re.search(r"DANGEROUS +fabric\.connection\.Connection at byte", result.output)

@@ -116,17 +116,17 @@ MISFITS = {
     "an absurd width": (
         {"channel_max": 2**40},
         {},
-        r"channel_max of 1.1e\+12 among its arguments, expected at most 16384",
+        r"channel_max of 1.1e\+12 among its arguments",
     ),
     "an absurd depth": (
         {"mapping_kwargs": {"num_layers": 2**19}},
         {},
-        "num_layers of 5.24e\\+05 among its arguments, expected at most 64",
+        "num_layers of 5.24e\\+05 among its arguments",
     ),
     "an absurd resolution": (
         {"img_resolution": 2**20},
         {},
-        "img_resolution of 1.05e\\+06 among its arguments, expected at most 8192",
+        "img_resolution of 1.05e\\+06 among its arguments",
     ),
     "a wide one": ({"channel_base": 2**20, "channel_max": 2**14, "w_dim": 2**14}, {}, "in the file and"),
     "infinity": ({"conv_clamp": float("inf")}, {}, "conv_clamp of inf"),
@@ -134,7 +134,7 @@ MISFITS = {
     "a long filter": (
         {"resample_filter": [1.0] * 50_000},
         {},
-        "50000 values in resample_filter, expected at most 1000",
+        "50000 values in resample_filter",
     ),
 }
 
