@@ -67,7 +67,7 @@ def test_everything_worth_knowing_is_said(cli: Cli, snapshot: Path) -> None:
     assert "augmentation probability: 0.250" in text
     assert "safe to open here: yes, nothing in it is run" in text
     assert "safe to open in its host: yes, the code that it carries is that of public hosts" in text
-    assert "  Generator: NVlabs/stylegan3 training/networks_stylegan2.py" in text
+    assert re.search(r"  \w+: NVlabs/stylegan3 training/networks_stylegan2\.py\n", text)
     assert f"SHA-256 {hashlib.sha256(snapshot.read_bytes()).hexdigest()}" in text
 
 
@@ -135,13 +135,16 @@ def test_source_that_is_not_a_public_hosts_is_unknown_code(
     result = cli("inspect", snapshot)
     assert result.exit_code == 1
     assert "safe to open here: yes, nothing in it is run" in result.output
-    assert "safe to open in its host: NO, it carries UNKNOWN CODE (Generator), which the host runs" in result.output
+    assert re.search(
+        r"safe to open in its host: NO, it carries UNKNOWN CODE \(\w+\), which the host runs", result.output
+    )
     assert META["module_src"] not in result.output
     assert META["module_src"] in cli("inspect", snapshot, "--show-source").output
     found = json.loads(cli("inspect", snapshot, "--json").output)
     assert (found["safe_here"], found["safe_in_host"], found["error"]) == (True, False, None)
     (code,) = found["code"]
-    assert code == {"class_name": "Generator", "sha256": digest(META["module_src"]), "origin": None}
+    assert (code["sha256"], code["origin"]) == (digest(META["module_src"]), None)
+    assert "text" not in code
 
 
 def test_source_is_found_wherever_it_lies_in_the_file(cli: Cli, tmp_path: Path) -> None:
