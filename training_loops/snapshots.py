@@ -80,7 +80,10 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
     """
     data = load_tensors(path, FORMAT, VERSION)
     try:
-        nets = {role: _unpack(data["networks"][role]) for role in ROLES}
+        packed = data["networks"]
+        if not isinstance(packed, dict) or not all(isinstance(packed[role], dict) for role in ROLES):
+            raise SnapshotError("its networks are not described")
+        nets = {role: _unpack(packed[role]) for role in ROLES}
         link_spec = parse_json(data["link_spec"], "link_spec")
         options = parse_object(data["training_options"], "training_options")
         cur_nimg = int(data["cur_nimg"])

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 import click
 
+from training_loops.formats.text import printable
+
 from .. import __version__
 from ..errors import LinkGANError, suggest
 
@@ -97,7 +99,8 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except LinkGANError as error:
-            raise UserError(str(error)) from error
+            # What a message quotes may come from a file: nothing in it steers the terminal.
+            raise UserError("\n".join(map(printable, str(error).splitlines()))) from error
         except OSError as error:
             # No file of the user's, such as a closed pipe; or an error of a host's script, which is the host's to tell.
             if error.filename is None or ctx.invoked_subcommand == "run":

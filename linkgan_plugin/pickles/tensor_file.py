@@ -200,6 +200,8 @@ def _node(role: str, data: dict[str, Any], tensors: dict[str, _FileTensor]) -> N
             _parent(nodes, role, path).state[kind][path.rpartition(".")[2]] = tensor
     root = nodes[""]
     root.class_name = _typed(data, "class_name", str)
+    if not root.class_name.isprintable():
+        raise PickleError(f"{role}: {root.class_name[:80]!r} is no name of a class")
     root.source_digest = None if data.get("source_digest") is None else _typed(data, "source_digest", str)
     root.state |= {"_init_args": _typed(data, "init_args", tuple), "_init_kwargs": _typed(data, "init_kwargs", dict)}
     return root

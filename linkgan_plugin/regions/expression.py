@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+from training_loops.formats.text import printable
+
 from .. import registry
 from ..errors import LinkGANError, suggest
 from .base import Read, Region
@@ -20,6 +22,8 @@ def read_expression(text: str, read: Read) -> Region:
 
     expression = term {"+" term};  term = factor {"&" factor};  factor = "(" expression ")" | preset | kind(arg,...)
     """
+    if not text.isprintable():
+        raise LinkGANError(f"a region with characters that cannot be printed: {printable(text[:80])!r}")
     reader = _Reader(text, read)
     region = reader.expression()
     if reader.peek():
