@@ -15,8 +15,8 @@ from training_loops.training_loop import OPTIONS_FILE
 from ..atomic import write_json
 from ..errors import LinkGANError
 from ..metrics.record import versions
-from ..segmentation import named
 from ..runs import LINKGAN, Interrupted, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
+from ..segmentation import named
 from .rows import UNLINKED, Row
 
 _POLL_SECONDS = 1.0

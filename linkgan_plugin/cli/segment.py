@@ -117,7 +117,7 @@ class Size(click.ParamType):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
         """Return (height, width)."""
         if not isinstance(value, str):
-            return value  # type: ignore[no-any-return]
+            return value
         parts = value.split(",")
         if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
             self.fail(f"{value!r} is not a size such as 512 or 480,640", param, ctx)

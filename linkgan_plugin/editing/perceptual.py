@@ -90,7 +90,8 @@ def load_lpips(path: Path, device: torch.device | str = "cpu") -> Lpips:
     """Open a TorchScript file with an LPIPS network, such as the vgg16.pt that the StyleGAN hosts use for it.
 
     Raises:
-        LinkGANError: no such file, no TorchScript, one that the user has not said they trust (`named.trust`), or a network that is called in another way.
+        LinkGANError: no such file, no TorchScript, one that the user has not said they trust (`named.trust`), or a
+            network that is called in another way.
     """
     if not zipfile.is_zipfile(path):
         raise LinkGANError(

@@ -36,8 +36,8 @@ def turn_on(
     ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
     ours put in its place. All that is added is plain data, so it lands in training_options.json as it is. A loss plugin
     is built by the host with the keyword arguments that it gives its own (device, G, D, ...) and `link_spec`, `recipe`,
-    `start_nimg`, `base_class_name` and `base_kwargs`, and `named` where the user has named segmentation networks for the
-    links; see `LinkGANLoss`.
+    `start_nimg`, `base_class_name` and `base_kwargs`, and `named` where links ask segmentation networks that the user
+    has named; see `LinkGANLoss`.
 
     Args:
         options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from ..segmentation.segmenter import Card, Segmenter
 
 USAGE = (
-    "semantic(SOURCE,CLASS,...): SOURCE is a .safetensors file of `linkgan segment`, a folder of a Hugging Face model or "
-    "a plugin, CLASS a name or number; mode=soft as the last argument takes probabilities instead of the likeliest class"
+    "semantic(SOURCE,CLASS,...): SOURCE is a .safetensors file of `linkgan segment`, a folder of a Hugging Face model "
+    "or a plugin, CLASS a name or number; mode=soft as the last argument takes probabilities, not the likeliest class"
 )
 _MODES = ("hard", "soft")
 _CARD = "#card"

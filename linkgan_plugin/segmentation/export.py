@@ -55,7 +55,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     with open(path, "rb") as file:
         is_tensors = tensors.looks_like_tensors(file.read(9))
     data: Any = tensors.parse(tensors.read_bytes(path), path)[0] if is_tensors else _read_pickled(path)
-    data = next((data[key] for key in _WRAPPERS if isinstance(data, Mapping) and isinstance(data.get(key), Mapping)), data)
+    data = next(
+        (data[key] for key in _WRAPPERS if isinstance(data, Mapping) and isinstance(data.get(key), Mapping)), data
+    )
     if not isinstance(data, Mapping) or not data or not all(isinstance(value, Tensor) for value in data.values()):
         raise LinkGANError(f"{path} holds no state dict; expected tensors by name")
     if all(str(name).startswith(_PARALLEL) for name in data):

@@ -147,7 +147,7 @@ def _model(config: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
     wrong = [f"{key.removesuffix('_keys')} {name}" for key, names in found.items() for name in list(names)[:3]]
     if wrong:
         raise LinkGANError(f"the tensors are not those of its {_CONFIG}: {'; '.join(map(str, wrong))}"[:1000])
-    return model.float().eval().requires_grad_(False)  # type: ignore[no-any-return]
+    return model.float().eval().requires_grad_(False)
 
 
 def _config(transformers: Any, class_name: str, data: Mapping[str, Any]) -> Any:

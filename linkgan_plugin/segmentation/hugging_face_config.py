@@ -45,7 +45,7 @@ def check_config(data: Any, key: str = "", depth: int = 0) -> None:
             else:
                 check_config(value, name, depth + 1)
     elif isinstance(data, list):
-        if len(data) > _LONGEST_LIST or _is_count(key) and _total(data) > _MOST_LAYERS * 16:
+        if len(data) > _LONGEST_LIST or (_is_count(key) and _total(data) > _MOST_LAYERS * 16):
             raise LinkGANError(f"{key!r:.100} in its configuration is a list longer than models have")
         for value in data:
             check_config(value, key, depth + 1)

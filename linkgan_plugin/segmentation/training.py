@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -91,9 +92,7 @@ def _by_name(dataset: ImageFolderDataset) -> dict[str, int]:
     return found
 
 
-def _pairs(
-    pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Path
-) -> tuple[list[int], list[int]]:
+def _pairs(pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Path) -> tuple[list[int], list[int]]:
     """Return the indices of images and of the label maps of the same names."""
     for have, other, place in ((pictures, maps, data), (maps, pictures, masks)):
         alone = sorted(have.keys() - other.keys())

@@ -104,15 +104,13 @@ def test_a_spec_keeps_a_card_and_asks_the_network_only_once_the_user_has_named_i
     moved = Path(source).rename(tmp_path / "moved.pt")
     named.trust(moved)
     named.name("light.pt", moved)
-    assert torch.equal(
-        again.region_masks(scene())[0], parse_region(f"semantic({moved},light,mode=soft)").mask(scene())
-    )
+    assert torch.equal(again.region_masks(scene())[0], parse_region(f"semantic({moved},light,mode=soft)").mask(scene()))
 
 
 def test_another_network_under_the_same_name_is_refused(source, tmp_path):
     spec = LinkSpec.from_json(LinkSpec.parse([f"light=2@semantic({source},light)"], dim=8).to_json())
     script(tmp_path / "light.pt", Light(halve=True), classes=CLASSES)
-    with pytest.raises(LinkGANError, match="is another network .* give the right one with --segmenter light.pt=FILE"):
+    with pytest.raises(LinkGANError, match=r"is another network .* give the right one with --segmenter light.pt=FILE"):
         spec.region_masks(scene())
 
 

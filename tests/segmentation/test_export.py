@@ -36,7 +36,13 @@ def test_weights_in_every_wrapping_become_the_same_network(tmp_path, network, wr
     elif wrapped == "no counters":
         torch.save({name: tensor for name, tensor in state.items() if "num_batches" not in name}, source)
     else:
-        torch.save({name: tensor.half() if wrapped == "half" and tensor.is_floating_point() else tensor for name, tensor in state.items()}, source)
+        torch.save(
+            {
+                name: tensor.half() if wrapped == "half" and tensor.is_floating_point() else tensor
+                for name, tensor in state.items()
+            },
+            source,
+        )
     target = tmp_path / "out.safetensors"
     export_weights(source, target, "bisenet_resnet18", Card(NAMES, ""))
     images = torch.rand(1, 3, 32, 32) * 2 - 1
@@ -81,6 +87,6 @@ def test_what_holds_more_than_tensors_is_refused_and_runs_nothing(tmp_path):
     torch.save({"a": 3}, tmp_path / "number.pth")
     with pytest.raises(LinkGANError, match="holds no state dict; expected tensors by name"):
         read_weights(tmp_path / "number.pth")
-    with pytest.raises(LinkGANError, match="is TorchScript or torch.export, a program; expected its weights alone"):
+    with pytest.raises(LinkGANError, match=r"is TorchScript or torch.export, a program; expected its weights alone"):
         read_weights(script(tmp_path / "a.pt"))
     assert not (tmp_path / "made").exists()

@@ -105,7 +105,7 @@ def test_a_kind_of_region_is_no_network():
 @pytest.mark.parametrize("name", ["a.pt", "a.pt2", "a.safetensors"])
 def test_other_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no archive")
-    with pytest.raises(LinkGANError, match="is no segmentation network; expected .safetensors with"):
+    with pytest.raises(LinkGANError, match=r"is no segmentation network; expected .safetensors with"):
         open_segmenter(tmp_path / name)
     with zipfile.ZipFile(tmp_path / f"z{name}", "w") as archive:
         archive.writestr("data.txt", "1")

@@ -51,7 +51,9 @@ def upernet(transformers, backbone="convnext"):
     if backbone == "convnext":
         inner = transformers.ConvNextConfig(hidden_sizes=[8, 8, 16, 16], depths=[1, 1, 1, 1], **stages)
     else:
-        inner = transformers.SwinConfig(embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, **stages)
+        inner = transformers.SwinConfig(
+            embed_dim=8, depths=[1, 1, 1, 1], num_heads=[1, 1, 2, 2], window_size=2, **stages
+        )
     channels = 16 if backbone == "convnext" else 32
     config = transformers.UperNetConfig(
         backbone_config=inner, hidden_size=16, auxiliary_in_channels=channels, auxiliary_channels=8, **LABELS
@@ -175,11 +177,11 @@ def test_a_folder_with_an_adapter_or_other_weights_is_refused(tmp_path):
     transformers = pytest.importorskip("transformers")
     folder = saved(tmp_path, segformer(transformers))
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "evil/model"}')
-    with pytest.raises(LinkGANError, match="has an adapter_config.json, which names another model"):
+    with pytest.raises(LinkGANError, match=r"has an adapter_config.json, which names another model"):
         open_segmenter(folder)
     (folder / "adapter_config.json").unlink()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(LinkGANError, match="no model.safetensors in it, and other kinds of weights are not read"):
+    with pytest.raises(LinkGANError, match=r"no model.safetensors in it, and other kinds of weights are not read"):
         open_segmenter(folder)
 
 

@@ -52,7 +52,9 @@ def test_a_link_to_a_trusted_file_is_no_other_file(tmp_path):
     (tmp_path / "y.pt").symlink_to(tmp_path / "x.pt")
     named.trust(tmp_path / "y.pt")
     assert named.is_trusted(tmp_path / "x.pt")
-    with pytest.raises(LinkGANError, match=r"z\.pt is TorchScript .* way out, or, if you trust .*--trust-network .*z\.pt"):
+    with pytest.raises(
+        LinkGANError, match=r"z\.pt is TorchScript .* way out, or, if you trust .*--trust-network .*z\.pt"
+    ):
         named.check_trusted(tmp_path / "z.pt", "way out")
 
 

@@ -104,9 +104,10 @@ def test_other_metadata_is_refused(tmp_path, network, metadata, message):
 
 
 def test_other_types_are_refused(tmp_path, network):
+    network.head.double()
+    path = written(tmp_path / "a.safetensors", network)
     with pytest.raises(LinkGANError, match=r"head\.weight is float64 \[2, 2, 1, 1\], expected float32"):
-        network.head.double()
-        store.read_network(written(tmp_path / "a.safetensors", network))
+        store.read_network(path)
 
 
 def header_of(content):

@@ -79,9 +79,13 @@ class ResNet(nn.Module):
         """Return features at 1/8, 1/16 and 1/32 of the size; at 1/8 all three where dilated."""
         x = F.relu(self.bn1(self.conv1(images)))
         x = F.max_pool2d(x, 3, stride=2, padding=1)
-        second = self.layer2(self.layer1(x))
-        third = self.layer3(second)
-        return second, third, self.layer4(third)
+        first, second, third, fourth = self._stages()
+        fine = second(first(x))
+        middle = third(fine)
+        return fine, middle, fourth(middle)
+
+    def _stages(self) -> list[nn.Module]:
+        return [self.get_submodule(f"layer{stage}") for stage in range(1, 5)]
 
 
 def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:

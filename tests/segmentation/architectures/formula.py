@@ -24,7 +24,7 @@ def fill(network: nn.Module) -> nn.Module:
         value = wave(tensor.shape, seed)
         if tensor.ndim > 1:
             value = value * math.sqrt(3 * 2 / tensor[0].numel())
-        elif name.endswith("running_var") or name.endswith("weight"):
+        elif name.endswith(("running_var", "weight")):
             value = 0.75 + 0.25 * value
         else:
             value = 0.1 * value
