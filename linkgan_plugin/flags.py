@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -32,6 +33,46 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
 )
 
 
+def _name_networks(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
+    """Note what --segmenter names; links may then ask it."""
+    from .segmentation import named
+
+    for text in values:
+        splits = [(text[:at], text[at + 1 :]) for at, char in enumerate(text) if char == "=" and at]
+        place = next(((name, file) for name, file in splits if file and Path(file).exists()), None)
+        if place is None:
+            what = f"there is no file or folder {splits[0][1]!r}" if splits else "expected NAME=FILE"
+            raise click.BadParameter(f"{text!r}: {what}", ctx, parameter)
+        named.name(*place)
+
+
+def _trust_networks(ctx: click.Context, parameter: click.Parameter, values: tuple[Path, ...]) -> None:
+    from .segmentation import named
+
+    for path in values:
+        named.trust(path)
+
+
+# Neither reaches the command: what they name is known in this process and its children.
+segmenter_option = click.option(
+    "--segmenter",
+    multiple=True,
+    metavar="NAME=FILE",
+    expose_value=False,
+    callback=_name_networks,
+    help="Where the segmentation network is that the links call NAME; repeat for several.",
+)
+trust_option = click.option(
+    "--trust-network",
+    multiple=True,
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    expose_value=False,
+    callback=_trust_networks,
+    help="Open this TorchScript or torch.export file: PyTorch's loader runs code in it with your rights.",
+)
+
+
 def spec_options(command: F, links: str = "A link; repeat for several.") -> F:
     """Add the flags that make a link spec; the command receives `links`, `link_space` and `link_overlap`.
 
@@ -56,6 +97,8 @@ def spec_options(command: F, links: str = "A link; repeat for several.") -> F:
             help="Latent space of the axes of --link.",
         ),
         click.option("--link-overlap", is_flag=True, help="Allow regions of --link that share pixels."),
+        segmenter_option,
+        trust_option,
     )
 
 

@@ -18,6 +18,7 @@ from .axes import Wish, allocate, expand, ranges_of, read_axes, text_of
 from .errors import LinkGANError, suggest
 from .regions.base import FINE, Read, Region, Scene, StaticRegion
 from .regions.expression import read_expression
+from .regions.semantic import source_of_card
 
 REST = "rest"
 SPACES = ("w", "z")
@@ -100,9 +101,10 @@ class LinkSpec:
 
         AXES: ranges `0:8,16:24`, a count `64`, or `auto` (the region's share of the image, at least 1 axis). Counts and
         `auto` take the first free block in the order given, leaving alone what any other link names explicitly.
-        `read` gives the bytes of files named in regions; by default they are read from disk.
+        `read` gives the bytes of files named in regions; by default the texts count as typed by the user, and what they
+        name is read from disk: files, and segmentation networks, which are then known in this process.
         """
-        read = read or _read_file
+        read = read or _read_typed
         wishes = [_read_link(text, dim, read) for text in texts]
         axes = allocate([wish for wish, _ in wishes], dim)
         links = tuple(Link(wish.name, own, region) for (wish, region), own in zip(wishes, axes, strict=True))
@@ -120,7 +122,11 @@ class LinkSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
-        """Return the spec of `to_json` data; LinkGANError naming a field that is missing, unknown or of wrong type."""
+        """Return the spec of `to_json` data, which may come from anywhere: no file is touched.
+
+        Raises:
+            LinkGANError: a field is missing, unknown or of wrong type, or a file is not embedded; names it.
+        """
         version = _field(data, "version", int, "link spec")
         if version != _VERSION:
             raise LinkGANError(
@@ -175,7 +181,7 @@ class LinkSpec:
 
 def parse_region(text: str, read: Read | None = None) -> Region:
     """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` gives the bytes of files it names."""
-    return read_expression(text, read or _read_file)
+    return read_expression(text, read or _read_typed)
 
 
 def _read_link(text: str, dim: int, read: Read) -> tuple[Wish, Region]:
@@ -201,7 +207,12 @@ def _named(name: str, step: Callable[[], Region]) -> Region:
         raise LinkGANError(f"link '{name}': {error}") from error
 
 
-def _read_file(name: str) -> bytes:
+def _read_typed(name: str) -> bytes:
+    """Return what a typed text names: a file's content, or the card of a segmentation network."""
+    if (source := source_of_card(name)) is not None:
+        from .segmentation.files import typed_card
+
+        return typed_card(source).to_json().encode()
     try:
         return Path(name).read_bytes()
     except OSError as error:

@@ -35,6 +35,7 @@ from .regularizer import (
     penalty,
     with_leaks,
 )
+from .segmentation.named import add as add_named
 
 
 class LinkGANLoss:
@@ -51,6 +52,7 @@ class LinkGANLoss:
         start_nimg: images that the run sees before links take part: the recipe's `start` of all its images.
         base_class_name: dotted name of the host's own loss.
         base_kwargs: the host's own loss settings (r1_gamma, pl_weight, ...).
+        named: the segmentation networks that the user named for this run, as `segmentation.named.chosen` gives them.
         networks: everything else the host's loop passes (G or G_mapping and G_synthesis, D, augment_pipe, ...).
     Raises:
         LinkGANError: a malformed spec or recipe, an unknown loss or perturbation, a spec that does not fit G.
@@ -65,9 +67,12 @@ class LinkGANLoss:
         start_nimg: int = 0,
         base_class_name: str,
         base_kwargs: Mapping[str, Any] | None = None,
+        named: Mapping[str, Any] | None = None,
         **networks: Any,
     ) -> None:
         self.device = torch.device(device)
+        if named:
+            add_named(named)
         self.spec = LinkSpec.from_json(link_spec)
         self.recipe = Recipe(**recipe)
         self.start_nimg = start_nimg

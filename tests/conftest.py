@@ -8,12 +8,45 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from linkgan_plugin.segmentation import named
+
 EXAMPLE = Path(__file__).parent / "plugins" / "linkgan_example"
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(autouse=True)
+def nothing_named() -> Iterator[None]:
+    """No test knows the segmentation networks that another one has named."""
+    named.forget()
+    yield
+    named.forget()
+
+
+@pytest.fixture
+def audited() -> Callable[[], AbstractContextManager[list[str]]]:
+    """Return a context that lists the files opened in it, by Python's own record of them."""
+
+    @contextmanager
+    def recording() -> Iterator[list[str]]:
+        opened: list[str] = []
+        watching = True
+
+        def note(event: str, args: tuple[object, ...]) -> None:
+            if watching and event == "open":
+                opened.append(str(args[0]))
+
+        sys.addaudithook(note)  # it cannot be taken away again
+        try:
+            yield opened
+        finally:
+            watching = False
+
+    return recording
 
 
 @pytest.fixture(scope="session")

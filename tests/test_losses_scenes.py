@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.segmentation import named
 from tests.segmentation.networks import CLASSES, script
 from tests.toy_hosts import BATCH, DIM, SIZE, ToyLoss, call, link_loss, reported, toy, training_stats
 from tests.toys import linked_weight
@@ -37,6 +38,17 @@ def test_a_region_that_differs_per_image_trains_and_counts_where_it_is_missing(t
     assert "Loss/link/rest/absent" in reported
     assert all(parameter.grad.isfinite().all() for parameter in generator.parameters())
     assert generator.synthesis.weight.grad.abs().max() > 0
+
+
+def test_a_loss_in_another_process_is_told_what_the_user_named(tmp_path):
+    path = script(tmp_path / "light.pt", classes=CLASSES)
+    spec = LinkSpec.parse([f"light=0:4@semantic({path},light)"], dim=DIM)
+    known = named.chosen([str(path)])
+    named.forget()  # as in a process that has read no command line
+    with pytest.raises(LinkGANError, match=r"--segmenter light.pt=FILE"):
+        link_loss(toy(), spec=spec, interval=1).accumulate_gradients(**call())
+    link_loss(toy(), spec=spec, interval=1, named=known).accumulate_gradients(**call())
+    assert "Loss/link/light/share" in reported or "Loss/link/rest/share" in reported
 
 
 def test_fixed_regions_report_no_absence():

@@ -56,7 +56,7 @@ def toy(noise=0.0, seed=0):
     return ToyGenerator(weight, SIZE, noise)
 
 
-def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, start_nimg=0, **switches):
+def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, start_nimg=0, named=None, **switches):
     networks = (
         {"G_mapping": generator.mapping, "G_synthesis": generator.synthesis}
         if base is OldToyLoss
@@ -69,6 +69,7 @@ def link_loss(generator, base=ToyLoss, spec=SPEC, base_kwargs=None, start_nimg=0
         start_nimg=start_nimg,
         base_class_name=f"{base.__module__}.{base.__qualname__}",
         base_kwargs=base_kwargs,
+        named=named,
         **networks,
     )
 

@@ -16,6 +16,7 @@ from ..atomic import write_json
 from ..errors import LinkGANError
 from ..metrics.record import versions
 from ..runs import LINKGAN, Interrupted, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
+from ..segmentation import named
 from .rows import UNLINKED, Row
 
 _POLL_SECONDS = 1.0
@@ -94,6 +95,7 @@ class Job:
             *("--data", str(settings.data), "--seed", str(self.seed), "--kimg", f"{settings.kimg:g}"),
             *("--snap", "10", "--threads", "1", *self.row.arguments()),
             *(part for snapshot in resume for part in ("--resume", snapshot)),
+            *named.arguments(),
             *settings.train,
         ]
 
@@ -127,6 +129,7 @@ class Job:
             *("--pairs", str(settings.pairs), "--quality-images", str(settings.quality_images)),
             *(part for job in beside for part in ("--baseline", str(snapshot_of(job.run_dir)))),
             *("--out", str(self._figures_file)),
+            *named.arguments(),
         ]
 
     def prepare(self) -> None:

@@ -34,7 +34,7 @@ COMMANDS = {
     "inspect": Target("inspect", "inspect", "What a network file holds, and whether it is safe; runs nothing."),
     "convert": Target("convert", "convert", "Host pickles, .safetensors and .pt snapshots into one another."),
     "regions": Target("regions", "regions", "Draw regions over real images, before training."),
-    "segment": Target("segment", "segment", "Train a segmentation network, for regions that differ per image."),
+    "segment": Target("segment", "segment", "Make segmentation networks, for regions that differ per image."),
     "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
     "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, train, recipes."),
     "plugins": Target("plugins", "plugins", "List plugins, where they come from, whether they load."),
@@ -117,3 +117,6 @@ class LazyGroup(click.Group):
 @click.version_option(__version__, prog_name="linkgan")
 def main() -> None:
     """Teach a StyleGAN-family generator to answer "change only this region", and use one that can."""
+    from ..segmentation import named
+
+    named.forget()

@@ -8,7 +8,14 @@ from typing import Any
 
 import click
 
-from ..flags import recipe_options, spec_options, take_recipe_options, take_spec_options
+from ..flags import (
+    recipe_options,
+    segmenter_option,
+    spec_options,
+    take_recipe_options,
+    take_spec_options,
+    trust_option,
+)
 from .network_options import check_links, host_option, links_options
 from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
 
@@ -52,7 +59,7 @@ def bench() -> None:
 Examples:
   linkgan bench overhead --out runs/cost
   linkgan bench overhead --links 2 --link-recipe paper
-  linkgan bench overhead --data faces.zip --link 'hair=16@semantic(parts.pt,hair)'
+  linkgan bench overhead --data faces.zip --link 'hair=16@semantic(parts.safetensors,hair)'
   linkgan bench overhead --cfg heads3d --resolutions 32 --link 'nose=8@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)'
 """,
 )
@@ -152,6 +159,8 @@ Examples:
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), default=84, show_default=True, help="Thousand images.")
 @click.option("--data", type=existing_file, help="Zip of images; by default procedural faces are made.")
 @click.option("--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="Links of the rows; eyes and mouth.")
+@segmenter_option
+@trust_option
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time, a thread each.")
 @click.option("--pairs", type=click.IntRange(2), default=1000, show_default=True, help="Edited pairs per measurement.")
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
@@ -190,8 +199,11 @@ def recipes(
 
     from ..bench.ablation import Settings
     from ..bench.recipes import default_data, run_recipes
+    from ..links import parse_region
     from ..runs import Interrupted
 
+    for text in {text for row in chosen for text in row.links}:
+        parse_region(text.partition("@")[2])  # what is named here, the commands of the runs are told
     settings = Settings(
         data or default_data(out), kimg, tuple(links or DEMO_LINKS), train_options, pairs, quality_images
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..flags import trust_option
 from .network_options import host_option
 from .params import DEVICE, command_line, existing_file, existing_path
 
@@ -14,7 +15,7 @@ from .params import DEVICE, command_line, existing_file, existing_path
     epilog="""\b
 Examples:
   linkgan project me.jpg you.jpg --network network-snapshot-000084.pt --out projections
-  linkgan project me.jpg --network ffhq.pkl --space w --steps 300 --lpips vgg16.pt --out projections
+  linkgan project me.jpg --network ffhq.pkl --lpips vgg16.pt --trust-network vgg16.pt --out projections
   linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
 \b
@@ -33,8 +34,12 @@ too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DI
     "--noise/--no-noise", default=True, show_default=True, help="Optimise the noise maps, where there are any."
 )
 @click.option(
-    "--lpips", type=existing_file, metavar="FILE", help="LPIPS network (the hosts' vgg16.pt), instead of ours."
+    "--lpips",
+    type=existing_file,
+    metavar="FILE",
+    help="LPIPS network (the hosts' vgg16.pt, with --trust-network as well), not ours.",
 )
+@trust_option
 @click.option("--crop", metavar="X0,Y0,X1,Y1", help="Square to cut: fractions if none is above 1, else pixels.")
 @click.option(
     "--landmarks", type=existing_file, metavar="FILE.json", help="5 or 68 points of a face: align as FFHQ does."

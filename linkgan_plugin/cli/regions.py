@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..flags import segmenter_option, trust_option
 from ..regions.presets import PRESETS
 from .network_options import check_links, host_option
 from .params import command_line, existing_file, existing_path
@@ -25,7 +26,7 @@ A link is NAME=AXES@REGION.
           box(x0,y0,x1,y1)    left, top, right, bottom
           polygon(x0,y0,x1,y1,x2,y2,...)
           mask(file.png)      white, or opaque where the PNG has transparency
-          semantic(file.pt,CLASS,...)  what a segmentation network finds, image by image
+          semantic(file.safetensors,CLASS,...)  what a segmentation network finds, image by image
                               (`linkgan segment`); mode=soft at the end for probabilities
           box3d(x0,y0,z0,x1,y1,z1)  a piece of a 3D-aware generator's object, in world
                               units, seen through every image's camera and depth
@@ -61,6 +62,8 @@ def regions() -> None:
 @click.option("--dim", type=click.IntRange(min=1), help="Axes of the latent space; the network's, else 512.")
 @click.option("--resolution", type=click.IntRange(min=4), help="Scale the images of --data to this size first.")
 @click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
+@segmenter_option
+@trust_option
 @click.option("--grid", is_flag=True, help="Draw lines every tenth, with their coordinates.")
 @host_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")

@@ -1,12 +1,15 @@
-"""`linkgan segment`: make a segmentation network for `semantic(...)` regions."""
+"""`linkgan segment`: segmentation networks for `semantic(...)` regions, trained here or with weights from elsewhere."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .params import DEVICE, existing_path
+from .params import DEVICE, existing_file, existing_path
+
+SUFFIX = ".safetensors"
 
 
 @click.group()
@@ -14,12 +17,32 @@ def segment() -> None:
     """Make segmentation networks, for regions that differ from image to image."""
 
 
+out_option = click.option(
+    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".safetensors file to write."
+)
+force_option = click.option("--force", is_flag=True, help="Write over the file where it exists.")
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Refuse a file to write that is there already, or has another ending.
+
+    Raises:
+        LinkGANError: says what to do.
+    """
+    from ..errors import LinkGANError
+
+    if out.suffix != SUFFIX:
+        raise LinkGANError(f"--out {out}: expected a name that ends in {SUFFIX}")
+    if out.exists() and not force:
+        raise LinkGANError(f"{out} exists; choose another name, or write over it with --force")
+
+
 @segment.command(
     epilog="""\b
 Examples:
   linkgan data faces --n 2000 --size 32 --seed 1 --out faces.zip --masks masks.zip
-  linkgan segment train --data faces.zip --masks masks.zip --out parts.pt
-  linkgan regions preview --data faces.zip --link 'hair=16@semantic(parts.pt,hair)' --out preview.png
+  linkgan segment train --data faces.zip --masks masks.zip --out parts.safetensors
+  linkgan regions preview --data faces.zip --link 'hair=16@semantic(parts.safetensors,hair)' --out preview.png
 """
 )
 @click.option("--data", required=True, type=existing_path, help="Pictures: a zip or folder of PNGs.")
@@ -33,10 +56,8 @@ Examples:
 @click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures per step.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="TorchScript file to write."
-)
-@click.option("--force", is_flag=True, help="Write over the file where it exists.")
+@out_option
+@force_option
 def train(
     data: Path,
     masks: Path,
@@ -50,17 +71,16 @@ def train(
 ) -> None:
     """Train a small network that finds classes in pictures, and measure it on a tenth of them.
 
-    255 in a label map means not labelled. The result is a TorchScript file for `semantic(FILE,CLASS)`.
+    255 in a label map means not labelled. Images and label maps belong together by their names. The result is for
+    `semantic(FILE,CLASS)`.
     """
     import torch
     from tqdm import tqdm
 
-    from ..errors import LinkGANError
     from ..segmentation import training
 
-    if out.exists() and not force:
-        raise LinkGANError(f"{out} exists; choose another name, or write over it with --force")
-    names = tuple(name.strip() for name in classes.split(",")) if classes else None
+    check_out(out, force)
+    names = class_names(classes) if classes else None
     labelled = training.read_labelled(data, masks, names)
     torch.set_num_threads(1)
     with tqdm(total=steps, unit="step", desc="Training") as bar:
@@ -74,3 +94,80 @@ def train(
     for name, value in zip(labelled.classes, training.overlaps(network, labelled), strict=True):
         click.echo(f"{name:16} intersection over union {value:.3f}")
     click.echo(f"wrote {out}")
+
+
+class Numbers(click.ParamType):
+    """Three numbers for the channels, joined by commas."""
+
+    name = "r,g,b"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Return the numbers; the network's card says which are possible."""
+        try:
+            return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
+        except ValueError:
+            self.fail(f"{value!r} is not three numbers such as 0.485,0.456,0.406", param, ctx)
+
+
+class Size(click.ParamType):
+    """A height and a width, or one number for both."""
+
+    name = "h,w"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        """Return (height, width)."""
+        if not isinstance(value, str):
+            return value
+        parts = value.split(",")
+        if len(parts) > 2 or not all(part.strip().isdecimal() for part in parts):
+            self.fail(f"{value!r} is not a size such as 512 or 480,640", param, ctx)
+        return int(parts[0]), int(parts[-1])
+
+
+@segment.command(
+    epilog="""\b
+Examples:
+  linkgan segment export 79999_iter.pth --architecture bisenet_resnet18 --size 512 \\
+      --classes skin,...,hat --out faces.safetensors
+  linkgan segment export deeplab.pth --architecture deeplabv3_resnet50 --classes background,...,tv \\
+      --out deeplab.safetensors
+\b
+Architectures: small_unet, bisenet_resnet18 (as in face-parsing.PyTorch), and deeplabv3_resnet50,
+deeplabv3_resnet101, fcn_resnet50, fcn_resnet101 (as in torchvision).
+"""
+)
+@click.argument("weights", type=existing_file)
+@click.option("--architecture", required=True, metavar="NAME", help="What the weights are of; see below.")
+@click.option("--classes", required=True, metavar="NAME,...", help="Names of all classes, in the order of the scores.")
+@click.option("--mean", type=Numbers(), default="0.485,0.456,0.406", show_default=True, help="Of images in [0, 1].")
+@click.option("--std", type=Numbers(), default="0.229,0.224,0.225", show_default=True, help="Of images in [0, 1].")
+@click.option("--size", type=Size(), help="Resize images to this for the network; by default they stay as they are.")
+@out_option
+@force_option
+def export(
+    weights: Path,
+    architecture: str,
+    classes: str,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    size: tuple[int, int] | None,
+    out: Path,
+    force: bool,
+) -> None:
+    """Write WEIGHTS, a state dict in .safetensors or .pth, as a network that is safe to open.
+
+    The file holds tensors, the name of an architecture that this program knows, and what the network wants: nothing in
+    it can run. Weights that do not fit are refused with the names and shapes in which they differ.
+    """
+    from ..segmentation.export import export_weights
+    from ..segmentation.segmenter import Card
+
+    check_out(out, force)
+    card = Card(classes=class_names(classes), sha256="", mean=mean, std=std, size=size)
+    export_weights(weights, out, architecture, card)
+    click.echo(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB): {architecture}, {len(card.classes)} classes")
+
+
+def class_names(text: str) -> tuple[str, ...]:
+    """Return the names in a comma separated list."""
+    return tuple(name.strip() for name in text.split(","))

@@ -25,7 +25,7 @@ from ..metrics.record import record
 from ..regions.base import expression
 from ..report import demo_page
 from ..report.page import Table, paragraph, section
-from ..segmentation import training
+from ..segmentation import named, training
 from ..segmentation.files import open_segmenter
 from .boxes import best_boxes
 from .drawing import draw_edits
@@ -78,7 +78,7 @@ class SemanticDemo(Kind):
     @property
     def segmenter(self) -> Path:
         """The segmentation network that the links name."""
-        return self.out / "parts.pt"
+        return self.out / "parts.safetensors"
 
     def settings(self) -> dict[str, Any]:
         return {"kind": "semantic", **super().settings(), "labelled": self.size.labelled, "steps": self.size.steps}
@@ -93,6 +93,7 @@ class SemanticDemo(Kind):
             )
         if not self.segmenter.exists():
             self._train_segmenter()
+        named.name(str(self.segmenter), self.segmenter)
 
     def _labelled(self) -> training.LabelledImages:
         return training.read_labelled(self.out / "labelled.zip", self.out / "masks.zip")

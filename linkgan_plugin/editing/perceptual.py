@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..metrics.swd import laplacian_pyramid
-from ..segmentation.screening import take_script
+from ..segmentation import named
 
 _COARSEST = 4
 # StyleGAN2 shows its LPIPS network larger pictures at this size (Karras et al. 2020, appendix D).
@@ -89,19 +89,17 @@ class Lpips(Distance):
 def load_lpips(path: Path, device: torch.device | str = "cpu") -> Lpips:
     """Open a TorchScript file with an LPIPS network, such as the vgg16.pt that the StyleGAN hosts use for it.
 
-    Its code is read before it is opened: a file whose code could reach files is refused.
-
     Raises:
-        LinkGANError: no such file, no TorchScript, refused, or a network that is called in another way.
+        LinkGANError: no such file, no TorchScript, one that the user has not said they trust (`named.trust`), or a
+            network that is called in another way.
     """
     if not zipfile.is_zipfile(path):
         raise LinkGANError(
             f"{path} is no TorchScript file; expected an LPIPS network such as the StyleGAN hosts' vgg16.pt"
         )
+    named.check_trusted(path, "leave --lpips out for a distance that needs no network")
     try:
-        network = torch.jit.load(take_script(path), map_location=device).eval()
-    except LinkGANError:
-        raise
+        network = torch.jit.load(path, map_location=device).eval()
     except Exception as error:  # whatever PyTorch's reader raises on a damaged file
         raise LinkGANError(f"{path} cannot be opened as TorchScript: {error!s:.300}") from error
     _check_call(network, path)

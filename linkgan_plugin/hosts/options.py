@@ -9,6 +9,8 @@ from .. import registry
 from ..errors import LinkGANError
 from ..links import LinkSpec
 from ..recipes import Recipe, make_recipe
+from ..regions.semantic import source_of_card
+from ..segmentation import named
 
 # Where hosts keep the snapshot that a run begins with: theirs, and ours.
 RESUMED = ("resume_pkl", "resume")
@@ -34,7 +36,8 @@ def turn_on(
     ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
     ours put in its place. All that is added is plain data, so it lands in training_options.json as it is. A loss plugin
     is built by the host with the keyword arguments that it gives its own (device, G, D, ...) and `link_spec`, `recipe`,
-    `start_nimg`, `base_class_name` and `base_kwargs`; see `LinkGANLoss`.
+    `start_nimg`, `base_class_name` and `base_kwargs`, and `named` where links ask segmentation networks that the user
+    has named; see `LinkGANLoss`.
 
     Args:
         options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
@@ -68,9 +71,17 @@ def turn_on(
             "start_nimg": _start_nimg(options, recipe),
             "base_class_name": options["loss_kwargs"]["class_name"],
             "base_kwargs": base,
+            **_named(spec),
         }
     )
     return spec
+
+
+def _named(spec: LinkSpec) -> dict[str, Any]:
+    """Return what the loss is to know of the segmentation networks that the links ask, {} where they ask none."""
+    files = [name for link in spec.links for name in link.region.files()]
+    known = named.chosen(source for name in files if (source := source_of_card(name)) is not None)
+    return {"named": known} if known else {}
 
 
 def _start_nimg(options: Mapping[str, Any], recipe: Recipe) -> int:

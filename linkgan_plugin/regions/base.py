@@ -37,7 +37,8 @@ class Region(ABC):
 
     A kind is a subclass with a class method ``parse(args: Sequence[str], read: Read) -> Region``, registered in the
     entry-point group `linkgan.regions`: ``kind(a,b)`` on the command line calls ``parse(["a", "b"], read)``, where
-    ``read(name)`` gives the bytes of a file named in the arguments.
+    ``read(name)`` gives the bytes of a file named in the arguments: from disk where the user typed them, from the spec
+    alone where they come from one.
     """
 
     static: bool = False

@@ -17,17 +17,18 @@ if TYPE_CHECKING:
     from ..segmentation.segmenter import Card, Segmenter
 
 USAGE = (
-    "semantic(SOURCE,CLASS,...): SOURCE is a TorchScript or torch.export file, a folder of a Hugging Face model or a "
-    "plugin, CLASS a name or number; mode=soft as the last argument takes probabilities instead of the likeliest class"
+    "semantic(SOURCE,CLASS,...): SOURCE is a .safetensors file of `linkgan segment`, a folder of a Hugging Face model "
+    "or a plugin, CLASS a name or number; mode=soft as the last argument takes probabilities, not the likeliest class"
 )
 _MODES = ("hard", "soft")
+_CARD = "#card"
 
 
 class Semantic(Region):
     """The share of each pixel that belongs to some classes, in the unperturbed image.
 
-    The network itself is opened when the first mask is asked for. A link spec keeps its card (class names, checksum)
-    and not the network: what comes with a snapshot is never run.
+    A link spec keeps the network's card (class names, checksum) and what it is called, never the network. It is opened
+    when the first mask is asked for, and only where the user has named it in this very command.
     """
 
     def __init__(self, source: str, classes: Sequence[str], mode: str, card: Card) -> None:
@@ -44,12 +45,17 @@ class Semantic(Region):
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> Semantic:
-        """Read a source, classes and mode. The card comes from a spec that has it, else from the network."""
+        """Read a source, classes and mode.
+
+        The card comes from `read`: of typed links, from the network that is named there; of a spec, from the spec.
+        """
+        from ..segmentation.segmenter import Card
+
         *names, mode = args if args and args[-1].startswith("mode=") else (*args, "mode=hard")
         mode = mode.removeprefix("mode=")
         if len(names) < 2 or mode not in _MODES:
             raise LinkGANError(f"expected a source, at least one class and mode=hard or soft; write {USAGE}")
-        return cls(names[0], names[1:], mode, _card(names[0], read))
+        return cls(names[0], names[1:], mode, Card.from_json(read(card_name(names[0]))))
 
     def mask(self, scene: Scene) -> Tensor:
         """Return float32 [N, 1, H, W]. Links on classes of one network share one pass of it over a scene."""
@@ -66,37 +72,26 @@ class Semantic(Region):
 
     @cached_property
     def _segmenter(self) -> Segmenter:
-        from ..segmentation.files import open_segmenter
+        from ..segmentation.files import segmenter_for
 
-        segmenter = open_segmenter(self.source)
-        if segmenter.card.sha256 != self.card.sha256:
-            raise LinkGANError(
-                f"{self.source} is another network (SHA-256 {segmenter.card.sha256[:12]}...) than the links were made "
-                f"with ({self.card.sha256[:12]}...); put the right one there, or link anew"
-            )
-        return segmenter
+        return segmenter_for(self.source, self.card)
 
     def files(self) -> dict[str, bytes]:
-        return {_card_name(self.source): self.card.to_json().encode()}
+        return {card_name(self.source): self.card.to_json().encode()}
 
     def __str__(self) -> str:
         mode = [] if self.mode == "hard" else [f"mode={self.mode}"]
         return expression("semantic", [self.source, *self.classes, *mode])
 
 
-def _card_name(source: str) -> str:
-    return f"{source}#card"
+def card_name(source: str) -> str:
+    """Return the name under which `read` gives the card of a network."""
+    return f"{source}{_CARD}"
 
 
-def _card(source: str, read: Read) -> Card:
-    from ..segmentation.files import open_segmenter
-    from ..segmentation.segmenter import Card
-
-    try:
-        kept = read(_card_name(source))
-    except LinkGANError:
-        return open_segmenter(source).card
-    return Card.from_json(kept)
+def source_of_card(name: str) -> str | None:
+    """Return the source that a name of `card_name` is about, None for another file's name."""
+    return name.removesuffix(_CARD) if name.endswith(_CARD) else None
 
 
 def _row(name: str, classes: Sequence[str], source: str) -> int:

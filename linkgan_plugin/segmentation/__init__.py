@@ -1,1 +1,1 @@
-"""Segmentation networks: opening them safely, and training a small one."""
+"""Segmentation networks: which ones the user has named, opening those safely, and making them."""

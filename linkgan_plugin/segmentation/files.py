@@ -1,54 +1,79 @@
-"""Opening segmentation networks: TorchScript and torch.export files, Hugging Face folders, plugins."""
+"""Opening segmentation networks that the user has named: our own files, Hugging Face folders, programs, plugins."""
 
 from __future__ import annotations
 
-import os
 import zipfile
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
-
-import torch
 
 from .. import registry
-from ..checksum import file_digest
 from ..errors import LinkGANError
-from . import screening
+from . import named, tensors
 from .hugging_face import open_folder
-from .segmenter import Card, NetworkSegmenter, Segmenter
-
-# The member of an archive, and the ending of a file beside one, that describe the network.
-CARD = "segmenter.json"
-VARIABLE = "LINKGAN_SEGMENTERS"
-_EXPORTED = ".pt2"
+from .programs import open_program
+from .segmenter import Card, Segmenter
+from .store import read_network
 
 
-def open_segmenter(source: str) -> Segmenter:
-    """Open a segmenter by what a link calls it; the same source is opened once.
+def typed_card(source: str) -> Card:
+    """Return the card of a network that the user has typed the name of, as a file, a folder or a plugin.
 
-    Args:
-        source: a TorchScript file, a torch.export file (.pt2), a folder of a Hugging Face model, or the name of a
-            plugin in `linkgan.regions`. A file that is not there is looked for by its name in the folders of the
-            environment variable LINKGAN_SEGMENTERS.
     Raises:
-        LinkGANError: none of these, or a file that may do more than compute.
+        LinkGANError: it is none of these, or cannot be opened.
     """
-    path = _found(Path(source))
-    if path is not None:
-        stat = path.stat()
-        return _opened(path, stat.st_mtime_ns, stat.st_size)
-    if source in registry.names("regions"):
-        return _plugin(source)
+    if named.path_of(source) is None and Path(source).exists():
+        named.name(source, source)
+    if (segmenter := _known(source)) is not None:
+        return segmenter.card
     raise LinkGANError(
-        f"no segmentation network '{source}': there is no such file or folder, here or in {VARIABLE}, and no plugin of "
-        "that name in linkgan.regions"
+        f"no segmentation network '{source}': there is no such file or folder, and no plugin of that name in "
+        f"linkgan.regions; give its place with --segmenter {named.last_component(source)}=FILE"
     )
 
 
-def _found(path: Path) -> Path | None:
-    folders = [Path(folder) for folder in os.environ.get(VARIABLE, "").split(os.pathsep) if folder]
-    return next((place for place in (path, *(folder / path.name for folder in folders)) if place.exists()), None)
+def segmenter_for(source: str, card: Card) -> Segmenter:
+    """Open the network that links call `source`, if the user has named it, and compare it with their card.
+
+    Raises:
+        LinkGANError: nobody has named it in this command, or it is another one than the links were made with.
+    """
+    segmenter = _known(source)
+    if segmenter is None:
+        raise LinkGANError(
+            f"the links ask the segmentation network '{source}' (SHA-256 {card.sha256[:12]}...), and a file that says "
+            f"so is not enough to open it: give it with --segmenter {named.last_component(source)}=FILE"
+        )
+    if segmenter.card.sha256 != card.sha256:
+        raise LinkGANError(
+            f"{named.path_of(source) or source} is another network (SHA-256 {segmenter.card.sha256[:12]}...) than the "
+            f"links were made with ({card.sha256[:12]}...); give the right one with --segmenter "
+            f"{named.last_component(source)}=FILE, or link anew"
+        )
+    return segmenter
+
+
+def open_segmenter(path: Path | str) -> Segmenter:
+    """Open a file or folder; one that is still the same is opened once. What it holds decides how, not its name.
+
+    Args:
+        path: a .safetensors file with a declared architecture, a folder of a Hugging Face model, or, where
+            `named.trust` was told so, a TorchScript or torch.export file (.pt2).
+    Raises:
+        LinkGANError: none of these, or damaged.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise LinkGANError(f"no segmentation network '{path}': there is no such file or folder")
+    stat = path.stat()
+    return _opened(path.resolve(), stat.st_mtime_ns, stat.st_size, named.is_trusted(path))
+
+
+def _known(source: str) -> Segmenter | None:
+    """Return the network that the user has named `source`, else the installed plugin of that name."""
+    path = named.path_of(source)
+    if path is not None:
+        return open_segmenter(path)
+    return _plugin(source) if source in registry.names("regions") else None
 
 
 @lru_cache(maxsize=8)
@@ -60,39 +85,16 @@ def _plugin(name: str) -> Segmenter:
 
 
 @lru_cache(maxsize=8)
-def _opened(path: Path, changed: int, size: int) -> Segmenter:
+def _opened(path: Path, changed: int, size: int, trusted: bool) -> Segmenter:
     if path.is_dir():
         return open_folder(path)
-    if not zipfile.is_zipfile(path):
-        raise LinkGANError(f"{path} is no TorchScript or torch.export file; save the network with torch.jit.save")
-    load = _load_exported if path.suffix == _EXPORTED else _load_script
-    try:
-        network, move = load(path)
-    except LinkGANError:
-        raise
-    except Exception as error:  # whatever PyTorch's readers raise on a damaged file
-        raise LinkGANError(f"{path} cannot be opened as a segmentation network: {error!s:.300}") from error
-    return NetworkSegmenter(_card(path), network, move)
-
-
-def _load_script(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
-    module = torch.jit.load(screening.take_script(path), map_location="cpu").eval()
-    return module, module.to
-
-
-def _load_exported(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
-    module = torch.export.load(screening.take_program(path)).module()
-    return module, module.to
-
-
-def _card(path: Path) -> Card:
-    """Return the description in the archive, else that in a file beside it, else one of a network without names."""
-    digest = file_digest(path)
-    beside = path.with_suffix(".json")
-    with zipfile.ZipFile(path) as archive:
-        name = next((name for name in archive.namelist() if name.endswith(f"extra/{CARD}")), None)
-        text = archive.read(name) if name else beside.read_bytes() if beside.is_file() else b"{}"
-    try:
-        return Card.from_json(text, sha256=digest)
-    except LinkGANError as error:
-        raise LinkGANError(f"{path}: {error}") from error
+    with open(path, "rb") as file:
+        head = file.read(9)
+    if tensors.looks_like_tensors(head):
+        return read_network(path)
+    if zipfile.is_zipfile(path):
+        return open_program(path)
+    raise LinkGANError(
+        f"{path} is no segmentation network; expected .safetensors with an architecture (`linkgan segment export`), "
+        "the folder of a Hugging Face model, TorchScript or torch.export"
+    )

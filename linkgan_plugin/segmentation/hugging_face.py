@@ -1,19 +1,50 @@
-"""Segmentation models in the folders that Hugging Face's transformers writes."""
+"""Segmentation models in the folders that Hugging Face's transformers writes; the folder itself is never given to it.
+
+We read the configuration and the tensors, and transformers gets those: a table here says which classes they may be of.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
-from ..checksum import file_digest
-from ..errors import LinkGANError
+from ..errors import LinkGANError, suggest
+from . import tensors
+from .hugging_face_config import check_config, is_file_name
 from .segmenter import Card, NetworkSegmenter
 
-_CONFIG, _PROCESSOR = "config.json", "preprocessor_config.json"
+_CONFIG, _PROCESSOR, _ADAPTER = "config.json", "preprocessor_config.json", "adapter_config.json"
+_WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
+_LARGEST_JSON = 4 << 20
+# model_type -> the names in transformers of the configuration and of the network or backbone.
+_MODELS = {
+    "beit": ("BeitConfig", "BeitForSemanticSegmentation"),
+    "data2vec-vision": ("Data2VecVisionConfig", "Data2VecVisionForSemanticSegmentation"),
+    "dpt": ("DPTConfig", "DPTForSemanticSegmentation"),
+    "mobilenet_v2": ("MobileNetV2Config", "MobileNetV2ForSemanticSegmentation"),
+    "mobilevit": ("MobileViTConfig", "MobileViTForSemanticSegmentation"),
+    "mobilevitv2": ("MobileViTV2Config", "MobileViTV2ForSemanticSegmentation"),
+    "segformer": ("SegformerConfig", "SegformerForSemanticSegmentation"),
+    "upernet": ("UperNetConfig", "UperNetForSemanticSegmentation"),
+}
+_BACKBONES = {
+    "beit": "BeitConfig",
+    "bit": "BitConfig",
+    "convnext": "ConvNextConfig",
+    "convnextv2": "ConvNextV2Config",
+    "dinov2": "Dinov2Config",
+    "resnet": "ResNetConfig",
+    "swin": "SwinConfig",
+    "swinv2": "Swinv2Config",
+}
+_BACKBONE = "backbone_config"
+_PASSED_OVER = {"_name_or_path", "architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
 
 
 def open_folder(folder: Path) -> NetworkSegmenter:
@@ -22,25 +53,122 @@ def open_folder(folder: Path) -> NetworkSegmenter:
     Class names are those of its configuration; normalisation and size those of its image processor.
 
     Raises:
-        LinkGANError: no such folder, no segmentation model, or transformers is not installed.
+        LinkGANError: no such model, one that needs code or files from elsewhere, or transformers is not installed.
     """
-    for name in (_CONFIG, _PROCESSOR):
-        if not (folder / name).is_file():
-            raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face segmentation model")
+    digest = hashlib.sha256()
+    if (folder / _ADAPTER).exists():
+        raise LinkGANError(f"{folder} has an {_ADAPTER}, which names another model; merge it into a whole model first")
+    config, processor = (_json(folder, name, digest) for name in (_CONFIG, _PROCESSOR))
     try:
-        from transformers import AutoModelForSemanticSegmentation
+        check_config(config)
+        state = _tensors(folder, digest)
+        model = _model(config, state)
+    except LinkGANError as error:
+        raise LinkGANError(f"{folder}: {error}") from error
+    try:
+        card = _card(config, processor, digest.hexdigest())
+    except (LinkGANError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
+        raise LinkGANError(f"{folder}: {_CONFIG} and {_PROCESSOR} do not describe a model ({error!s:.200})") from error
+    return NetworkSegmenter(card, lambda images: _logits(model, images), model.to)
+
+
+def _json(folder: Path, name: str, digest: Any) -> dict[str, Any]:
+    """Return the object in a file of the folder, which goes into the digest."""
+    if not (folder / name).is_file():
+        raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face segmentation model")
+    content = tensors.read_bytes(folder / name, _LARGEST_JSON)
+    _add(digest, name, content)
+    try:
+        data = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise LinkGANError(f"{folder / name} is no JSON that can be read: {error!s:.200}") from error
+    if type(data) is not dict:
+        raise LinkGANError(f"{folder / name} holds a {type(data).__name__}, expected a JSON object")
+    return data
+
+
+def _add(digest: Any, name: str, content: bytes) -> None:
+    digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
+
+
+def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
+    """Return the tensors of model.safetensors, or of the parts that its index lists."""
+    names = [_WEIGHTS]
+    if not (folder / _WEIGHTS).is_file():
+        if not (folder / _INDEX).is_file():
+            raise LinkGANError(f"no {_WEIGHTS} in it, and other kinds of weights are not read")
+        places = _json(folder, _INDEX, digest).get("weight_map")
+        if type(places) is not dict or not all(is_file_name(place) for place in places.values()):
+            raise LinkGANError(f"{_INDEX} does not list names of .safetensors files beside it")
+        names = sorted(set(places.values()))
+    found: dict[str, Tensor] = {}
+    for name in names:
+        content = tensors.read_bytes(folder / name)
+        _add(digest, name, content)
+        part = tensors.parse(content, folder / name)[0]
+        twice = sorted(found.keys() & part.keys())
+        if twice:
+            raise LinkGANError(f"{twice[0]} is in more than one file")
+        found |= part
+    return found
+
+
+def _model(config: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
+    """Build the model and give it its tensors, all of them and no others."""
+    kind = config.get("model_type")
+    if type(kind) is not str or kind not in _MODELS:
+        raise LinkGANError(f"model_type {kind!r:.100} is no semantic segmentation model; {suggest(str(kind), _MODELS)}")
+    try:
+        import transformers
     except ImportError as error:
         raise LinkGANError(
-            f"{folder} is a Hugging Face model; install transformers to use it: pip install 'linkgan_plugin[semantic]'"
+            "it is a Hugging Face model; install transformers to use it: pip install 'linkgan_plugin[semantic]'"
         ) from error
+    config_name, model_name = _MODELS[kind]
+    state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     try:
-        model = AutoModelForSemanticSegmentation.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False, use_safetensors=True
-        )
-    except (OSError, ValueError) as error:
-        raise LinkGANError(f"{folder} cannot be opened as a segmentation model: {str(error)[:300]}") from error
-    model = model.float().eval().requires_grad_(False)
-    return NetworkSegmenter(_card(folder, model), lambda images: _logits(model, images), model.to)
+        described = _config(transformers, config_name, config)
+        model_class = getattr(transformers, model_name)
+        with torch.random.fork_rng(devices=[]):
+            with torch.device("meta"):
+                _check_size(model_class(described), state)
+            model, found = model_class.from_pretrained(
+                None,
+                config=described,
+                state_dict=state,
+                output_loading_info=True,
+                local_files_only=True,
+                trust_remote_code=False,
+            )
+    except LinkGANError:
+        raise
+    except Exception as error:  # whatever transformers raises on a configuration that it cannot take
+        raise LinkGANError(f"cannot be opened as {model_name}: {str(error).strip():.300}") from error
+    wrong = [f"{key.removesuffix('_keys')} {name}" for key, names in found.items() for name in list(names)[:3]]
+    if wrong:
+        raise LinkGANError(f"the tensors are not those of its {_CONFIG}: {'; '.join(map(str, wrong))}"[:1000])
+    return model.float().eval().requires_grad_(False)
+
+
+def _config(transformers: Any, class_name: str, data: Mapping[str, Any]) -> Any:
+    """Return a configuration, its backbone's first."""
+    values = {name: value for name, value in data.items() if name not in _PASSED_OVER}
+    if _BACKBONE in values and values[_BACKBONE] is not None:
+        inner = values[_BACKBONE]
+        kind = inner.get("model_type") if type(inner) is dict else None
+        if type(kind) is not str or kind not in _BACKBONES or _BACKBONE in inner:
+            raise LinkGANError(f"a backbone of model_type {kind!r:.100}; {suggest(str(kind), _BACKBONES)}")
+        values[_BACKBONE] = _config(transformers, _BACKBONES[kind], inner)
+    config = getattr(transformers, class_name).from_dict(values)
+    config._attn_implementation = "eager"
+    return config
+
+
+def _check_size(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    wanted = sum(tensor.numel() for tensor in model.state_dict().values())
+    given = sum(tensor.numel() for tensor in state.values())
+    if wanted > given:
+        raise LinkGANError(f"the tensors hold {given} numbers, and the model of its {_CONFIG} {wanted}")
 
 
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
@@ -48,13 +176,12 @@ def _logits(model: nn.Module, images: Tensor) -> Tensor:
     return logits
 
 
-def _card(folder: Path, model: Any) -> Card:
-    processor = json.loads((folder / _PROCESSOR).read_text(encoding="utf-8"))
-    names = model.config.id2label
+def _card(config: Mapping[str, Any], processor: Mapping[str, Any], digest: str) -> Card:
+    names = config["id2label"]
     normal = processor.get("do_normalize", True)
     return Card(
-        classes=tuple(str(names[index]) for index in range(len(names))),
-        sha256=_digest(folder),
+        classes=tuple(names[str(index)] for index in range(len(names))),
+        sha256=digest,
         mean=_three(processor.get("image_mean"), 0.0) if normal else (0.0, 0.0, 0.0),
         std=_three(processor.get("image_std"), 1.0) if normal else (1.0, 1.0, 1.0),
         size=_size(processor.get("size")) if processor.get("do_resize", True) else None,
@@ -70,12 +197,3 @@ def _size(size: Any) -> tuple[int, int] | None:
     if isinstance(size, dict):
         size = (size["height"], size["width"]) if "height" in size else size.get("shortest_edge")
     return (size, size) if isinstance(size, int) else tuple(size) if size else None
-
-
-def _digest(folder: Path) -> str:
-    """Return one SHA-256 for all files that decide what the model computes."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.iterdir()):
-        if path.name in (_CONFIG, _PROCESSOR) or path.suffix == ".safetensors":
-            digest.update(f"{path.name} {file_digest(path)}\n".encode())
-    return digest.hexdigest()

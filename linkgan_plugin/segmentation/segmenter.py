@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 
+_MOST_CLASSES = 4096
+
 
 @dataclass(frozen=True)
 class Card:
@@ -39,7 +41,9 @@ class Card:
         Raises:
             LinkGANError: no such description of a network.
         """
-        if not all(isinstance(name, str) and name for name in self.classes):
+        if len(self.classes) > _MOST_CLASSES:
+            raise LinkGANError(f"{len(self.classes)} classes, expected at most {_MOST_CLASSES}")
+        if not all(type(name) is str and name and name.isprintable() for name in self.classes):
             raise LinkGANError(f"classes {self.classes!r:.200}: expected names")
         repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if repeated:
@@ -69,15 +73,17 @@ class Card:
             if unknown:
                 raise ValueError(f"an unknown field {unknown[0]!r}; fields are {', '.join(cls.__dataclass_fields__)}")
             data = {"classes": (), "sha256": "", **data, **known}
+            if not isinstance(data["classes"], list | tuple):
+                raise ValueError("classes that are no list")
             numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}
             size = None if data.get("size") is None else tuple(data["size"])
             return cls(**{**data, **numbers, "classes": tuple(data["classes"]), "size": size})
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise LinkGANError(f"the description of a segmentation network cannot be read: {error}") from error
 
 
 def _is_side(side: object) -> bool:
-    return isinstance(side, int) and 1 <= side <= 16384
+    return type(side) is int and 1 <= side <= 16384
 
 
 class Segmenter(ABC):

@@ -1,14 +1,12 @@
-"""Training a small segmentation network from pictures and label maps."""
+"""Training a small segmentation network from images and label maps."""
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import torch
@@ -18,15 +16,15 @@ from torch import Tensor
 from training_loops.data.archive import ArchiveReader, DatasetError
 from training_loops.data.folder import ImageFolderDataset
 
-from ..atomic import write_bytes
 from ..errors import LinkGANError
-from .files import CARD
-from .network import SmallUNet
+from .architectures.small_unet import SmallUNet
 from .segmenter import Card
+from .store import write_network
 
 # Share of the pictures that is kept for measuring.
 _HELD_OUT = 0.1
 _PARTS = "parts.json"
+_SHOWN = 3
 IGNORED = 255
 
 
@@ -60,20 +58,51 @@ def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = Non
     pictures, maps = ImageFolderDataset(data), ImageFolderDataset(masks)
     if maps.num_channels != 1:
         raise LinkGANError(f"{masks} holds colour pictures; expected grey PNGs whose pixels are class numbers")
-    if (len(pictures), pictures.resolution) != (len(maps), maps.resolution):
+    if pictures.resolution != maps.resolution:
         raise LinkGANError(
-            f"{data} holds {len(pictures)} pictures of {pictures.resolution} pixels, {masks} {len(maps)} label maps of "
-            f"{maps.resolution}; expected one label map for each picture, of its size"
+            f"{data} holds images of {pictures.resolution} pixels, {masks} label maps of {maps.resolution}; expected "
+            "label maps of the images' size"
         )
-    if len(pictures) < 2:
-        raise LinkGANError(f"{data} holds {len(pictures)} picture; expected at least 2, one to measure on")
-    every = range(len(pictures))
-    labels = maps.batch(every)[0][:, 0]
+    rows, map_rows = _pairs(_by_name(pictures), _by_name(maps), data, masks)
+    if len(rows) < 2:
+        raise LinkGANError(f"{data} holds {len(rows)} image; expected at least 2, one to measure on")
+    labels = maps.batch(map_rows)[0][:, 0]
     names = Card(classes=classes or _names(masks), sha256="").classes  # checks them before anything is trained
     highest = int(labels[labels != IGNORED].max(initial=0))
     if highest >= len(names):
         raise LinkGANError(f"{masks} holds class number {highest}, but only {len(names)} classes are named")
-    return LabelledImages(pictures.batch(every)[0], labels, names)
+    found = set(np.unique(labels).tolist())
+    absent = [name for number, name in enumerate(names) if number not in found]
+    if absent:
+        raise LinkGANError(
+            f"no label map in {masks} has a pixel of {', '.join(map(repr, absent[:_SHOWN]))}, which nothing can learn "
+            "then; add label maps that have, or name only the classes that are there"
+        )
+    return LabelledImages(pictures.batch(rows)[0], labels, names)
+
+
+def _by_name(dataset: ImageFolderDataset) -> dict[str, int]:
+    """Return the name of every image, without its suffix, -> its index."""
+    found: dict[str, int] = {}
+    for index, name in enumerate(dataset.names):
+        key = str(PurePosixPath(name).with_suffix(""))
+        if key in found:
+            raise LinkGANError(f"{dataset.path} holds '{dataset.names[found[key]]}' and '{name}', which are one name")
+        found[key] = index
+    return found
+
+
+def _pairs(pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Path) -> tuple[list[int], list[int]]:
+    """Return the indices of images and of the label maps of the same names."""
+    for have, other, place in ((pictures, maps, data), (maps, pictures, masks)):
+        alone = sorted(have.keys() - other.keys())
+        if alone:
+            shown = ", ".join(map(repr, alone[:_SHOWN])) + (", ..." if len(alone) > _SHOWN else "")
+            raise LinkGANError(
+                f"{len(alone)} names are in {place} alone: {shown}; images and label maps belong together by their "
+                "names (without the suffix), so give every image one label map"
+            )
+    return [pictures[name] for name in sorted(pictures)], [maps[name] for name in sorted(pictures)]
 
 
 def _names(masks: Path) -> tuple[str, ...]:
@@ -154,9 +183,6 @@ def overlaps(
 
 
 def save_segmenter(path: Path, network: SmallUNet, classes: tuple[str, ...]) -> None:
-    """Write the network as TorchScript with its card, atomically; `semantic(path,CLASS)` opens it."""
-    card = Card(classes=classes, sha256="")
-    buffer = io.BytesIO()
-    extra: dict[str, Any] = {CARD: card.to_json()}
-    torch.jit.save(torch.jit.script(network.cpu().eval()), buffer, _extra_files=extra)
-    write_bytes(path, buffer.getvalue())
+    """Write the network with its card, atomically; `semantic(path,CLASS)` opens it."""
+    state = network.cpu().eval().state_dict()
+    write_network(path, "small_unet", network.arguments, Card(classes=classes, sha256=""), state)

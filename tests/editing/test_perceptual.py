@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from linkgan_plugin.editing.perceptual import PyramidDistance, load_lpips, psnr
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.metrics.swd import laplacian_pyramid
+from linkgan_plugin.segmentation import named
 
 LINE = np.array([1, 4, 6, 4, 1]) / 16
 
@@ -106,12 +107,6 @@ class Lpips(nn.Module):
         return images.mean(dim=[2, 3]) if return_lpips and not resize_images else images
 
 
-class Writing(Lpips):
-    def forward(self, images: Tensor, resize_images: bool = True, return_lpips: bool = False) -> Tensor:
-        torch.save(images, "stolen.pt")
-        return images.mean(dim=[2, 3])
-
-
 class Classifier(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         return images.mean(dim=[2, 3])
@@ -129,6 +124,7 @@ class Failing(nn.Module):
 
 def saved(path, network):
     torch.jit.save(torch.jit.script(network), path)
+    named.trust(path)
     return path
 
 
@@ -155,12 +151,14 @@ def test_other_networks_are_refused(network, message, tmp_path):
         load_lpips(saved(tmp_path / "network.pt", network))
 
 
-def test_a_network_that_could_write_files_is_refused_before_it_is_opened(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    path = saved(tmp_path / "writing.pt", Writing())
-    with pytest.raises(LinkGANError, match=r"is refused: its code uses save"):
+def test_a_network_that_nobody_trusts_is_not_opened(tmp_path, monkeypatch):
+    path = saved(tmp_path / "vgg16.pt", Lpips())
+    named.forget()
+    monkeypatch.setattr(torch.jit, "load", lambda *args, **kwargs: pytest.fail("opened"))
+    with pytest.raises(
+        LinkGANError, match=r"vgg16\.pt is TorchScript .*leave --lpips out .*--trust-network .*vgg16\.pt"
+    ):
         load_lpips(path)
-    assert not (tmp_path / "stolen.pt").exists()
 
 
 @pytest.mark.parametrize("content", [b"", b"\x80\x02pickle", b"PK\x03\x04"])

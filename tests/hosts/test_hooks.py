@@ -15,6 +15,8 @@ from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, side
 from linkgan_plugin.hosts.options import follow_flags
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.recipes import Recipe
+from linkgan_plugin.segmentation import named
+from tests.segmentation.networks import CLASSES, script
 
 LINK = "eyes=0:4@box(0,0,1,0.5)"
 
@@ -50,6 +52,15 @@ def run(*args):
 
 def test_without_flags_a_hosts_options_stay_as_they_are():
     assert json.loads(run().output) == options()
+
+
+def test_a_loss_is_told_the_networks_that_the_user_named_for_its_links(tmp_path):
+    path = script(tmp_path / "light.pt", classes=CLASSES)
+    named.name("other.pt", tmp_path)
+    arguments = ["--link", f"light=4@semantic({path},light)", "--trust-network", str(path)]
+    done = json.loads(run(*arguments).stdout)
+    assert done["loss_kwargs"]["named"] == {"networks": {str(path): str(path)}, "trusted": [str(path)]}
+    assert "named" not in json.loads(run("--link", LINK).stdout)["loss_kwargs"]
 
 
 def test_links_move_into_the_options_with_the_whole_spec_and_recipe():

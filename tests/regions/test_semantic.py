@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 
+from linkgan_plugin.checksum import file_digest
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec, parse_region
 from linkgan_plugin.regions.base import Scene
+from linkgan_plugin.segmentation import files, named
 from linkgan_plugin.segmentation.segmenter import Card, Segmenter
 from tests.segmentation.networks import CLASSES, Light, script
 
@@ -73,10 +77,8 @@ def test_one_pass_serves_all_links_of_a_scene(fake_distribution, monkeypatch):
     monkeypatch.setattr("linkgan_plugin.registry.names", lambda kind: ["counting"])
     from linkgan_plugin.regions.semantic import Semantic
 
-    def absent(name):
-        raise LinkGANError(name)
-
-    regions = [Semantic.parse(["counting", name], absent) for name in CLASSES]
+    card = Card(CLASSES, "").to_json().encode()
+    regions = [Semantic.parse(["counting", name], {"counting#card": card}.__getitem__) for name in CLASSES]
     images = scene()
     assert torch.equal(sum(region.mask(images) for region in regions), torch.ones(3, 1, 8, 8))
     assert calls == [3]
@@ -88,23 +90,57 @@ def test_masks_carry_no_gradient(source):
     assert not parse_region(f"semantic({source},light,mode=soft)").mask(images).requires_grad
 
 
-def test_a_spec_keeps_a_card_and_opens_without_the_network(source, tmp_path):
-    text = f"light=2@semantic({source},light,mode=soft)"
-    spec = LinkSpec.parse([text], dim=8)
-    data = spec.to_json()
-    (tmp_path / "light.pt").rename(tmp_path / "gone.pt")
+def test_a_spec_keeps_a_card_and_asks_the_network_only_once_the_user_has_named_it(source, tmp_path):
+    data = LinkSpec.parse([f"light=2@semantic({source},light,mode=soft)"], dim=8).to_json()
+    digest = file_digest(Path(source))
+    named.forget()
+    named.trust(source)
     again = LinkSpec.from_json(data)
     assert again.to_json() == data
     assert str(again.links[0].region) == f"semantic({source},light,mode=soft)"
-    with pytest.raises(LinkGANError, match=r"no segmentation network '.*light\.pt'"):
+    message = rf"network '{source}' \(SHA-256 {digest[:12]}\.\.\.\).*give it with --segmenter light\.pt=FILE"
+    with pytest.raises(LinkGANError, match=message):
         again.region_masks(scene())
+    moved = Path(source).rename(tmp_path / "moved.pt")
+    named.trust(moved)
+    named.name("light.pt", moved)
+    assert torch.equal(again.region_masks(scene())[0], parse_region(f"semantic({moved},light,mode=soft)").mask(scene()))
 
 
 def test_another_network_under_the_same_name_is_refused(source, tmp_path):
     spec = LinkSpec.from_json(LinkSpec.parse([f"light=2@semantic({source},light)"], dim=8).to_json())
     script(tmp_path / "light.pt", Light(halve=True), classes=CLASSES)
-    with pytest.raises(LinkGANError, match="is another network"):
+    with pytest.raises(LinkGANError, match=r"is another network .* give the right one with --segmenter light.pt=FILE"):
         spec.region_masks(scene())
+
+
+def test_a_spec_without_the_card_is_refused_though_the_network_is_there(source, audited):
+    data = LinkSpec.parse([f"light=2@semantic({source},light)"], dim=8).to_json()
+    del data["links"][0]["files"]
+    with audited() as opened, pytest.raises(LinkGANError, match=r"light\.pt#card' is not embedded in 'files'"):
+        LinkSpec.from_json(data)
+    assert opened == []
+
+
+def test_reading_a_spec_touches_no_file(source, audited):
+    data = LinkSpec.parse([f"light=2@semantic({source},light)"], dim=8).to_json()
+    with audited() as opened:
+        LinkSpec.from_json(data)
+    assert opened == []
+
+
+def test_an_installed_plugin_needs_no_naming(monkeypatch):
+    class Plugin(Segmenter):
+        card = Card(CLASSES, "")
+
+        def scores(self, images):
+            return Light()(images)
+
+    files._plugin.cache_clear()
+    monkeypatch.setattr("linkgan_plugin.segmentation.files.registry.names", lambda kind: ["mine"])
+    monkeypatch.setattr("linkgan_plugin.segmentation.files.registry.load", lambda kind, name: Plugin)
+    assert files.segmenter_for("mine", Plugin.card).scores(torch.ones(1, 3, 4, 4))[0, 1, 0, 0] == 1
+    files._plugin.cache_clear()
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from linkgan_plugin.segmentation.files import CARD
+from linkgan_plugin.segmentation import named
+from linkgan_plugin.segmentation.programs import CARD
 from linkgan_plugin.segmentation.segmenter import Card
 
 CLASSES = ("dark", "light")
@@ -28,26 +29,22 @@ class Light(nn.Module):
         return torch.cat([-light, light], dim=1)
 
 
-class Writer(nn.Module):
-    """Writes a file while it computes, as TorchScript can."""
-
-    def forward(self, images: Tensor) -> Tensor:
-        torch.save(images, "written.pt")
-        return images
-
-
-def script(path: Path, network: nn.Module | None = None, **card: Any) -> Path:
-    """Write a network as TorchScript, with a card where any of its fields is given."""
+def script(path: Path, network: nn.Module | None = None, trusted: bool = True, **card: Any) -> Path:
+    """Write a network as TorchScript, with a card where any of its fields is given, and trust it."""
     text = Card(sha256="", **{"classes": (), **card}).to_json()
     extra = {CARD: text} if card else {}
     torch.jit.save(torch.jit.script((network or Light()).eval()), str(path), _extra_files=extra)
+    if trusted:
+        named.trust(path)
     return path
 
 
-def exported(path: Path, network: nn.Module | None = None, **card: Any) -> Path:
-    """Write a network by torch.export, for any number of images of 8 x 8 pixels."""
+def exported(path: Path, network: nn.Module | None = None, trusted: bool = True, **card: Any) -> Path:
+    """Write a network by torch.export, for any number of images of 8 x 8 pixels, and trust it."""
     text = Card(sha256="", **{"classes": (), **card}).to_json()
     sizes = ({0: torch.export.Dim("count")},)
     program = torch.export.export((network or Light()).eval(), (torch.zeros(2, 3, 8, 8),), dynamic_shapes=sizes)
     torch.export.save(program, str(path), extra_files={CARD: text} if card else {})
+    if trusted:
+        named.trust(path)
     return path

@@ -159,6 +159,11 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         return (labels[:, None] == np.arange(self.label_dim)).astype(np.float32)
 
     @property
+    def names(self) -> list[str]:
+        """The name of every image in the zip or folder, by index."""
+        return [self._names[index] for index in self._raw_index]
+
+    @property
     def name(self) -> str:
         """The file's or folder's name without its extension."""
         return Path(self.path).stem

@@ -1,4 +1,4 @@
-"""A small U-Net for segmentation of small pictures, which TorchScript can take."""
+"""A small U-Net for segmentation of small images: what `linkgan segment train` trains."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class SmallUNet(nn.Module):
 
     def __init__(self, classes: int, width: int = 16, depth: int = 3) -> None:
         super().__init__()
+        self.arguments = {"classes": classes, "width": width, "depth": depth}
         widths = [width * 2**level for level in range(depth + 1)]
         self.down = nn.ModuleList(Block(i, o) for i, o in zip([3, *widths], widths, strict=False))
         levels = range(depth - 1, -1, -1)

@@ -1,0 +1,80 @@
+"""Weights that were saved elsewhere, as a file of ours: `linkgan segment export`."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+from . import tensors
+from .architectures import architecture_named, build
+from .segmenter import Card
+from .store import as_float, write_network
+
+_WRAPPERS = ("state_dict", "model_state_dict", "model")
+_PARALLEL = "module."
+_COUNTER = ".num_batches_tracked"
+
+
+def export_weights(source: Path, target: Path, architecture: str, card: Card) -> None:
+    """Write the weights in `source`, a state dict in .safetensors or .pth, as a network that links can ask.
+
+    Tensors that only training needs are left out, fractions become float32, and batch counters that old files lack
+    are zero.
+
+    Args:
+        card: names of the classes, and how images are to be prepared.
+    Raises:
+        LinkGANError: no such architecture, no weights, or weights that do not fit it; lists names and shapes.
+    """
+    if not card.classes:
+        raise LinkGANError("the classes have no names; give them with --classes")
+    arguments = {"classes": len(card.classes)}
+    network, ignored = build(architecture, arguments), architecture_named(architecture).ignored
+    state = {name: as_float(tensor) for name, tensor in read_weights(source).items() if not name.startswith(ignored)}
+    for name, tensor in network.state_dict().items():
+        if name.endswith(_COUNTER) and name not in state:
+            state[name] = torch.zeros(tensor.shape, dtype=tensor.dtype)
+    try:
+        write_network(target, architecture, arguments, card, state)
+    except LinkGANError as error:
+        raise LinkGANError(f"{source}: {error}") from error
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors of a state dict by name, without the wrappings that training scripts put around it.
+
+    Raises:
+        LinkGANError: no such file, or one that holds anything else.
+    """
+    with open(path, "rb") as file:
+        is_tensors = tensors.looks_like_tensors(file.read(9))
+    data: Any = tensors.parse(tensors.read_bytes(path), path)[0] if is_tensors else _read_pickled(path)
+    data = next(
+        (data[key] for key in _WRAPPERS if isinstance(data, Mapping) and isinstance(data.get(key), Mapping)), data
+    )
+    if not isinstance(data, Mapping) or not data or not all(isinstance(value, Tensor) for value in data.values()):
+        raise LinkGANError(f"{path} holds no state dict; expected tensors by name")
+    if all(str(name).startswith(_PARALLEL) for name in data):
+        data = {str(name).removeprefix(_PARALLEL): value for name, value in data.items()}
+    return {str(name): value for name, value in data.items()}
+
+
+def _read_pickled(path: Path) -> Any:
+    """Read a file of torch.save. The one place to change for another reader of these."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any("/code/" in name or name.endswith("models/model.json") for name in archive.namelist()):
+                raise LinkGANError(
+                    f"{path} is TorchScript or torch.export, a program; expected its weights alone, a state dict that "
+                    "torch.save or safetensors wrote"
+                )
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # whatever PyTorch's reader raises on another file
+        raise LinkGANError(f"{path} holds no state dict that can be read: {str(error).strip():.200}") from error

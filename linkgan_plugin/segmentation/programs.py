@@ -1,0 +1,61 @@
+"""TorchScript and torch.export files, which are programs: opened only where the user says that they trust them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..checksum import file_digest
+from ..errors import LinkGANError
+from . import named
+from .segmenter import Card, NetworkSegmenter
+
+# The member of an archive, and the ending of a file beside one, that describe the network.
+CARD = "segmenter.json"
+_LARGEST_CARD = 1 << 20
+_EXPORTED = ".pt2"
+
+
+def open_program(path: Path) -> NetworkSegmenter:
+    """Open a TorchScript or torch.export file by PyTorch's own loader.
+
+    Raises:
+        LinkGANError: the user has not said that they trust it, or it is no such file.
+    """
+    named.check_trusted(path, "write its weights as a file of ours with `linkgan segment export`")
+    load = _load_exported if path.suffix == _EXPORTED else _load_script
+    try:
+        network, move = load(path)
+    except Exception as error:  # whatever PyTorch's readers raise on a damaged file
+        raise LinkGANError(f"{path} cannot be opened as a segmentation network: {error!s:.300}") from error
+    return NetworkSegmenter(_card(path), network, move)
+
+
+def _load_script(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
+    module = torch.jit.load(path, map_location="cpu").eval()
+    return module, module.to
+
+
+def _load_exported(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:
+    module = torch.export.load(path).module()
+    return module, module.to
+
+
+def _card(path: Path) -> Card:
+    """Return the description in the archive, else that in a file beside it, else one of a network without names."""
+    beside, text = path.with_suffix(".json"), b"{}"
+    with zipfile.ZipFile(path) as archive:
+        name = next((name for name in archive.namelist() if name.endswith(f"extra/{CARD}")), None)
+        if name:
+            with archive.open(name) as file:
+                text = file.read(_LARGEST_CARD)
+        elif beside.is_file():
+            text = beside.read_bytes()[:_LARGEST_CARD]
+    try:
+        return Card.from_json(text, sha256=file_digest(path))
+    except LinkGANError as error:
+        raise LinkGANError(f"{path}: {error}") from error

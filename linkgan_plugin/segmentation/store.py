@@ -1,0 +1,121 @@
+"""Our own files of segmentation networks: .safetensors with a declared architecture, which hold nothing to run."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from ..atomic import write_bytes
+from ..errors import LinkGANError
+from . import tensors
+from .architectures import build, check_arguments
+from .segmenter import Card, NetworkSegmenter
+
+KEY = "linkgan_segmenter"
+_VERSION = 1
+_FIELDS = ("version", "architecture", "arguments", "card")
+_SHOWN = 10
+
+
+def write_network(
+    path: Path, architecture: str, arguments: Mapping[str, int], card: Card, state: Mapping[str, Tensor]
+) -> None:
+    """Write a network, atomically.
+
+    Args:
+        architecture, arguments: as `architectures.build` takes them. state: tensors by name; exactly the network's.
+    Raises:
+        LinkGANError: they do not fit each other; lists names and shapes.
+    """
+    _check_card(card, check_arguments(architecture, dict(arguments)))
+    check_state(build(architecture, arguments), state)
+    described = {name: value for name, value in json.loads(card.to_json()).items() if name != "sha256"}
+    data = {"version": _VERSION, "architecture": architecture, "arguments": dict(arguments), "card": described}
+    kept = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in state.items()}
+    write_bytes(path, safetensors.torch.save(kept, {"format": "pt", KEY: json.dumps(data)}))
+
+
+def read_network(path: Path) -> NetworkSegmenter:
+    """Open a network that `write_network` wrote. Nothing is built before its whole description has been checked.
+
+    Raises:
+        LinkGANError: damaged, of another program, or tensors that are not those of its architecture.
+    """
+    content = tensors.read_bytes(path)
+    state, metadata = tensors.parse(content, path)
+    try:
+        architecture, arguments, card = _described(metadata, hashlib.sha256(content).hexdigest())
+        network = build(architecture, arguments)
+        check_state(network, state)
+    except LinkGANError as error:
+        raise LinkGANError(f"{path}: {error}") from error
+    network.load_state_dict(state, assign=True)
+    network.requires_grad_(False)
+    return NetworkSegmenter(card, network, network.to)
+
+
+def check_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Compare names, shapes and types with a network's own.
+
+    Raises:
+        LinkGANError: they differ; lists how.
+    """
+    wanted = {name: _shown(tensor) for name, tensor in network.state_dict().items()}
+    given = {name: _shown(tensor) for name, tensor in state.items()}
+    problems = [f"{name} {what} is missing" for name, what in wanted.items() if name not in given]
+    problems += [f"{name} {what} is not in it" for name, what in given.items() if name not in wanted]
+    problems += [
+        f"{name} is {given[name]}, expected {what}"
+        for name, what in wanted.items()
+        if name in given and given[name] != what
+    ]
+    if problems:
+        more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
+        raise LinkGANError(f"the tensors do not fit the architecture: {'; '.join([*problems[:_SHOWN], *more])}"[:3000])
+
+
+def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[str, int], Card]:
+    """Return the architecture, its arguments and the card that metadata names, all checked."""
+    if KEY not in metadata:
+        raise LinkGANError(
+            "tensors that do not say which network they are of; write one with `linkgan segment export FILE "
+            "--architecture NAME`"
+        )
+    unknown = [name for name in metadata if name not in ("format", KEY)]
+    if unknown:
+        raise LinkGANError(f"metadata with an unknown field {unknown[0]!r:.100}; expected {KEY} alone")
+    try:
+        data = json.loads(metadata[KEY])
+    except (ValueError, RecursionError) as error:
+        raise LinkGANError(f"a description that cannot be read ({error!s:.200})") from error
+    if type(data) is not dict or data.keys() != set(_FIELDS):
+        raise LinkGANError(f"a description that is not made of {', '.join(_FIELDS)}: {metadata[KEY]:.200}")
+    if type(data["version"]) is not int or data["version"] != _VERSION:
+        raise LinkGANError(f"version {data['version']!r:.50}, this program reads {_VERSION}")
+    arguments = check_arguments(data["architecture"], data["arguments"])
+    if type(data["card"]) is not dict or "sha256" in data["card"]:
+        raise LinkGANError(f"a card that is no description of a network: {data['card']!r:.200}")
+    card = Card.from_json(json.dumps(data["card"]), sha256=digest)
+    _check_card(card, arguments)
+    return data["architecture"], arguments, card
+
+
+def _check_card(card: Card, arguments: Mapping[str, Any]) -> None:
+    if card.classes and len(card.classes) != arguments["classes"]:
+        raise LinkGANError(f"{len(card.classes)} classes are named, and the network has {arguments['classes']}")
+
+
+def _shown(tensor: Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
+def as_float(tensor: Tensor) -> Tensor:
+    """Return a tensor in single precision if it holds fractions at all."""
+    return tensor.to(torch.float32) if tensor.is_floating_point() else tensor
