@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training_loops.formats.pickles.archive import read_archive, with_tensors
+
 from ..errors import LinkGANError
 from . import tensors
 from .architectures import architecture_named, build
@@ -66,7 +68,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
 
 def _read_pickled(path: Path) -> Any:
-    """Read a file of torch.save. The one place to change for another reader of these."""
+    """Read a file of torch.save, by our own reader."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             if any("/code/" in name or name.endswith("models/model.json") for name in archive.namelist()):
@@ -75,6 +77,7 @@ def _read_pickled(path: Path) -> Any:
                     "torch.save or safetensors wrote"
                 )
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever PyTorch's reader raises on another file
-        raise LinkGANError(f"{path} holds no state dict that can be read: {str(error).strip():.200}") from error
+        return with_tensors(read_archive(path))
+    except LinkGANError as error:
+        reason = str(error).removeprefix(f"{path}: ")
+        raise LinkGANError(f"{path} holds no state dict that can be read: {reason:.300}") from error

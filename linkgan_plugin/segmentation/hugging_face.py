@@ -6,13 +6,14 @@ We read the configuration and the tensors, and transformers gets those: a table 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from training_loops.formats.json_text import parse_object
 
 from ..errors import LinkGANError, suggest
 from . import tensors
@@ -78,13 +79,7 @@ def _json(folder: Path, name: str, digest: Any) -> dict[str, Any]:
         raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face segmentation model")
     content = tensors.read_bytes(folder / name, _LARGEST_JSON)
     _add(digest, name, content)
-    try:
-        data = json.loads(content)
-    except (ValueError, RecursionError) as error:
-        raise LinkGANError(f"{folder / name} is no JSON that can be read: {error!s:.200}") from error
-    if type(data) is not dict:
-        raise LinkGANError(f"{folder / name} holds a {type(data).__name__}, expected a JSON object")
-    return data
+    return parse_object(content, str(folder / name))
 
 
 def _add(digest: Any, name: str, content: bytes) -> None:

@@ -12,6 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.formats.json_text import parse_object
+
 from ..errors import LinkGANError
 
 _MOST_CLASSES = 4096
@@ -68,11 +70,11 @@ class Card:
             LinkGANError: other text.
         """
         try:
-            data = json.loads(text)
+            data: dict[str, Any] = parse_object(text, "it")
             unknown = [name for name in data if name not in cls.__dataclass_fields__]
             if unknown:
                 raise ValueError(f"an unknown field {unknown[0]!r}; fields are {', '.join(cls.__dataclass_fields__)}")
-            data = {"classes": (), "sha256": "", **data, **known}
+            data |= {"classes": data.get("classes", ()), "sha256": data.get("sha256", ""), **known}
             if not isinstance(data["classes"], list | tuple):
                 raise ValueError("classes that are no list")
             numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}

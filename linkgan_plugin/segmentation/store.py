@@ -12,6 +12,8 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from training_loops.formats.json_text import parse_object
+
 from ..atomic import write_bytes
 from ..errors import LinkGANError
 from . import tensors
@@ -91,11 +93,8 @@ def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[s
     unknown = [name for name in metadata if name not in ("format", KEY)]
     if unknown:
         raise LinkGANError(f"metadata with an unknown field {unknown[0]!r:.100}; expected {KEY} alone")
-    try:
-        data = json.loads(metadata[KEY])
-    except (ValueError, RecursionError) as error:
-        raise LinkGANError(f"a description that cannot be read ({error!s:.200})") from error
-    if type(data) is not dict or data.keys() != set(_FIELDS):
+    data = parse_object(metadata[KEY], "the description")
+    if data.keys() != set(_FIELDS):
         raise LinkGANError(f"a description that is not made of {', '.join(_FIELDS)}: {metadata[KEY]:.200}")
     if type(data["version"]) is not int or data["version"] != _VERSION:
         raise LinkGANError(f"version {data['version']!r:.50}, this program reads {_VERSION}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import zipfile
 from io import BytesIO
@@ -12,6 +11,8 @@ from typing import Any
 import safetensors.torch
 from safetensors import SafetensorError
 from torch import Tensor
+
+from training_loops.formats.json_text import parse_object
 
 from ..errors import LinkGANError
 
@@ -61,7 +62,7 @@ def _check(content: bytes) -> dict[str, str]:
     if not looks_like_tensors(content[:9]):
         raise ValueError("it does not begin with a header")
     start = 8 + int.from_bytes(content[:8], "little")
-    header = json.loads(content[8:start].decode("utf-8"), object_pairs_hook=_once)
+    header = parse_object(content[8:start], "its header")
     metadata = header.pop(_METADATA, {})
     if type(metadata) is not dict or not all(type(text) is str for text in metadata.values()):
         raise ValueError("its metadata is no text by name")
@@ -72,13 +73,6 @@ def _check(content: bytes) -> dict[str, str]:
     if zipfile.is_zipfile(BytesIO(content)):
         raise ValueError("it is a zip archive as well")
     return metadata
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError("a name comes twice in its header")
-    return found
 
 
 def _span(name: str, entry: Any) -> tuple[int, int]:

@@ -84,7 +84,7 @@ def test_a_card_may_lie_beside_the_file(tmp_path):
         ('{"std": [1, 0, 1]}', "expected numbers above 0"),
         ('{"mean": [1]}', "expected three numbers"),
         ('{"mean": [1' + "0" * 400 + ", 1, 1]}", "cannot be read"),
-        ('{"mean": [NaN, 1, 1]}', "expected three numbers"),
+        ('{"mean": [NaN, 1, 1]}', "NaN is no number in JSON"),
         ('{"size": [0, 8]}', r"expected \[height, width\]"),
         ('{"size": [true, 8]}', r"expected \[height, width\]"),
         ("[]", "cannot be read"),
