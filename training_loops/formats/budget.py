@@ -30,7 +30,14 @@ PICKLE = Limits(bytes=256 << 20, items=2_000_000, seconds=4)
 # The description in a .safetensors file, a card, a sidecar, a run's options: the largest are some hundred kilobytes.
 DESCRIPTION = Limits(bytes=16 << 20, items=200_000, seconds=2)
 # dataset.json: ImageNet's 1.3 million classes are 51 MB and 4 million items, FFHQ's cameras 35 MB and 2 million.
-LABELS = Limits(bytes=128 << 20, items=10_000_000, seconds=20)
+# One letter outside of Latin makes Python's text of it four times as large, twice: 80 MB become 720.
+LABELS = Limits(bytes=80 << 20, items=6_000_000, seconds=20)
+
+# An image of a data set: hosts train at 1024 pixels a side at most, and their tool writes PNG without compression.
+DATA_SIDE = 2048
+DATA_IMAGE = 64 << 20  # bytes of its file: four channels of 16 bits at DATA_SIDE are 32 MB
+# Labels become one number per class: ImageNet-21k has 21,841 classes. EG3D's cameras are vectors of 25 numbers.
+MOST_CLASSES = 65_536
 
 DEEPEST = 64  # values within each other; snapshots and specs nest less than 20 deep
 
