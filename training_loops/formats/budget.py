@@ -39,6 +39,16 @@ DATA_IMAGE = 64 << 20  # bytes of its file: four channels of 16 bits at DATA_SID
 # Labels become one number per class: ImageNet-21k has 21,841 classes. EG3D's cameras are vectors of 25 numbers.
 MOST_CLASSES = 65_536
 
+# The links of a network: latents have 512 axes, StyleSpace 9,088; the paper links at most 5 regions.
+MOST_AXES = 65_536
+MOST_LINKS = 256
+# The regions of all links of a network: items are regions and their arguments, so that a thousand boxes are 5,120, and
+# bytes those of mask files, unpacked.
+REGIONS = Limits(bytes=512 << 20, items=8192, seconds=4)
+MOST_CORNERS = 1024  # of a polygon: whether it crosses itself takes the square of that
+MASK_SIDE = 4096
+MASK_FILE = 64 << 20  # bytes: 16 bits at MASK_SIDE without compression are 32 MB
+
 DEEPEST = 64  # values within each other; snapshots and specs nest less than 20 deep
 
 
