@@ -76,6 +76,10 @@ class Region(ABC):
         """Return the files the expression needs, by the name used in it, to be embedded beside it."""
         return {}
 
+    def cost(self) -> int:
+        """Return how many boxes more a mask of it takes as long as, to keep specs from elsewhere within bounds."""
+        return 0
+
     def area(self) -> float | None:
         """Return the share of the image in [0, 1], or None when it differs from image to image."""
         return None

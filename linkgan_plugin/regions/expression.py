@@ -83,6 +83,7 @@ class _Reader:
             ) from error
         if not isinstance(region, Region):
             raise LinkGANError(f"region kind '{name}' gave a {type(region).__name__}, not a Region")
+        self.read.budget.charge(items=region.cost())
         return region
 
     def _preset(self, name: str) -> Region:

@@ -58,6 +58,11 @@ class Polygon(StaticRegion):
         shares = np.diff(area, axis=1) * np.sign(_signed_area(corners))
         return np.clip(shares, 0.0, 1.0).astype(np.float32)
 
+    def cost(self) -> int:
+        """A side takes as long as it is high: one over the whole height about as long as 8 boxes."""
+        heights = np.array(self.corners)[:, 1]
+        return int(8 * np.abs(heights - np.roll(heights, -1)).sum())
+
     def __str__(self) -> str:
         return expression("polygon", [value for corner in self.corners for value in corner])
 

@@ -44,7 +44,7 @@ MOST_AXES = 65_536
 MOST_LINKS = 256
 # The regions of all links of a network: items are regions and their arguments, so that a thousand boxes are 5,120, and
 # bytes those of mask files, unpacked.
-REGIONS = Limits(bytes=512 << 20, items=8192, seconds=4)
+REGIONS = Limits(bytes=256 << 20, items=8192, seconds=4)
 MOST_CORNERS = 1024  # of a polygon: whether it crosses itself takes the square of that
 MASK_SIDE = 4096
 MASK_FILE = 64 << 20  # bytes: 16 bits at MASK_SIDE without compression are 32 MB
