@@ -29,6 +29,8 @@ class Limits:
 PICKLE = Limits(bytes=256 << 20, items=2_000_000, seconds=4)
 # The description in a .safetensors file, a card, a sidecar, a run's options: the largest are some hundred kilobytes.
 DESCRIPTION = Limits(bytes=16 << 20, items=200_000, seconds=2)
+# Saved edits: a donor's latents of 18 x 512 numbers are 49 kilobytes, so a thousand transplants fit.
+EDITS = Limits(bytes=64 << 20, items=200_000, seconds=4)
 # dataset.json: ImageNet's 1.3 million classes are 51 MB and 4 million items, FFHQ's cameras 35 MB and 2 million.
 # One letter outside of Latin makes Python's text of it four times as large, twice: 80 MB become 720.
 LABELS = Limits(bytes=80 << 20, items=6_000_000, seconds=20)
@@ -48,6 +50,10 @@ REGIONS = Limits(bytes=256 << 20, items=8192, seconds=4)
 MOST_CORNERS = 1024  # of a polygon: whether it crosses itself takes the square of that
 MASK_SIDE = 4096
 MASK_FILE = 64 << 20  # bytes: 16 bits at MASK_SIDE without compression are 32 MB
+
+# Photographs on the command line: telephones make 50 million pixels. Each takes 4 bytes, three times while it is read.
+PHOTOGRAPH_PIXELS = 50_000_000
+PHOTOGRAPH_FILE = 160 << 20  # bytes: without compression
 
 DEEPEST = 64  # values within each other; snapshots and specs nest less than 20 deep
 

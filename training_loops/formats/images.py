@@ -39,8 +39,7 @@ def opened_image(data: bytes, what: str, *, most: int, formats: tuple[str, ...] 
             width, height = image.size
             if width * height > most:
                 raise InputError(f"{width} x {height} pixels, expected at most {most / 1e6:.3g} million")
-            if image.format in ("JPEG", "MPO") and data.count(_SCAN) > _MOST_SCANS:
-                raise InputError(f"more than {_MOST_SCANS} scans, which no JPEG has; save it anew")
+            check_scans(data, image.format)
             yield image
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
@@ -48,6 +47,12 @@ def opened_image(data: bytes, what: str, *, most: int, formats: tuple[str, ...] 
         raise InputError(f"{what} is no readable image (expected {' or '.join(formats)})") from error
     except BROKEN_IMAGE as error:
         raise InputError(f"{what} is no readable image ({str(error)[:200] or type(error).__name__})") from error
+
+
+def check_scans(data: bytes, kind: str | None) -> None:
+    """Refuse a JPEG that takes for ever. Raises InputError."""
+    if kind in ("JPEG", "MPO") and data.count(_SCAN) > _MOST_SCANS:
+        raise InputError(f"more than {_MOST_SCANS} scans, which no JPEG has; save it anew")
 
 
 def _opened(data: bytes, formats: tuple[str, ...]) -> PIL.Image.Image:
