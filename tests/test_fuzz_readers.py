@@ -77,7 +77,7 @@ SPEC = LinkSpec.parse(
     ["a=0:4@eyes+polygon(0,0.6,1,0.6,0.5,0.7)", "b=2@box(0,0.8,1,1)&box(0,0.8,1,1)"], dim=16
 ).to_json()
 LABELS = {"labels": [["a.png", [0.5, 1]], ["b.png", [1, 2]]]}
-LINK = "eyes=0:8,9:12@(box(0.25,0.35,0.75,0.5)+polygon(0,0.6,1,0.6,0.5,0.7))&chin"
+LINK = "eyes=0:8,9:12@(box(0.25,0.35,0.75,0.5)+polygon(0,0.6,1,0.6,0.5,0.7))&box(0,0,1,1)+chin"
 
 
 def read_labels(dice, folder):
