@@ -6,9 +6,14 @@ import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
+from training_loops.formats.budget import MOST_AXES
+from training_loops.formats.text import printable
+
 from .errors import LinkGANError
 
 _RANGES = re.compile(r"\s*\d+\s*:\s*\d+\s*(,\s*\d+\s*:\s*\d+\s*)*")
+
+_MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
@@ -32,15 +37,17 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
             )
         return Wish(name, None, max(1, round(share * dim)))
     if text.isdecimal():
-        if int(text) == 0:
+        count = _whole(text, name)
+        if count == 0:
             raise LinkGANError(f"link '{name}' asks for 0 axes; give at least 1")
-        return Wish(name, None, int(text))
+        return Wish(name, None, count)
     if not _RANGES.fullmatch(text):
         raise LinkGANError(
-            f"link '{name}': cannot read the axes '{text}'; write ranges such as 0:16 or 0:8,16:24, "
+            printable(f"link '{name}': cannot read the axes '{text:.80}'; ")
+            + "write ranges such as 0:16 or 0:8,16:24, "
             "a number of free axes such as 16, or auto"
         )
-    ends = [int(end) for end in re.findall(r"\d+", text)]
+    ends = [_whole(end, name) for end in re.findall(r"\d+", text)]
     axes = expand(list(zip(ends[::2], ends[1::2], strict=True)), dim, name)
     return Wish(name, axes, len(axes))
 
@@ -60,6 +67,18 @@ def allocate(wishes: Sequence[Wish], dim: int) -> list[tuple[int, ...]]:
     return result
 
 
+def check_dim(dim: int) -> None:
+    """Refuse a latent of more axes than any network has. Raises LinkGANError."""
+    if not 1 <= dim <= MOST_AXES:
+        raise LinkGANError(f"a latent of {dim} axes, expected 1 to {MOST_AXES}")
+
+
+def _whole(digits: str, name: str) -> int:
+    if len(digits) > _MOST_DIGITS:
+        raise LinkGANError(f"link '{name}': no latent has {digits:.20}... axes; expected at most {MOST_AXES}")
+    return int(digits)
+
+
 def expand(ranges: Sequence[Sequence[int]], dim: int, name: str) -> tuple[int, ...]:
     """Return the axes of half-open ranges [start, stop]; LinkGANError naming one that is empty or out of 0:dim."""
     for start, stop in ranges:
@@ -69,6 +88,8 @@ def expand(ranges: Sequence[Sequence[int]], dim: int, name: str) -> tuple[int, .
             )
         if start < 0 or stop > dim:
             raise LinkGANError(f"link '{name}': axes {start}:{stop} are out of range; the latent has {dim}, 0:{dim}")
+    if sum(stop - start for start, stop in ranges) > dim:
+        raise LinkGANError(f"link '{name}' names axes more than once: more axes than the {dim} of the latent")
     return tuple(axis for start, stop in ranges for axis in range(start, stop))
 
 

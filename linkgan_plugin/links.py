@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import base64
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from .axes import Wish, allocate, expand, ranges_of, read_axes, text_of
+from training_loops.formats.budget import MASK_FILE, MOST_LINKS, REGIONS, Budget
+from training_loops.formats.files import read_file
+from training_loops.formats.text import printable
+
+from .axes import Wish, allocate, check_dim, expand, ranges_of, read_axes, text_of
 from .errors import LinkGANError, suggest
-from .regions.base import FINE, Read, Region, Scene, StaticRegion
+from .regions.base import FINE, REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
 from .regions.expression import read_expression
 from .regions.semantic import source_of_card
 
@@ -37,15 +41,12 @@ class Link:
     region: Region
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise LinkGANError(
-                f"invalid link name '{self.name}': use letters, digits, '_' and '-', starting with a letter"
-            )
+        _check_name(self.name)
         if self.name == REST:
             raise LinkGANError(f"the link name '{REST}' is reserved for the axes and pixels in no link; choose another")
         if not self.axes:
             raise LinkGANError(f"link '{self.name}' has no axes; give at least one, for example 0:16")
-        twice = sorted(axis for axis in set(self.axes) if self.axes.count(axis) > 1)
+        twice = sorted(axis for axis, count in Counter(self.axes).items() if count > 1)
         if twice:
             raise LinkGANError(f"link '{self.name}' names axes {text_of(twice)} more than once")
         object.__setattr__(self, "axes", tuple(sorted(self.axes)))
@@ -70,7 +71,11 @@ class LinkSpec:
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
-            raise LinkGANError(f"unknown latent space '{self.space}'; {suggest(str(self.space), SPACES)}")
+            raise LinkGANError(
+                printable(f"unknown latent space '{self.space!s:.80}'; {suggest(str(self.space), SPACES)}")
+            )
+        check_dim(self.dim)
+        _check_count(self.links)
         if not self.links:
             raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
         repeated = [name for name in self.names if self.names.count(name) > 1]
@@ -104,7 +109,9 @@ class LinkSpec:
         `read` gives the bytes of files named in regions; by default the texts count as typed by the user, and what they
         name is read from disk: files, and segmentation networks, which are then known in this process.
         """
-        read = read or _read_typed
+        check_dim(dim)
+        _check_count(texts)
+        read = Files(read or _read_typed)
         wishes = [_read_link(text, dim, read) for text in texts]
         axes = allocate([wish for wish, _ in wishes], dim)
         links = tuple(Link(wish.name, own, region) for (wish, region), own in zip(wishes, axes, strict=True))
@@ -134,7 +141,11 @@ class LinkSpec:
             )
         _known_fields(data, ("version", "space", "dim", "allow_overlap", "links"), "link spec")
         dim = _field(data, "dim", int, "link spec")
-        links = tuple(_link_from_json(link, dim) for link in _field(data, "links", list, "link spec"))
+        check_dim(dim)
+        items = _field(data, "links", list, "link spec")
+        _check_count(items)
+        budget = Budget(REGIONS_OF_ALL, REGIONS)
+        links = tuple(_link_from_json(link, dim, budget) for link in items)
         space = _field(data, "space", str, "link spec")
         return cls(links, dim, space, _field(data, "allow_overlap", bool, "link spec"))
 
@@ -184,6 +195,18 @@ def parse_region(text: str, read: Read | None = None) -> Region:
     return read_expression(text, read or _read_typed)
 
 
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise LinkGANError(
+            printable(f"invalid link name '{name:.80}': use letters, digits, '_' and '-', starting with a letter")
+        )
+
+
+def _check_count(links: Sequence[Any]) -> None:
+    if len(links) > MOST_LINKS:
+        raise LinkGANError(f"{len(links)} links, expected at most {MOST_LINKS}")
+
+
 def _read_link(text: str, dim: int, read: Read) -> tuple[Wish, Region]:
     """Split `NAME=AXES@REGION` and read each part."""
     name, equals, tail = text.partition("=")
@@ -191,10 +214,11 @@ def _read_link(text: str, dim: int, read: Read) -> tuple[Wish, Region]:
     if not equals or not at:
         missing, end = ("'@'", text) if equals else ("'='", name)
         raise LinkGANError(
-            f"cannot read link: expected {missing} at <here>: {end}<here>; write NAME=AXES@REGION, "
-            f"for example {EXAMPLE}"
+            printable(f"cannot read link: expected {missing} at <here>: {end[-80:]}<here>; write NAME=AXES@REGION, ")
+            + f"for example {EXAMPLE}"
         )
     name = name.strip()
+    _check_name(name)
     region = _named(name, lambda: parse_region(region_text, read))
     return read_axes(axes, name, region.area, dim), region
 
@@ -213,10 +237,7 @@ def _read_typed(name: str) -> bytes:
         from .segmentation.files import typed_card
 
         return typed_card(source).to_json().encode()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise LinkGANError(f"cannot read the file '{name}': {error.strerror or error}") from error
+    return read_file(name, MASK_FILE, printable(f"the file '{name:.200}'"))
 
 
 def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
@@ -224,7 +245,7 @@ def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
     fixed = [(link, link.region.coverage(FINE, FINE)) for link in links if isinstance(link.region, StaticRegion)]
     for link, coverage in fixed:
         if not coverage.any():
-            raise LinkGANError(f"link '{link.name}': {link.region} covers nothing inside the image")
+            raise LinkGANError(f"link '{link.name}': {link.region!s:.200} covers nothing inside the image")
     for (first, a), (second, b) in combinations(fixed, 2) if not allow_overlap else ():
         # Shares of disjoint regions never add up to more than the pixel.
         common = np.clip(a + b - (1 + _TOLERANCE), 0, None).mean()
@@ -246,24 +267,27 @@ def _link_to_json(link: Link) -> dict[str, Any]:
     return {**data, "files": files} if files else data
 
 
-def _link_from_json(data: Mapping[str, Any], dim: int) -> Link:
+def _link_from_json(data: Mapping[str, Any], dim: int, budget: Budget) -> Link:
     name = _field(data, "name", str, "link")
+    _check_name(name)
     where = f"link '{name}'"
     _known_fields(data, ("name", "axes", "region", "files"), where)
     ranges = _field(data, "axes", list, where)
     for pair in ranges:
         if not (isinstance(pair, list | tuple) and [type(end) for end in pair] == [int, int]):
-            raise LinkGANError(f"{where}: 'axes' must be a list of [start, stop] integers, not {pair!r}")
+            raise LinkGANError(f"{where}: 'axes' must be a list of [start, stop] integers, not {pair!r:.60}")
     files = _field(data, "files", dict, where) if "files" in data else {}
     text = _field(data, "region", str, where)
-    region = _named(name, lambda: parse_region(text, lambda file: _embedded(files, file)))
+    region = _named(name, lambda: parse_region(text, Files(lambda file: _embedded(files, file), budget)))
     return Link(name, expand(ranges, dim, name), region)
 
 
 def _embedded(files: Mapping[str, str], name: str) -> bytes:
     """Return the content of an embedded file."""
     if name not in files:
-        raise LinkGANError(f"the file '{name}' is not embedded in 'files'; {suggest(name, files)}")
+        raise LinkGANError(printable(f"the file '{name:.200}' is not embedded in 'files'; {suggest(name, files):.500}"))
+    if isinstance(files[name], str) and len(files[name]) > 2 * MASK_FILE:
+        raise LinkGANError(printable(f"the embedded file '{name:.200}' is larger than {MASK_FILE} bytes"))
     try:
         return base64.b64decode(files[name], validate=True)
     except (ValueError, TypeError) as error:
@@ -284,4 +308,4 @@ def _field(data: Any, name: str, kind: type, where: str) -> Any:
 def _known_fields(data: Iterable[str], known: Sequence[str], where: str) -> None:
     for name in data:
         if name not in known:
-            raise LinkGANError(f"{where} has an unknown field '{name}'; {suggest(str(name), known)}")
+            raise LinkGANError(printable(f"{where} has an unknown field '{name!s:.80}'; {suggest(str(name), known)}"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,9 @@ import torch
 from torch import nn
 
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_object
 from training_loops.formats.pickles.source import PickleError
 from training_loops.snapshots import load_snapshot
 
@@ -87,8 +89,8 @@ class Network:
     @property
     def data_path(self) -> Path | None:
         """The data set it was trained on, where that still exists on this machine."""
-        path = self.training_options.get("training_set_kwargs", {}).get("path")
-        return Path(path) if path and Path(path).exists() else None
+        path = _object(self.training_options, "training_set_kwargs").get("path")
+        return Path(path) if isinstance(path, str) and path and Path(path).exists() else None
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
@@ -154,7 +156,7 @@ def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> L
     for data in (
         attributes.get(SPEC_ATTRIBUTE),
         sidecar.read(path),
-        (options.get("G_kwargs") or {}).get(SPEC_ATTRIBUTE),
+        _object(options, "G_kwargs").get(SPEC_ATTRIBUTE),
     ):
         if data is not None:
             return _parsed(data)
@@ -166,12 +168,15 @@ def _beside(path: Path) -> dict[str, Any]:
     if not path.is_file():
         return {}
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LinkGANError(f"{path} cannot be read ({error}); mend it or move it away") from error
-    if not isinstance(data, dict):
-        raise LinkGANError(f"{path} holds a {type(data).__name__}, expected a JSON object; mend it or move it away")
-    return data
+        return parse_object(read_file(path, DESCRIPTION.bytes), str(path))
+    except LinkGANError as error:
+        raise LinkGANError(f"{error}; mend it or move it away") from error
+
+
+def _object(options: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the options in `name`, {} where they are no object."""
+    found = options.get(name)
+    return found if isinstance(found, dict) else {}
 
 
 def _description(snapshot: HostSnapshot, spec: LinkSpec | None) -> str:

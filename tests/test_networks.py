@@ -70,11 +70,18 @@ def test_the_options_are_those_beside_it_with_the_data_set_of_the_file(host, sna
     assert found["training_set_kwargs"]["path"] == "/data/faces.zip"
 
 
-@pytest.mark.parametrize("text", ["{", "[1]"])
+@pytest.mark.parametrize("options", [{"training_set_kwargs": [1], "G_kwargs": 5}, {"G_kwargs": [{}]}])
+def test_options_of_another_shape_are_passed_over(options, host, snapshot):
+    path = snapshot()
+    path.with_name("training_options.json").write_text(json.dumps(options))
+    assert load_network(path, host=host).data_path is None
+
+
+@pytest.mark.parametrize("text", ["{", "[1]", "[" * 10_000, '{"a": ' + "1" * 5000 + "}", " " * (17 << 20)])
 def test_options_that_cannot_be_read_are_named(text, host, snapshot):
     path = snapshot()
     path.with_name("training_options.json").write_text(text)
-    with pytest.raises(LinkGANError, match=r"training_options.json .*; mend it or move it away"):
+    with pytest.raises(LinkGANError, match=r"training_options.json: .*; mend it or move it away"):
         load_network(path, host=host)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from training_loops.data.archive import ArchiveReader
+from training_loops.formats.budget import LABELS
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from ..hosts.calls import GeneratorCalls
@@ -41,8 +43,12 @@ def class_label(number: int, c_dim: int) -> Tensor:
         LinkGANError: the network has no such class.
     """
     if not 0 <= number < c_dim:
-        raise LinkGANError(f"class {number}: {f'this network has 0 to {c_dim - 1}' if c_dim else 'it has no classes'}")
-    return torch.eye(c_dim)[[number]]
+        raise LinkGANError(
+            f"class {str(number)[:40]}: {f'this network has 0 to {c_dim - 1}' if c_dim else 'it has no classes'}"
+        )
+    label = torch.zeros([1, c_dim])
+    label[0, number] = 1
+    return label
 
 
 def read_labels(path: Path, names: Sequence[str], c_dim: int) -> Tensor:
@@ -70,20 +76,20 @@ def read_labels(path: Path, names: Sequence[str], c_dim: int) -> Tensor:
 def _read(path: Path) -> Any:
     try:
         if path.suffix == ".json":
-            return json.loads(path.read_text(encoding="utf-8"))
-        return json.loads(ArchiveReader(path).read(_FILE))
-    except (OSError, KeyError, ValueError) as error:
+            return parse_json(read_file(path, LABELS.bytes), str(path), LABELS)
+        return ArchiveReader(path).read_json(_FILE)
+    except ValueError as error:
         raise LinkGANError(
             f"{path} cannot be read as labels ({error}); expected a .json, or data with {_FILE}"
         ) from error
 
 
 def _label(label: Any, c_dim: int, path: Path) -> Tensor:
-    if isinstance(label, int):
+    if type(label) is int:
         return class_label(label, c_dim)
     try:
         row = torch.tensor(label, dtype=torch.float32)
-    except (TypeError, ValueError, RuntimeError) as error:
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise LinkGANError(f"{path}: a label {label!r:.80}, expected {c_dim} numbers") from error
     if row.shape != (c_dim,) or not row.isfinite().all():
         raise LinkGANError(f"{path}: a label {label!r:.80}, expected {c_dim} numbers")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,10 @@ import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
+
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from .projected import from_pixels, opened, upright
@@ -103,11 +106,11 @@ def read_landmarks(path: Path) -> Landmarks:
         LinkGANError: no such file.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = parse_json(read_file(path, DESCRIPTION.bytes), str(path))
         if isinstance(data, dict):
             return {name: np.asarray(points, np.float64) for name, points in data.items()}
         return np.asarray(data, np.float64)
-    except (OSError, ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise LinkGANError(f"{path} cannot be read as landmarks ({error}); expected 5 or 68 points [x, y]") from error
 
 

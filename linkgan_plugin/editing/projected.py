@@ -5,9 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import math
-import struct
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +19,12 @@ from PIL import Image, ImageOps
 from safetensors import SafetensorError
 from torch import Tensor, nn
 
+from training_loops.formats.budget import DESCRIPTION, PHOTOGRAPH_FILE, PHOTOGRAPH_PIXELS
+from training_loops.formats.files import read_file
+from training_loops.formats.images import BROKEN_IMAGE, FORMATS, opened_image
+from training_loops.formats.text import printable
+from training_loops.formats.zips import open_zip, read_entry
+
 from ..atomic import write_bytes
 from ..errors import LinkGANError
 from ..hosts.calls import GeneratorCalls
@@ -31,11 +35,9 @@ TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
 # Names of arrays in the npz; the hosts' programs read the first and pass over the others.
 _LATENTS, _LABEL, _NOISE = "w", "label", "noise."
 _Array = npt.NDArray[np.generic]
-# What Pillow's readers raise on files that are not what they claim; TypeError and struct.error where EXIF is damaged.
-BROKEN_PICTURE = (
-    *(OSError, ValueError, TypeError, SyntaxError, EOFError, IndexError, OverflowError, MemoryError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
+_PHOTOGRAPHS = (*FORMATS, "TIFF")  # 16 bits of grey, from scanners
+_LARGEST = float(np.finfo(np.float32).max)
+BROKEN_PICTURE = BROKEN_IMAGE
 
 
 @dataclass(frozen=True)
@@ -146,26 +148,40 @@ def noise_names(generator: nn.Module) -> list[str]:
 def _read_arrays(path: Path, generator: nn.Module) -> dict[str, _Array]:
     state = generator.state_dict()
     known = math.prod(latent_shape(generator)) + sum(state[name].numel() for name in noise_names(generator))
+    if not path.exists():
+        raise LinkGANError(f"{path} is not there; make it with `linkgan project`")
+    limit = 8 * known + (1 << 20)  # in double precision, with room for labels and headers
     try:
-        with zipfile.ZipFile(path) as archive:
+        data = read_file(path, 2 * limit)
+        with open_zip(io.BytesIO(data), str(path)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-        limit = 8 * known + (1 << 20)  # in double precision, with room for labels and headers
-        if size > limit:
-            raise LinkGANError(f"{path} unpacks to {size} bytes, expected at most {limit} for this network")
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except LinkGANError:
-        raise
-    except FileNotFoundError as error:
-        raise LinkGANError(f"{path} is not there; make it with `linkgan project`") from error
-    except Exception as error:  # whatever zipfile and NumPy raise on a damaged file
-        raise LinkGANError(f"{path} is no readable {LATENTS_FILE} ({str(error)[:200]})") from error
+            if size > limit:
+                raise LinkGANError(f"{path} unpacks to {size} bytes, expected at most {limit} for this network")
+            arrays = dict(_array(archive, entry, str(path), limit) for entry in archive.infolist())
+    except LinkGANError as error:
+        raise LinkGANError(printable(f"{path} is no readable {LATENTS_FILE} ({str(error)[:300]})")) from error
     for name, array in arrays.items():
         if not np.issubdtype(array.dtype, np.floating):
             raise LinkGANError(f"{path}: '{name}' holds {array.dtype}, expected floating point numbers")
-        if not np.isfinite(array).all():
-            raise LinkGANError(f"{path}: '{name}' holds numbers that are not finite")
+        if not (abs(array) <= _LARGEST).all():
+            raise LinkGANError(f"{path}: '{name}' holds numbers that are not finite, or too large for float32")
     return arrays
+
+
+def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str, most: int) -> tuple[str, _Array]:
+    """Return the name and the content of an array in an npz. Its header is compared with what follows it first."""
+    name = entry.filename.removesuffix(".npy")
+    data = io.BytesIO(read_entry(archive, entry, what, most))
+    try:
+        version = np.lib.format.read_magic(data)
+        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
+        shape, _, dtype = read(data)
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data.getbuffer()) - data.tell():
+            raise ValueError(f"objects, or not the {list(shape)} numbers that it claims")
+        data.seek(0)
+        return name, np.lib.format.read_array(data, allow_pickle=False)
+    except Exception as error:  # whatever NumPy raises on a damaged header, which is Python text
+        raise LinkGANError(f"'{name:.80}' is no array ({str(error)[:200]})") from error
 
 
 def _latents(arrays: Mapping[str, _Array], generator: nn.Module, path: Path) -> Tensor:
@@ -197,8 +213,13 @@ def _tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
     if not path.exists():
         return {}
     try:
+        if not path.is_file():
+            raise OSError("no file")
+        most = sum(t.numel() * t.element_size() for t in generator.state_dict().values()) + DESCRIPTION.bytes
+        if path.stat().st_size > most:
+            raise OSError(f"{path.stat().st_size} bytes, more than the whole network")
         tuned = safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise LinkGANError(f"{path} is not a whole .safetensors file ({str(error)[:200]})") from error
     _check_changes(tuned, generator, str(path))
     return tuned
@@ -220,13 +241,12 @@ def _photograph(folder: Path, generator: nn.Module) -> Tensor | None:
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
     """Open a picture; whatever turns out to be wrong with it becomes a LinkGANError that names the file."""
+    data = read_file(path, PHOTOGRAPH_FILE)
     try:
-        with Image.open(path) as image:
+        with opened_image(data, str(path), most=PHOTOGRAPH_PIXELS, formats=_PHOTOGRAPHS) as image:
             yield image
     except LinkGANError as error:
-        raise LinkGANError(f"{path}: {error}") from error
-    except BROKEN_PICTURE as error:
-        raise LinkGANError(f"{path} is no readable picture ({error})") from error
+        raise LinkGANError(printable(str(error))) from error
 
 
 def upright(image: Image.Image) -> Image.Image:

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import nn
 from tqdm import tqdm
 
 from training_loops.atomic import atomic_file
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_object
 from training_loops.interrupt import watch_interrupt
 from training_loops.snapshots import SnapshotError, load_tensors
 
@@ -27,7 +29,7 @@ from ..report.projections import ProjectionRow, projection_sheet
 from ..runs import Interrupted
 from .perceptual import Lpips, PyramidDistance, psnr
 from .photographs import Photograph
-from .projected import RENDERED_FILE, TARGET_FILE, save_projected
+from .projected import RENDERED_FILE, TARGET_FILE, opened, save_projected
 from .projection import Outcome, Projection, Settings
 
 CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
@@ -183,12 +185,9 @@ class Job:
 def _read_object(path: Path) -> dict[str, Any]:
     """Return the JSON object in a file that a call before this one wrote."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise LinkGANError(f"{path} is damaged ({error}); remove its folder or choose another --out") from error
-    if not isinstance(data, dict):
-        raise LinkGANError(f"{path} holds {data!r:.40}, not an object; remove its folder or choose another --out")
-    return data
+        return parse_object(read_file(path, DESCRIPTION.bytes), str(path))
+    except LinkGANError as error:
+        raise LinkGANError(f"{error}; remove its folder or choose another --out") from error
 
 
 def _difference(key: str, there: Any, now: Any) -> str:
@@ -203,5 +202,5 @@ def _stage_file(stage: str) -> str:
 
 
 def _opened(path: Path) -> Pixels:
-    with Image.open(path) as image:
+    with opened(path) as image:
         return np.asarray(image.convert("RGB"))

@@ -107,7 +107,7 @@ def _field(data: Any, name: str, kind: type) -> Any:
     if not isinstance(data, Mapping) or name not in data:
         raise LinkGANError(f"saved edits need a field '{name}' of type {kind.__name__}")
     value = data[name]
-    if kind is float and type(value) is int:
+    if kind is float and type(value) is int and abs(value) < 1e9:
         return float(value)
     if type(value) is not kind:
         raise LinkGANError(f"saved edits: '{name}' must be of type {kind.__name__}, not {value!r:.60}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from torch import nn
+
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_object
 
 from .. import __version__
 from ..atomic import write_json
@@ -44,9 +47,11 @@ def read(snapshot: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        spec: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["link_spec"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LinkGANError(f"{path} cannot be read ({error}); delete it, or give the links with --link") from error
+        spec = parse_object(read_file(path, DESCRIPTION.bytes), str(path)).get("link_spec")
+        if not isinstance(spec, dict):
+            raise LinkGANError(f"{path}: holds no 'link_spec'")
+    except LinkGANError as error:
+        raise LinkGANError(f"{error}; delete it, or give the links with --link") from error
     return spec
 
 

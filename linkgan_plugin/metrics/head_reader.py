@@ -5,7 +5,6 @@ It reads the same from every side: heads are trained on as their cameras see the
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -102,9 +101,9 @@ def training_steps(data: Path) -> int:
 
 def _attributes(data: Path) -> Tensor:
     try:
-        found = json.loads(ArchiveReader(data).read("attributes.json"))
+        found = ArchiveReader(data).read_json("attributes.json")
         values = torch.tensor(found["values"], dtype=torch.float32)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise LinkGANError(f"{data} is not a set of procedural heads: {error}") from error
     if found.get("names") != NAMES:
         raise LinkGANError(f"{data} holds attributes {found.get('names')}; expected those of procedural heads, {NAMES}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -55,7 +54,7 @@ def reader_for(data: Path | str | None, device: torch.device | str = "cpu") -> P
     if data is None or not Path(data).exists():
         return None
     try:
-        names = json.loads(ArchiveReader(data).read("attributes.json"))["names"]
+        names = ArchiveReader(data).read_json("attributes.json")["names"]
     except (DatasetError, ValueError, KeyError, TypeError):
         return None
     if names != [attribute.name for attribute in faces.ATTRIBUTES]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -24,6 +25,11 @@ CACHE_VARIABLE = "LINKGAN_CACHE"
 LARGEST = 4 << 30
 _BLOCK = 1 << 18
 _PATIENCE = 30.0  # seconds without a byte
+_SLOWEST = 10_000  # bytes per second, on average after the first _PATIENCE: the slowest line in use brings more
+_LONGEST = 6 * 3600.0  # seconds for a whole file: 4 GB at 200 kB/s
+_MOST_REDIRECTS = 5  # Hugging Face and GitHub take two
+# Names that mean devices on Windows, whatever their suffix.
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 Started = Callable[[int | None], None]
 Progress = Callable[[int], object]
@@ -54,10 +60,10 @@ def place_of(url: str, folder: Path) -> Path:
         raise LinkGANError(printable(f"{url}: not an address ({error})")) from error
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise LinkGANError(printable(f"{url}: expected an address that begins with https:// or http://"))
-    name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2], flags=re.ASCII)[-80:]
+    name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2], flags=re.ASCII)[-80:].lstrip(".")
     if Path(name).suffix not in KINDS:
         raise LinkGANError(printable(f"{url}: expected a file whose name ends in {', '.join(KINDS)}"))
-    return folder / hashlib.sha256(url.encode()).hexdigest()[:12] / name.lstrip(".")
+    return folder / hashlib.sha256(url.encode()).hexdigest()[:12] / (f"_{name}" if _DEVICE.match(name) else name)
 
 
 def checksum_of(path: Path) -> Path:
@@ -109,7 +115,9 @@ def fetch(
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows redirects that stay with the scheme of the address, or turn http into https."""
+    """Follows a few redirects that stay with the scheme of the address, or turn http into https."""
+
+    max_redirections = _MOST_REDIRECTS
 
     def redirect_request(
         self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
@@ -129,9 +137,12 @@ def _size(response: Any, url: str, largest: int) -> int | None:
 
 
 def _copy(response: Any, file: IO[bytes], url: str, size: int | None, largest: int, progress: Progress) -> str:
-    digest, count = hashlib.sha256(), 0
-    while block := response.read(_BLOCK):
+    digest, count, started = hashlib.sha256(), 0, time.monotonic()
+    while block := response.read1(_BLOCK):  # what is there: a full block of a slow server can take for ever
         count += len(block)
+        seconds = time.monotonic() - started
+        if seconds > _LONGEST or (seconds > _PATIENCE and count < _SLOWEST * seconds):
+            raise LinkGANError(f"{url}: {count} bytes came in {seconds:.0f} s, which is too slow; try again later")
         if count > largest:
             raise LinkGANError(f"{url}: more than {largest} bytes; allow more with --max-size")
         file.write(block)

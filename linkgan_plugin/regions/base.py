@@ -11,9 +11,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training_loops.data.png import HEADER_BYTES, png_shape
+from training_loops.formats.budget import REGIONS, Budget
+from training_loops.formats.text import printable
+
 from ..errors import LinkGANError
 
 Read = Callable[[str], bytes]
+REGIONS_OF_ALL = "the regions of the links"
 
 FINE = 256  # pixels per side at which areas and overlaps of static regions are measured, whatever the images
 
@@ -30,6 +35,20 @@ class Scene:
     depth: Tensor | None = None
     camera: Tensor | None = None
     found: dict[object, Tensor] = field(default_factory=dict, repr=False)
+
+
+class Files:
+    """Gives the bytes of files named in regions, within a budget that all regions of a spec share."""
+
+    def __init__(self, read: Read, budget: Budget | None = None) -> None:
+        self._read, self.budget = read, budget or Budget(REGIONS_OF_ALL, REGIONS)
+
+    def __call__(self, name: str) -> bytes:
+        """Return the bytes of a file. Raises BudgetError: it is too much with those before it."""
+        data = self._read(name)
+        _, height, width = png_shape(data[:HEADER_BYTES]) or (0, 0, 0)
+        self.budget.charge(bytes=len(data) + 4 * height * width)
+        return data
 
 
 class Region(ABC):
@@ -57,6 +76,10 @@ class Region(ABC):
     def files(self) -> dict[str, bytes]:
         """Return the files the expression needs, by the name used in it, to be embedded beside it."""
         return {}
+
+    def cost(self) -> int:
+        """Return how many boxes more a mask of it takes as long as, to keep specs from elsewhere within bounds."""
+        return 0
 
     def area(self) -> float | None:
         """Return the share of the image in [0, 1], or None when it differs from image to image."""
@@ -105,7 +128,7 @@ def numbers(args: Sequence[str], usage: str) -> list[float]:
         except ValueError:
             value = math.nan
         if not math.isfinite(value):
-            raise LinkGANError(f"'{arg}' is not a number; write {usage}")
+            raise LinkGANError(printable(f"'{arg:.40}' is not a number; write {usage}"))
         values.append(value)
     return values
 
@@ -120,7 +143,7 @@ def fractions(args: Sequence[str], usage: str) -> list[float]:
         if not 0.0 <= value <= 1.0:
             looks = " (these look like pixels: divide x by the width and y by the height)" if value >= 2 else ""
             raise LinkGANError(
-                f"{arg} is outside the image: coordinates are fractions of its width and height, from 0 to 1, "
+                f"{arg:.40} is outside the image: coordinates are fractions of its width and height, from 0 to 1, "
                 f"origin top left{looks}; write {usage}"
             )
     return values

@@ -45,7 +45,7 @@ class StaticCompound(StaticRegion, Compound):
 
     def coverage(self, height: int, width: int) -> np.ndarray:
         factor = max(1, min(8, _GRID // max(height, width)))
-        fine = [part.coverage(height * factor, width * factor) for part in self._static_parts()]
+        fine = (part.coverage(height * factor, width * factor) for part in self._static_parts())  # one at a time
         joined = reduce(np.add if self.symbol == UNION else np.multiply, fine)
         cells = np.clip(joined, 0.0, 1.0).reshape(height, factor, width, factor)
         return cells.mean(axis=(1, 3), dtype=np.float64).astype(np.float32)
@@ -71,7 +71,7 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
     region = StaticCompound(symbol, tuple(flat))
     # A shared border covers no pixel of the fine grid by half: it is not a common area.
     if symbol == INTERSECTION and region.coverage(FINE, FINE).max() < 0.5:
-        raise LinkGANError(f"{region} is empty: its parts have no area in common")
+        raise LinkGANError(f"{region!s:.200} is empty: its parts have no area in common")
     return region
 
 

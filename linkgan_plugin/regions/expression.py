@@ -9,12 +9,14 @@ from training_loops.formats.text import printable
 
 from .. import registry
 from ..errors import LinkGANError, suggest
-from .base import Read, Region
+from .base import Files, Read, Region
 from .compose import INTERSECTION, UNION, combine
 from .presets import PRESETS
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _DEEPEST = 50  # parentheses within parentheses
+_LONGEST_NAME = 80
+_SHOWN = 200  # characters of an expression in messages, on each side
 
 
 def read_expression(text: str, read: Read) -> Region:
@@ -24,7 +26,7 @@ def read_expression(text: str, read: Read) -> Region:
     """
     if not text.isprintable():
         raise LinkGANError(f"a region with characters that cannot be printed: {printable(text[:80])!r}")
-    reader = _Reader(text, read)
+    reader = _Reader(text, read if isinstance(read, Files) else Files(read))
     region = reader.expression()
     if reader.peek():
         raise reader.error("expected '+', '&' or the end")
@@ -34,7 +36,7 @@ def read_expression(text: str, read: Read) -> Region:
 class _Reader:
     """A recursive-descent reader: one method per rule, `at` is the position of the next character."""
 
-    def __init__(self, text: str, read: Read) -> None:
+    def __init__(self, text: str, read: Files) -> None:
         self.text, self.read, self.at, self.depth = text, read, 0, 0
 
     def expression(self) -> Region:
@@ -47,6 +49,7 @@ class _Reader:
         parts = [part()]
         while self.take(symbol):
             parts.append(part())
+        self.read.budget.charge()  # joining takes time
         return combine(symbol, parts)
 
     def _factor(self) -> Region:
@@ -61,13 +64,14 @@ class _Reader:
             return region
         self.peek()
         name = _NAME.match(self.text, self.at)
-        if not name:
+        if not name or len(name.group()) > _LONGEST_NAME:
             raise self.error("expected a region such as box(0.25,0.35,0.75,0.5) or eyes")
         self.at = name.end()
         return self._kind(name.group()) if self.take("(") else self._preset(name.group())
 
     def _kind(self, name: str) -> Region:
         args = self._arguments()
+        self.read.budget.charge(items=1 + len(args))
         if name in PRESETS:
             raise LinkGANError(f"'{name}' is a preset and takes no arguments; write {name}")
         kind = registry.load("regions", name)
@@ -76,9 +80,12 @@ class _Reader:
         except LinkGANError:
             raise
         except Exception as error:  # a plugin's own failure: say whose it is
-            raise LinkGANError(f"region kind '{name}' failed on {args}: {type(error).__name__}: {error}") from error
+            raise LinkGANError(
+                f"region kind '{name}' failed on {args!s:.200}: {type(error).__name__}: {error}"
+            ) from error
         if not isinstance(region, Region):
             raise LinkGANError(f"region kind '{name}' gave a {type(region).__name__}, not a Region")
+        self.read.budget.charge(items=region.cost())
         return region
 
     def _preset(self, name: str) -> Region:
@@ -147,4 +154,5 @@ class _Reader:
 
     def error(self, message: str) -> LinkGANError:
         """Return an error that shows where reading stopped."""
-        return LinkGANError(f"{message} at <here>: {self.text[: self.at]}<here>{self.text[self.at :]}")
+        before, after = self.text[: self.at], self.text[self.at :]
+        return LinkGANError(printable(f"{message} at <here>: {before[-_SHOWN:]}<here>{after[:_SHOWN]}"))

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from PIL import Image
+
+from training_loops.errors import InputError
+from training_loops.formats.budget import MASK_SIDE
+from training_loops.formats.images import opened_image
+from training_loops.formats.text import printable
 
 from ..errors import LinkGANError
 from .base import Read, StaticRegion, expression, pixel_shares
@@ -62,10 +66,10 @@ def _decode(name: str, data: bytes) -> np.ndarray:
     if not data:
         raise LinkGANError(f"mask '{name}' is an empty file; use {USAGE}")
     try:
-        image = Image.open(io.BytesIO(data))
-        image.load()
-    except Exception as error:  # Pillow's decoders raise many kinds
-        raise LinkGANError(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}") from error
+        with opened_image(data, f"mask '{name}'", most=MASK_SIDE**2) as image:
+            image.load()
+    except InputError as error:
+        raise LinkGANError(printable(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}")) from error
     if image.format != "PNG":
         raise LinkGANError(f"mask '{name}' is a {image.format} file, not a PNG; use {USAGE}")
     if image.has_transparency_data:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from training_loops.formats.budget import MOST_CORNERS
+
 from ..errors import LinkGANError
 from .base import Read, StaticRegion, expression, fractions
 
@@ -20,15 +22,17 @@ class Polygon(StaticRegion):
     corners: tuple[tuple[float, float], ...]
 
     def __post_init__(self) -> None:
+        if len(self.corners) > MOST_CORNERS:
+            raise LinkGANError(f"a polygon of {len(self.corners)} corners, expected at most {MOST_CORNERS}; use a mask")
         fractions([str(value) for corner in self.corners for value in corner], USAGE)
         crossing = _crossing(np.array(self.corners))
         if crossing:
             raise LinkGANError(
-                f"{self} crosses itself: the sides after corners {crossing[0] + 1} and {crossing[1] + 1} meet; "
+                f"{self!s:.200} crosses itself: the sides after corners {crossing[0] + 1} and {crossing[1] + 1} meet; "
                 "give the corners in order around the shape"
             )
         if abs(_signed_area(np.array(self.corners))) < 1e-9:
-            raise LinkGANError(f"{self} is empty: its corners lie on one line; write {USAGE}")
+            raise LinkGANError(f"{self!s:.200} is empty: its corners lie on one line; write {USAGE}")
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> Polygon:
@@ -53,6 +57,11 @@ class Polygon(StaticRegion):
                 _add_edge(area, x1, y1, x0, y0, -1.0)
         shares = np.diff(area, axis=1) * np.sign(_signed_area(corners))
         return np.clip(shares, 0.0, 1.0).astype(np.float32)
+
+    def cost(self) -> int:
+        """A side takes as long as it is high: one over the whole height about as long as 8 boxes."""
+        heights = np.array(self.corners)[:, 1]
+        return int(8 * np.abs(heights - np.roll(heights, -1)).sum())
 
     def __str__(self) -> str:
         return expression("polygon", [value for corner in self.corners for value in corner])

@@ -78,7 +78,8 @@ class Card:
             if not isinstance(data["classes"], list | tuple):
                 raise ValueError("classes that are no list")
             numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}
-            size = None if data.get("size") is None else tuple(data["size"])
+            given = data.get("size")
+            size: tuple[Any, ...] | None = None if given is None else tuple(given)
             return cls(**{**data, **numbers, "classes": tuple(data["classes"]), "size": size})
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise LinkGANError(f"the description of a segmentation network cannot be read: {error}") from error

@@ -111,6 +111,46 @@ def test_other_files_are_refused(content, message, generator, tmp_path):
         load_projected(tmp_path, generator)
 
 
+def array_file(header: str, data: bytes = b"") -> bytes:
+    """An npz of one array with a header of its own."""
+    text = header.encode().ljust(118) + b"\n"
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("w.npy", b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + data)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (npz(w=ONE.astype(np.float64) * 1e300), "not finite, or too large for float32"),
+        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}"), "that it claims"),
+        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 6, 8)}"), "that it claims"),
+        (array_file("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"cos\nsystem\n."), "objects, or not"),
+        (array_file("[" * 100), "is no array"),
+        (array_file("__import__('os')"), "is no array"),
+        (b"\x80\x02}q\x00.", "not a zip"),
+    ],
+)
+def test_arrays_that_are_not_what_they_claim(content, message, generator, tmp_path):
+    path = tmp_path / "projected_w.npz"
+    path.write_bytes(content)
+    with pytest.raises(LinkGANError, match=message):
+        load_projected(tmp_path, generator)
+
+
+def test_pixels_and_weights_beside_it_are_bounded(projected, generator, tmp_path):
+    save_projected(tmp_path, projected)
+    whole = (tmp_path / "target.png").read_bytes()
+    (tmp_path / "target.png").write_bytes(whole[:16] + (60_000).to_bytes(4, "big") * 2 + whole[24:])
+    with pytest.raises(LinkGANError, match=r"target\.png"):
+        load_projected(tmp_path, generator)
+    with open(tmp_path / "tuned.safetensors", "r+b") as file:
+        file.truncate(100 << 20)
+    with pytest.raises(LinkGANError, match="more than the whole network"):
+        load_projected(tmp_path, generator)
+
+
 def test_an_archive_that_unpacks_to_much_more_than_the_network_needs_is_not_unpacked(generator, tmp_path):
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -144,7 +184,7 @@ def test_a_damaged_photograph_is_named(projected, generator, tmp_path):
     save_projected(tmp_path, projected)
     path = tmp_path / "target.png"
     path.write_bytes(with_broken_chunk(path.read_bytes()))
-    with pytest.raises(LinkGANError, match=r"target.png is no readable picture \(broken PNG file"):
+    with pytest.raises(LinkGANError, match=r"target.png is no readable image \(broken PNG file"):
         load_projected(tmp_path, generator)
 
 

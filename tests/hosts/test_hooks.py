@@ -202,7 +202,7 @@ def test_the_sidecar_keeps_spec_and_recipe_beside_the_snapshot(tmp_path):
     assert sidecar.read(snapshot) == done["G_kwargs"]["link_spec"]
     assert sidecar.path_of(snapshot).name == "network-snapshot-000100.links.json"
     sidecar.path_of(snapshot).write_text("{")
-    with pytest.raises(LinkGANError, match=r"links\.json cannot be read"):
+    with pytest.raises(LinkGANError, match=r"links\.json: not JSON that can be read"):
         sidecar.read(snapshot)
     hooks.snapshot_written(str(tmp_path / "plain.pkl"), {}, {"r1_gamma": 1})
     assert sidecar.read(tmp_path / "plain.pkl") is None

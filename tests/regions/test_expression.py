@@ -99,7 +99,7 @@ def test_errors_say_what_was_given_and_what_was_expected(text, message):
 
 
 def test_a_file_that_is_not_there_is_named():
-    with pytest.raises(LinkGANError, match=r"cannot read the file 'nowhere\.png': No such file"):
+    with pytest.raises(LinkGANError, match=r"the file 'nowhere\.png': cannot be read \(No such file"):
         parse_region("mask(nowhere.png)")
 
 

@@ -95,7 +95,7 @@ def test_a_description_that_is_none_is_refused_before_anything_is_built(
         ({store.KEY: json.dumps(DESCRIPTION), "linkgan": "{}"}, "an unknown field 'linkgan'"),
         ({store.KEY: "{"}, "the description: (not JSON|holds a)"),
         ({store.KEY: "[" * 100_000}, "the description: (not JSON|holds a)"),
-        ({store.KEY: "[]"}, "not made of version"),
+        ({store.KEY: "[]"}, "holds a list, expected a JSON object"),
     ],
 )
 def test_other_metadata_is_refused(tmp_path, network, metadata, message):

@@ -12,10 +12,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from training_loops.data.archive import ArchiveReader, DatasetError, new_archive
-from training_loops.data.png import HEADER_BYTES, decode, encode, is_image, png_shape
+from training_loops.data.archive import ArchiveReader, DatasetError, dataset_errors, new_archive
+from training_loops.data.png import HEADER_BYTES, check_side, decode, encode, is_image, png_shape
+from training_loops.formats.budget import MOST_CLASSES
 
 Label = int | Sequence[float]
+_EXPECTED = "expected one class (an integer from 0 on) or one vector of finite numbers per image"
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 class ImageFolderDataset(torch.utils.data.Dataset):
@@ -81,16 +84,20 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         return list(first)
 
     def _shape(self, name: str) -> tuple[int, int, int]:
-        shape = png_shape(self._archive.read(name, HEADER_BYTES)) if name.lower().endswith(".png") else None
-        return shape or tuple(self._decode(name).shape)
+        shape = png_shape(self._archive.head(name, HEADER_BYTES)) if name.lower().endswith(".png") else None
+        if shape is None:
+            return tuple(self._decode(name).shape)
+        with dataset_errors():
+            check_side(*shape[1:], self._named(name))
+        return shape
 
     def _decode(self, name: str) -> np.ndarray:
-        try:
-            return decode(self._archive.read(name))
-        except (ValueError, OSError) as error:
-            if isinstance(error, DatasetError):
-                raise
-            raise DatasetError(f"data '{self.path}': '{name}' is no readable image: {error}") from error
+        data = self._archive.read(name)
+        with dataset_errors():
+            return decode(data, self._named(name))
+
+    def _named(self, name: str) -> str:
+        return f"data '{self.path}': '{name}'"
 
     def _read_labels(self) -> np.ndarray:
         """Return the labels in the images' order: int64 [N] classes or float32 [N, label_dim]."""
@@ -98,23 +105,19 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         pairs = found.get("labels") if isinstance(found, dict) else None
         if not pairs:
             raise DatasetError(f"data '{self.path}' has no labels (dataset.json); add them or train without labels")
-        try:
-            by_name = {name.replace("\\", "/"): label for name, label in pairs}
-        except (TypeError, ValueError, AttributeError) as error:
-            raise DatasetError(
-                f"data '{self.path}': dataset.json has no list of [image name, label] as its labels: {error}"
-            ) from error
-        missing = [name for name in self._names if name not in by_name]
+        what = f"data '{self.path}': dataset.json"
+        by_name = _by_name(pairs, what)
+        names = [name.replace("\\", "/") for name in self._names]
+        missing = [name for name in names if name not in by_name]
         if missing:
-            raise DatasetError(f"data '{self.path}': dataset.json has no label for {len(missing)} images: {missing[0]}")
-        return _label_array([by_name[name] for name in self._names], f"data '{self.path}': dataset.json")
+            raise DatasetError(f"{what} has no label for {len(missing)} images: {missing[0]:.200}")
+        labels = [by_name[name] for name in names]
+        _check_plain(labels, what)
+        return _label_array(labels, what)
 
     def read_json(self, name: str) -> Any:
         """Return the JSON file `name` that came with the images, such as attributes.json."""
-        try:
-            return json.loads(self._archive.read(name))
-        except json.JSONDecodeError as error:
-            raise DatasetError(f"data '{self.path}': '{name}' is no JSON: {error}") from error
+        return self._archive.read_json(name)
 
     def _raw(self, raw_index: int) -> np.ndarray:
         if self._cache is not None and self._cached[raw_index]:
@@ -253,6 +256,23 @@ def _check_image(image: np.ndarray, shape: tuple[int, ...], index: int) -> None:
         raise DatasetError(f"image {index} is {list(image.shape)}, but the first one is {list(shape)}")
 
 
+def _by_name(pairs: Any, what: str) -> dict[str, Any]:
+    """Return label by image name. Raises DatasetError for anything but a list of pairs."""
+    if not isinstance(pairs, list) or not all(
+        isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
+    ):
+        raise DatasetError(f"{what} has no list of [image name, label] as its labels")
+    return {name.replace("\\", "/"): label for name, label in pairs}
+
+
+def _check_plain(labels: Sequence[Any], what: str) -> None:
+    """Refuse JSON values that NumPy would take for text or objects: it makes all of them as long as the longest."""
+    for label in labels:
+        values = label if type(label) is list else [label]
+        if any(type(value) not in (int, float) or not abs(value) < _LARGEST for value in values):
+            raise DatasetError(f"{what}: a label {label!r:.80}; {_EXPECTED}")
+
+
 def _label_array(labels: Sequence[Label], what: str) -> np.ndarray:
     """Return classes as int64 [N] or vectors as float32 [N, D]. Raises DatasetError for anything else."""
     try:
@@ -260,10 +280,14 @@ def _label_array(labels: Sequence[Label], what: str) -> np.ndarray:
     except ValueError as error:
         raise DatasetError(f"{what}: the labels have different lengths") from error
     if array.ndim == 1 and array.dtype.kind in "iu" and len(array) and array.min() >= 0:
+        if array.max() >= MOST_CLASSES:
+            raise DatasetError(f"{what}: class {array.max()}, expected classes from 0 to {MOST_CLASSES - 1}")
         return array.astype(np.int64)
-    if array.ndim == 2 and array.dtype.kind in "iuf" and np.isfinite(array).all():
+    if array.ndim == 2 and array.dtype.kind in "iuf" and (abs(array) < _LARGEST).all():
+        if array.shape[1] > MOST_CLASSES:
+            raise DatasetError(f"{what}: labels of {array.shape[1]} numbers, expected at most {MOST_CLASSES}")
         return array.astype(np.float32)
-    raise DatasetError(f"{what}: expected one class (an integer from 0 on) or one vector of finite numbers per image")
+    raise DatasetError(f"{what}: {_EXPECTED}")
 
 
 def _describe(shape: tuple[int, int, int]) -> str:

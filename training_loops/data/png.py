@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import io
 import struct
+from pathlib import PurePosixPath
 
 import numpy as np
 import PIL.Image
+
+from training_loops.errors import InputError
+from training_loops.formats.budget import DATA_SIDE
+from training_loops.formats.images import opened_image
 
 try:
     import pyspng
@@ -16,37 +21,50 @@ except ImportError:  # slower, the same pixels
 # The number of channels of each PNG colour type; a palette (3) holds colours.
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 HEADER_BYTES = 33
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_image(name: str) -> bool:
     """Return whether `name` has the extension of an image format, as the hosts decide it."""
     PIL.Image.init()
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    return suffix in PIL.Image.EXTENSION and not name.startswith("__MACOSX/")
+    place = PurePosixPath(name.replace("\\", "/"))
+    # What macOS adds to folders and zips has the names of images and is none.
+    added = place.name.startswith("._") or "__MACOSX" in place.parts
+    return suffix in PIL.Image.EXTENSION and not added
 
 
 def png_shape(header: bytes) -> tuple[int, int, int] | None:
     """Return (channels, height, width) from the first HEADER_BYTES of a PNG, None if they are no PNG's."""
-    if len(header) < HEADER_BYTES or header[:8] != b"\x89PNG\r\n\x1a\n" or header[12:16] != b"IHDR":
+    if len(header) < HEADER_BYTES or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
         return None
     width, height, _, kind = struct.unpack(">IIBB", header[16:26])
     return _PNG_CHANNELS.get(kind, 0), height, width
 
 
-def decode(data: bytes) -> np.ndarray:
-    """Return the image in `data` as uint8 [C, H, W]. Raises ValueError or OSError when it is damaged."""
-    if pyspng is not None and data[:4] == b"\x89PNG" and data[25:26] != b"\x03":
+def decode(data: bytes, what: str = "the image") -> np.ndarray:
+    """Return the image in `data` as uint8 [C, H, W]. Raises InputError, naming `what`, for other or too large files."""
+    shape = png_shape(data[:HEADER_BYTES])
+    if shape is not None:
+        check_side(*shape[1:], what)
+    if pyspng is not None and shape is not None and data[25] != 3:
         try:
             pixels = pyspng.load(data)
-        except RuntimeError as error:
-            raise ValueError(str(error)) from error
+        except (RuntimeError, ValueError, MemoryError) as error:
+            raise InputError(f"{what} is no readable image ({error})") from error
     else:
-        image = PIL.Image.open(io.BytesIO(data))
-        plain = {"P": "RGB", "1": "L"}.get(image.mode)
-        pixels = np.array(image.convert(plain) if plain else image)
+        with opened_image(data, what, most=DATA_SIDE**2) as image:
+            plain = {"P": "RGB", "1": "L"}.get(image.mode)
+            pixels = np.array(image.convert(plain) if plain else image)
     if pixels.dtype != np.uint8:
-        raise ValueError(f"its pixels are {pixels.dtype}, expected 8 bits per channel")
+        raise InputError(f"{what}: its pixels are {pixels.dtype}, expected 8 bits per channel")
     return pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+
+
+def check_side(height: int, width: int, what: str) -> None:
+    """Raise InputError for an image that is larger than any to train on."""
+    if max(height, width) > DATA_SIDE:
+        raise InputError(f"{what} is {width} x {height} pixels, expected at most {DATA_SIDE} a side; resize it first")
 
 
 def encode(pixels: np.ndarray) -> bytes:

@@ -29,8 +29,31 @@ class Limits:
 PICKLE = Limits(bytes=256 << 20, items=2_000_000, seconds=4)
 # The description in a .safetensors file, a card, a sidecar, a run's options: the largest are some hundred kilobytes.
 DESCRIPTION = Limits(bytes=16 << 20, items=200_000, seconds=2)
+# Saved edits: a donor's latents of 18 x 512 numbers are 49 kilobytes, so a thousand transplants fit.
+EDITS = Limits(bytes=64 << 20, items=200_000, seconds=4)
 # dataset.json: ImageNet's 1.3 million classes are 51 MB and 4 million items, FFHQ's cameras 35 MB and 2 million.
-LABELS = Limits(bytes=128 << 20, items=10_000_000, seconds=20)
+# One letter outside of Latin makes Python's text of it four times as large, twice: 80 MB become 720.
+LABELS = Limits(bytes=80 << 20, items=6_000_000, seconds=20)
+
+# An image of a data set: hosts train at 1024 pixels a side at most, and their tool writes PNG without compression.
+DATA_SIDE = 2048
+DATA_IMAGE = 64 << 20  # bytes of its file: four channels of 16 bits at DATA_SIDE are 32 MB
+# Labels become one number per class: ImageNet-21k has 21,841 classes. EG3D's cameras are vectors of 25 numbers.
+MOST_CLASSES = 65_536
+
+# The links of a network: latents have 512 axes, StyleSpace 9,088; the paper links at most 5 regions.
+MOST_AXES = 65_536
+MOST_LINKS = 256
+# The regions of all links of a network: items are regions and their arguments, so that a thousand boxes are 5,120, and
+# bytes those of mask files, unpacked.
+REGIONS = Limits(bytes=256 << 20, items=8192, seconds=4)
+MOST_CORNERS = 1024  # of a polygon: whether it crosses itself takes the square of that
+MASK_SIDE = 4096
+MASK_FILE = 64 << 20  # bytes: 16 bits at MASK_SIDE without compression are 32 MB
+
+# Photographs on the command line: telephones make 50 million pixels. Each takes 4 bytes, three times while it is read.
+PHOTOGRAPH_PIXELS = 50_000_000
+PHOTOGRAPH_FILE = 160 << 20  # bytes: without compression
 
 
 class BudgetError(InputError):

@@ -22,7 +22,7 @@ def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> An
     """
     budget = Budget(what, limits)
     budget.charge(bytes=len(text))
-    marks: tuple[Any, ...] = (b",", b"[", b"{") if isinstance(text, bytes) else (",", "[", "{")
+    marks: tuple[Any, ...] = (b",", b":", b"[", b"{") if isinstance(text, bytes) else (",", ":", "[", "{")
     budget.charge(items=sum(text.count(mark) for mark in marks))  # an upper bound, before anything is made of it
     try:
         data = json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
@@ -43,8 +43,9 @@ def parse_object(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):  # two readers could take different ones
-        names = [name for name, _ in pairs]
-        raise ValueError(f"{next(name for name in names if names.count(name) > 1)!r:.80} is given twice")
+        seen: set[str] = set()
+        twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise ValueError(f"{twice!r:.80} is given twice")
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -32,6 +34,7 @@ from .worker import Busy
 
 STATIC = Path(__file__).parent / "static"
 MOST_JSON = 64 * 2**10
+MOST_UPLOADS = 4  # at once, each of MOST_BYTES
 # Headers of pictures on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
 STATE, WIDTH = "linkgan-state", "linkgan-width"
 
@@ -89,6 +92,7 @@ class Page:
 
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
+        self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
     async def network(self, request: Request) -> Response:
         """What the page needs to know at first."""
@@ -178,8 +182,16 @@ class Page:
 
     async def find(self, request: Request) -> Response:
         """Begin to look for a photograph, sent as the file that it is."""
-        photograph = open_photograph(await body_of(request, MOST_BYTES))
-        return JSONResponse({"photograph": self.studio.photographs.begin(photograph)}, status_code=202)
+        if self._uploads >= MOST_UPLOADS:
+            raise Busy("other photographs are still being sent; try again in a moment")
+        self._uploads += 1
+        try:
+            data = await body_of(request, MOST_BYTES)
+            async with self._decoding:  # one at a time, so that many need no more memory; not in the server's thread
+                name = await run_in_threadpool(lambda: self.studio.photographs.begin(open_photograph(data)))
+        finally:
+            self._uploads -= 1
+        return JSONResponse({"photograph": name}, status_code=202)
 
     async def found(self, request: Request) -> Response:
         """How far that is, and what it looks like so far."""

@@ -10,6 +10,10 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+from training_loops.formats.budget import EDITS
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_json
+
 from ...atomic import write_bytes
 from ...errors import LinkGANError
 from ...generators import LinkedGenerator
@@ -84,8 +88,8 @@ class Shelf:
     def _read(self, name: str) -> Image:
         place = self._places[name]
         try:
-            data: Any = json.loads((place / FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+            data: Any = parse_json(read_file(place / FILE, EDITS.bytes), FILE, EDITS)
+        except ValueError as error:
             raise LinkGANError(f"the edits in {place} cannot be read ({error})") from error
         projected = load_projected(place, self.generator.generator) if (place / LATENTS_FILE).exists() else None
         image = Image.from_json(self.generator, data, projected)

@@ -7,11 +7,13 @@ import warnings
 
 from PIL import Image
 
+from training_loops.formats.images import check_scans
+
 from ...errors import LinkGANError
 from ..projected import BROKEN_PICTURE, upright
 
 MOST_BYTES = 32 * 2**20
-MOST_PIXELS = 64 * 10**6
+MOST_PIXELS = 16 * 10**6  # 4 bytes each, four times while they are turned and cut: 256 MB
 LEAST_SIDE = 8
 # What each kind of file begins with: the name of a file and what the sender calls it are not looked at.
 SIGNATURES = {
@@ -37,6 +39,7 @@ def open_photograph(data: bytes) -> Image.Image:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 _check_size(*image.size)
+                check_scans(data, kind)
                 return upright(image)
     except LinkGANError:
         raise

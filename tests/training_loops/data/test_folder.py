@@ -124,7 +124,7 @@ def test_images_too_many_to_keep_are_read_every_time(tmp_path: Path) -> None:
     for path in (tmp_path / "a" / "00000").iterdir():
         path.unlink()
     assert np.array_equal(large.batch([5])[0][0], IMAGES[5].transpose(2, 0, 1))
-    with pytest.raises(DatasetError, match=r"cannot read '00000/img00000005\.png'"):
+    with pytest.raises(DatasetError, match=r"'00000/img00000005\.png': cannot be read"):
         small.batch([5])
 
 
@@ -173,7 +173,11 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
         ({"a.png": encoded(IMAGES[0])}, {"max_size": 0}, "max_size is 0"),
         ({"a.png": encoded(IMAGES[0])}, {"use_labels": True}, r"no labels \(dataset.json\)"),
         ({"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": null}'}, {"use_labels": True}, "has no labels"),
-        ({"a.png": encoded(IMAGES[0]), "dataset.json": b"{"}, {"use_labels": True}, "'dataset.json' is no JSON"),
+        (
+            {"a.png": encoded(IMAGES[0]), "dataset.json": b"{"},
+            {"use_labels": True},
+            "'dataset.json': not JSON that can be read",
+        ),
         (
             {"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": {"a.png": 1}}'},
             {"use_labels": True},
@@ -216,7 +220,7 @@ def test_a_damaged_zip_is_named_when_it_is_read(tmp_path: Path) -> None:
     data = bytearray(path.read_bytes())
     data[35:39] = b"\xff" * 4
     path.write_bytes(data)
-    with pytest.raises(DatasetError, match=r"cannot read 'a\.png'"):
+    with pytest.raises(DatasetError, match=r"'a\.png' cannot be read"):
         ArchiveReader(path).read("a.png")
 
 

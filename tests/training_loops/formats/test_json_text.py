@@ -39,3 +39,9 @@ def test_a_text_of_too_many_values_is_refused_before_it_is_read():
 def test_another_value_is_no_object():
     with pytest.raises(InputError, match=r"x\.json: holds a list, expected a JSON object"):
         parse_object("[]", "x.json")
+
+
+def test_the_first_of_many_names_given_twice_is_found_at_once():
+    names = ",".join(f'"{n}": 0' for n in range(60_000))
+    with pytest.raises(InputError, match="'59999' is given twice"):
+        parse_json("{" + names + ', "59999": 0}', "x.json")

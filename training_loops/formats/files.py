@@ -1,0 +1,38 @@
+"""Reading a whole file from elsewhere: only regular files, and only up to a size."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from training_loops.errors import InputError
+
+# A FIFO without a writer and some devices block whoever opens them; with this they do not.
+_FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def read_file(path: Path | str, most: int, what: str = "") -> bytes:
+    """Return the content of a file.
+
+    Args:
+        path: the file. most: bytes. what: its name in messages; by default the path.
+    Raises:
+        InputError: no such file, one that is larger, or a folder, FIFO, socket or device.
+    """
+    what = what or str(path)
+    try:
+        handle = os.open(path, _FLAGS)
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            os.close(handle)
+            raise InputError(f"{what}: cannot be read (a folder, FIFO, socket or device, expected a file)")
+        with open(handle, "rb") as file:
+            size = os.fstat(handle).st_size
+            data = file.read(most + 1) if size <= most else b""
+    except InputError:
+        raise
+    except (OSError, ValueError) as error:  # ValueError: of a name with a zero byte
+        raise InputError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
+    if max(size, len(data)) > most:
+        raise InputError(f"{what}: {max(size, len(data))} bytes, expected at most {most}")
+    return data
