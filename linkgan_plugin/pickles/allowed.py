@@ -15,7 +15,7 @@ from .tensors import load_storage, rebuild_parameter, rebuild_tensor
 from .values import Allowed, Blob
 
 # Module classes that hosts refer to by name. Nothing is imported: a name becomes a label on an inert node.
-_MODULE_CLASS = re.compile(r"(torch\.nn\.modules|training)(\.\w+){2,4}", re.ASCII)
+_MODULE_CLASS = re.compile(r"(torch\.nn\.modules|training|R3GAN)(\.\w+){2,4}", re.ASCII)
 
 
 def lookup(name: str) -> Allowed | None:

@@ -40,6 +40,11 @@ class Node(Buildable):
         return f"<{self.class_name} in a pickle>"
 
     @property
+    def by_reference(self) -> bool:
+        """Whether the pickle only names the class, and holds neither its source nor what it was made with (R3GAN)."""
+        return self.source_digest is None and "." in self.class_name
+
+    @property
     def init_args(self) -> tuple[Any, ...]:
         """What the constructor was given by position, plain data."""
         args: tuple[Any, ...] = plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
