@@ -10,7 +10,7 @@ from torch import nn
 
 from ..errors import LinkGANError
 from .nodes import Node, plain
-from .source import PickleError, printable
+from .source import printable
 from .values import Allowed
 
 # What nn.Module itself keeps; it is made anew, so that no hook comes from a file.
@@ -58,9 +58,10 @@ def _part(
 
 
 def _attribute(value: Any, what: str) -> Any:
-    if isinstance(value, Allowed):
-        found = getattr(torch, value.name.removeprefix("torch."), None)
+    """Return plain data as it is; a type of tensors, which converted files keep by its name."""
+    name = value.name if isinstance(value, Allowed) else value
+    if isinstance(name, str) and name.startswith("torch."):
+        found = getattr(torch, name.removeprefix("torch."), None)
         if isinstance(found, torch.dtype):
             return found
-        raise PickleError(f"{what}: {value.name}, expected plain data")
     return plain(value, what)

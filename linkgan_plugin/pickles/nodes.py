@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .source import PickleError
 from .stored import StoredTensor
-from .values import Buildable
+from .values import Allowed, Buildable
 
 _DEEPEST = 64
 _MOST_ITEMS = 200_000
@@ -58,11 +58,14 @@ class Node(Buildable):
 
     @property
     def attributes(self) -> dict[str, Any]:
-        """The public attributes that are plain data, such as z_dim or link_spec."""
+        """The public attributes that are plain data, such as z_dim or link_spec; a type of tensors by its name."""
         found = {}
         budget = _budget()
         for key, value in self.state.items():
             if type(key) is str and not key.startswith("_"):
+                if type(value) is Allowed:
+                    found[key] = value.name
+                    continue
                 try:
                     found[key] = _plain(value, key, 0, budget)
                 except PickleError:
