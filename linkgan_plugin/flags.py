@@ -92,9 +92,8 @@ def spec_options(command: F, links: str = "A link; repeat for several.") -> F:
         click.option(
             "--link-space",
             type=click.Choice(["w", "z"]),
-            default="w",
-            show_default=True,
-            help="Latent space of the axes of --link.",
+            default=None,
+            help="Latent space of the axes of --link.  [default: w, or z where there is no W]",
         ),
         click.option("--link-overlap", is_flag=True, help="Allow regions of --link that share pixels."),
         segmenter_option,

@@ -14,6 +14,7 @@ from training_loops.eg3d.cameras import LABEL_DIM
 from .errors import LinkGANError
 from .hosts.build import build_by_name
 from .hosts.calls import GeneratorCalls, Picture
+from .hosts.spaces import axes_of, choose_space
 from .labels import Labels, no_labels
 from .links import LinkSpec
 from .perturb import move
@@ -61,15 +62,18 @@ def spec_of(generator: Any) -> LinkSpec:
     return LinkSpec.from_json(data)
 
 
-def links_for(generator: Any, links: Sequence[str], *, space: str = "w", allow_overlap: bool = False) -> LinkSpec:
+def links_for(
+    generator: nn.Module, links: Sequence[str], *, space: str | None = None, allow_overlap: bool = False
+) -> LinkSpec:
     """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
+
+    Args:
+        space: `w`, `z`, or None for W where the network has one, else Z.
 
     Raises:
         LinkGANError: malformed links, or a network without that latent space.
     """
-    dim = getattr(generator, f"{space}_dim", None)
-    if not isinstance(dim, int):
-        raise LinkGANError(f"this network has no {space}_dim, so nothing can be linked in space {space!r}")
+    space, dim = choose_space(axes_of(generator), space, "this network")
     return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
 
 

@@ -46,7 +46,7 @@ class LinkGANLoss:
     state is never moved and a resumed run draws what an uninterrupted one would have.
 
     Args:
-        device: as the host passes it.
+        device: as the host passes it; a host that does not (R3GAN) has its generator there.
         link_spec: the spec, as ``LinkSpec.to_json()`` gives it.
         recipe: switches of `Recipe`, as ``Recipe.to_json()`` gives them.
         start_nimg: images that the run sees before links take part: the recipe's `start` of all its images.
@@ -60,7 +60,7 @@ class LinkGANLoss:
 
     def __init__(
         self,
-        device: torch.device | str,
+        device: torch.device | str | None = None,
         *,
         link_spec: Mapping[str, Any],
         recipe: Mapping[str, Any],
@@ -70,18 +70,20 @@ class LinkGANLoss:
         named: Mapping[str, Any] | None = None,
         **networks: Any,
     ) -> None:
-        self.device = torch.device(device)
         if named:
             add_named(named)
         self.spec = LinkSpec.from_json(link_spec)
         self.recipe = Recipe(**recipe)
         self.start_nimg = start_nimg
-        self.base = build_by_name(base_class_name, device=device, **networks, **(base_kwargs or {}))
+        given = {} if device is None else {"device": device}
+        self.base = build_by_name(base_class_name, **given, **networks, **(base_kwargs or {}))
         self.host = host_for(self.base, networks)
+        self.device = self.host.calls.device if device is None else torch.device(device)
         self.perturb = registry.load("perturbations", self.recipe.perturb)
         self.moves = self._make_moves()
         self._static = all(link.region.static for link in self.spec.links)
         self.clock = StepClock(self.host)
+        self._told: dict[str, int] = {}
         self._seed: int | None = None
         self._check_space()
         self._check_regions()
@@ -127,6 +129,10 @@ class LinkGANLoss:
 
     # The host's contract
 
+    def begin_step(self, cur_nimg: int) -> None:
+        """Take note of the run's images, from a line inserted in hosts that do not tell their loss (R3GAN)."""
+        self._told = {"cur_nimg": cur_nimg}
+
     def accumulate_gradients(self, phase: str, **call: Any) -> None:
         """Do what the host's loss does in this phase, then add the regularizer's gradients when they are due.
 
@@ -136,7 +142,7 @@ class LinkGANLoss:
                 [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
         """
         self._remember_seed()
-        self.clock.tick(phase, call)
+        self.clock.tick(phase, {**self._told, **call})
         if self.clock.nimg < self.start_nimg:
             self.base.accumulate_gradients(phase=phase, **call)
         else:
@@ -165,9 +171,11 @@ class LinkGANLoss:
 
     def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
         """Add the gradients of Eq. 5-6; with weight 0, only measure."""
-        z, c = call["gen_z"], call.get("gen_c")
+        z = call["gen_z"]
+        own = seen.labels if seen.labels is not None and len(seen.labels) == len(z) else None
+        c = call.get("gen_c", own)  # R3GAN conditions on the labels of its real images
         # The host may condition its mapping on other labels than it renders with (eg3d swaps poses at random).
-        labels = seen.labels if seen.labels is not None and len(seen.labels) == len(z) else c
+        labels = c if own is None else own
         gain = self.recipe.weight * (self.recipe.interval if self.recipe.lazy_gain else 1) * call.get("gain", 1)
         active = self.recipe.weight > 0
         with own_random_state(self.device), torch.set_grad_enabled(active), self.host.gradient_sync(call):

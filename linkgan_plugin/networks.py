@@ -60,7 +60,7 @@ class Network:
             raise LinkGANError(f"{self.path} holds no discriminator")
         return self.open_discriminator()
 
-    def linked(self, links: Sequence[str] = (), *, space: str = "w", allow_overlap: bool = False) -> LinkSpec:
+    def linked(self, links: Sequence[str] = (), *, space: str | None = None, allow_overlap: bool = False) -> LinkSpec:
         """Return the spec to use: `links` where given, else the network's own.
 
         Raises:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -56,11 +57,24 @@ def joined(device: str | None = None) -> Iterator[Place]:
     place = Place(rank, count, _local_device(device, local))
     if place.device.type == "cuda":
         torch.cuda.set_device(place.device)
+    import_before_joining()
     with _peers():
         torch.distributed.init_process_group("nccl" if place.device.type == "cuda" else "gloo")
     yield place
     # Not after a failure: the others may never answer, and torchrun ends them as soon as this process is gone.
+    with _peers():
+        torch.distributed.barrier()  # nobody hangs up on one that still reads
     torch.distributed.destroy_process_group()
+
+
+def import_before_joining() -> None:
+    """Import what would keep the process group alive for ever if it were imported while there is one.
+
+    Functions of this module take ``group.WORLD`` of that moment as the default of an argument, and the first step of
+    an optimizer imports it. Such a group outlives destroy_process_group with its threads, and Gloo's abort a process
+    that ends among them ("terminate called without an active exception"): now and then, after all the work is done.
+    """
+    importlib.import_module("torch.distributed.nn.functional")
 
 
 def device_named(name: str | None) -> torch.device:

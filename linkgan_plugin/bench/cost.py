@@ -118,7 +118,7 @@ def measure_cost(
     recipe: Recipe,
     *,
     cfg: str = "tiny",
-    space: str = "w",
+    space: str | None = None,
     allow_overlap: bool = False,
     rounds: int = 8,
     device: str | None = None,

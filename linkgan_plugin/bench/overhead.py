@@ -32,7 +32,7 @@ class OverheadLoss(LinkGANLoss):
     training itself is of no use. Until links take part nothing is reported: give ``--link-start 0``.
     """
 
-    def __init__(self, device: torch.device | str, **kwargs: Any) -> None:
+    def __init__(self, device: torch.device | str | None = None, **kwargs: Any) -> None:
         super().__init__(device, **kwargs)
         self._main: str | None = None
         self._step = 0

@@ -233,7 +233,7 @@ def recipes(
 def metrics(
     snapshot: Path,
     links: tuple[str, ...],
-    link_space: str,
+    link_space: str | None,
     link_overlap: bool,
     pairs: int,
     batch: int,

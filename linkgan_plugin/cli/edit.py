@@ -111,7 +111,7 @@ def edit(
     plain: bool,
     psi: float,
     links: tuple[str, ...],
-    link_space: str,
+    link_space: str | None,
     link_overlap: bool,
     data: Path | None,
     wrapper: str,

@@ -44,7 +44,7 @@ def metrics(
     snapshot: Path,
     baseline: Path | None,
     links: tuple[str, ...],
-    link_space: str,
+    link_space: str | None,
     link_overlap: bool,
     names: tuple[str, ...],
     pairs: int,

@@ -40,7 +40,7 @@ def ui(
     snapshot: Path,
     psi: float,
     links: tuple[str, ...],
-    link_space: str,
+    link_space: str | None,
     link_overlap: bool,
     data: Path | None,
     projection: Path | None,

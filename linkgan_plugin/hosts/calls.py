@@ -30,14 +30,18 @@ class Picture(NamedTuple):
 
     @classmethod
     def of(cls, out: Any) -> Picture:
-        """Take what a synthesis returns: an image, or eg3d's dict."""
+        """Take what a synthesis returns: an image, or eg3d's dict; in float32 where it is of half precision (R3GAN)."""
         if isinstance(out, Mapping):
-            return cls(out["image"], out.get("image_raw"), out.get("image_depth"))
-        return cls(out)
+            return cls(out["image"], out.get("image_raw"), out.get("image_depth")).each(_single)
+        return cls(_single(out))
 
     def each(self, change: Callable[[Tensor], Tensor]) -> Picture:
         """Return the picture with every part that there is changed alike."""
         return Picture(*(None if part is None else change(part) for part in self))  # type: ignore[arg-type]
+
+
+def _single(image: Tensor) -> Tensor:
+    return image.float() if image.dtype in (torch.float16, torch.bfloat16) else image
 
 
 def stacked(pictures: Sequence[Picture]) -> Picture:
@@ -93,6 +97,7 @@ class Half:
         The substitute is an attribute of the instance, gone after the block: one left behind would make the host's
         snapshot fail to pickle.
         """
+        _ = self.signature  # read before it is the substitute's
         owner, name = unwrap(self.owner), self._method or "forward"
         before = vars(owner).get(name)
         setattr(owner, name, wrap(getattr(owner, name)))
@@ -150,6 +155,12 @@ class GeneratorCalls:
             f"{type(generator).__name__} has no {' and no '.join(missing)}; links need a generator that maps z to "
             "an intermediate latent (G.mapping) and renders it (G.synthesis), or one with a z_dim, called as G(z, c)"
         )
+
+    @property
+    def device(self) -> torch.device:
+        """Where the generator is."""
+        tensors = (p for half in (self.synthesis, self.mapping) for p in unwrap(half.owner).parameters())
+        return next(tensors, torch.zeros([])).device
 
     @property
     def concatenates(self) -> bool:
@@ -278,6 +289,10 @@ class _WholeGenerator(nn.Module):
     @property
     def z_dim(self) -> Any:
         return self.generator.z_dim
+
+    @property
+    def img_resolution(self) -> Any:
+        return getattr(self.generator, "img_resolution", None)
 
     def forward(self, ws: Tensor, c: Tensor | None = None) -> Any:
         return self.generator(ws[:, 0], c) if self._takes_labels else self.generator(ws[:, 0])

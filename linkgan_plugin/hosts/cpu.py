@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import copyreg
 import functools
+import gc
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -12,6 +13,8 @@ from typing import Any
 
 import torch
 from torch import nn
+
+from training_loops.processes import import_before_joining
 
 REAL_DEVICE = torch.device
 # What makes tensors on the device it is given.
@@ -234,6 +237,7 @@ def _emulate_runtime() -> None:
 def _leave_group() -> None:
     """Leave the process group, which hosts never do: gloo's threads may abort a process that ends among them."""
     if torch.distributed.is_initialized():
+        gc.collect()  # networks of DistributedDataParallel hold the group, and lie in circles
         torch.distributed.destroy_process_group()
 
 
@@ -246,6 +250,7 @@ def _emulate_distribution() -> None:
     @functools.wraps(start)
     def init_process_group(backend: str | None = None, *args: Any, **kwargs: Any) -> None:
         kwargs.pop("device_id", None)
+        import_before_joining()
         start("gloo" if backend and "nccl" in backend else backend, *args, **kwargs)
         atexit.register(_leave_group)
 

@@ -16,8 +16,9 @@ from .calls import GeneratorCalls, Half
 class GenericHost:
     """What the link loss needs of a host, found from the arguments that the host's loop gives its own loss.
 
-    Two dialects are told apart by what they pass: ``G_mapping``/``G_synthesis`` with a ``sync`` flag
-    (stylegan2-ada-pytorch, modules under DDP) or one ``G`` with ``cur_nimg`` (stylegan3, eg3d and our own loops).
+    Dialects are told apart by what they pass: ``G_mapping``/``G_synthesis`` with a ``sync`` flag
+    (stylegan2-ada-pytorch, modules under DDP) or one ``G`` with ``cur_nimg`` (stylegan3, eg3d and our own loops; in
+    R3GAN a line of ours tells it).
 
     Args:
         loss: the host's own loss object.
@@ -51,8 +52,8 @@ class GenericHost:
 
     @staticmethod
     def is_generator_phase(phase: str, kind: str) -> bool:
-        """Return whether `phase` trains G and is of `kind`: `main`, or `reg` (``Gboth`` serves as both)."""
-        return phase in (f"G{kind}", "Gboth")
+        """Return whether `phase` trains G and is of `kind`: `main`, or `reg` (``Gboth`` and ``G`` serve as both)."""
+        return phase in (f"G{kind}", "Gboth", "G")
 
     def step_key(self, phase: str, call: Mapping[str, Any]) -> Any:
         """Return a value that changes exactly when the phase enters a new optimizer step, or None if unknown.

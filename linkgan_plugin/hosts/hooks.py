@@ -111,6 +111,12 @@ def check_resume(name: str, source: nn.Module, target: nn.Module, loss_kwargs: M
         raise _user_error(error) from error
 
 
+def begin_step(loss: Any, cur_nimg: int) -> None:
+    """Tell a loss of ours how many images the run has seen, where the host's own is not told."""
+    if (begin := getattr(loss, "begin_step", None)) is not None:
+        begin(cur_nimg)
+
+
 def snapshot_written(path: str, data: Mapping[str, Any], loss_kwargs: Mapping[str, Any]) -> None:
     """Write the link spec beside a snapshot, where there is one; only the process that writes snapshots calls this."""
     if is_linked(loss_kwargs):

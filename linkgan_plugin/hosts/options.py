@@ -11,6 +11,7 @@ from ..links import LinkSpec
 from ..recipes import Recipe, make_recipe
 from ..regions.semantic import source_of_card
 from ..segmentation import named
+from .spaces import latent_axes
 
 # Where hosts keep the snapshot that a run begins with: theirs, and ours.
 RESUMED = ("resume_pkl", "resume")
@@ -28,7 +29,7 @@ def turn_on(
     loss: str,
     links: Sequence[str],
     recipe: Recipe,
-    space: str = "w",
+    space: str | None = None,
     allow_overlap: bool = False,
 ) -> LinkSpec:
     """Edit a host's options in place so that its loop trains links, from the recipe's `start` of its images on.
@@ -42,7 +43,7 @@ def turn_on(
     Args:
         options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
         loss: name of a loss in the registry. links: ``NAME=AXES@REGION`` each. recipe: the switches.
-        space: `w` or `z`. allow_overlap: let regions share pixels.
+        space: `w`, `z`, or None for W where the generator has one, else Z. allow_overlap: let regions share pixels.
     Returns:
         The spec.
     Raises:
@@ -51,11 +52,8 @@ def turn_on(
     if not links:
         raise LinkGANError("--loss needs at least one --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
     generator = options["G_kwargs"]
-    key = f"{space}_dim"
-    if key not in generator:
-        other = " (it has a z_dim: try --link-space z)" if space != "z" and "z_dim" in generator else ""
-        raise LinkGANError(f"this host's generator has no {key}, so nothing can be linked in space {space!r}{other}")
-    spec = LinkSpec.parse(links, dim=generator[key], space=space, allow_overlap=allow_overlap)
+    space, dim = latent_axes(options, space)
+    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
     target = registry.find("losses", loss).target.replace(":", ".")
     data = spec.to_json()
     kind, loss_kind = type(generator), type(options["loss_kwargs"])  # hosts use attribute dicts; keep them so

@@ -60,7 +60,7 @@ def has_links(network: nn.Module) -> bool:
     return getattr(network, SPEC_ATTRIBUTE, None) is not None
 
 
-def set_links(network: nn.Module, links: Sequence[str], *, space: str, allow_overlap: bool) -> None:
+def set_links(network: nn.Module, links: Sequence[str], *, space: str | None, allow_overlap: bool) -> None:
     """Set links, ``NAME=AXES@REGION`` each, on a network.
 
     Raises:

@@ -39,9 +39,24 @@ class Kind(str, Enum):
     DANGEROUS = "DANGEROUS"
 
 
-# Classes that EG3D's networks refer to by name: plain modules without code of their own in the file.
+# Classes that networks of EG3D and of R3GAN refer to by name: plain modules without code of their own in the file.
+_R3GAN = {
+    "training.networks": ("Generator", "Discriminator"),
+    "R3GAN.Networks": (
+        *("Convolution", "ResidualBlock", "UpsampleLayer", "DownsampleLayer", "GenerativeBasis", "DiscriminativeBasis"),
+        *("GeneratorStage", "DiscriminatorStage", "Generator", "Discriminator"),
+    ),
+    "R3GAN.Resamplers": tuple(
+        f"{kind}{way}sampler{form}"
+        for kind in ("Interpolative", "Inplace")
+        for way in ("Up", "Down")
+        for form in ("Reference", "CUDA")
+    ),
+    "R3GAN.FusedOperators": ("BiasedActivationReference", "BiasedActivationCUDA"),
+}
 _HOST_CLASSES: frozenset[Pair] = frozenset(
     {
+        *((module, name) for module, names in _R3GAN.items() for name in names),
         ("training.triplane", "OSGDecoder"),
         ("training.volumetric_rendering.ray_marcher", "MipRayMarcher2"),
         ("training.volumetric_rendering.ray_sampler", "RaySampler"),

@@ -17,11 +17,12 @@ from training_loops.formats.text import printable
 
 from ..errors import LinkGANError
 from ..hosts import compat
+from .assemble import assemble
 from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node, digest
 
 _CODE = "training"
-_PACKAGES = ("dnnlib", "torch_utils", _CODE)
+_PACKAGES = ("dnnlib", "torch_utils", _CODE, "R3GAN")
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 
 
@@ -35,6 +36,9 @@ def rebuild(node: Node, host: Path) -> nn.Module:
             has tensors of the snapshot's names, shapes and types; says what each class lacked.
     """
     host = host.resolve()
+    if node.by_reference:
+        with importing(host):
+            return assemble(node, lambda name: _named_class(name, host)).eval().requires_grad_(False)
     tensors, kwargs = node.tensors(), node.init_kwargs
     with importing(host):
         _check_class_names([*node.init_args, kwargs], host)
@@ -101,6 +105,24 @@ def _candidates(node: Node, host: Path) -> list[str]:
         )
     same = [name for name, sha in found.items() if sha == node.source_digest]
     return same[:1] or list(found)
+
+
+def _named_class(dotted: str, host: Path) -> type[nn.Module]:
+    """Return a class that a file refers to by name: PyTorch's own, or one that a module of the checkout defines."""
+    name, _, class_name = dotted.rpartition(".")
+    if not _DOTTED.fullmatch(dotted):
+        raise LinkGANError(printable(f"{dotted!r:.100} is no name of a class"))
+    if not dotted.startswith("torch.nn.modules."):
+        path = host.joinpath(*name.split(".")).with_suffix(".py")
+        if not path.is_file() or not _defines(path.read_text("utf-8", "replace"), class_name):
+            raise LinkGANError(
+                printable(f"no class {dotted} in {host}; give the code that the network was trained with")
+            )
+    module = importlib.import_module(name) if dotted.startswith("torch.nn.modules.") else _imported(name, host)
+    found = getattr(module, class_name, None)
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise LinkGANError(printable(f"{dotted}, which the file names as a part of the network, is no module"))
+    return found
 
 
 def _imported(name: str, host: Path) -> ModuleType:

@@ -17,6 +17,7 @@ from training_loops.formats.text import printable
 from training_loops.sizes import check_sizes
 
 from ..errors import LinkGANError
+from . import r3gan
 from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node
 
@@ -80,11 +81,15 @@ def _precision(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 _EG3D_STATE = frozenset({"training", "neural_rendering_resolution", "rendering_kwargs"})
 
+_R3GAN = "training_loops.r3gan.networks"
+
 FAMILIES = (
     Family("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
     Family("Discriminator", "b4.", "training_loops.stylegan2.networks:Discriminator", _precision),
     Family("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
     Family("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
+    Family("training.networks.Generator", "Model.AggregationLayer.", f"{_R3GAN}:Generator", r3gan.arguments),
+    Family("training.networks.Discriminator", "Model.ExtractionLayer.", f"{_R3GAN}:Discriminator", r3gan.arguments),
     Family("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
 )
 
@@ -152,7 +157,7 @@ def _maker(node: Node, family: Family) -> Callable[[], nn.Module]:
         raise _misfit(node, str(error)) from error
     try:
         return partial(family.load(), **family.arguments(node, kwargs))
-    except (TypeError, AttributeError, ValueError) as error:
+    except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError) as error:
         raise _misfit(node, f"arguments of other types than {family.name} takes ({first_line(error)})") from error
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from training_loops.formats.budget import PICKLE, Budget
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
-from training_loops.formats.pickles.values import Buildable
+from training_loops.formats.pickles.values import Allowed, Buildable
 
 _DEEPEST = 64
 _SCALARS = (str, bool, int, float, type(None))
@@ -55,6 +55,11 @@ class Node(Buildable):
         return f"<{self.class_name} in a pickle>"
 
     @property
+    def by_reference(self) -> bool:
+        """Whether the pickle only names the class, and holds neither its source nor what it was made with (R3GAN)."""
+        return self.source_digest is None and "." in self.class_name
+
+    @property
     def init_args(self) -> tuple[Any, ...]:
         """What the constructor was given by position, plain data."""
         args: tuple[Any, ...] = self._plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
@@ -68,10 +73,13 @@ class Node(Buildable):
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """The public attributes that are plain data, such as z_dim or link_spec."""
+        """The public attributes that are plain data, such as z_dim or link_spec; a type of tensors by its name."""
         found = {}
         for key, value in self.state.items():
             if type(key) is str and not key.startswith("_"):
+                if type(value) is Allowed:
+                    found[key] = value.name
+                    continue
                 try:
                     found[key] = self._plain(value, key)
                 except PickleError:

@@ -8,6 +8,7 @@ import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -28,7 +29,9 @@ class Kind:
         sets: what flags cannot say. size: of its images, in pixels. cameras: whether it needs camera labels.
         alone: what it fails with on the libraries of today, without remedies. seconds: to its first tick at most, with
         the whole grid of sample images.
-        phase: its generator's main phase. width: the option for G's most channels.
+        phase: its generator's main phase. narrow: the option that makes its generator another one, `layers` is what
+        the names of that one's tensors hold. axes: the option that says how many latent axes it has; space: of these.
+        loss: its own. augmented: flags that augment. still: options by which its weights stay as they are.
         bad_data: its exit code where the data are missing. again: a second configuration of a tree tested already, for
         which training is all there is to test. ranks: whether several processes are tested, which takes long.
     """
@@ -43,7 +46,13 @@ class Kind:
     alone: str = "object.__init__() takes exactly one argument"
     seconds: float = 60
     phase: str = "Gmain"
-    width: str = "G_kwargs.channel_max"
+    narrow: str = "G_kwargs.channel_max=8"
+    layers: str = "synthesis"
+    axes: str = "w_dim"
+    space: str = "w"
+    loss: str = "training.loss.StyleGAN2Loss"
+    augmented: tuple[str, ...] = ("--aug=fixed", "--p=0.5")
+    still: tuple[str, ...] = ("G_opt_kwargs.lr=0", "D_opt_kwargs.lr=0")
     again: bool = False
     ranks: bool = True
     bad_data: int = 1
@@ -61,6 +70,18 @@ _NO_WORKER = ("data_loader_kwargs.num_workers=0",)
 _NO_PREFETCH = (*_NO_WORKER, "data_loader_kwargs.prefetch_factor=null")
 _PKG = "No module named 'pkg_resources'"
 
+_R3 = ("--gpus=1", "--batch=4", "--kimg=1", "--snap=1", "--tick=1", "--workers=1", "--g-batch-gpu=2", "--d-batch-gpu=2")
+_R3GAN: dict[str, Any] = {
+    "phase": "G",
+    "narrow": "G_kwargs.WidthPerStage=[8,8,8]",
+    "layers": "Model.MainLayers",
+    "axes": "NoiseDimension",
+    "space": "z",
+    "loss": "training.loss.R3GANLoss",
+    "augmented": ("--aug=True",),
+    "still": ("lr_scheduler.base_value=0", "lr_scheduler.final_value=0"),
+}
+
 MINIATURES = (
     Kind(
         "mini-ada",
@@ -68,7 +89,7 @@ MINIATURES = (
         "",
         (*_TINY, "--aug=noaug"),
         (*_NO_WORKER, "batch_gpu=2", "kimg_per_tick=1"),
-        width="G_kwargs.synthesis_kwargs.channel_max",
+        narrow="G_kwargs.synthesis_kwargs.channel_max=8",
         bad_data=2,
     ),
     Kind(
@@ -99,12 +120,30 @@ MINIATURES = (
         _NO_WORKER,
         cameras=True,
     ),
+    Kind(
+        "mini-r3gan",
+        ("common", "r3gan"),
+        "",
+        ("--preset=tiny", *_R3, "--kimg=10"),  # it is fast
+        _NO_WORKER,
+        **_R3GAN,
+    ),
 )
 
 _ADA_NARROW = tuple(
     f"{key}={value}"
     for net in ("G_kwargs.synthesis_kwargs", "D_kwargs")
     for key, value in ((f"{net}.channel_base", 512), (f"{net}.channel_max", 16), (f"{net}.num_fp16_res", 0))
+)
+
+_R3_NARROW = tuple(
+    f"{net}.{name}PerStage={value}"
+    for net, ends in (("G_kwargs", slice(None)), ("D_kwargs", slice(None, None, -1)))
+    for name, value in (
+        ("Width", [32, 32, 24, 16][ends]),
+        ("Cardinality", [4, 4, 4, 4][ends]),
+        ("Blocks", [1, 1, 1, 1]),
+    )
 )
 
 CHECKOUTS = (
@@ -115,7 +154,7 @@ CHECKOUTS = (
         (*_TINY, "--cfg=auto", "--aug=noaug"),
         (*_NO_PREFETCH, *_ADA_NARROW, "batch_gpu=2", "kimg_per_tick=1", "D_kwargs.epilogue_kwargs.mbstd_group_size=2"),
         size=32,
-        width="G_kwargs.synthesis_kwargs.channel_max",
+        narrow="G_kwargs.synthesis_kwargs.channel_max=8",
         bad_data=2,
     ),
     Kind(
@@ -151,6 +190,16 @@ CHECKOUTS = (
         size=128,
         cameras=True,
         seconds=900,
+    ),
+    Kind(
+        "r3gan",
+        (),
+        "R3GAN",
+        ("--preset=CIFAR10", "--aug=False", *_R3),
+        (*_NO_PREFETCH, *_R3_NARROW),
+        size=32,
+        alone=_PKG,
+        **{**_R3GAN, "narrow": "G_kwargs.WidthPerStage=[8,8,8,8]"},
     ),
 )  # fmt: skip
 

@@ -30,14 +30,21 @@ def build(snapshot: dict[str, Any], options: dict[str, Any]) -> tuple[LinkGANLos
     kwargs = {key: value for key, value in options["loss_kwargs"].items() if key != "class_name"}
     kwargs["recipe"] = {**kwargs["recipe"], "weight": 1, "interval": 1, "batch": 1}
     halves = {"G_mapping": G.mapping, "G_synthesis": G.synthesis} if in_halves(options) else {"G": G}
-    loss = LinkGANLoss("cpu", D=D, augment_pipe=None, **halves, **kwargs)
+    place = {"device": "cpu"} if "device" in host_arguments(options) else {}
+    loss = LinkGANLoss(**place, D=D, augment_pipe=None, **halves, **kwargs)
     return loss, G.requires_grad_(True)
 
 
 def in_halves(options: dict[str, Any]) -> bool:
     """Return whether the host's loss takes its generator in two halves."""
+    return "G_mapping" in host_arguments(options)
+
+
+def host_arguments(options: dict[str, Any], method: str | None = None) -> Any:
+    """Return the parameters of the host's own loss, or of a method of it."""
     module, _, name = options["loss_kwargs"]["base_class_name"].rpartition(".")
-    return "G_mapping" in inspect.signature(getattr(importlib.import_module(module), name)).parameters
+    kind = getattr(importlib.import_module(module), name)
+    return inspect.signature(getattr(kind, method) if method else kind).parameters
 
 
 def arguments(G: torch.nn.Module, options: dict[str, Any]) -> dict[str, Any]:
@@ -45,8 +52,9 @@ def arguments(G: torch.nn.Module, options: dict[str, Any]) -> dict[str, Any]:
     z = torch.randn([N, G.z_dim], generator=torch.Generator().manual_seed(1))
     c = torch.tensor([camera(0.1 * k) for k in range(N)]) if G.c_dim == 25 else torch.zeros([N, G.c_dim])
     real = torch.zeros([N, 3, G.img_resolution, G.img_resolution])
-    last = {"sync": True} if in_halves(options) else {"cur_nimg": 0}
-    return {"real_img": real, "real_c": c, "gen_z": z, "gen_c": c, "gain": 1, **last}
+    given = {"real_img": real, "real_c": c, "gen_z": z, "gen_c": c, "gain": 1, "sync": True, "cur_nimg": 0, "gamma": 1}
+    taken = host_arguments(options, "accumulate_gradients")
+    return {name: value for name, value in given.items() if name in taken}
 
 
 def spy(half: Half, calls: list[dict[str, Any]]) -> None:
@@ -70,10 +78,11 @@ def renders(snapshot: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     """Render the same latents twice, as a pair and freely."""
     loss, G = build(snapshot, options)
     call, calls = arguments(G, options), loss.host.calls
-    ws = calls.map(call["gen_z"], call["gen_c"]).detach()
+    labels = call["real_c"]
+    ws = calls.map(call["gen_z"], labels).detach()
     same = ws.repeat(2, 1, 1, 1)
-    pairs = [calls.render_beside(ws, same, call["gen_c"], detached=detached) for detached in (False, True)]
-    free = [calls.render(ws, call["gen_c"], constant_noise=False) for _ in range(2)]
+    pairs = [calls.render_beside(ws, same, labels, detached=detached) for detached in (False, True)]
+    free = [calls.render(ws, labels, constant_noise=False) for _ in range(2)]
     return {
         "pairs_differ": [float((a.image - b.image).abs().max()) for a, b in pairs],
         "free_renders_differ": float((free[0] - free[1]).abs().max()),
@@ -106,16 +115,17 @@ def calls_seen(snapshot: dict[str, Any], options: dict[str, Any], phase: str) ->
     call = arguments(G, options)
     mapped: list[dict[str, Any]] = []
     rendered: list[dict[str, Any]] = []
-    spy(loss.host.calls.mapping, mapped)
+    spy(loss.host.calls.entry, mapped)
     spy(loss.host.calls.synthesis, rendered)
     loss.accumulate_gradients(phase=phase, **call)
-    labels = [entry["c"] for entry in mapped if len(entry["z"]) > N or entry is mapped[0]]
-    known = {tuple(row.tolist()) for row in call["gen_c"]}
+    whole = not loss.host.calls.has_w  # every render is a call of the entry, of as many rows as the host's
+    labels = [entry["c"] for entry in mapped if whole or len(entry["z"]) > N or entry is mapped[0]]
+    known = {tuple(row.tolist()) for row in call["real_c"]}
     cameras = [tuple(row.tolist()) for entry in rendered for row in entry.get("c", [])]
     return {
         "label_tables": len(labels),
         "same_labels": all(torch.equal(entry[:N], labels[0]) for entry in labels),
-        "swapped_labels": not torch.equal(labels[0], call["gen_c"]),
+        "swapped_labels": not torch.equal(labels[0], call["real_c"]),
         "cameras": len(cameras),
         "strange_cameras": sum(camera not in known for camera in cameras),
         "resolutions": sorted({str(entry.get("neural_rendering_resolution")) for entry in rendered}),

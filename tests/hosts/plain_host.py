@@ -35,7 +35,7 @@ def image(G) -> torch.Tensor:
     camera = [1, 0, 0, 0, 0, -1, 0, 0, 0, 0, -1, 2.7, 0, 0, 0, 1, 4.26, 0, 0.5, 0, 4.26, 0.5, 0, 0, 1]
     c = torch.tensor([camera] * 2, dtype=torch.float32) if G.c_dim == 25 else torch.zeros([2, G.c_dim])
     torch.manual_seed(0)
-    out = G(z, c, noise_mode="const")
+    out = G(z, c, noise_mode="const") if hasattr(G, "synthesis") else G(z, c)
     return out["image"] if isinstance(out, dict) else out
 
 

@@ -1,7 +1,7 @@
 """What the plugin promises, held against every host: the miniatures here, and real checkouts in LINKGAN_HOSTS.
 
 ``LINKGAN_HOSTS=DIR pytest tests/hosts/test_conformance.py`` runs the very same tests on the real hosts that DIR has:
-DIR/stylegan2-ada-pytorch, DIR/stylegan3 and DIR/eg3d/eg3d.
+DIR/stylegan2-ada-pytorch, DIR/stylegan3, DIR/eg3d/eg3d and DIR/R3GAN.
 """
 
 from __future__ import annotations
@@ -35,8 +35,9 @@ def plain(bench: Bench) -> Run:
     return bench.train("plain", "--metrics=none")
 
 
-def spec_for(run: Run, space: str = "w") -> LinkSpec:
-    return LinkSpec.parse([LINK.removeprefix("--link=")], dim=run.options()["G_kwargs"][f"{space}_dim"])
+def spec_for(bench: Bench, run: Run) -> LinkSpec:
+    dim = run.options()["G_kwargs"][bench.kind.axes]
+    return LinkSpec.parse([LINK.removeprefix("--link=")], dim=dim, space=bench.kind.space)
 
 
 def reports(run: Run, name: str) -> int:
@@ -67,12 +68,12 @@ def test_training_reports_link_statistics_and_counts_steps_not_microbatches(link
     assert {"left", "rest"} >= {name.split("/")[2] for line in linked.stats() for name in line if "/share" in name}
 
 
-def test_the_options_record_the_whole_spec_and_recipe(linked: Run) -> None:
-    options, spec = linked.options(), spec_for(linked)
+def test_the_options_record_the_whole_spec_and_recipe(bench: Bench, linked: Run) -> None:
+    options, spec = linked.options(), spec_for(bench, linked)
     assert LinkSpec.from_json(options["loss_kwargs"]["link_spec"]) == spec
     assert LinkSpec.from_json(options["G_kwargs"]["link_spec"]) == spec
     assert options["loss_kwargs"]["recipe"] == make_recipe(interval=INTERVAL, start=0.0).to_json()
-    assert options["loss_kwargs"]["base_class_name"] == "training.loss.StyleGAN2Loss"
+    assert options["loss_kwargs"]["base_class_name"] == bench.kind.loss
 
 
 def test_weight_0_trains_the_plain_host_to_the_bit(bench: Bench, plain: Run) -> None:
@@ -91,7 +92,7 @@ def test_a_positive_weight_changes_the_generator(bench: Bench, plain: Run, linke
 
 
 def test_augmentation_and_links_train_together(bench: Bench) -> None:
-    run = bench.train("augmented", LINK, "--aug=fixed", "--p=0.5", "--link-interval=1", "--metrics=none")
+    run = bench.train("augmented", LINK, *bench.kind.augmented, "--link-interval=1", "--metrics=none")
     assert reports(run, "Loss/link/loss") == STEPS * ROUNDS
 
 
@@ -159,7 +160,7 @@ def test_a_pair_shares_everything_but_its_latents_and_leaves_nothing_behind(benc
 def test_the_plain_host_opens_a_linked_snapshot_without_the_plugin(bench: Bench, plain: Run, linked: Run) -> None:
     before, after = bench.opened(plain, linked)
     assert before["links"] == {"G": None, "D": None, "G_ema": None}
-    spec = spec_for(linked).to_json()
+    spec = spec_for(bench, linked).to_json()
     assert json.loads(json.dumps(after["links"])) == {"G": spec, "D": None, "G_ema": spec}
     assert after["image"].shape == before["image"].shape
     assert after["image"].isfinite().all()
@@ -167,7 +168,7 @@ def test_the_plain_host_opens_a_linked_snapshot_without_the_plugin(bench: Bench,
 
 def test_the_spec_is_found_on_the_network_and_beside_it(bench: Bench, plain: Run, linked: Run, tmp_path: Path) -> None:
     sidecar = linked.snapshot.with_suffix(".links.json")
-    spec = spec_for(linked).to_json()
+    spec = spec_for(bench, linked).to_json()
     assert json.loads(sidecar.read_text())["link_spec"] == spec
     assert not plain.snapshot.with_suffix(".links.json").exists()
     alone, noted = tmp_path / "alone" / "a.pkl", tmp_path / "noted" / "a.pkl"
@@ -187,7 +188,7 @@ def test_the_spec_is_found_on_the_network_and_beside_it(bench: Bench, plain: Run
 
 def test_a_pretrained_snapshot_is_linked_from_its_own_weights(bench: Bench, plain: Run) -> None:
     once_a_tree(bench)
-    still = ("--set", "G_opt_kwargs.lr=0", "--set", "D_opt_kwargs.lr=0")
+    still = [part for option in bench.kind.still for part in ("--set", option)]
     resumed = bench.train("resumed", LINK, f"--resume={plain.snapshot}", "--metrics=none", run=still)
     one, other = bench.opened(plain, resumed)
     assert other["links"]["G_ema"] is not None
@@ -199,11 +200,11 @@ def test_a_pretrained_snapshot_is_linked_from_its_own_weights(bench: Bench, plai
 
 def test_a_snapshot_of_another_shape_is_refused_with_its_tensors(bench: Bench, plain: Run) -> None:
     once_a_tree(bench)
-    narrow = ("--set", f"{bench.kind.width}=8")
+    narrow = ("--set", bench.kind.narrow)
     done = bench.refused(LINK, f"--resume={plain.snapshot}", "--metrics=none", run=narrow)
     assert done.code == 2
     assert "does not fit the network to be trained" in done.text
-    assert "synthesis" in done.text
+    assert bench.kind.layers in done.text
     assert "in the snapshot, [8" in done.text or ", 8" in done.text
 
 

@@ -29,65 +29,17 @@ ROOT = Path(__file__).parents[2]
 FAILING = Path(__file__).with_name("failing_train.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
 SMALL = [
-    "--cbase",
-    "64",
-    "--cmax",
-    "8",
-    "--w-dim",
-    "16",
-    "--z-dim",
-    "16",
-    "--batch",
-    "8",
-    "--batch-gpu",
-    "4",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--quiet",
+    *("--cbase", "64", "--cmax", "8", "--w-dim", "16", "--z-dim", "16", "--batch", "8", "--batch-gpu", "4"),
+    *("--device", "cpu", "--threads", "1", "--quiet"),
 ]
 # Axes are moved in what G and D see, too; a tick is 2 steps, so a state is saved every 4; links start with the fourth.
 LINKED = [
     *("--link", "eyes=4@eyes", "--link", "mouth=2@mouth"),
     *("--link-interval", "2", "--link-mixing", "0.5", "--link-start", "0.25"),
 ]
-RUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
-SMALL = [
-    "--cbase",
-    "64",
-    "--cmax",
-    "8",
-    "--w-dim",
-    "16",
-    "--z-dim",
-    "16",
-    "--batch",
-    "8",
-    "--batch-gpu",
-    "4",
-    "--device",
-    "cpu",
-    "--threads",
-    "1",
-    "--quiet",
-]
-# The default recipe moves axes in what G and D see, too; a tick is 2 steps, so a state is saved every 4.
-LINKED = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth", "--link-interval", "2", "--link-mixing", "0.5"]
-LINKED += ["--link-start", "0.25"]
 RUN = [
     *SMALL,
-    "--kimg",
-    "0.096",
-    "--tick",
-    "0.016",
-    "--snap",
-    "2",
-    "--noise",
-    "--style-mixing",
-    "0.9",
-    "--pl-weight",
-    "1",
+    *("--kimg", "0.096", "--tick", "0.016", "--snap", "2", "--noise", "--style-mixing", "0.9", "--pl-weight", "1"),
 ]
 
 
@@ -230,6 +182,32 @@ def test_one_ranks_failure_ends_all_and_the_run_continues_bit_for_bit(data: list
         assert state[f"/ranks/0/loss/steps/{phase}"] == state[f"/ranks/1/loss/steps/{phase}"]
     assert state["/ranks/0/loss/seed"] != state["/ranks/1/loss/seed"], "each rank moves other axes"
     assert not torch.equal(state["/ranks/0/loss/base/pl_mean"], state["/ranks/1/loss/base/pl_mean"])
+
+
+JOINED = """
+import os
+import torch
+from training_loops.processes import joined
+
+with joined("cpu") as place:
+    weight = torch.nn.Parameter(torch.ones(3))
+    weight.sum().backward()
+    torch.distributed.all_reduce(weight.grad)
+    torch.optim.Adam([weight]).step()  # imports much of torch, while there is a process group
+threads = [open(f"/proc/self/task/{task}/comm").read().strip() for task in os.listdir("/proc/self/task")]
+print(f"rank {place.rank} has left, with threads of Gloo: {[name for name in threads if 'gloo' in name]}", flush=True)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have names on Linux")
+def test_no_thread_of_the_group_outlives_it_and_aborts_the_process(tmp_path: Path) -> None:
+    script = tmp_path / "joined.py"
+    script.write_text(JOINED)
+    done = python(*TORCHRUN, script)
+    assert done.returncode == 0, done.stderr
+    assert sorted(re.findall(r"rank \d has left, with threads of Gloo: \[\]", done.stdout)) == [
+        f"rank {rank} has left, with threads of Gloo: []" for rank in range(2)
+    ]
 
 
 def test_a_run_of_two_is_not_continued_by_one(data: list[str], tmp_path: Path) -> None:

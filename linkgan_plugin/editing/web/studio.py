@@ -134,7 +134,7 @@ def open_studio(
     *,
     psi: float = 1.0,
     links: Sequence[str] = (),
-    space: str = "w",
+    space: str | None = None,
     allow_overlap: bool = False,
     data: Path | None = None,
     projection: Path | None = None,

@@ -19,8 +19,12 @@ class Run:
 
     Attributes:
         options: of the training loop. networks: by name, those that snapshots hold; None for no augment_pipe.
-        images: how many real ones D has seen, of all ranks. tick: number of the current tick.
+        images: how many real ones D has seen, of all ranks. tick: number of the current tick. sizes: of the data, that
+        networks are told of. looks: what G_ema is called with for the grid.
     """
+
+    sizes = ("c_dim", "img_resolution", "img_channels")
+    looks = {"noise_mode": "const"}
 
     def __init__(self, rank, options):
         self.rank, self.options, self.ranks = rank, options, options.num_gpus
@@ -33,8 +37,8 @@ class Run:
         order = misc.InfiniteSampler(self.data, rank, self.ranks, seed=options.random_seed)
         loader = torch.utils.data.DataLoader(self.data, self.share, sampler=order, **options.data_loader_kwargs)
         self.reals = iter(loader)
-        sizes = {"c_dim": self.data.label_dim, "img_resolution": self.data.resolution}
-        sizes["img_channels"] = self.data.num_channels
+        numbers = (self.data.label_dim, self.data.resolution, self.data.num_channels)
+        sizes = dict(zip(self.sizes, numbers, strict=False))
         G, D = (self.placed(kwargs, **sizes) for kwargs in (options.G_kwargs, options.D_kwargs))
         pipe = self.placed(options.augment_kwargs) if options.get("augment_p") else None
         if pipe is not None:
@@ -72,7 +76,7 @@ class Run:
             after_step: called with the gradients of a phase, before they are used.
         """
         collector, begun = training_stats.Collector(), 0
-        while not self.done:
+        while True:
             images, labels = next(self.reals)
             images = images.to(self.device).float().div(127.5).sub(1)
             for phase in phases:
@@ -88,6 +92,8 @@ class Run:
                 yield
                 self._write(collector)
                 self.tick, begun = self.tick + 1, self.images
+                if self.done:
+                    return
 
     def _optimize(self, phase, real, accumulate, after_step):
         phase.module.requires_grad_(True)
@@ -129,7 +135,7 @@ class Run:
     def draw(self, latents, shape):
         """Write what G_ema makes of the grid's latents, a file for each kind of image."""
         batches = zip(*(column.split(self.options.batch_gpu) for column in latents), strict=True)
-        drawn = [self.networks["G_ema"](z, c, noise_mode="const") for z, c in batches]
+        drawn = [self.networks["G_ema"](z, c, **self.looks) for z, c in batches]
         for kind in drawn[0] if isinstance(drawn[0], dict) else [None]:
             images = torch.cat([batch if kind is None else batch[kind] for batch in drawn])
             name = "fakes" if kind in (None, "image") else f"fakes_{kind}_"

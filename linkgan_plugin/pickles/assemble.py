@@ -1,0 +1,71 @@
+"""A network put together from its parts as a file describes them, where it does not say what they were made with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+
+from training_loops.formats.budget import Budget
+from training_loops.formats.pickles.values import Allowed
+from training_loops.formats.text import printable
+
+from ..errors import LinkGANError
+from .nodes import Node, plain
+
+# What nn.Module itself keeps; it is made anew, so that no hook comes from a file.
+_INTERNAL = frozenset(vars(nn.Module()))
+
+
+def assemble(node: Node, class_of: Callable[[str], type[nn.Module]]) -> nn.Module:
+    """Return the module that `node` describes, with all that is in it; no constructor runs.
+
+    Args:
+        node: of a snapshot whose classes are named, not held (`Node.by_reference`). class_of: finds a class by its
+            dotted name, and decides which may be used.
+    Raises:
+        LinkGANError: an attribute that is neither plain data nor a type of tensors, or hides a method of its class.
+        PickleError: the node is damaged.
+    """
+    tensors = {name: tensor.requires_grad_(False) for name, tensor in node.state_dict().items()}
+    return _part(node, "", tensors, class_of)
+
+
+def _part(
+    node: Node, prefix: str, tensors: dict[str, torch.Tensor], class_of: Callable[[str], type[nn.Module]]
+) -> nn.Module:
+    kind = class_of(node.class_name)
+    module = kind.__new__(kind)
+    nn.Module.__init__(module)
+    for name, value in node.state.items():
+        if name in _INTERNAL:
+            continue
+        if type(name) is not str or not name.isidentifier() or name.startswith("__"):
+            raise LinkGANError(printable(f"{node.class_name}: {name!r:.80} is no name of an attribute"))
+        if callable(getattr(kind, name, None)):
+            raise LinkGANError(printable(f"{node.class_name}: the file gives {name}, a method of it, another value"))
+        setattr(module, name, _attribute(value, f"{node.class_name}.{name}", node.budget))
+    for name in node.parameters:
+        module.register_parameter(name, nn.Parameter(tensors[prefix + name], requires_grad=False))
+    for name in node.buffers:
+        module.register_buffer(name, tensors[prefix + name])
+    absent = {key: node.state.get(key) or {} for key in ("_parameters", "_buffers")}
+    for key, register in (("_parameters", module.register_parameter), ("_buffers", module.register_buffer)):
+        for name, value in absent[key].items():
+            if value is None:
+                register(name, None)
+    for name, part in node.modules():
+        module.add_module(name, _part(part, f"{prefix}{name}.", tensors, class_of))
+    return module
+
+
+def _attribute(value: Any, what: str, budget: Budget) -> Any:
+    """Return plain data as it is; a type of tensors, which converted files keep by its name."""
+    name = value.name if isinstance(value, Allowed) else value
+    if isinstance(name, str) and name.startswith("torch."):
+        found = getattr(torch, name.removeprefix("torch."), None)
+        if isinstance(found, torch.dtype):
+            return found
+    return plain(value, what, budget)
