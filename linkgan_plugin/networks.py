@@ -14,12 +14,14 @@ import torch
 from torch import nn
 
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.eg3d.cameras import LABEL_DIM
 from training_loops.snapshots import load_snapshot
 
 from .errors import LinkGANError
 from .generators import SPEC_ATTRIBUTE, links_for
 from .hosts import sidecar
-from .labels import Labels, labels_from
+from .hosts.calls import GeneratorCalls
+from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
 from .pickles import native
 from .pickles.convert import PICKLES, read_networks
@@ -70,25 +72,30 @@ class Network:
             raise LinkGANError(f"{self.path} carries no link spec; give one with --link NAME=AXES@REGION")
         return self.spec
 
-    def labels(self, data: Path | None = None) -> Labels | None:
-        """Return the classes or cameras of seeds, taken from `data` or the data set it was trained on.
+    def labels(self, data: Path | None = None, number: int | None = None) -> Labels | None:
+        """Return the classes or cameras of seeds, None where the network takes none.
 
-        None where the network takes none, or where there is no data to take them from.
+        The data set that the file names is never opened: a file could name anything.
 
+        Args:
+            data: a data set that has them. number: one class for every seed instead.
         Raises:
-            LinkGANError, DatasetError: the data's labels are not those that the network takes.
+            LinkGANError: neither is given for a network that takes labels, or a class that it does not have.
+            DatasetError: `data` has no labels.
         """
         c_dim = int(getattr(self.generator, "c_dim", 0))
-        path = data or self.data_path
-        if not c_dim or path is None:
+        camera = c_dim >= LABEL_DIM and GeneratorCalls.of(self.generator).takes_camera
+        if number is not None:
+            if camera:
+                raise LinkGANError(f"class {number}: this network has cameras instead of classes; give --data DATA")
+            return constant_labels(class_label(number, c_dim))
+        if not c_dim:
             return None
-        return labels_from(ImageFolderDataset(path, use_labels=True), c_dim)
-
-    @property
-    def data_path(self) -> Path | None:
-        """The data set it was trained on, where that still exists on this machine."""
-        path = self.training_options.get("training_set_kwargs", {}).get("path")
-        return Path(path) if path and Path(path).exists() else None
+        if data is None:
+            wanted = "cameras" if camera else f"labels of {c_dim} classes"
+            way_out = "" if camera else f", or one class for all images with --class N (0 to {c_dim - 1})"
+            raise LinkGANError(f"{self.path} takes {wanted}; give data that has them with --data DATA{way_out}")
+        return labels_from(ImageFolderDataset(data, use_labels=True), c_dim)
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:

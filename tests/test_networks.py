@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.networks import load_network
+from linkgan_plugin.networks import Network, load_network
 from tests.pickles import checkouts
 
 
@@ -88,6 +89,42 @@ def test_without_the_code_the_message_says_what_the_file_holds(snapshot, monkeyp
 def test_the_code_may_be_named_in_the_environment(host, snapshot, monkeypatch):
     monkeypatch.setenv("LINKGAN_HOST", str(host))
     assert load_network(snapshot()).generator.rendering_resolution == 32
+
+
+class Conditional(torch.nn.Module):
+    """What is asked of a class-conditional generator before anything is rendered."""
+
+    c_dim = 3
+
+    def mapping(self, z, c):
+        return z
+
+    def synthesis(self, ws):
+        return ws
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_the_data_set_that_a_file_names_is_never_opened(kind, tmp_path, monkeypatch):
+    place = tmp_path / "data"
+    os.mkfifo(place) if kind == "fifo" else place.mkdir()
+    options = {"training_set_kwargs": {"path": str(place)}}
+    network = Network(Conditional(), None, options, tmp_path / "net.pt")
+    monkeypatch.setattr("linkgan_plugin.networks.ImageFolderDataset", lambda *args, **kwargs: pytest.fail("opened"))
+    with pytest.raises(LinkGANError, match=r"net.pt takes labels of 3 classes; .*--data DATA.*--class N \(0 to 2\)"):
+        network.labels()
+
+
+def test_a_class_is_the_label_of_every_seed_where_the_network_has_it(tmp_path):
+    network = Network(Conditional(), None, {}, tmp_path / "net.pt")
+    labels = network.labels(number=2)
+    assert labels is not None
+    assert labels([4, 9]).tolist() == [[0, 0, 1], [0, 0, 1]]
+    with pytest.raises(LinkGANError, match="class 3: this network has 0 to 2"):
+        network.labels(number=3)
+    network.generator.c_dim = 0
+    assert network.labels() is None
+    with pytest.raises(LinkGANError, match="class 0: it has no classes"):
+        network.labels(number=0)
 
 
 def test_a_broken_spec_in_a_file_is_an_error_of_the_input(host, snapshot):

@@ -186,6 +186,8 @@ def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
             f"{path} does not say from which camera it was projected; give its label of {c_dim} numbers, or data that "
             "has cameras (--data)"
         )
+    if label is None and c_dim:
+        raise LinkGANError(f"{path} does not say of which class it was projected; give it with --class N")
     label = torch.zeros([1, c_dim]) if label is None else label.detach().to("cpu", torch.float32)
     if label.shape != (1, c_dim):
         raise LinkGANError(f"{path}: a label {list(label.shape)}, this network takes [1, {c_dim}]")
