@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ import torch
 from training_loops import memory, phases, processes
 from training_loops.errors import OptionError
 from training_loops.interrupt import watch_interrupt
+from training_loops.lock import locked
 from training_loops.logs import TickClock
 from training_loops.maintenance import maintain
 from training_loops.processes import default_device
@@ -89,7 +91,8 @@ def training_loop(
 
     With several processes, ``torch.distributed`` must be initialised and every rank calls this with its `rank`.
 
-    Raises OptionError (SnapshotError for files) naming the option, before any training.
+    Raises OptionError (SnapshotError for files) naming the option, before any training, and LockedError where another
+    process trains in `run_dir`.
     """
     options = {
         key: value
@@ -105,11 +108,12 @@ def training_loop(
     if place.type == "cuda" and place.index is None:
         place = torch.device("cuda", torch.cuda.current_device())  # some of PyTorch's calls take no other
     _configure_torch(place, threads=threads, cudnn_benchmark=cudnn_benchmark)
-    run = set_up(options, folder, place, rank=rank, restart=restart, verbose=verbose, tensorboard=tensorboard)
-    try:
-        finished = _train(run, abort_fn, progress_fn)
-    finally:
-        run.log.close()
+    with locked(folder) if rank == 0 else contextlib.nullcontext():
+        run = set_up(options, folder, place, rank=rank, restart=restart, verbose=verbose, tensorboard=tensorboard)
+        try:
+            finished = _train(run, abort_fn, progress_fn)
+        finally:
+            run.log.close()
     return TrainingResult(run.progress.cur_nimg, finished, run.snapshot)
 
 

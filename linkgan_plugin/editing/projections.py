@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from training_loops.atomic import atomic_file
 from training_loops.interrupt import watch_interrupt
+from training_loops.lock import is_unused, locked
 from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..atomic import write_json
@@ -60,9 +61,13 @@ class Job:
         """Project what is not done yet.
 
         Raises:
-            LinkGANError: the folder holds other projections.
+            LinkGANError: the folder holds other projections. LockedError: another process works in it.
             Interrupted: after Ctrl-C, with all that the same command needs to go on.
         """
+        with locked(self.out):
+            self._run()
+
+    def _run(self) -> None:
         self._claim_folder()
         todo = [photograph for photograph in self.photographs if not (self._folder(photograph) / METRICS_FILE).exists()]
         done = len(self.photographs) - len(todo)
@@ -85,7 +90,7 @@ class Job:
         path = self.out / CLAIM_FILE
         claim = json.loads(json.dumps({**asdict(self.settings), **self.claim}))
         if not path.exists():
-            if self.out.exists() and any(self.out.iterdir()):
+            if not is_unused(self.out):
                 raise LinkGANError(f"{self.out} is not empty and holds no projections; choose another --out")
             write_json(path, claim)
             return
