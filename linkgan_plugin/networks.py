@@ -21,6 +21,7 @@ from .errors import LinkGANError
 from .generators import SPEC_ATTRIBUTE, links_for
 from .hosts import sidecar
 from .hosts.calls import GeneratorCalls
+from .hosts.compat import zero_broken_averages
 from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
 from .pickles import native
@@ -109,17 +110,36 @@ def load_network(path: Path | str, device: torch.device | str = "cpu", host: Pat
             environment variable LINKGAN_HOST, else none. It is never taken from a file.
     Raises:
         SnapshotError, PickleError: no such file, or not a whole snapshot.
-        LinkGANError: the spec in it is malformed, or its networks are of a kind that only their own code can rebuild.
+        LinkGANError: the spec in it is malformed, its networks are of a kind that only their own code can rebuild, or
+            its weights are not finite.
     """
     path = Path(path)
     if path.suffix in (*PICKLES, SUFFIX):
         code = host or os.environ.get(HOST_VARIABLE)
         return _load_described(path, device, Path(code) if code else None)
     snapshot = load_snapshot(path, device)
+    check_finite(snapshot.G_ema, path)
     spec = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
     return Network(
         snapshot.G_ema, _parsed(spec), snapshot.training_options, path, lambda: load_snapshot(path, device).D
     )
+
+
+def check_finite(generator: nn.Module, path: Path) -> None:
+    """Refuse weights that are NaN or infinite, as a training leaves them that diverged.
+
+    stylegan2-ada-pytorch leaves such numbers in w_avg alone when it runs on a CPU: these become 0, as before training.
+
+    Raises:
+        LinkGANError: names the first tensor of them, and how many there are.
+    """
+    zero_broken_averages(generator)
+    broken = [name for name, tensor in generator.state_dict().items() if not bool(tensor.isfinite().all())]
+    if broken:
+        more = f" and {len(broken) - 1} more tensors hold" if len(broken) > 1 else " holds"
+        raise LinkGANError(
+            f"{path}: {broken[0]}{more} numbers that are not finite, so its training diverged; use an earlier snapshot"
+        )
 
 
 def _load_described(path: Path, device: torch.device | str, host: Path | None) -> Network:
@@ -138,8 +158,10 @@ def _load_described(path: Path, device: torch.device | str, host: Path | None) -
             raise LinkGANError(f"{path} holds {_description(snapshot, spec)}; {error}") from error
 
     discriminator = snapshot.networks.get("D")
+    generator = opened(snapshot.generator)
+    check_finite(generator, path)
     return Network(
-        opened(snapshot.generator),
+        generator,
         spec,
         options,
         path,

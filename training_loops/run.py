@@ -154,6 +154,15 @@ def _copy_weights(path: str, networks: dict[str, Any]) -> None:
             snapshots.check_state(net, values)
         except snapshots.SnapshotError as error:
             raise snapshots.SnapshotError(f"{path}: does not fit the networks of this run; {error}") from error
+        for name, value in values.items():
+            if name.rpartition(".")[2] == "w_avg":
+                value.nan_to_num_(0, 0, 0)  # stylegan2-ada-pytorch leaves such numbers there when it runs on a CPU
+        broken = [name for name, value in values.items() if not bool(value.isfinite().all())]
+        if broken:
+            raise snapshots.SnapshotError(
+                f"{path}: {role}.{broken[0]} holds numbers that are not finite ({len(broken)} tensors do), so its "
+                "training diverged; resume from an earlier snapshot"
+            )
         net.load_state_dict(values)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -132,8 +133,20 @@ def _check(options: dict[str, Any]) -> None:
         raise OptionError(f"batch_size={batch}: expected a multiple of num_gpus={gpus} times batch_gpu={per_gpu}")
     if not options["total_kimg"] > 0 or not options["kimg_per_tick"] > 0:
         raise OptionError("total_kimg and kimg_per_tick: expected more than 0")
+    wrong = next(_not_finite(options, ""), None)
+    if wrong is not None:
+        raise OptionError(f"{wrong}: expected a finite number")
     if not 0 < options["lr_decay_share"] <= 1 or not 0 <= options["lr_final_fraction"] <= 1:
         raise OptionError("lr_decay_share and lr_final_fraction: expected shares between 0 and 1")
+
+
+def _not_finite(data: Any, name: str) -> Iterator[str]:
+    """Name the numbers in options that are not finite, which no file could keep."""
+    if isinstance(data, float) and not math.isfinite(data):
+        yield f"{name}={data}"
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list | tuple) else ()
+    for key, value in parts:
+        yield from _not_finite(value, f"{name}.{key}" if name else str(key))
 
 
 def _configure_torch(device: torch.device, *, threads: int | None, cudnn_benchmark: bool) -> None:

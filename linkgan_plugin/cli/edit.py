@@ -252,7 +252,7 @@ def _write_plain(out: Path, editor: Editor, metadata: dict[str, str], shown: Any
     from ..report.pictures import save_png, to_pixels
 
     pixels = to_pixels(shown(editor))[0]
-    save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json())})
+    save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
     click.echo(f"wrote {out} ({pixels.shape[1]} x {pixels.shape[0]})")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from training_loops import strict_json
 
 from .params import FiniteRange
 
@@ -42,7 +43,7 @@ def inspect(place: str, as_json: bool, max_size: float, cache: Path | None) -> N
     if not path.is_file():
         raise click.BadParameter(f"no file {place}", param_hint="FILE|URL")
     found = describe(path)
-    click.echo(json.dumps(found, indent=2, default=str) if as_json else _text(found))
+    click.echo(strict_json.dumps(found, indent=2, default=str) if as_json else _text(found))
     if found["error"]:
         click.get_current_context().exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -67,6 +66,7 @@ def metrics(
 
     from tqdm import tqdm
 
+    from training_loops import strict_json
     from training_loops.atomic import append_line
     from training_loops.data.folder import ImageFolderDataset
 
@@ -114,7 +114,7 @@ def metrics(
         "total_time": time.time() - started,
         "timestamp": time.time(),
     }
-    text = json.dumps(line)
+    text = strict_json.dumps(line)
     click.echo(text if as_json else table(line, list(tables)))
     if data is None and not as_json:
         click.echo("without --data DATA neither quality nor attributes are measured", err=True)

@@ -101,7 +101,7 @@ def preview(
     size, source = scene.images.shape[-1], network or data
     title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
     picture = draw_preview(scene, spec, title=title, grid=grid)
-    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json())})
+    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json(), allow_nan=False)})
     for row in legend(spec, scene):
         click.echo(f"{row.name:16} {row.area:6.1%} of the image  {len(row.axes):4} axes  {row.region}")
     click.echo(f"wrote {out}")

@@ -46,7 +46,11 @@ def _run(kind: Kind, command: str) -> dict[str, Any]:
         # The images are tiny: two threads gain little, and on a busy machine they wait for each other for minutes.
         torch.set_num_threads(1)
         report = {"command": command, **_measured(kind)}
-        metadata = {"command": command, "seed": str(kind.seed), "link_spec": json.dumps(report["spec"])}
+        metadata = {
+            "command": command,
+            "seed": str(kind.seed),
+            "link_spec": json.dumps(report["spec"], allow_nan=False),
+        }
         kind.draw(metadata)
     except KeyboardInterrupt:
         raise Interrupted from None

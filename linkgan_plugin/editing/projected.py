@@ -203,6 +203,9 @@ def _tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
     except (SafetensorError, OSError) as error:
         raise LinkGANError(f"{path} is not a whole .safetensors file ({str(error)[:200]})") from error
     _check_changes(tuned, generator, str(path))
+    for name, tensor in tuned.items():
+        if not bool(tensor.isfinite().all()):
+            raise LinkGANError(f"{path}: '{name}' holds numbers that are not finite; project the photograph again")
     return tuned
 
 

@@ -148,7 +148,7 @@ class Job:
         """Write one photograph's folder; its metrics come last, and mark it as done."""
         folder, last = self._folder(photograph), self.settings.stages[-1]
         seen = versions()
-        text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen)}
+        text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen, allow_nan=False)}
         for stage in self.settings.stages[:-1]:
             save_png(folder / _stage_file(stage), to_pixels(outcome.pictures[stage])[0], text)
         save_projected(folder, outcome.projected, rendered=outcome.pictures[last], metadata=text)

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
-from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
+from .fitting import add_buffers, as_in_class, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node
 from .source import printable
 
@@ -98,7 +98,7 @@ def build(node: Node) -> nn.Module:
     """
     family, make, network = _fitting(node)
     if _is_whole(network):
-        network.load_state_dict(node.state_dict(), assign=True)
+        network.load_state_dict(as_in_class(node.state_dict(), network.state_dict()), assign=True)
         _restore_layouts(network, make)
     else:  # something that no snapshot holds is computed while it is built; its size has been checked by now
         network = make()

@@ -163,7 +163,9 @@ def open_studio(
     spec = network.linked(links, space=space, allow_overlap=allow_overlap)
     generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
     if keep is None:
-        made_with = json.dumps([file_digest(snapshot), generator.spec.to_json(), psi])  # not labels: images keep theirs
+        made_with = json.dumps(
+            [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
+        )  # not labels: images keep theirs
         keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
     studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
