@@ -103,7 +103,11 @@ class LinkedGenerator:
         generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
         spec: the links; by default those that the network carries.
         truncation_psi: truncation of every latent drawn here, 1 = none.
-        labels: classes or cameras of seeds for conditional networks (see labels.py); zeros by default.
+        labels: classes or cameras of seeds, which conditional networks need (see labels.py: `labels_from`,
+            `constant_labels`, or `no_labels` for zeros).
+
+    Raises:
+        LinkGANError: no labels for a network that takes some, or a spec of another network.
 
     Example:
         >>> g = LinkedGenerator(load_snapshot("network-snapshot-000100.pt").G_ema)     # doctest: +SKIP
@@ -127,7 +131,13 @@ class LinkedGenerator:
         self.device = tensor.device
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         self._c_dim = int(getattr(generator, "c_dim", 0))
-        self._labels = labels or no_labels(self._c_dim, camera=self.is_solid)
+        if labels is None and self._c_dim:
+            kind, zeros = ("cameras", "") if self.is_solid else ("classes", f", or no_labels({self._c_dim}) for zeros")
+            raise LinkGANError(
+                f"this network takes labels of {self._c_dim} numbers, its {kind}; give labels=labels_from(data, "
+                f"{self._c_dim}) or constant_labels(label) of linkgan_plugin.labels{zeros}"
+            )
+        self.label_source = labels or no_labels(0)
         dim = getattr(generator, f"{self.spec.space}_dim", None)
         if dim != self.spec.dim:
             raise LinkGANError(
@@ -157,14 +167,14 @@ class LinkedGenerator:
         Raises:
             LinkGANError: the network takes labels of another size.
         """
-        labels = self._labels(list(seeds)).to(self.device)
+        labels = self.label_source(list(seeds)).to(self.device)
         if labels.shape[1] != self._c_dim:
             raise LinkGANError(f"a label has {labels.shape[1]} numbers; this network takes {self._c_dim}")
         return labels
 
     def over(self, generator: nn.Module) -> LinkedGenerator:
         """Return the same links, truncation and labels over another network, such as a tuned copy of this one."""
-        return type(self)(generator, self.spec, truncation_psi=self.truncation_psi, labels=self._labels)
+        return type(self)(generator, self.spec, truncation_psi=self.truncation_psi, labels=self.label_source)
 
     @torch.no_grad()
     def draw(self, seeds: Iterable[int], labels: Tensor | None = None, psi: float | None = None) -> Tensor:

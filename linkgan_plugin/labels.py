@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -40,10 +41,35 @@ def labels_from(data: LabelledData, c_dim: int) -> Labels:
     return labels
 
 
+@dataclass(frozen=True, eq=False)
+class _Constant:
+    """One label [1, c_dim] for every seed."""
+
+    row: Tensor
+
+    def __call__(self, seeds: Sequence[int]) -> Tensor:
+        return self.row.expand(len(seeds), -1)
+
+
 def constant_labels(label: Tensor) -> Labels:
     """Return labels that give every seed the same one."""
-    row = label.detach().to("cpu", torch.float32).reshape(1, -1)
-    return lambda seeds: row.expand(len(seeds), -1)
+    return _Constant(label.detach().to("cpu", torch.float32).reshape(1, -1))
+
+
+def fixed_label(labels: Labels | None) -> Tensor | None:
+    """Return the one label [1, c_dim] that `constant_labels` gives every seed, None for labels that differ."""
+    return labels.row if isinstance(labels, _Constant) else None
+
+
+def class_label(number: int, c_dim: int) -> Tensor:
+    """Return the label [1, c_dim] of a class.
+
+    Raises:
+        LinkGANError: the network has no such class.
+    """
+    if not 0 <= number < c_dim:
+        raise LinkGANError(f"class {number}: {f'this network has 0 to {c_dim - 1}' if c_dim else 'it has no classes'}")
+    return torch.eye(c_dim)[[number]]
 
 
 def no_labels(c_dim: int, *, camera: bool = False) -> Labels:

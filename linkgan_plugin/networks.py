@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.eg3d.cameras import LABEL_DIM
 from training_loops.formats.budget import DESCRIPTION
 from training_loops.formats.files import read_file
 from training_loops.formats.json_text import parse_object
@@ -22,7 +23,9 @@ from training_loops.snapshots import load_snapshot
 from .errors import LinkGANError
 from .generators import SPEC_ATTRIBUTE, links_for
 from .hosts import sidecar
-from .labels import Labels, labels_from
+from .hosts.calls import GeneratorCalls
+from .hosts.compat import zero_broken_averages
+from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
 from .pickles import native
 from .pickles.convert import PICKLES, read_networks
@@ -72,25 +75,30 @@ class Network:
             raise LinkGANError(f"{self.path} carries no link spec; give one with --link NAME=AXES@REGION")
         return self.spec
 
-    def labels(self, data: Path | None = None) -> Labels | None:
-        """Return the classes or cameras of seeds, taken from `data` or the data set it was trained on.
+    def labels(self, data: Path | None = None, number: int | None = None) -> Labels | None:
+        """Return the classes or cameras of seeds, None where the network takes none.
 
-        None where the network takes none, or where there is no data to take them from.
+        The data set that the file names is never opened: a file could name anything.
 
+        Args:
+            data: a data set that has them. number: one class for every seed instead.
         Raises:
-            LinkGANError, DatasetError: the data's labels are not those that the network takes.
+            LinkGANError: neither is given for a network that takes labels, or a class that it does not have.
+            DatasetError: `data` has no labels.
         """
         c_dim = int(getattr(self.generator, "c_dim", 0))
-        path = data or self.data_path
-        if not c_dim or path is None:
+        camera = c_dim >= LABEL_DIM and GeneratorCalls.of(self.generator).takes_camera
+        if number is not None:
+            if camera:
+                raise LinkGANError(f"class {number}: this network has cameras instead of classes; give --data DATA")
+            return constant_labels(class_label(number, c_dim))
+        if not c_dim:
             return None
-        return labels_from(ImageFolderDataset(path, use_labels=True), c_dim)
-
-    @property
-    def data_path(self) -> Path | None:
-        """The data set it was trained on, where that still exists on this machine."""
-        path = _object(self.training_options, "training_set_kwargs").get("path")
-        return Path(path) if isinstance(path, str) and path and Path(path).exists() else None
+        if data is None:
+            wanted = "cameras" if camera else f"labels of {c_dim} classes"
+            way_out = "" if camera else f", or one class for all images with --class N (0 to {c_dim - 1})"
+            raise LinkGANError(f"{self.path} takes {wanted}; give data that has them with --data DATA{way_out}")
+        return labels_from(ImageFolderDataset(data, use_labels=True), c_dim)
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
@@ -104,17 +112,36 @@ def load_network(path: Path | str, device: torch.device | str = "cpu", host: Pat
             environment variable LINKGAN_HOST, else none. It is never taken from a file.
     Raises:
         SnapshotError, PickleError: no such file, or not a whole snapshot.
-        LinkGANError: the spec in it is malformed, or its networks are of a kind that only their own code can rebuild.
+        LinkGANError: the spec in it is malformed, its networks are of a kind that only their own code can rebuild, or
+            its weights are not finite.
     """
     path = Path(path)
     if path.suffix in (*PICKLES, SUFFIX):
         code = host or os.environ.get(HOST_VARIABLE)
         return _load_described(path, device, Path(code) if code else None)
     snapshot = load_snapshot(path, device)
+    check_finite(snapshot.G_ema, path)
     spec = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
     return Network(
         snapshot.G_ema, _parsed(spec), snapshot.training_options, path, lambda: load_snapshot(path, device).D
     )
+
+
+def check_finite(generator: nn.Module, path: Path) -> None:
+    """Refuse weights that are NaN or infinite, as a training leaves them that diverged.
+
+    stylegan2-ada-pytorch leaves such numbers in w_avg alone when it runs on a CPU: these become 0, as before training.
+
+    Raises:
+        LinkGANError: names the first tensor of them, and how many there are.
+    """
+    zero_broken_averages(generator)
+    broken = [name for name, tensor in generator.state_dict().items() if not bool(tensor.isfinite().all())]
+    if broken:
+        more = f" and {len(broken) - 1} more tensors hold" if len(broken) > 1 else " holds"
+        raise LinkGANError(
+            f"{path}: {broken[0]}{more} numbers that are not finite, so its training diverged; use an earlier snapshot"
+        )
 
 
 def _load_described(path: Path, device: torch.device | str, host: Path | None) -> Network:
@@ -133,8 +160,10 @@ def _load_described(path: Path, device: torch.device | str, host: Path | None) -
             raise LinkGANError(f"{path} holds {_description(snapshot, spec)}; {error}") from error
 
     discriminator = snapshot.networks.get("D")
+    generator = opened(snapshot.generator)
+    check_finite(generator, path)
     return Network(
-        opened(snapshot.generator),
+        generator,
         spec,
         options,
         path,

@@ -70,6 +70,7 @@ def last_stat(run_dir: Path, name: str, default: float) -> float:
     if not (run_dir / "stats.jsonl").exists():
         return default
     found = [record[name]["mean"] for record in read_stats(run_dir) if name in record]
+    found = [value for value in found if value is not None]  # null: it was not finite
     return float(found[-1]) if found else default
 
 

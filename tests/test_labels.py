@@ -8,7 +8,7 @@ import torch
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.labels import constant_labels, labels_from, no_labels
+from linkgan_plugin.labels import class_label, constant_labels, fixed_label, labels_from, no_labels
 from linkgan_plugin.links import LinkSpec
 from tests.hosts.test_calls import MethodGenerator
 
@@ -39,6 +39,19 @@ def test_zeros_are_no_camera():
     with pytest.raises(LinkGANError, match=r"camera.*--data"):
         no_labels(25, camera=True)([1])
     assert no_labels(25)([1]).shape == (1, 25), "as many classes are no camera"
+
+
+def test_one_label_of_all_seeds_is_told_from_labels_that_differ():
+    assert torch.equal(fixed_label(constant_labels(class_label(1, 3))), torch.tensor([[0.0, 1.0, 0.0]]))
+    assert fixed_label(labels_from(Data(), 3)) is None
+    assert fixed_label(None) is None
+
+
+def test_a_conditional_network_asks_for_labels_instead_of_taking_zeros():
+    spec = LinkSpec.parse(["left=0:4@box(0,0,0.5,1)"], dim=8)
+    with pytest.raises(LinkGANError, match=r"takes labels of 2 numbers.*labels=labels_from\(data, 2\).*no_labels\(2\)"):
+        LinkedGenerator(MethodGenerator(), spec)
+    assert torch.equal(LinkedGenerator(MethodGenerator(), spec, labels=no_labels(2)).labels([3]), torch.zeros(1, 2))
 
 
 def test_a_linked_generator_refuses_a_label_of_another_size():

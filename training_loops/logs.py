@@ -14,7 +14,7 @@ from typing import Any
 import psutil
 import torch
 
-from training_loops import training_stats, util
+from training_loops import strict_json, training_stats, util
 from training_loops.atomic import append_line, write_bytes
 from training_loops.state import Progress
 
@@ -72,7 +72,7 @@ class RunLog:
         stats = {name: value for name, value in self.collector.as_dict().items() if value["num"] > 0}
         if self.rank != 0:
             return
-        append_line(self.run_dir / "stats.jsonl", json.dumps(dict(stats, timestamp=time.time())))
+        append_line(self.run_dir / "stats.jsonl", strict_json.dumps(dict(stats, timestamp=time.time())))
         if self.events is None:
             return
         for name, value in stats.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable, Iterable
@@ -12,7 +11,7 @@ from typing import Any, TypeVar
 
 import torch
 
-from training_loops import processes, util
+from training_loops import processes, strict_json, util
 from training_loops.atomic import append_line
 from training_loops.errors import InputError
 
@@ -107,7 +106,7 @@ def report_metric(
     snapshot = None if snapshot_pkl is None else os.fspath(snapshot_pkl)
     if snapshot and run_dir is not None:
         snapshot = os.path.relpath(snapshot, run_dir)
-    line = json.dumps(dict(result, snapshot_pkl=snapshot, timestamp=time.time(), **(extra or {})))
+    line = strict_json.dumps(dict(result, snapshot_pkl=snapshot, timestamp=time.time(), **(extra or {})))
     if run_dir is not None and Path(run_dir).is_dir():
         append_line(Path(run_dir) / f"metric-{result['metric']}.jsonl", line)
     return line

@@ -13,6 +13,7 @@ import torch
 
 from training_loops import atomic, grids, metrics, phases, processes, snapshots, state, training_stats, util
 from training_loops.batches import BatchStream, labels_of
+from training_loops.data.fingerprint import data_record
 from training_loops.logs import RunLog
 from training_loops.settings import set_settings, settings_of
 
@@ -48,6 +49,7 @@ class Run:
     phases: list[phases.Phase]
     progress: state.Progress
     log: RunLog
+    data: dict[str, Any] | None = None
     fakes: grids.FakesGrid | None = None
     snapshot: Path | None = None
 
@@ -71,6 +73,7 @@ def set_up(
         dataset, batch_size=options["batch_size"], seed=seed, device=device, rank=rank, num_gpus=num_gpus
     )
     _seed(seed)  # alike on all ranks, so that they build the same networks
+    data = data_record(dataset)
     networks = _build_networks(options, dataset, device)
     if options["resume"] is not None and not restart:
         _copy_weights(options["resume"], networks)
@@ -84,14 +87,15 @@ def set_up(
         *phases.setup_phases("D", D, options["D_opt_kwargs"], options["D_reg_interval"]),
     ]
     _seed(seed, num_gpus, rank)
-    progress = state.Progress()
+    progress, knows_data = state.Progress(), True
     if restart:
-        progress = state.load_state(
+        progress, knows_data = state.load_state(
             run_dir,
             networks=networks,
             optimizers=phases.optimizers(all_phases),
             loss=loss,
             options=fixed_options(options),
+            dataset=data,
             rank=rank,
         )
     elif rank == 0:
@@ -99,7 +103,9 @@ def set_up(
     log = RunLog(
         run_dir, rank=rank, verbose=verbose, tensorboard=tensorboard, continued=restart, cur_nimg=progress.cur_nimg
     )
-    run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log)
+    run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log, data)
+    if not knows_data:
+        log.say("This run was saved without a record of its data: whether they have changed since is not known")
     if restart:
         run.snapshot = max(run_dir.glob("network-snapshot-*.pt"), default=None)
     else:
@@ -118,6 +124,7 @@ def save_state(run: Run, progress: state.Progress) -> None:
         loss=run.loss,
         progress=progress,
         options=fixed_options(run.options),
+        dataset=run.data,
         rank=run.rank,
         num_gpus=run.num_gpus,
     )
@@ -147,6 +154,15 @@ def _copy_weights(path: str, networks: dict[str, Any]) -> None:
             snapshots.check_state(net, values)
         except snapshots.SnapshotError as error:
             raise snapshots.SnapshotError(f"{path}: does not fit the networks of this run; {error}") from error
+        for name, value in values.items():
+            if name.rpartition(".")[2] == "w_avg":
+                value.nan_to_num_(0, 0, 0)  # stylegan2-ada-pytorch leaves such numbers there when it runs on a CPU
+        broken = [name for name, value in values.items() if not bool(value.isfinite().all())]
+        if broken:
+            raise snapshots.SnapshotError(
+                f"{path}: {role}.{broken[0]} holds numbers that are not finite ({len(broken)} tensors do), so its "
+                "training diverged; resume from an earlier snapshot"
+            )
         net.load_state_dict(values)
 
 

@@ -64,9 +64,9 @@ def save_snapshot(
         "format": FORMAT,
         "version": VERSION,
         "networks": {role: _pack(net) for role, net in zip(ROLES, (G, D, G_ema), strict=True)},
-        "training_options": json.dumps(training_options),
+        "training_options": json.dumps(training_options, allow_nan=False),
         "cur_nimg": int(cur_nimg),
-        "link_spec": json.dumps(link_spec),
+        "link_spec": json.dumps(link_spec, allow_nan=False),
     }
     with atomic_file(path) as file:
         torch.save(data, file)
@@ -130,9 +130,9 @@ def _pack(net: Any) -> dict[str, Any]:
         raise SnapshotError(f"cannot save a {name}: snapshots hold {', '.join(sorted(CLASSES))}")
     # clone: a view would drag its whole storage into the file.
     state = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
-    packed = {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs), "state": state}
+    packed = {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs, allow_nan=False), "state": state}
     settings = settings_of(net)
-    return {**packed, "settings": json.dumps(settings)} if settings else packed
+    return {**packed, "settings": json.dumps(settings, allow_nan=False)} if settings else packed
 
 
 def _unpack(packed: dict[str, Any]) -> Any:

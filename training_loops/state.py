@@ -16,6 +16,7 @@ import torch
 
 from training_loops import processes
 from training_loops.atomic import atomic_file
+from training_loops.data.fingerprint import changes
 from training_loops.snapshots import SnapshotError, check_state, load_tensors
 
 FORMAT = "training_loops.state"
@@ -88,11 +89,13 @@ def save_state(
     loss: Any,
     progress: Progress,
     options: dict[str, Any],
+    dataset: dict[str, Any] | None = None,
     rank: int = 0,
     num_gpus: int = 1,
 ) -> None:
     """Write the state atomically from rank 0, keeping the one before; every rank must call.
 
+    `dataset` is the record of the data (see data/fingerprint.py).
     Random states and losses (seeds, moving averages) are each rank's own.
     """
     own = {"random": random_state(), "loss": loss.state_dict() if hasattr(loss, "state_dict") else None}
@@ -103,7 +106,8 @@ def save_state(
         "format": FORMAT,
         "version": VERSION,
         "progress": asdict(progress),
-        "options": json.dumps(options),
+        "options": json.dumps(options, allow_nan=False),
+        "dataset": json.dumps(dataset, allow_nan=False),
         "networks": {name: net.state_dict() for name, net in networks.items()},
         "optimizers": {name: opt.state_dict() for name, opt in optimizers.items()},
         "ranks": ranks,
@@ -119,11 +123,13 @@ def load_state(
     optimizers: dict[str, torch.optim.Optimizer],
     loss: Any,
     options: dict[str, Any],
+    dataset: dict[str, Any] | None = None,
     rank: int = 0,
-) -> Progress:
-    """Restore everything `save_state` wrote and return how far the run was.
+) -> tuple[Progress, bool]:
+    """Restore everything `save_state` wrote; return how far the run was, and whether the state knows its data.
 
-    Raises SnapshotError for a damaged or foreign file and for a run with other `options`, naming the differences.
+    Raises SnapshotError for a damaged or foreign file and for a run with other `options` or another `dataset`, naming
+    the differences.
     """
     path = newest(run_dir)
     try:
@@ -134,6 +140,8 @@ def load_state(
             raise
         raise SnapshotError(f"{error}; delete it to go on from the state before it, {before}") from error
     _check_options(path, json.loads(data["options"]), options)
+    recorded = json.loads(data.get("dataset", "null"))
+    _check_dataset(path, recorded, dataset)
     try:
         for name, net in networks.items():
             check_state(net, data["networks"][name])
@@ -144,9 +152,18 @@ def load_state(
         if own["loss"] is not None:
             loss.load_state_dict(own["loss"])
         set_random_state(own["random"])
-        return Progress(**data["progress"])
+        return Progress(**data["progress"]), recorded is not None
     except Exception as error:
         raise SnapshotError(f"{path}: damaged training state ({error})") from error
+
+
+def _check_dataset(path: Path, recorded: dict[str, Any] | None, now: dict[str, Any] | None) -> None:
+    changed = changes(recorded, now) if recorded and now else []
+    if changed:
+        raise SnapshotError(
+            f"{path}: the data are not those that the run was trained on ({'; '.join(changed)}); put the data back as "
+            "they were, or begin another run from its last snapshot (linkgan train --resume)"
+        )
 
 
 def _check_options(path: str | os.PathLike[str], saved: dict[str, Any], given: dict[str, Any]) -> None:

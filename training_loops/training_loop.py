@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import torch
 from training_loops import memory, phases, processes
 from training_loops.errors import OptionError
 from training_loops.interrupt import watch_interrupt
+from training_loops.lock import locked
 from training_loops.logs import TickClock
 from training_loops.maintenance import maintain
 from training_loops.processes import default_device
@@ -89,7 +92,8 @@ def training_loop(
 
     With several processes, ``torch.distributed`` must be initialised and every rank calls this with its `rank`.
 
-    Raises OptionError (SnapshotError for files) naming the option, before any training.
+    Raises OptionError (SnapshotError for files) naming the option, before any training, and LockedError where another
+    process trains in `run_dir`.
     """
     options = {
         key: value
@@ -105,11 +109,12 @@ def training_loop(
     if place.type == "cuda" and place.index is None:
         place = torch.device("cuda", torch.cuda.current_device())  # some of PyTorch's calls take no other
     _configure_torch(place, threads=threads, cudnn_benchmark=cudnn_benchmark)
-    run = set_up(options, folder, place, rank=rank, restart=restart, verbose=verbose, tensorboard=tensorboard)
-    try:
-        finished = _train(run, abort_fn, progress_fn)
-    finally:
-        run.log.close()
+    with locked(folder) if rank == 0 else contextlib.nullcontext():
+        run = set_up(options, folder, place, rank=rank, restart=restart, verbose=verbose, tensorboard=tensorboard)
+        try:
+            finished = _train(run, abort_fn, progress_fn)
+        finally:
+            run.log.close()
     return TrainingResult(run.progress.cur_nimg, finished, run.snapshot)
 
 
@@ -128,8 +133,20 @@ def _check(options: dict[str, Any]) -> None:
         raise OptionError(f"batch_size={batch}: expected a multiple of num_gpus={gpus} times batch_gpu={per_gpu}")
     if not options["total_kimg"] > 0 or not options["kimg_per_tick"] > 0:
         raise OptionError("total_kimg and kimg_per_tick: expected more than 0")
+    wrong = next(_not_finite(options, ""), None)
+    if wrong is not None:
+        raise OptionError(f"{wrong}: expected a finite number")
     if not 0 < options["lr_decay_share"] <= 1 or not 0 <= options["lr_final_fraction"] <= 1:
         raise OptionError("lr_decay_share and lr_final_fraction: expected shares between 0 and 1")
+
+
+def _not_finite(data: Any, name: str) -> Iterator[str]:
+    """Name the numbers in options that are not finite, which no file could keep."""
+    if isinstance(data, float) and not math.isfinite(data):
+        yield f"{name}={data}"
+    parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list | tuple) else ()
+    for key, value in parts:
+        yield from _not_finite(value, f"{name}.{key}" if name else str(key))
 
 
 def _configure_torch(device: torch.device, *, threads: int | None, cudnn_benchmark: bool) -> None:

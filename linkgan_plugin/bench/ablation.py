@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from training_loops.lock import is_unused
 from training_loops.training_loop import OPTIONS_FILE
 
 from ..atomic import write_json
@@ -51,7 +52,7 @@ class Settings:
             if found != mine:
                 raise LinkGANError(f"{out} holds an ablation with {found}, not {mine}; choose another --out")
             return
-        if out.exists() and any(out.iterdir()):
+        if not is_unused(out):
             raise LinkGANError(f"{out} is not empty and holds no ablation; choose another --out")
         out.mkdir(parents=True, exist_ok=True)
         write_json(path, mine)

@@ -99,9 +99,9 @@ def write_pictures(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
             network = load_network(snapshot_of(job.run_dir))
             spec = network.linked()
             title = f"{row.name}, seed {job.seed}: {row.meaning}"
-            generator = LinkedGenerator(network.generator, spec, labels=network.labels())
+            generator = LinkedGenerator(network.generator, spec, labels=network.labels(job.settings.data))
             sheets.append(edit_sheet(generator, range(3), spec.block_names, variants=3, title=title))
-        recipe = json.dumps(row.full_recipe().to_json())
+        recipe = json.dumps(row.full_recipe().to_json(), allow_nan=False)
         pictures.save_png(out / "sheets" / f"{row.name}.png", stack(sheets), {"row": row.name, "recipe": recipe})
 
 

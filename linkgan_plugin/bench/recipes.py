@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from training_loops.data.face_files import write_faces
+from training_loops.lock import locked
 
 from ..atomic import write_bytes, write_json
 from ..metrics.record import versions
@@ -36,7 +37,15 @@ def run_recipes(
         The content of recipes.json.
     Raises:
         LinkGANError: `out` holds another ablation, or a run failed. Interrupted: after Ctrl-C.
+        LockedError: another process works there.
     """
+    with locked(out):
+        return _run(rows, seeds, out, settings, jobs, command)
+
+
+def _run(
+    rows: Sequence[Row], seeds: Sequence[int], out: Path, settings: Settings, jobs: int, command: str
+) -> dict[str, Any]:
     settings.claim(out)
     if settings.data == default_data(out) and not settings.data.exists():
         write_faces(settings.data, FACES, 32, seed=0, progress=True)

@@ -16,7 +16,7 @@ from ..flags import (
     take_spec_options,
     trust_option,
 )
-from .network_options import check_links, host_option, links_options
+from .network_options import check_links, class_option, host_option, links_options
 from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
 
 EPILOG = """\b
@@ -225,7 +225,8 @@ def recipes(
 @click.option("--pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs per round.")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
-@click.option("--data", type=existing_path, help="Data set for attributes and labels; else the one trained on.")
+@click.option("--data", type=existing_path, help="Data set for attributes and labels.")
+@class_option
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @threads_option
 @host_option
@@ -239,6 +240,7 @@ def metrics(
     batch: int,
     rounds: int,
     data: Path | None,
+    number: int | None,
     device: str,
     threads: int,
     host: Path | None,
@@ -246,8 +248,8 @@ def metrics(
 ) -> None:
     """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
 
-    Both render the same batches and take turns. On data with a reader, such as the procedural faces, a second row has
-    the metrics that read attributes as well.
+    Both render the same batches and take turns. With --data that has a reader, such as the procedural faces, a
+    second row has the metrics that read attributes as well.
     """
     check_links()
 
@@ -261,9 +263,8 @@ def metrics(
 
     torch.set_num_threads(threads)
     network = load_network(snapshot, device, host)
-    data = data or network.data_path
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
-    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data))
+    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data, number))
     reader = reader_for(data, device)
     kinds = {"region metrics": None} | ({"with attributes read": reader} if reader else {})
     with tqdm(total=len(kinds) * (rounds + 1), unit="round", desc="measuring") as bar:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from training_loops import strict_json
 
 if TYPE_CHECKING:
     from ..hosts.doctor import Diagnosis, Finding
@@ -31,7 +32,7 @@ def doctor(directory: Path, as_json: bool) -> None:
     from ..hosts.doctor import diagnose
 
     diagnosis = diagnose(directory)
-    click.echo(json.dumps(diagnosis.to_json(), indent=2) if as_json else _text(diagnosis))
+    click.echo(strict_json.dumps(diagnosis.to_json(), indent=2) if as_json else _text(diagnosis))
     if not diagnosis.ready:
         click.get_current_context().exit(1)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .network_options import check_links, host_option, links_options
+from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, command_line, existing_file, existing_path, typed_flags
 
 if TYPE_CHECKING:
@@ -86,7 +86,8 @@ Examples:
 @click.option("--plain", is_flag=True, help="Nothing but the edited image, in its own size.")
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
 @links_options
-@click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
+@click.option("--data", type=existing_path, help="Data set to take classes or cameras from.")
+@class_option
 @click.option("--wrapper", default="linked", show_default=True, help="Generator wrapper plugin.")
 @click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
 @host_option
@@ -114,6 +115,7 @@ def edit(
     link_space: str | None,
     link_overlap: bool,
     data: Path | None,
+    number: int | None,
     wrapper: str,
     cell: int,
     host: Path | None,
@@ -127,9 +129,11 @@ def edit(
     """
     given = typed_flags()
     check_links()
+    check_labels()
     _check(given, ctx.params)
 
     from .. import registry
+    from ..editing.conditions import photograph_label
     from ..editing.editor import Editor
     from ..editing.projected import load_projected
     from ..editing.trials import Group, in_parts, resamples, slides, transplants
@@ -137,8 +141,8 @@ def edit(
     from ..report.provenance import provenance
 
     network = load_network(snapshot, host=host)
-    spec, labels = network.linked(links, space=link_space, allow_overlap=link_overlap), network.labels(data)
-    label = labels([0]) if labels else None  # of a host's projections, which do not say theirs
+    spec, labels = network.linked(links, space=link_space, allow_overlap=link_overlap), network.labels(data, number)
+    label = photograph_label(network.generator, labels)  # of a host's projections, which do not say theirs
     generator = registry.load("generators", wrapper)(network.generator, spec, truncation_psi=psi, labels=labels)
     groups = [Group.read(region, generator.spec) for region in regions or generator.spec.block_names]
     if directions:
@@ -248,7 +252,7 @@ def _write_plain(out: Path, editor: Editor, metadata: dict[str, str], shown: Any
     from ..report.pictures import save_png, to_pixels
 
     pixels = to_pixels(shown(editor))[0]
-    save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json())})
+    save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
     click.echo(f"wrote {out} ({pixels.shape[1]} x {pixels.shape[0]})")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
+
+from training_loops import strict_json
 
 from .params import FiniteRange
 
@@ -46,7 +47,10 @@ def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show
     if not path.is_file():
         raise click.BadParameter(f"no file {place}", param_hint="FILE|URL")
     found = describe(path)
-    click.echo(json.dumps(_shown(found, show_source), indent=2, default=str) if as_json else _text(found, show_source))
+    text = (
+        strict_json.dumps(_shown(found, show_source), indent=2, default=str) if as_json else _text(found, show_source)
+    )
+    click.echo(text)
     if found["error"] or found.get("safe_in_host") is False:
         click.get_current_context().exit(1)
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from .network_options import check_links, host_option, links_options
+from .network_options import check_links, class_option, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
@@ -19,9 +18,10 @@ if TYPE_CHECKING:
 @click.command(
     epilog="""\b
 Examples:
-  linkgan metrics runs/demo/linked/network-snapshot-000084.pt
+  linkgan metrics runs/demo/linked/network-snapshot-000084.pt --data runs/demo/faces.zip
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
+  linkgan metrics classes.pt --class 3
   linkgan metrics network-snapshot-000200.pkl --host ~/stylegan3
 """
 )
@@ -32,9 +32,8 @@ Examples:
 @click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True)
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option(
-    "--data", type=existing_path, help="Data set for quality, attributes and labels; else the one trained on."
-)
+@click.option("--data", type=existing_path, help="Data set for quality, attributes and labels; without it none.")
+@class_option
 @click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
@@ -51,6 +50,7 @@ def metrics(
     batch: int,
     seed: int,
     data: Path | None,
+    number: int | None,
     quality_images: int,
     device: str,
     host: Path | None,
@@ -66,6 +66,7 @@ def metrics(
 
     from tqdm import tqdm
 
+    from training_loops import strict_json
     from training_loops.atomic import append_line
     from training_loops.data.folder import ImageFolderDataset
 
@@ -80,7 +81,6 @@ def metrics(
         out.parent.mkdir(parents=True, exist_ok=True)
     network = load_network(snapshot, device, host)
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
-    data = data or network.data_path
     reader = reader_for(data, device)
     dataset = ImageFolderDataset(data) if data is not None and quality_images else None
     subjects = {"results": network} | ({"baseline": load_network(baseline, device, host)} if baseline else {})
@@ -88,7 +88,7 @@ def metrics(
     tables: dict[str, dict[str, LinkResult]] = {}
     with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
         for name, subject in subjects.items():
-            generator = LinkedGenerator(subject.generator, spec, labels=subject.labels(data))
+            generator = LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
             tables[name] = evaluate(
                 generator,
                 pairs=pairs,
@@ -114,8 +114,10 @@ def metrics(
         "total_time": time.time() - started,
         "timestamp": time.time(),
     }
-    text = json.dumps(line)
+    text = strict_json.dumps(line)
     click.echo(text if as_json else table(line, list(tables)))
+    if data is None and not as_json:
+        click.echo("without --data DATA neither quality nor attributes are measured", err=True)
     if out is not None:
         append_line(out, text)
 

@@ -22,6 +22,22 @@ host_option = click.option(
 )
 
 
+class_option = click.option(
+    "--class", "number", type=click.IntRange(0), help="Class of all images, for networks that have classes."
+)
+
+
+def check_labels() -> None:
+    """Refuse --class beside a --data that is there for nothing but classes.
+
+    Raises:
+        click.UsageError: both were typed.
+    """
+    typed = typed_flags()
+    if {"number", "data"} <= typed.keys():
+        raise click.UsageError("--class and --data do not go together: one class for all images, or those of the data")
+
+
 def links_options(command: F) -> F:
     """Add the links to use instead of a network's own; the command receives `links`, `link_space`, `link_overlap`."""
     return spec_options(command, "Links instead of the snapshot's own.")

@@ -10,7 +10,7 @@ import click
 
 from ..flags import segmenter_option, trust_option
 from ..regions.presets import PRESETS
-from .network_options import check_links, host_option
+from .network_options import check_labels, check_links, class_option, host_option
 from .params import command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
@@ -64,6 +64,7 @@ def regions() -> None:
 @click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
 @segmenter_option
 @trust_option
+@class_option
 @click.option("--grid", is_flag=True, help="Draw lines every tenth, with their coordinates.")
 @host_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")
@@ -74,6 +75,7 @@ def preview(
     dim: int | None,
     resolution: int | None,
     link_overlap: bool,
+    number: int | None,
     grid: bool,
     host: Path | None,
     out: Path,
@@ -91,15 +93,18 @@ def preview(
     from ..report.preview import draw_preview, legend
 
     if network is not None:
+        check_labels()
         if dim is not None or resolution is not None:
             raise click.UsageError("--dim and --resolution are the network's own; leave them out with --network")
-        scene, spec = _rendered(network, host, links, data, link_overlap)
+        scene, spec = _rendered(network, host, links, data, number, link_overlap)
     else:
+        if number is not None:
+            raise click.UsageError("--class is that of a network's images; give --network, or leave it out")
         scene, spec = _photographed(data, links, dim or 512, resolution, link_overlap)
     size, source = scene.images.shape[-1], network or data
     title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
     picture = draw_preview(scene, spec, title=title, grid=grid)
-    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json())})
+    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json(), allow_nan=False)})
     for row in legend(spec, scene):
         click.echo(f"{row.name:16} {row.area:6.1%} of the image  {len(row.axes):4} axes  {row.region}")
     click.echo(f"wrote {out}")
@@ -138,7 +143,7 @@ def _photographed(
 
 
 def _rendered(
-    path: Path, host: Path | None, links: tuple[str, ...], data: Path | None, overlap: bool
+    path: Path, host: Path | None, links: tuple[str, ...], data: Path | None, number: int | None, overlap: bool
 ) -> tuple[Scene, LinkSpec]:
     """Return renders of a network, and the links: those given, else its own."""
     from ..generators import LinkedGenerator
@@ -146,7 +151,7 @@ def _rendered(
 
     network = load_network(path, host=host)
     spec = network.linked(links, allow_overlap=overlap)
-    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data))
+    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data, number))
     objects, cameras = [0, 0, 0, 0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]
     if not generator.is_solid:
         objects = cameras = list(range(len(objects)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -121,13 +120,14 @@ def train(**values: Any) -> None:
 
 def train_at(place: Place, values: dict[str, Any]) -> None:
     """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all."""
+    from training_loops import strict_json
     from training_loops.training_loop import training_loop
 
     continued, quiet, dry_run = values["continued"], values.pop("quiet"), values.pop("dry_run")
     options, run_dir = place.decided(lambda: options_and_folder(values, place.count))
     if dry_run:
         if place.rank == 0:
-            click.echo(json.dumps(options, indent=2))
+            click.echo(strict_json.dumps(options, indent=2))
         return
     register_metrics(options["metrics"])
     with progress_bar(quiet or place.rank != 0) as on_progress:

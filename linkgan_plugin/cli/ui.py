@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .network_options import check_links, host_option, links_options
+from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
 
 NEEDED = ("starlette", "uvicorn")
@@ -25,7 +25,8 @@ Examples:
 @click.argument("snapshot", metavar="NET", type=existing_file)
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi, 0 to 2.")
 @links_options
-@click.option("--data", type=existing_path, help="Data set to take classes or cameras from; else the one trained on.")
+@click.option("--data", type=existing_path, help="Data set to take classes or cameras from.")
+@class_option
 @click.option("--projection", type=existing_path, help="A folder that `linkgan project` wrote, to begin with.")
 @click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to find a photograph.")
 @click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Steps of tuning for a photograph.")
@@ -43,6 +44,7 @@ def ui(
     link_space: str | None,
     link_overlap: bool,
     data: Path | None,
+    number: int | None,
     projection: Path | None,
     steps: int,
     tune: int,
@@ -61,6 +63,7 @@ def ui(
     """
     check_installed()
     check_links()
+    check_labels()
     from training_loops.processes import default_device
 
     from ..editing.projection import Settings
@@ -79,6 +82,7 @@ def ui(
         space=link_space,
         allow_overlap=link_overlap,
         data=data,
+        number=number,
         projection=projection,
         settings=Settings(steps=steps, tune=tune),
         device=device or default_device(),

@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from training_loops.lock import is_unused, locked
 from training_loops.training_loop import OPTIONS_FILE
 
 from ..atomic import write_json
@@ -22,7 +23,7 @@ REPORT = "report.json"
 
 
 def run_demo(kind: Kind, *, command: str) -> dict[str, Any]:
-    """Do the whole job in the kind's folder, or go on with one that was stopped there.
+    """Do the whole job in the kind's folder, which nobody else works in, or go on with one that was stopped there.
 
     Args:
         command: recorded in every result.
@@ -30,8 +31,13 @@ def run_demo(kind: Kind, *, command: str) -> dict[str, Any]:
         The content of ``report.json``.
     Raises:
         LinkGANError: the folder holds a demo of other settings, or a training process failed.
-        Interrupted: after Ctrl-C.
+        LockedError: another process works in the folder. Interrupted: after Ctrl-C.
     """
+    with locked(kind.out):
+        return _run(kind, command)
+
+
+def _run(kind: Kind, command: str) -> dict[str, Any]:
     started = time.time()
     before = _claim(kind)
     try:
@@ -40,7 +46,11 @@ def run_demo(kind: Kind, *, command: str) -> dict[str, Any]:
         # The images are tiny: two threads gain little, and on a busy machine they wait for each other for minutes.
         torch.set_num_threads(1)
         report = {"command": command, **_measured(kind)}
-        metadata = {"command": command, "seed": str(kind.seed), "link_spec": json.dumps(report["spec"])}
+        metadata = {
+            "command": command,
+            "seed": str(kind.seed),
+            "link_spec": json.dumps(report["spec"], allow_nan=False),
+        }
         kind.draw(metadata)
     except KeyboardInterrupt:
         raise Interrupted from None
@@ -57,13 +67,12 @@ def _claim(kind: Kind) -> float:
         LinkGANError: it holds another demo, which would be mixed up with this one.
     """
     out, settings = kind.out, kind.settings()
-    out.mkdir(parents=True, exist_ok=True)
     path = out / "demo.json"
     if path.exists():
         found = json.loads(path.read_text())
         if found != settings:
             raise LinkGANError(f"{out} holds a demo with {found}, not {settings}; choose another --out or remove it")
-    elif any(out.iterdir()):
+    elif not is_unused(out):
         raise LinkGANError(f"{out} is not empty and holds no demo; choose another --out")
     else:
         write_json(path, settings)

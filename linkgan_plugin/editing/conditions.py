@@ -16,39 +16,38 @@ from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from ..hosts.calls import GeneratorCalls
+from ..labels import Labels, class_label, fixed_label
 
 _FILE = "dataset.json"
 
 
 def labels_for(generator: nn.Module, labels: Tensor | None, count: int) -> Tensor:
-    """Return the labels [count, c_dim] of photographs: those given, one for all or one each, else zeros.
+    """Return the labels [count, c_dim] of photographs: those given, one for all or one each.
 
     Raises:
-        LinkGANError: labels of another shape, or none for a network that renders through a camera.
+        LinkGANError: labels of another shape, or none for a network that takes some.
     """
     c_dim = int(getattr(generator, "c_dim", 0))
     if labels is None:
-        if GeneratorCalls.of(generator).takes_camera and c_dim:
+        if c_dim and GeneratorCalls.of(generator).takes_camera:
             raise LinkGANError(f"this network renders through a camera; give each photograph's, {c_dim} numbers")
+        if c_dim:
+            raise LinkGANError(f"this network has {c_dim} classes; give that of the photographs with --class N")
         return torch.zeros([count, c_dim])
     if labels.ndim != 2 or len(labels) not in (1, count) or labels.shape[1] != c_dim:
         raise LinkGANError(f"labels {list(labels.shape)} for {count} photographs, expected [{count}, {c_dim}]")
     return labels.detach().float().expand(count, -1)
 
 
-def class_label(number: int, c_dim: int) -> Tensor:
-    """Return the label [1, c_dim] of a class.
+def photograph_label(generator: nn.Module, labels: Labels | None) -> Tensor | None:
+    """Return the label [1, c_dim] of photographs that come with none, None where nothing says it.
 
-    Raises:
-        LinkGANError: the network has no such class.
+    Args:
+        labels: those of seeds. A camera is that of seed 0; a class is known only where all seeds have the same one.
     """
-    if not 0 <= number < c_dim:
-        raise LinkGANError(
-            f"class {str(number)[:40]}: {f'this network has 0 to {c_dim - 1}' if c_dim else 'it has no classes'}"
-        )
-    label = torch.zeros([1, c_dim])
-    label[0, number] = 1
-    return label
+    if labels is not None and GeneratorCalls.of(generator).takes_camera:
+        return labels([0])
+    return fixed_label(labels)
 
 
 def read_labels(path: Path, names: Sequence[str], c_dim: int) -> Tensor:

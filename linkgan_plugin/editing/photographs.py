@@ -9,7 +9,9 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
-from .conditions import class_label, labels_for, read_labels
+from ..hosts.calls import GeneratorCalls
+from ..labels import class_label
+from .conditions import labels_for, read_labels
 from .crop import Landmarks, Points, read_photograph
 
 
@@ -49,6 +51,8 @@ def read_photographs(
         raise LinkGANError(f"{' and '.join(repeated)} would share a folder; rename one, or project them apart")
     labels = None
     c_dim = int(getattr(generator, "c_dim", 0))
+    if number is not None and c_dim and GeneratorCalls.of(generator).takes_camera:
+        raise LinkGANError(f"class {number}: this network has cameras instead of classes; give --camera FILE")
     if number is not None:
         labels = class_label(number, c_dim)
     elif camera is not None:

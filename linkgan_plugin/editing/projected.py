@@ -202,6 +202,8 @@ def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
             f"{path} does not say from which camera it was projected; give its label of {c_dim} numbers, or data that "
             "has cameras (--data)"
         )
+    if label is None and c_dim:
+        raise LinkGANError(f"{path} does not say of which class it was projected; give it with --class N")
     label = torch.zeros([1, c_dim]) if label is None else label.detach().to("cpu", torch.float32)
     if label.shape != (1, c_dim):
         raise LinkGANError(f"{path}: a label {list(label.shape)}, this network takes [1, {c_dim}]")
@@ -222,6 +224,9 @@ def _tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
     except (SafetensorError, OSError, ValueError, KeyError) as error:
         raise LinkGANError(f"{path} is not a whole .safetensors file ({str(error)[:200]})") from error
     _check_changes(tuned, generator, str(path))
+    for name, tensor in tuned.items():
+        if not bool(tensor.isfinite().all()):
+            raise LinkGANError(f"{path}: '{name}' holds numbers that are not finite; project the photograph again")
     return tuned
 
 

@@ -19,6 +19,7 @@ from training_loops.formats.budget import DESCRIPTION
 from training_loops.formats.files import read_file
 from training_loops.formats.json_text import parse_object
 from training_loops.interrupt import watch_interrupt
+from training_loops.lock import is_unused, locked
 from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..atomic import write_json
@@ -62,9 +63,13 @@ class Job:
         """Project what is not done yet.
 
         Raises:
-            LinkGANError: the folder holds other projections.
+            LinkGANError: the folder holds other projections. LockedError: another process works in it.
             Interrupted: after Ctrl-C, with all that the same command needs to go on.
         """
+        with locked(self.out):
+            self._run()
+
+    def _run(self) -> None:
         self._claim_folder()
         todo = [photograph for photograph in self.photographs if not (self._folder(photograph) / METRICS_FILE).exists()]
         done = len(self.photographs) - len(todo)
@@ -87,7 +92,7 @@ class Job:
         path = self.out / CLAIM_FILE
         claim = json.loads(json.dumps({**asdict(self.settings), **self.claim}))
         if not path.exists():
-            if self.out.exists() and any(self.out.iterdir()):
+            if not is_unused(self.out):
                 raise LinkGANError(f"{self.out} is not empty and holds no projections; choose another --out")
             write_json(path, claim)
             return
@@ -145,7 +150,7 @@ class Job:
         """Write one photograph's folder; its metrics come last, and mark it as done."""
         folder, last = self._folder(photograph), self.settings.stages[-1]
         seen = versions()
-        text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen)}
+        text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen, allow_nan=False)}
         for stage in self.settings.stages[:-1]:
             save_png(folder / _stage_file(stage), to_pixels(outcome.pictures[stage])[0], text)
         save_projected(folder, outcome.projected, rendered=outcome.pictures[last], metadata=text)

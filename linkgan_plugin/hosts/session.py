@@ -39,7 +39,7 @@ class Session:
 
     def export(self) -> None:
         """Hand the session to every process started from here on."""
-        os.environ[VARIABLE] = json.dumps(dataclasses.asdict(self))
+        os.environ[VARIABLE] = json.dumps(dataclasses.asdict(self), allow_nan=False)
 
 
 def current() -> Session | None:

@@ -12,16 +12,20 @@ from training_loops.formats.pickles.stored import StoredTensor
 from .nodes import Node
 
 _SHOWN = 5
+_OTHER_PRECISIONS = {torch.float16, torch.bfloat16, torch.float64}
 
 
 def differences(expected: Mapping[str, Tensor], given: Mapping[str, StoredTensor]) -> str:
-    """Return how the tensors of a snapshot differ from a network's in name, shape or type, '' where they do not."""
+    """Return how the tensors of a snapshot differ from a network's in name, shape or type, '' where they do not.
+
+    Half and double precision are no difference from single: see `as_in_class`.
+    """
     problems = [f"{key} is not in the file" for key in expected if key not in given]
     problems += [f"{key} is not in the class" for key in given if key not in expected]
     problems += [
         f"{key} is {_shown(given[key])} in the file and {_shown(tensor)} in the class"
         for key, tensor in expected.items()
-        if key in given and _shown(given[key]) != _shown(tensor)
+        if key in given and _shown(given[key], tensor.dtype) != _shown(tensor)
     ]
     more = f"; and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""
     return "; ".join(problems[:_SHOWN]) + more
@@ -31,7 +35,18 @@ def add_buffers(network: nn.Module, node: Node) -> None:
     """Register the buffers that a host's loop gave the network after it was built (eg3d: dataset_label_std)."""
     for name, tensor in node.buffers.items():
         if name.isidentifier() and not hasattr(network, name):
-            network.register_buffer(name, torch.zeros(tensor.shape, dtype=tensor.dtype))
+            dtype = _dtype_in_class(tensor.dtype, torch.float32)
+            network.register_buffer(name, torch.zeros(tensor.shape, dtype=dtype))
+
+
+def as_in_class(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return a file's tensors with those of half or double precision in single, where the class has single."""
+    return {name: tensor.to(_dtype_in_class(tensor.dtype, expected[name].dtype)) for name, tensor in tensors.items()}
+
+
+def _dtype_in_class(stored: torch.dtype, expected: torch.dtype) -> torch.dtype:
+    """Return the type that a stored one takes in the class: smaller files were made of halved weights."""
+    return expected if expected == torch.float32 and stored in _OTHER_PRECISIONS else stored
 
 
 def copy_tensors(node: Node, network: nn.Module) -> None:
@@ -51,8 +66,9 @@ def set_attributes(network: nn.Module, node: Node, wanted: Callable[[str], bool]
             setattr(network, name, value)
 
 
-def _shown(tensor: Tensor | StoredTensor) -> str:
-    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+def _shown(tensor: Tensor | StoredTensor, expected: torch.dtype | None = None) -> str:
+    dtype = tensor.dtype if expected is None else _dtype_in_class(tensor.dtype, expected)
+    return f"{str(dtype).removeprefix('torch.')} {list(tensor.shape)}"
 
 
 def first_line(error: Exception) -> str:

@@ -18,7 +18,7 @@ from training_loops.sizes import check_sizes
 
 from ..errors import LinkGANError
 from . import r3gan
-from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
+from .fitting import add_buffers, as_in_class, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node
 
 _SHOWN = 5
@@ -104,7 +104,7 @@ def build(node: Node) -> nn.Module:
     """
     family, make, network = _fitting(node)
     if _is_whole(network):
-        network.load_state_dict(node.state_dict(), assign=True)
+        network.load_state_dict(as_in_class(node.state_dict(), network.state_dict()), assign=True)
         _restore_layouts(network, make)
     else:  # something that no snapshot holds is computed while it is built; its size has been checked by now
         network = make()

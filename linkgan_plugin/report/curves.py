@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import itertools
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,9 +28,9 @@ def read_stats(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def series(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
-    """Return (kimg, mean) of one statistic, where it was reported."""
+    """Return (kimg, mean) of one statistic, where it was reported; NaN where it was not finite (null in the file)."""
     points = [
-        (record["Progress/kimg"]["mean"], record[name]["mean"])
+        (record["Progress/kimg"]["mean"], math.nan if record[name]["mean"] is None else record[name]["mean"])
         for record in records
         if record.get(name, {}).get("num", 0) > 0 and "Progress/kimg" in record
     ]

@@ -59,7 +59,7 @@ def paragraph(text: str) -> str:
 
 def code(value: Any) -> str:
     """Return text, or plain data as JSON, in a code block."""
-    text = value if isinstance(value, str) else json.dumps(value, indent=2)
+    text = value if isinstance(value, str) else json.dumps(value, indent=2, allow_nan=False)
     return f"<pre>{html.escape(text)}</pre>"
 
 

@@ -20,7 +20,7 @@ def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
     """
     facts = {"command": command, "link_spec": spec.to_json(), "versions": versions(), **more}
     return {
-        name: value if isinstance(value, str) else json.dumps(value)
+        name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         for name, value in facts.items()
         if value is not None
     }
@@ -31,10 +31,10 @@ def as_comment(metadata: Mapping[str, str]) -> str:
 
     Where it is too long, files inside the link spec (mask images) are left out of it.
     """
-    text = json.dumps(dict(metadata))
+    text = json.dumps(dict(metadata), allow_nan=False)
     if len(text) <= LONGEST:
         return text
     spec = json.loads(metadata["link_spec"])
     for link in spec["links"]:
         link.pop("files", None)
-    return json.dumps({**metadata, "link_spec": json.dumps(spec)})
+    return json.dumps({**metadata, "link_spec": json.dumps(spec, allow_nan=False)}, allow_nan=False)

@@ -80,8 +80,8 @@ class Card:
             numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}
             given = data.get("size")
             size: tuple[Any, ...] | None = None if given is None else tuple(given)
-            known_fields: dict[str, Any] = {**data, **numbers, "classes": tuple(data["classes"]), "size": size}
-            return cls(**known_fields)
+            data |= numbers
+            return cls(**{**data, "classes": tuple(data["classes"]), "size": size})
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise LinkGANError(f"the description of a segmentation network cannot be read: {error}") from error
 

@@ -81,7 +81,7 @@ def test_recipes_lists_its_rows(cli):
     assert {"unlinked", "default", "paper", "paper-from-converged", "axes-32", "four-quadrants"} <= set(names)
 
 
-def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, tmp_path, monkeypatch):
+def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, faces_zip, tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0)  # a second for every image that is rendered, and for every one that is read
 
     def ticking(method):
@@ -94,7 +94,8 @@ def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapsho
     monkeypatch.setattr(throughput.time, "perf_counter", lambda: clock.now)
     monkeypatch.setattr(LinkedGenerator, "picture", ticking(LinkedGenerator.picture))
     monkeypatch.setattr(FaceReader, "attributes", ticking(FaceReader.attributes))
-    result = cli("bench", "metrics", linked_snapshot, "--pairs", 8, "--batch", 4, "--rounds", 2, "--out", tmp_path)
+    options = ("--pairs", 8, "--batch", 4, "--rounds", 2)
+    result = cli("bench", "metrics", linked_snapshot, "--data", faces_zip, *options, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     plain, read = json.loads((tmp_path / "metrics.json").read_text())["rows"]
     # Originals, donors and two edits for each of two links; a reader looks at 8 more to see what a region owns.

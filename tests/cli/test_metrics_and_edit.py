@@ -16,8 +16,8 @@ from tests.pickles import checkouts
 QUICK = ["--pairs", "8", "--quality-images", "40"]
 
 
-def test_metrics_print_one_json_line_with_errors_spec_and_command(cli, linked_snapshot):
-    line = json.loads(cli("metrics", linked_snapshot, "--json", *QUICK).output)
+def test_metrics_print_one_json_line_with_errors_spec_and_command(cli, linked_snapshot, faces_zip):
+    line = json.loads(cli("metrics", linked_snapshot, "--data", faces_zip, "--json", *QUICK).output)
     assert line["metric"] == "link8"
     assert {"eyes/locality", "mouth/transfer", "quality"} <= set(line["results"])
     assert line["results_stderr"]["eyes/effect_in"] > 0
@@ -45,6 +45,7 @@ def test_the_table_shows_each_figure_with_its_error(cli, linked_snapshot):
     output = cli("metrics", linked_snapshot, "--metric", "locality", *QUICK).output
     row = next(line for line in output.splitlines() if line.startswith("eyes/locality"))
     assert "±" in row
+    assert "without --data DATA neither quality nor attributes are measured" in output
     assert "effect_in" not in output
 
 

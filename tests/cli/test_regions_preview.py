@@ -130,8 +130,8 @@ def test_a_piece_of_an_object_needs_a_network_and_says_so(data, tmp_path):
 
 
 def test_a_networks_own_links_are_drawn_over_its_renders_from_several_sides(solid, tmp_path):
-    _, snapshot = solid
-    result = preview("--network", snapshot, "--out", tmp_path / "p.png")
+    heads, snapshot = solid
+    result = preview("--network", snapshot, "--data", heads, "--out", tmp_path / "p.png")
     assert result.exit_code == 0, result.output
     assert "2 axes  box3d(-0.3,-0.3,-0.5,0.3,0.3,0.5)" in result.output
     area = float(result.output.split()[1].rstrip("%"))

@@ -180,4 +180,4 @@ def test_conditional_networks_are_linked_under_the_same_label(cli, tmp_path):
     assert result.exit_code == 0, result.output
     snapshot = max(run.glob("network-snapshot-*.pt"))
     assert load_network(snapshot).generator.c_dim == 3
-    assert cli("edit", snapshot, "--out", tmp_path / "sheet.png").exit_code == 0
+    assert cli("edit", snapshot, "--data", data, "--out", tmp_path / "sheet.png").exit_code == 0

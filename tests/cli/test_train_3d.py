@@ -72,27 +72,27 @@ def test_the_network_renders_through_cameras_with_its_links(snapshot, views):
     }
 
 
-def test_regions_of_the_snapshot_are_edited_and_measured(cli, snapshot, tmp_path):
+def test_regions_of_the_snapshot_are_edited_and_measured(cli, snapshot, views, tmp_path):
     sheet = tmp_path / "sheet.png"
-    result = cli("edit", snapshot, "--region", "front", "--seeds", "0-1", "--variants", 2, "--out", sheet)
+    result = cli("edit", snapshot, "--region", "front", "--seeds", "0", "--data", views, "--out", sheet)
     assert result.exit_code == 0, result.output
     assert PIL.Image.open(sheet).size[0] > 16
-    result = cli("metrics", snapshot, "--pairs", 8, "--out", tmp_path / "metrics.json")
+    result = cli("metrics", snapshot, "--data", views, "--pairs", 8, "--out", tmp_path / "metrics.json")
     assert result.exit_code == 0, result.output
     assert "front" in (tmp_path / "metrics.json").read_text()
 
 
-def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, tmp_path):
+def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, views, tmp_path):
     network = load_network(snapshot)
-    latents = LinkedGenerator(network.generator, labels=network.labels()).draw([5])
-    label = network.labels()([0])
+    latents = LinkedGenerator(network.generator, labels=network.labels(views)).draw([5])
+    label = network.labels(views)([0])
     np.savez(tmp_path / "projected_w.npz", w=latents.numpy())
     save_projected(tmp_path / "ours", Projected(latents, label))
     pictures = []
     for place in ("projected_w.npz", "ours"):
         out, projection = tmp_path / "plain.png", tmp_path / place
         options = ["--projection", projection, "--region", "front", "--transplant", projection, "--plain"]
-        result = cli("edit", snapshot, *options, "--out", out)
+        result = cli("edit", snapshot, "--data", views, *options, "--out", out)
         assert result.exit_code == 0, result.output
         pictures.append(np.asarray(PIL.Image.open(out)))
     assert np.array_equal(*pictures)

@@ -20,6 +20,7 @@ from linkgan_plugin.editing.projection import Projection, Settings
 from linkgan_plugin.editing.rendering import Renderer
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from tests.editing.conftest import small_generator
 from tests.toys import ToyGenerator
@@ -210,7 +211,9 @@ def test_a_3d_network_is_projected_through_each_photographs_camera():
     alone = project(generator, targets[1:], labels=cameras[1:], space="w", steps=2)[0]
     assert torch.equal(found[1].latents, alone.latents)
     assert torch.equal(found[1].label, cameras[1:])
-    linked = LinkedGenerator(generator, LinkSpec.parse(["a=0:2@box(0,0,1,0.5)"], dim=5))
+    linked = LinkedGenerator(
+        generator, LinkSpec.parse(["a=0:2@box(0,0,1,0.5)"], dim=5), labels=constant_labels(cameras[:1])
+    )
     picture = linked.render(found[1].latents, found[1].label)
     assert torch.allclose(picture, rendered(generator, found[1]), atol=1e-5)
     with pytest.raises(LinkGANError, match="renders through a camera; give each photograph's, 25 numbers"):

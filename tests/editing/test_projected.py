@@ -188,10 +188,11 @@ def test_a_damaged_photograph_is_named(projected, generator, tmp_path):
         load_projected(tmp_path, generator)
 
 
-def test_a_class_may_be_given_or_left_out(tmp_path):
+def test_a_class_must_be_known(tmp_path):
     generator = small_generator(c_dim=2)
     np.savez(tmp_path / "host.npz", w=ONE)
-    assert torch.equal(load_projected(tmp_path / "host.npz", generator).label, torch.zeros([1, 2]))
+    with pytest.raises(LinkGANError, match="does not say of which class it was projected; give it with --class N"):
+        load_projected(tmp_path / "host.npz", generator)
     label = torch.tensor([[0.0, 1.0]])
     assert torch.equal(load_projected(tmp_path / "host.npz", generator, label).label, label)
 

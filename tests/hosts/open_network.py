@@ -15,4 +15,4 @@ tree, out, snapshot = sys.argv[1:]
 network = load_network(snapshot, host=tree)
 torch.save(image(network.generator), out)
 spec = network.spec.to_json() if network.spec is not None else None
-print(json.dumps({"spec": spec, "data": str(network.data_path)}))
+print(json.dumps({"spec": spec}))

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.hosts.calls import GeneratorCalls, own_random_state
+from linkgan_plugin.labels import no_labels
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.losses import LinkGANLoss
 from linkgan_plugin.recipes import make_recipe
@@ -125,7 +126,7 @@ def test_the_first_labels_are_noted_whether_given_by_position_or_by_name():
 
 
 def test_rendering_stands_still_where_rays_jitter_and_leaves_the_random_state_alone():
-    generator = LinkedGenerator(MethodGenerator(), SPEC)
+    generator = LinkedGenerator(MethodGenerator(), SPEC, labels=no_labels(2))
     latents = generator.draw([0, 1])
     state = torch.get_rng_state()
     first = generator.render(latents)

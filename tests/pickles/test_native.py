@@ -199,3 +199,22 @@ def test_stylegan3_is_told_by_its_parts(kind: str) -> None:
     built = native.build(node(original, {**kwargs, **more}))
     assert type(built) is networks.Generator
     assert_same_outputs(original, built)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_another_precision_are_those_of_the_network_in_single(dtype: torch.dtype) -> None:
+    original = generator().to(dtype)
+    found = node(original, {**DIMS, **WIDTH})
+    built = native.build(found)
+    assert {tensor.dtype for tensor in built.state_dict().values()} == {torch.float32}
+    assert {tensor.dtype for tensor in found.tensors().values()} == {dtype}, "the file says what it stores"
+    assert_same_outputs(original.float(), built)
+
+
+def test_whole_numbers_are_no_other_precision() -> None:
+    original = generator().requires_grad_(False)
+    original.synthesis.b4.const.data = original.synthesis.b4.const.data.to(torch.int32)
+    with pytest.raises(
+        LinkGANError, match=r"const is int32 \[8, 4, 4\] in the file and float32 \[8, 4, 4\] in the class"
+    ):
+        native.build(node(original, {**DIMS, **WIDTH}))

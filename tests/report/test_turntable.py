@@ -10,6 +10,7 @@ import torch
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.report import turntable
 from linkgan_plugin.report.turntable import Look, depth_pixels, ellipse, rendered_at, turntable_frames
@@ -28,7 +29,7 @@ def heads() -> LinkedGenerator:
     oracle = HeadOracle(16, 8)
     axes = ",".join(f"{axis}:{axis + 1}" for axis in oracle.axes_of("mouth"))
     spec = LinkSpec.parse([f"mouth={axes}@box3d(-0.111,-0.206,0.02,0.111,-0.055,0.215)"], dim=oracle.w_dim)
-    return LinkedGenerator(oracle, spec)
+    return LinkedGenerator(oracle, spec, labels=constant_labels(FRONT))
 
 
 @pytest.mark.parametrize("turns", [0.0, 0.1, 0.25, 0.6, 1.0, 2.4])

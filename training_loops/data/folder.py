@@ -239,9 +239,9 @@ def write_dataset(
         if labels is not None and len(labels) != len(names):
             raise DatasetError(f"'{path}': {len(names)} images but {len(labels)} labels")
         pairs = None if labels is None else [list(pair) for pair in zip(names, labels, strict=True)]
-        archive.write("dataset.json", json.dumps({"labels": pairs}).encode())
+        archive.write("dataset.json", json.dumps({"labels": pairs}, allow_nan=False).encode())
         for name, data in (extra or {}).items():
-            archive.write(name, json.dumps(data).encode())
+            archive.write(name, json.dumps(data, allow_nan=False).encode())
     return len(names)
 
 

@@ -145,7 +145,9 @@ class Page:
     async def masks(self, request: Request) -> Response:
         """Masks, one byte a pixel, region after region, with the state that they belong to."""
         masks, state = await self._with(request, lambda image: (image.masks(), image.state()))
-        return Response(masks.tobytes(), headers={STATE: json.dumps(state)}, media_type="application/octet-stream")
+        return Response(
+            masks.tobytes(), headers={STATE: json.dumps(state, allow_nan=False)}, media_type="application/octet-stream"
+        )
 
     async def directions(self, request: Request) -> Response:
         """How much each of a region's strongest directions changes it (see `directions.Directions.changes`)."""
@@ -159,8 +161,8 @@ class Page:
         def made(image: Image) -> tuple[bytes, str]:
             metadata = {
                 "command": self.studio.command,
-                "edits": json.dumps(image.to_json()),
-                "versions": json.dumps(versions()),
+                "edits": json.dumps(image.to_json(), allow_nan=False),
+                "versions": json.dumps(versions(), allow_nan=False),
             }
             return png_bytes(to_pixels(image.picture())[0], metadata), _file_name(image, "png")
 
@@ -248,7 +250,7 @@ def _picture(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response
     """
     opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
     opaque[..., :3] = pixels
-    headers = {WIDTH: str(pixels.shape[1])} | ({} if state is None else {STATE: json.dumps(state)})
+    headers = {WIDTH: str(pixels.shape[1])} | ({} if state is None else {STATE: json.dumps(state, allow_nan=False)})
     return Response(opaque.tobytes(), headers=headers, media_type="application/octet-stream")
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from ...errors import LinkGANError
 from ...generators import LinkedGenerator
 from ...report.pictures import Pixels, to_pixels
-from ..conditions import labels_for
+from ..conditions import labels_for, photograph_label
 from ..crop import cut, largest_square
 from ..perceptual import PyramidDistance
 from ..projected import Projected, from_pixels
@@ -124,12 +124,12 @@ class Photographs:
 
     def _found(self, search: Search) -> tuple[Image, Projected]:
         generator = self._generator
-        labels = generator.labels([0]) if generator.calls.takes_camera else None
+        label = photograph_label(generator.generator, generator.label_source)
         search.text = "Looking where in the network photographs are…"
         projection = Projection(
             generator.generator,
             search.target,
-            labels_for(generator.generator, labels, 1),
+            labels_for(generator.generator, label, 1),
             self._settings,
             PyramidDistance(),
         )

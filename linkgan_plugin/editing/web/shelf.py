@@ -83,7 +83,7 @@ class Shelf:
     def save(self, image: Image) -> None:
         """Write an image's edits, atomically; its photograph has been written when it was added."""
         if image.name in self._places:
-            write_bytes(self._places[image.name] / FILE, json.dumps(image.to_json()).encode())
+            write_bytes(self._places[image.name] / FILE, json.dumps(image.to_json(), allow_nan=False).encode())
 
     def _read(self, name: str) -> Image:
         place = self._places[name]

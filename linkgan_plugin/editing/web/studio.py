@@ -20,6 +20,7 @@ from ...links import REST
 from ...networks import load_network
 from ...pickles.download import cache_folder
 from ...report.preview import COLOURS, REST_COLOUR
+from ..conditions import photograph_label
 from ..plain import tensor_to_json
 from ..projected import load_projected
 from ..projection import Settings
@@ -137,6 +138,7 @@ def open_studio(
     space: str | None = None,
     allow_overlap: bool = False,
     data: Path | None = None,
+    number: int | None = None,
     projection: Path | None = None,
     settings: Settings | None = None,
     device: torch.device | str = "cpu",
@@ -147,7 +149,7 @@ def open_studio(
     """Open a network file and return its studio, and the name of the image to begin with, if there is one.
 
     Args:
-        psi, links, data, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
+        psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
         settings: how photographs are looked for.
         projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
             network, these links and this psi in the user's cache.
@@ -157,16 +159,18 @@ def open_studio(
     if not 0 <= psi <= MOST_PSI:  # nor is NaN
         raise LinkGANError(f"psi {psi:g}, expected a number from 0 to {MOST_PSI}")
     network = load_network(snapshot, device, host=host)
-    labels = network.labels(data)
+    labels = network.labels(data, number)
     spec = network.linked(links, space=space, allow_overlap=allow_overlap)
     generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
     if keep is None:
-        made_with = json.dumps([file_digest(snapshot), generator.spec.to_json(), psi])
+        made_with = json.dumps(
+            [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
+        )  # not labels: images keep theirs
         keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
     studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
         return studio, None
-    projected = load_projected(projection, generator.generator, labels([0]) if labels else None)
+    projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
     return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
 
 
