@@ -26,7 +26,7 @@ def open_program(path: Path) -> NetworkSegmenter:
     Raises:
         LinkGANError: the user has not said that they trust it, or it is no such file.
     """
-    named.check_trusted(path, "write its weights as a file of ours with `linkgan segment export`")
+    named.check_trusted(path, "give its weights, a state dict, to `linkgan segment export`")
     load = _load_exported if path.suffix == _EXPORTED else _load_script
     try:
         network, move = load(path)

@@ -200,6 +200,10 @@ class Lpips(nn.Module):
 def test_lpips_is_minimised_and_measured_when_it_is_given(cli, photographs, linked_snapshot, tmp_path):
     torch.jit.save(torch.jit.script(Lpips()), tmp_path / "vgg16.pt")
     options = ["--lpips", tmp_path / "vgg16.pt", "--steps", 2, "--space", "w", "--no-noise"]
+    refused = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path / "out", *options)
+    assert refused.exit_code == 2
+    assert "vgg16.pt is TorchScript or torch.export, whose loader runs code" in refused.output
+    options += ["--trust-network", tmp_path / "vgg16.pt"]
     result = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path / "out", *options)
     assert result.exit_code == 0, result.output
     found = json.loads((tmp_path / "out" / "anna" / "metrics.json").read_text())
