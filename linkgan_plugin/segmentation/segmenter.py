@@ -77,7 +77,9 @@ class Card:
             data |= {"classes": data.get("classes", ()), "sha256": data.get("sha256", ""), **known}
             if not isinstance(data["classes"], list | tuple):
                 raise ValueError("classes that are no list")
-            numbers = {name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data}
+            numbers: dict[str, Any] = {
+                name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data
+            }
             given = data.get("size")
             size: tuple[Any, ...] | None = None if given is None else tuple(given)
             data |= numbers
