@@ -7,7 +7,9 @@ import errno
 import glob
 import json
 import os
+import re
 import shutil
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 _MARK = ".atomic-tmp"
+_TEMPORARY = re.compile(rf"\..+{re.escape(_MARK)}-[a-z0-9_]{{8}}(\.[^.]*)?", re.DOTALL)
 _STALE = 3600.0  # seconds that no living writer leaves its file untouched
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
@@ -88,13 +91,30 @@ def temporary_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None, *, older: float = 0.0) -> None:
-    """Delete what killed writers left in `folder`: of the file `name` (None: of any), untouched for `older` seconds."""
+    """Delete what killed writers left in `folder`: of the file `name` (None: of any), untouched for `older` seconds.
+
+    Only what a writer of this user makes is taken for one: a file or folder with a name of `mkstemp`, and no link.
+    """
     pattern = f".*{_MARK}-*" if name is None else glob.escape(_prefix(name)) + "*"
     for path in Path(folder).glob(pattern):
         with contextlib.suppress(OSError):  # another process may be as tidy
-            if older and time.time() - max(p.stat().st_mtime for p in (path, *path.rglob("*"))) < older:
+            if not _is_ours(path) or (older and time.time() - _last_touched(path) < older):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether `path` is named as a temporary and is a plain file or a folder of this user."""
+    status = path.lstat()
+    plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
+    own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
+    return plain and own and _TEMPORARY.fullmatch(path.name) is not None
+
+
+def _last_touched(path: Path) -> float:
+    """When a file, or the youngest of a folder, was last written; links are not followed."""
+    inner = (os.path.join(top, name) for top, folders, files in os.walk(path) for name in (*folders, *files))
+    return max(os.lstat(part).st_mtime for part in (str(path), *inner))
 
 
 @contextlib.contextmanager

@@ -132,7 +132,8 @@ def _names(names: list[dict[str, Any]]) -> list[str]:
 
 def _network(role: str, network: dict[str, Any]) -> list[str]:
     size = network.get("img_resolution")
-    picture = f", {size} x {size} pixels, {network.get('img_channels')} channels" if size else ""
+    channels = f", {network['img_channels']} channels" if "img_channels" in network else ""
+    picture = f", {size} x {size} pixels{channels}" if size else ""
     dims = [f"{name} {network[name]}" for name in ("z_dim", "w_dim", "c_dim", "num_ws") if name in network]
     half = f"fp16 in {network['fp16_layers']} of {network['layers']} layers" if network["fp16_layers"] else "fp32"
     start = f", from {network['fp16_from']} pixels" if network["fp16_from"] else ""

@@ -85,21 +85,38 @@ def applying(root: Path, compat: bool = True) -> list[Change]:
     """Return what `apply` would change.
 
     Raises:
-        LinkGANError: no family fits, an anchor is missing, or marks are broken or edited.
+        LinkGANError: no family fits, an anchor is missing, marks are broken or edited, or a file is a link out of
+            the host.
     """
     groups = ON_DISK if compat else ("link",)
-    return [change for change in changes(root, groups) if change.before != change.after]
+    return _inside(host_root(root), [change for change in changes(root, groups) if change.before != change.after])
 
 
 def reverting(root: Path) -> list[Change]:
     """Return what `revert` would change; the marks alone suffice for it.
 
     Raises:
-        LinkGANError: marks are broken or edited.
+        LinkGANError: marks are broken or edited, or a file is a link out of the host.
     """
     root = host_root(root)
     found = [Change(root / file, file, text, strip(text, file)) for file, text in texts_of(root).items()]
-    return [change for change in found if change.before != change.after]
+    return _inside(root, [change for change in found if change.before != change.after])
+
+
+def _inside(root: Path, found: list[Change]) -> list[Change]:
+    """Return changes of files that lie in the folder `root`.
+
+    Raises:
+        LinkGANError: one is, or lies behind, a symbolic link to somewhere else; names it.
+    """
+    for change in found:
+        real = change.path.resolve()
+        if not real.is_relative_to(root):
+            raise LinkGANError(
+                f"{change.path} is a symbolic link to {real}, which is not in {root}; put a copy in its place, or "
+                "patch the folder it leads to (nothing was changed)"
+            )
+    return found
 
 
 def apply(root: Path, compat: bool = True) -> list[Change]:

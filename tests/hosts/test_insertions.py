@@ -24,7 +24,7 @@ from linkgan_plugin.hosts.insertions import (
 )
 from tests.hosts.trees import make_tree
 
-FAMILIES = ("eg3d", "stylegan2-ada-pytorch", "stylegan3")
+FAMILIES = ("eg3d", "r3gan", "stylegan2-ada-pytorch", "stylegan3")
 
 
 def insertion(anchor, *lines, place="after", name="thing", optional=False, group="link"):

@@ -17,8 +17,13 @@ from linkgan_plugin.hosts.insertions import Insertion, encode
 from linkgan_plugin.hosts.patching import State, apply, applying, diff, revert, reverting, status
 from tests.hosts.trees import make_tree, tree_bytes
 
-FAMILIES = ("eg3d", "stylegan2-ada-pytorch", "stylegan3")
-REAL = {"stylegan2-ada-pytorch": "stylegan2-ada-pytorch", "stylegan3": "stylegan3", "eg3d/eg3d": "eg3d"}
+FAMILIES = ("eg3d", "r3gan", "stylegan2-ada-pytorch", "stylegan3")
+REAL = {
+    "stylegan2-ada-pytorch": "stylegan2-ada-pytorch",
+    "stylegan3": "stylegan3",
+    "eg3d/eg3d": "eg3d",
+    "R3GAN": "r3gan",
+}
 HOSTS = os.environ.get("LINKGAN_HOSTS")
 
 
@@ -271,18 +276,6 @@ def test_read_only_files_are_named_before_the_first_write(host, monkeypatch):
     assert tree_bytes(host) == before
 
 
-def test_a_link_to_a_file_stays_a_link(host, tmp_path):
-    real = tmp_path / "elsewhere.py"
-    (host / "train.py").rename(real)
-    (host / "train.py").symlink_to(real)
-    before = real.read_bytes()
-    apply(host)
-    assert (host / "train.py").is_symlink()
-    assert b"linkgan" in real.read_bytes()
-    revert(host)
-    assert real.read_bytes() == before
-
-
 @pytest.mark.skipif(not shutil.which("git"), reason="git applies the diff")
 def test_the_diff_says_what_apply_does(host):
     edit(host / "train.py", "launch_training(c=c)\n", "launch_training(c=c)")  # no line end at the end of the file
@@ -294,3 +287,33 @@ def test_the_diff_says_what_apply_does(host):
     assert tree_bytes(host) == before
     subprocess.run(["git", "apply", "-p1"], input=text, cwd=host, check=True)
     assert tree_bytes(host) == patched
+
+
+@pytest.mark.parametrize("linked", ["training/training_loop.py", "training"])
+def test_a_link_out_of_the_host_is_refused_by_name(linked: str, host: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere"
+    shutil.move(host / linked, outside)
+    (host / linked).symlink_to(outside)
+    before = tree_bytes(host), tree_bytes(tmp_path)
+    real = outside / "training_loop.py" if linked == "training" else outside
+    with pytest.raises(LinkGANError, match=f"training_loop.py is a symbolic link to {real}, which is not in {host}"):
+        apply(host)
+    assert (tree_bytes(host), tree_bytes(tmp_path)) == before
+    (host / linked).unlink()
+    shutil.move(outside, host / linked)
+    apply(host)
+    shutil.move(host / linked, outside)
+    (host / linked).symlink_to(outside)
+    with pytest.raises(LinkGANError, match="is a symbolic link to"):
+        revert(host)
+
+
+def test_a_link_to_a_file_of_the_host_stays_a_link(host: Path) -> None:
+    shutil.move(host / "train.py", host / "train_main.py")
+    (host / "train.py").symlink_to("train_main.py")
+    before = tree_bytes(host)
+    apply(host)
+    assert (host / "train.py").is_symlink()
+    assert "linkgan" in (host / "train_main.py").read_text()
+    revert(host)
+    assert tree_bytes(host) == before

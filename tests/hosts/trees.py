@@ -34,6 +34,12 @@ def loop(resume_data, G, D, parts, loss_kwargs):
     with open("x", "wb") as f:
         pickle.dump(parts, f)
 """
+STEPS = """\
+
+def step(loss, cur_nimg, phase_real_img, phase_real_c, phase_gen_z):
+    for real_img, real_c, gen_z in zip(phase_real_img, phase_real_c, phase_gen_z):
+        loss.accumulate_gradients(real_img, real_c, gen_z)
+"""
 DDP = "torch.nn.parallel.DistributedDataParallel"
 METRICS = """\
 def register_metric(function):
@@ -64,6 +70,9 @@ def make_tree(root: Path, family: str) -> Path:
     }
     if family == "eg3d":
         files["training/triplane.py"] = "class TriPlane:\n    pass\n"
+    if family == "r3gan":
+        files["R3GAN/Networks.py"] = "class Generator:\n    pass\n"
+        files["training/training_loop.py"] += STEPS
     for name, text in files.items():
         (root / name).parent.mkdir(parents=True, exist_ok=True)
         (root / name).write_bytes(text.encode())

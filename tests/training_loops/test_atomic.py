@@ -71,6 +71,41 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == [".other"]
 
 
+def test_only_temporaries_of_ours_are_taken_for_leftovers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outside, folder = tmp_path / "outside", tmp_path / "run"
+    (outside / "deep").mkdir(parents=True)
+    (outside / "deep" / "kept.txt").write_text("kept")
+    folder.mkdir()
+    ours = [".state.pt.atomic-tmp-abc_1234.pt", ".notes.atomic-tmp-abcd1234"]
+    for name in (*ours, ".notes.atomic-tmp-short", ".state.pt.atomic-tmp-mine-and-yours.txt", "x.atomic-tmp-abcd1234"):
+        (folder / name).write_bytes(b"")
+    (folder / ".link.atomic-tmp-abcd1234").symlink_to(outside)
+    (folder / ".file.atomic-tmp-abcd1234").symlink_to(outside / "deep" / "kept.txt")
+    half = folder / ".faces.atomic-tmp-abcd1234"
+    half.mkdir()
+    (half / "elsewhere").symlink_to(outside)
+    before = sorted(os.listdir(folder))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "getuid", lambda: folder.stat().st_uid + 1)
+        atomic.remove_leftovers(folder)
+    assert sorted(os.listdir(folder)) == before, "they are another user's"
+    atomic.remove_leftovers(folder)
+    assert set(before) - set(os.listdir(folder)) == {*ours, half.name}
+    assert (outside / "deep" / "kept.txt").read_text() == "kept"
+
+
+def test_how_old_a_leftover_is_does_not_depend_on_what_it_links_to(tmp_path: Path) -> None:
+    (tmp_path / "young").write_bytes(b"")
+    half = tmp_path / ".faces.atomic-tmp-abcd1234"
+    half.mkdir()
+    (half / "link").symlink_to(tmp_path / "young")
+    long_ago = (time.time() - 2 * HOUR,) * 2
+    os.utime(half / "link", long_ago, follow_symlinks=False)
+    os.utime(half, long_ago)
+    atomic.remove_leftovers(tmp_path, older=HOUR)
+    assert os.listdir(tmp_path) == ["young"]
+
+
 KILLED = """
 import os, signal, sys
 from training_loops.atomic import atomic_file

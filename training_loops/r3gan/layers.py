@@ -25,12 +25,13 @@ class Convolution(nn.Module):
 
     def __init__(self, channels: int, out: int, kernel: int, groups: int = 1, gain: float = 1.0) -> None:
         super().__init__()
-        convolution = nn.Conv2d(channels, out, kernel, padding=(kernel - 1) // 2, groups=groups, bias=False)
-        self.Layer = initialized(convolution, gain)
+        self.Layer = nn.Conv2d(channels, out, kernel, padding=(kernel - 1) // 2, groups=groups, bias=False)
+        initialized(self.Layer, gain)
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, channels, H, W] -> [N, out, H, W]."""
-        return F.conv2d(x, self.Layer.weight.to(x.dtype), padding=self.Layer.padding, groups=self.Layer.groups)
+        layer = self.Layer
+        return F.conv2d(x, layer.weight.to(x.dtype), padding=layer.kernel_size[0] // 2, groups=layer.groups)
 
 
 class BiasedActivation(nn.Module):
@@ -68,7 +69,9 @@ class ResidualBlock(nn.Module):
 
 
 class Resampler(nn.Module):
-    """Resampling by 2 with bilinear interpolation: taps such as (1, 2, 1), widened by the box that 2 x 2 pixels make."""
+    """Bilinear resampling by 2: taps such as (1, 2, 1), widened by the box that 2 x 2 pixels make."""
+
+    Kernel: Tensor
 
     def __init__(self, taps: Sequence[float], *, up: bool) -> None:
         super().__init__()
@@ -79,10 +82,9 @@ class Resampler(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[N, C, H, W] -> [N, C, 2H, 2W] or [N, C, H/2, W/2]."""
         channels, side = x.shape[1], self.Kernel.shape[0]
-        kernel = (4 * self.Kernel if self.up else self.Kernel.flip([0, 1])).to(x.dtype)
-        weight = kernel.expand(channels, 1, -1, -1)
         resample = F.conv_transpose2d if self.up else F.conv2d
-        return resample(x, weight, stride=2, padding=side // 2 - 1, groups=channels)
+        kernel = (4 * self.Kernel if self.up else self.Kernel.flip([0, 1])).to(x.dtype)
+        return resample(x, kernel.expand(channels, 1, -1, -1), stride=2, padding=side // 2 - 1, groups=channels)
 
 
 class Transition(nn.Module):
@@ -95,7 +97,7 @@ class Transition(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, channels, H, W] -> [N, out, 2H, 2W] or [N, out, H/2, W/2]; the convolution where there are less pixels."""
+        """[N, channels, H, W] -> [N, out, 2H, 2W] or [N, out, H/2, W/2]; the convolution where pixels are fewer."""
         project = self.LinearLayer or nn.Identity()
         return self.Resampler(project(x)) if self.up else project(self.Resampler(x))
 

@@ -6,6 +6,7 @@ mapping, no styles, no noise; stages of residual blocks, from a learned 4 x 4 ba
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -44,8 +45,8 @@ class GeneratorStages(nn.Module):
     def __init__(self, noise: int, embedded: int, c_dim: int, shape: Shape) -> None:
         super().__init__()
         widths = shape.widths
-        firsts = [GenerativeBasis(noise + embedded, widths[0])]
-        firsts += [Transition(a, b, shape.taps, up=True) for a, b in zip(widths, widths[1:], strict=False)]
+        firsts: list[nn.Module] = [GenerativeBasis(noise + embedded, widths[0])]
+        firsts += [Transition(a, b, shape.taps, up=True) for a, b in itertools.pairwise(widths)]
         self.MainLayers = nn.ModuleList(Stage([first, *shape.blocks_of(number)]) for number, first in enumerate(firsts))
         self.AggregationLayer = Convolution(widths[-1], 3, 1)
         if c_dim:
@@ -65,9 +66,7 @@ class DiscriminatorStages(nn.Module):
     def __init__(self, embedded: int, c_dim: int, shape: Shape) -> None:
         super().__init__()
         widths = shape.widths
-        lasts: list[nn.Module] = [
-            Transition(a, b, shape.taps, up=False) for a, b in zip(widths, widths[1:], strict=False)
-        ]
+        lasts: list[nn.Module] = [Transition(a, b, shape.taps, up=False) for a, b in itertools.pairwise(widths)]
         lasts += [DiscriminativeBasis(widths[-1], embedded if c_dim else 1)]
         self.ExtractionLayer = Convolution(3, widths[0], 1)
         self.MainLayers = nn.ModuleList(Stage([*shape.blocks_of(number), last]) for number, last in enumerate(lasts))
@@ -75,8 +74,14 @@ class DiscriminatorStages(nn.Module):
             gain = 1 / math.sqrt(embedded)
             self.EmbeddingLayer = initialized(nn.Linear(c_dim, embedded, bias=False), gain)
 
+    @property
+    def dtype(self) -> torch.dtype:
+        """The type that the first stage computes in."""
+        first: Any = self.MainLayers[0]
+        return first.DataType
+
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
-        x = self.ExtractionLayer(x.to(self.MainLayers[0].DataType))
+        x = self.ExtractionLayer(x.to(self.dtype))
         for stage in self.MainLayers:
             x = stage(x)
         if hasattr(self, "EmbeddingLayer"):
@@ -148,4 +153,5 @@ class Discriminator(nn.Module):
 
 def _set_half(model: GeneratorStages | DiscriminatorStages, stages: Sequence[int]) -> None:
     for number in stages:
-        model.MainLayers[number].DataType = torch.bfloat16
+        stage: Any = model.MainLayers[number]
+        stage.DataType = torch.bfloat16

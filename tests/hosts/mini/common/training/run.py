@@ -24,7 +24,7 @@ class Run:
     """
 
     sizes = ("c_dim", "img_resolution", "img_channels")
-    looks = {"noise_mode": "const"}
+    looks = {"noise_mode": "const"}  # noqa: RUF012
 
     def __init__(self, rank, options):
         self.rank, self.options, self.ranks = rank, options, options.num_gpus

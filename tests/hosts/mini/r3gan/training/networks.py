@@ -1,4 +1,4 @@
-"""What the loop builds: networks that say their sizes, with some stages in bfloat16. Snapshots hold them by reference."""
+"""What the loop builds: networks that say their sizes, some stages in bfloat16. Snapshots hold them by reference."""
 
 import R3GAN.Networks
 import torch

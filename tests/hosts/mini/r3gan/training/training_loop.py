@@ -63,7 +63,7 @@ def training_loop(rank, loss_kwargs, lr_scheduler, gamma_scheduler, resume_pkl=N
         phase.module.requires_grad_(True)
         phase.optimizer.zero_grad()
         gain = run.ranks * phase.batch_gpu / run.options.batch_size
-        for real_img, real_c, gen_z in zip(phase_real_img, phase_real_c, phase_gen_z):
+        for real_img, real_c, gen_z in zip(phase_real_img, phase_real_c, phase_gen_z):  # noqa: B905
             loss.accumulate_gradients(
                 phase=phase.name, real_img=real_img, real_c=real_c, gen_z=gen_z, gamma=gamma, gain=gain
             )
