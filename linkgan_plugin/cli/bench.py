@@ -10,7 +10,7 @@ import click
 
 from ..flags import recipe_options, spec_options, take_recipe_options, take_spec_options
 from .network_options import check_links, class_option, host_option, links_options
-from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
+from .params import DEVICE, SEEDS, check_out, command_line, existing_file, existing_path, force_option
 
 EPILOG = """\b
 Examples:
@@ -65,6 +65,7 @@ Examples:
 @click.option("--device", type=DEVICE, help="cpu, cuda; by default the GPU if there is one.")
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-overhead"), show_default=True, help="For overhead.json.")
+@force_option
 @spec_options
 @recipe_options
 def overhead(
@@ -77,6 +78,7 @@ def overhead(
     device: str | None,
     threads: int,
     out: Path,
+    force: bool,
     **values: Any,
 ) -> None:
     """Time whole training steps of the embedded host, and their peak memory, with links over without.
@@ -91,6 +93,7 @@ def overhead(
     from ..bench import cost
     from ..recipes import make_recipe
 
+    check_out(out / "overhead.json", force)
     name, switches = take_recipe_options(values)
     spec = take_spec_options(values)
     links = spec.pop("links")
@@ -219,6 +222,7 @@ def recipes(
 @threads_option
 @host_option
 @click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")
+@force_option
 def metrics(
     snapshot: Path,
     links: tuple[str, ...],
@@ -233,6 +237,7 @@ def metrics(
     threads: int,
     host: Path | None,
     out: Path,
+    force: bool,
 ) -> None:
     """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
 
@@ -240,6 +245,7 @@ def metrics(
     second row has the metrics that read attributes as well.
     """
     check_links()
+    check_out(out / "metrics.json", force)
 
     import torch
     from tqdm import tqdm
@@ -288,6 +294,7 @@ def metrics(
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-train"), show_default=True, help="For train.json.")
+@force_option
 def train(
     host: Path | None,
     terms: str,
@@ -298,6 +305,7 @@ def train(
     device: str,
     threads: int,
     out: Path,
+    force: bool,
 ) -> None:
     """Train the embedded host and a real stylegan3 --cfg=stylegan2 of the same configuration, in turns.
 
@@ -312,6 +320,7 @@ def train(
 
     if host is None:
         raise click.UsageError("--host is needed: the folder of stylegan3 with its train.py")
+    check_out(out / "train.json", force)
     device_named(device)  # says so where there is no GPU
     chosen = list(beside.TERMS) if terms == "both" else [terms]
     with tqdm(total=len(chosen) * (rounds + beside.WARMUP), unit="round", desc="training both") as bar:

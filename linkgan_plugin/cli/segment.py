@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .params import DEVICE, existing_path
+from .params import DEVICE, check_out, existing_path
 
 
 @click.group()
@@ -55,11 +55,9 @@ def train(
     import torch
     from tqdm import tqdm
 
-    from ..errors import LinkGANError
     from ..segmentation import training
 
-    if out.exists() and not force:
-        raise LinkGANError(f"{out} exists; choose another name, or write over it with --force")
+    check_out(out, force)
     names = tuple(name.strip() for name in classes.split(",")) if classes else None
     labelled = training.read_labelled(data, masks, names)
     torch.set_num_threads(1)

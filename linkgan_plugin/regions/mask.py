@@ -8,12 +8,16 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from ..errors import LinkGANError
 from .base import Read, StaticRegion, expression, pixel_shares
 
-USAGE = "mask(file.png): a grayscale PNG, white where the region is, or a PNG with transparency, opaque where it is"
+USAGE = (
+    "mask(file.png): a grayscale PNG, white (255, not 1) where the region is, or a PNG with transparency, opaque where "
+    "it is"
+)
+_LEAST_WHITE = 1 / 16  # of white, that some pixel of a mask has; below it lie masks of 0 and 1, and maps of classes
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,11 @@ class MaskImage(StaticRegion):
     def __post_init__(self) -> None:
         if not self.shares.any():
             raise LinkGANError(f"mask '{self.name}' is empty: no pixel is white (or opaque); use {USAGE}")
+        if self.shares.max() < _LEAST_WHITE:
+            raise LinkGANError(
+                f"mask '{self.name}' is all but black: its largest value is {_percent(self.shares.max())} of white; "
+                f"multiply a mask of 0 and 1 by 255, and use {USAGE}"
+            )
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> MaskImage:
@@ -51,6 +60,10 @@ class MaskImage(StaticRegion):
         return expression("mask", [self.name])
 
 
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
+
+
 def _side(own: int, count: int) -> np.ndarray:
     """Return the share of each of `count` pixels that each of the picture's `own` pixels covers: [own, count]."""
     edges = np.arange(own + 1) / own
@@ -64,6 +77,8 @@ def _decode(name: str, data: bytes) -> np.ndarray:
     try:
         image = Image.open(io.BytesIO(data))
         image.load()
+    except UnidentifiedImageError as error:  # its message would name a buffer
+        raise LinkGANError(f"mask '{name}' is no image; use {USAGE}") from error
     except Exception as error:  # Pillow's decoders raise many kinds
         raise LinkGANError(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}") from error
     if image.format != "PNG":

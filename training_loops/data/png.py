@@ -41,7 +41,10 @@ def decode(data: bytes) -> np.ndarray:
         except RuntimeError as error:
             raise ValueError(str(error)) from error
     else:
-        image = PIL.Image.open(io.BytesIO(data))
+        try:
+            image = PIL.Image.open(io.BytesIO(data))
+        except PIL.UnidentifiedImageError as error:  # its message would name a buffer
+            raise ValueError("no image of a known kind") from error
         plain = {"P": "RGB", "1": "L"}.get(image.mode)
         pixels = np.array(image.convert(plain) if plain else image)
     if pixels.dtype != np.uint8:
