@@ -14,7 +14,7 @@ from ..errors import LinkGANError
 from .base import Read, StaticRegion, expression, pixel_shares
 
 USAGE = (
-    "mask(file.png): a grayscale PNG, white (255, not 1) where the region is, or a PNG with transparency, opaque where "
+    "mask(file.png): a grayscale PNG, white where the region is (255, not 1), or a PNG with transparency, opaque where "
     "it is"
 )
 _LEAST_WHITE = 1 / 16  # of white, that some pixel of a mask has; below it lie masks of 0 and 1, and maps of classes
@@ -78,7 +78,9 @@ def _decode(name: str, data: bytes) -> np.ndarray:
         image = Image.open(io.BytesIO(data))
         image.load()
     except UnidentifiedImageError as error:  # its message would name a buffer
-        raise LinkGANError(f"mask '{name}' is no image; use {USAGE}") from error
+        raise LinkGANError(
+            f"mask '{name}' cannot be read as a picture (no image of a known kind); use {USAGE}"
+        ) from error
     except Exception as error:  # Pillow's decoders raise many kinds
         raise LinkGANError(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}") from error
     if image.format != "PNG":
