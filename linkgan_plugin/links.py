@@ -21,6 +21,7 @@ from training_loops.formats.text import printable
 from .axes import Wish, allocate, check_dim, expand, ranges_of, read_axes, text_of
 from .errors import LinkGANError, suggest
 from .regions.base import FINE, REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
+from .regions.compose import certain_coverage
 from .regions.expression import read_expression
 from .regions.semantic import source_of_card
 
@@ -29,6 +30,7 @@ SPACES = ("w", "z")
 EXAMPLE = "eyes=0:64@box(0.25,0.35,0.75,0.5)"
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
+_LEAST_OUTSIDE = 1e-3  # share of the image: with less there is nothing that a link could leave alone
 _TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
 
 
@@ -60,8 +62,9 @@ class Link:
 class LinkSpec:
     """The links of one model; `dim` axes of latent `space` ("w" or "z") in all, the unlinked ones being the rest.
 
-    Raises LinkGANError when there is no link, names repeat, axes are out of range or shared, a region is empty, or
-    static regions overlap without `allow_overlap`. Regions that differ per image cannot be checked for overlap.
+    Raises LinkGANError when there is no link, names repeat, axes are out of range or shared, a region is empty or the
+    whole image, or static regions overlap without `allow_overlap`. Regions that differ per image cannot be checked for
+    overlap.
     """
 
     links: tuple[Link, ...]
@@ -241,7 +244,13 @@ def _read_typed(name: str) -> bytes:
 
 
 def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
-    """Refuse static regions that are empty or, unless allowed, overlap by more than a shared border pixel."""
+    """Refuse regions that are empty or everything, and static ones that overlap, unless allowed, beyond a border."""
+    for link in links:
+        if certain_coverage(link.region).mean() > 1 - _LEAST_OUTSIDE:
+            raise LinkGANError(
+                f"link '{link.name}': {link.region} covers the whole image; a link needs pixels outside its region, "
+                "which its axes are to leave alone: choose a smaller region"
+            )
     fixed = [(link, link.region.coverage(FINE, FINE)) for link in links if isinstance(link.region, StaticRegion)]
     for link, coverage in fixed:
         if not coverage.any():

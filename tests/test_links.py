@@ -12,9 +12,10 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.links import Link, LinkSpec
+from linkgan_plugin.links import Link, LinkSpec, parse_region
 from linkgan_plugin.regions.base import Scene
 from linkgan_plugin.regions.box import Box
+from linkgan_plugin.regions.compose import certain_coverage, combine
 from tests.regions.shapes import Bright, boxes, png, regions
 
 DIM = 64
@@ -31,6 +32,7 @@ def specs(draw: st.DrawFn) -> LinkSpec:
     names = draw(st.permutations(["eyes", "left-ear", "b_2"]))
     links = [Link(name, axes, draw(regions())) for name, axes in zip(names, blocks, strict=True) if axes]
     assume(links)
+    assume(all(certain_coverage(link.region).mean() < 0.999 for link in links))
     return LinkSpec(tuple(links), dim, draw(st.sampled_from(["w", "z"])), allow_overlap=True)
 
 
@@ -134,7 +136,9 @@ def test_counts_and_auto_take_the_first_free_block_around_explicit_axes(axes, ex
     assert [str(link).split("=")[1].split("@")[0] for link in spec.links] == expected
 
 
-@pytest.mark.parametrize(("region", "axes"), [("box(0,0,1,1)", 64), ("box(0,0,1,0.5)", 32), ("box(0,0,0.01,0.01)", 1)])
+@pytest.mark.parametrize(
+    ("region", "axes"), [("box(0,0,1,0.998)", 64), ("box(0,0,1,0.5)", 32), ("box(0,0,0.01,0.01)", 1)]
+)
 def test_auto_gives_the_regions_share_of_the_axes_but_at_least_one(region, axes):
     assert len(LinkSpec.parse([f"a=auto@{region}"], dim=DIM)["a"].axes) == axes
 
@@ -254,3 +258,31 @@ def test_json_errors_name_the_field(change, message):
 def test_json_that_is_no_object_is_refused():
     with pytest.raises(LinkGANError, match="a link must be a JSON object, not list"):
         LinkSpec.from_json([])
+
+
+WHOLE = {
+    "a box": "box(0,0,1,1)",
+    "all but a line": "box(0,0.0005,1,1)",
+    "a union": "box(0,0,0.5,1)+box(0.5,0,1,1)",
+    "a union of four": "box(0,0,0.5,1)+box(0.5,0,1,0.5)+box(0.5,0.5,1,0.75)+box(0.4,0.75,1,1)",
+    "an intersection": "box(0,0,1,1)&(box(0,0,1,0.6)+box(0,0.4,1,1))",
+    "a polygon": "polygon(0,0,1,0,1,1,0,1)",
+}
+
+
+@pytest.mark.parametrize("kind", WHOLE)
+def test_a_link_needs_pixels_outside_its_region(kind):
+    with pytest.raises(LinkGANError, match=r"link 'all': .* covers the whole image; a link needs pixels outside"):
+        LinkSpec.parse([f"all=4@{WHOLE[kind]}"], dim=16)
+
+
+def test_a_moving_part_makes_a_whole_image_no_smaller():
+    whole, moving = parse_region("box(0,0,1,1)"), Bright()
+    with pytest.raises(LinkGANError, match=r"link 'all': .* covers the whole image"):
+        LinkSpec((Link("all", (0,), combine("+", [whole, moving])),), 4)
+    assert LinkSpec((Link("some", (0,), combine("&", [whole, moving])),), 4).names == ("some",)
+
+
+def test_links_may_cover_the_image_together_and_one_may_nearly():
+    assert LinkSpec.parse(["a=4@box(0,0,0.5,1)", "b=4@box(0.5,0,1,1)"], dim=16).names == ("a", "b")
+    assert LinkSpec.parse(["most=4@box(0,0,1,0.99)"], dim=16).names == ("most",)

@@ -85,7 +85,7 @@ class Meter:
 
 
 def boxes(count: int) -> list[str]:
-    """Return links that tile the image in `count` boxes of four axes each, two columns from two links on.
+    """Return links that tile the image in `count` boxes of four axes each, two columns; one link has the upper half.
 
     Raises:
         LinkGANError: no link, or an odd number of them above 1.
@@ -93,7 +93,7 @@ def boxes(count: int) -> list[str]:
     if count < 1 or (count > 1 and count % 2):
         raise LinkGANError(f"{count} links do not tile an image in boxes; expected 1 or an even number")
     columns = min(count, 2)
-    rows = count // columns
+    rows = max(count // columns, 2 // columns)
     return [
         f"part{i}={_AXES}@box({i % columns / columns:g},{i // columns / rows:.6g},"
         f"{(i % columns + 1) / columns:g},{(i // columns + 1) / rows:.6g})"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-from typing import Any, NamedTuple
+import os
+import sys
+from typing import Any, NamedTuple, TextIO
 
 import click
 
@@ -95,6 +98,22 @@ class LazyGroup(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, target.summary) for name, target in self.table.items()])
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run the command; standard output that cannot be written, a full disk or a closed pipe, is no traceback."""
+        try:
+            try:
+                return super().main(*args, **kwargs)
+            except SystemExit:
+                sys.stdout.flush()  # here, and not as the interpreter ends
+                raise
+        except OSError as error:
+            if not _is_broken(sys.stdout):
+                raise
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for what is still to be flushed)
+            if error.errno != errno.EPIPE:
+                click.echo(f"Error: standard output cannot be written ({error.strerror})", err=True)
+            sys.exit(1)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -106,6 +125,16 @@ class LazyGroup(click.Group):
             if error.filename is None or ctx.invoked_subcommand == "run":
                 raise
             raise UserError(str(error)) from error
+
+
+def _is_broken(stream: TextIO) -> bool:
+    """Return whether nothing can be written to a stream; a line end shows it."""
+    try:
+        stream.write("\n")
+        stream.flush()
+    except OSError:
+        return True
+    return False
 
 
 @click.command(

@@ -17,7 +17,7 @@ from ..flags import (
     trust_option,
 )
 from .network_options import check_links, class_option, host_option, links_options
-from .params import DEVICE, SEEDS, command_line, existing_file, existing_path
+from .params import DEVICE, SEEDS, check_out, command_line, existing_file, existing_path, force_option
 
 EPILOG = """\b
 Examples:
@@ -72,6 +72,7 @@ Examples:
 @click.option("--device", type=DEVICE, help="cpu, cuda; by default the GPU if there is one.")
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-overhead"), show_default=True, help="For overhead.json.")
+@force_option
 @spec_options
 @recipe_options
 def overhead(
@@ -84,6 +85,7 @@ def overhead(
     device: str | None,
     threads: int,
     out: Path,
+    force: bool,
     **values: Any,
 ) -> None:
     """Time whole training steps of the embedded host, and their peak memory, with links over without.
@@ -98,6 +100,7 @@ def overhead(
     from ..bench import cost
     from ..recipes import make_recipe
 
+    check_out(out / "overhead.json", force)
     name, switches = take_recipe_options(values)
     spec = take_spec_options(values)
     links = spec.pop("links")
@@ -231,6 +234,7 @@ def recipes(
 @threads_option
 @host_option
 @click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")
+@force_option
 def metrics(
     snapshot: Path,
     links: tuple[str, ...],
@@ -245,6 +249,7 @@ def metrics(
     threads: int,
     host: Path | None,
     out: Path,
+    force: bool,
 ) -> None:
     """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
 
@@ -252,6 +257,7 @@ def metrics(
     second row has the metrics that read attributes as well.
     """
     check_links()
+    check_out(out / "metrics.json", force)
 
     import torch
     from tqdm import tqdm
@@ -300,6 +306,7 @@ def metrics(
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", show_default=True)
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-train"), show_default=True, help="For train.json.")
+@force_option
 def train(
     host: Path | None,
     terms: str,
@@ -310,6 +317,7 @@ def train(
     device: str,
     threads: int,
     out: Path,
+    force: bool,
 ) -> None:
     """Train the embedded host and a real stylegan3 --cfg=stylegan2 of the same configuration, in turns.
 
@@ -324,6 +332,7 @@ def train(
 
     if host is None:
         raise click.UsageError("--host is needed: the folder of stylegan3 with its train.py")
+    check_out(out / "train.json", force)
     device_named(device)  # says so where there is no GPU
     chosen = list(beside.TERMS) if terms == "both" else [terms]
     with tqdm(total=len(chosen) * (rounds + beside.WARMUP), unit="round", desc="training both") as bar:

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .network_options import host_option
-from .params import existing_file
+from .params import check_out, existing_file
 
 
 @click.command(
@@ -34,11 +34,9 @@ def convert(source: Path, target: Path, host: Path | None, force: bool) -> None:
 
     Nothing in IN is run. Tensors keep every bit; constructor arguments, links and the data set's options go along.
     """
-    from ..errors import LinkGANError
     from ..pickles.convert import convert as write
 
-    if target.exists() and not force:
-        raise LinkGANError(f"{target} exists; choose another name, or write over it with --force")
+    check_out(target, force)
     snapshot = write(source, target, host)
     roles = ", ".join(f"{role} ({node.class_name})" for role, node in snapshot.networks.items())
     click.echo(f"wrote {target} ({target.stat().st_size / 1e6:.1f} MB): {roles}")

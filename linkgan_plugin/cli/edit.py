@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .network_options import check_labels, check_links, class_option, host_option, links_options
-from .params import SEEDS, command_line, existing_file, existing_path, typed_flags
+from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, typed_flags
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -92,6 +92,7 @@ Examples:
 @click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
 @host_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".png, .mp4 or .gif.")
+@force_option
 @click.pass_context
 def edit(
     ctx: click.Context,
@@ -120,6 +121,7 @@ def edit(
     cell: int,
     host: Path | None,
     out: Path,
+    force: bool,
 ) -> None:
     """Move regions of images, in a sheet: one row per image, variants side by side, then a map of what changed.
 
@@ -131,6 +133,7 @@ def edit(
     check_links()
     check_labels()
     _check(given, ctx.params)
+    check_out(out, force)
 
     from .. import registry
     from ..editing.conditions import photograph_label
@@ -138,9 +141,11 @@ def edit(
     from ..editing.projected import load_projected
     from ..editing.trials import Group, in_parts, resamples, slides, transplants
     from ..networks import load_network
+    from ..report.pictures import check_channels
     from ..report.provenance import provenance
 
     network = load_network(snapshot, host=host)
+    check_channels(int(getattr(network.generator, "img_channels", 3)))
     spec, labels = network.linked(links, space=link_space, allow_overlap=link_overlap), network.labels(data, number)
     label = photograph_label(network.generator, labels)  # of a host's projections, which do not say theirs
     generator = registry.load("generators", wrapper)(network.generator, spec, truncation_psi=psi, labels=labels)

@@ -145,6 +145,7 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
         f"  {network['parameters']:,} parameters, {network['buffers']:,} numbers in buffers; tensors: {types}",
         f"  computes in {half}{start}",
         f"  opens without its code: {opens}",
+        *([f"  edit, project and ui: no: {network['shown_error']}"] if network["shown_error"] else []),
     ]
 
 

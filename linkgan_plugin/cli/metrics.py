@@ -8,11 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..errors import LinkGANError
 from .network_options import check_links, class_option, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
+    from training_loops.data.folder import ImageFolderDataset
+
     from ..metrics.evaluate import LinkResult
+    from ..networks import Network
 
 
 @click.command(
@@ -82,13 +86,19 @@ def metrics(
     network = load_network(snapshot, device, host)
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
     reader = reader_for(data, device)
-    dataset = ImageFolderDataset(data) if data is not None and quality_images else None
+    dataset = ImageFolderDataset(data) if data is not None and (quality_images or reader) else None
     subjects = {"results": network} | ({"baseline": load_network(baseline, device, host)} if baseline else {})
+    if dataset is not None:
+        for subject in subjects.values():
+            check_data(subject, dataset, sizes=bool(quality_images))
+    generators = {
+        name: LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
+        for name, subject in subjects.items()
+    }
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
     with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
-        for name, subject in subjects.items():
-            generator = LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
+        for name, generator in generators.items():
             tables[name] = evaluate(
                 generator,
                 pairs=pairs,
@@ -99,7 +109,7 @@ def metrics(
                 progress=bar.update,
             )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
-            if dataset is not None:
+            if dataset is not None and quality_images:
                 quality = measure_quality(generator, dataset, reader, images=quality_images)
                 line[name]["quality"], line["quality_kind"] = quality.value, quality.kind
     line |= {
@@ -120,6 +130,22 @@ def metrics(
         click.echo("without --data DATA neither quality nor attributes are measured", err=True)
     if out is not None:
         append_line(out, text)
+
+
+def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) -> None:
+    """Refuse to compare images of other channels or, where `sizes` matter, of another resolution, before any are made.
+
+    Raises:
+        LinkGANError: the network's images are not of the data's resolution and channels; says both.
+    """
+    compared = {"channels": dataset.num_channels} | ({"resolution": dataset.resolution} if sizes else {})
+    for name, there in compared.items():
+        own = getattr(network.generator, f"img_{name}", there)
+        if own != there:
+            raise LinkGANError(
+                f"{dataset.path} has images of {name} {there}, {network.path} makes them of {name} {own}; give "
+                "--data of the same, or leave it out"
+            )
 
 
 def flat(results: dict[str, LinkResult]) -> tuple[dict[str, float | None], dict[str, float | None]]:

@@ -12,6 +12,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from ..errors import LinkGANError
+
 existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 existing_path = click.Path(exists=True, path_type=Path)
 
@@ -72,6 +74,19 @@ class Device(click.ParamType):
 
 
 DEVICE = Device()
+
+
+force_option = click.option("--force", is_flag=True, help="Write over --out where it exists.")
+
+
+def check_out(path: Path, force: bool) -> None:
+    """Refuse to write over a file.
+
+    Raises:
+        LinkGANError: `path` exists and `force` was not given; names --force.
+    """
+    if path.exists() and not force:
+        raise LinkGANError(f"{path} exists; choose another name, or write over it with --force")
 
 
 def command_line() -> str:

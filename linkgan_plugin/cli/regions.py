@@ -11,7 +11,7 @@ import click
 from ..flags import segmenter_option, trust_option
 from ..regions.presets import PRESETS
 from .network_options import check_labels, check_links, class_option, host_option
-from .params import command_line, existing_file, existing_path
+from .params import check_out, command_line, existing_file, existing_path, force_option
 
 if TYPE_CHECKING:
     from ..links import LinkSpec
@@ -25,7 +25,7 @@ A link is NAME=AXES@REGION.
   REGION  eyes                a preset for aligned faces (below)
           box(x0,y0,x1,y1)    left, top, right, bottom
           polygon(x0,y0,x1,y1,x2,y2,...)
-          mask(file.png)      white, or opaque where the PNG has transparency
+          mask(file.png)      white (255, not 1), or opaque where the PNG has transparency
           semantic(file.safetensors,CLASS,...)  what a segmentation network finds, image by image
                               (`linkgan segment`); mode=soft at the end for probabilities
           box3d(x0,y0,z0,x1,y1,z1)  a piece of a 3D-aware generator's object, in world
@@ -68,6 +68,7 @@ def regions() -> None:
 @click.option("--grid", is_flag=True, help="Draw lines every tenth, with their coordinates.")
 @host_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")
+@force_option
 def preview(
     data: Path | None,
     network: Path | None,
@@ -79,6 +80,7 @@ def preview(
     grid: bool,
     host: Path | None,
     out: Path,
+    force: bool,
 ) -> None:
     """Draw the regions of links over images of a data set, or over renders of a network, with their areas and axes.
 
@@ -88,6 +90,7 @@ def preview(
     check_links()
     if out.suffix.lower() != ".png":
         raise click.UsageError(f"--out {out}: expected a name that ends in .png")
+    check_out(out, force)
 
     from ..report.pictures import save_png
     from ..report.preview import draw_preview, legend

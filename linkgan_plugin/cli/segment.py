@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .params import DEVICE, existing_file, existing_path
+from .params import DEVICE, check_out, existing_file, existing_path, force_option
 
 SUFFIX = ".safetensors"
 
@@ -20,10 +20,9 @@ def segment() -> None:
 out_option = click.option(
     "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".safetensors file to write."
 )
-force_option = click.option("--force", is_flag=True, help="Write over the file where it exists.")
 
 
-def check_out(out: Path, force: bool) -> None:
+def check_network_out(out: Path, force: bool) -> None:
     """Refuse a file to write that is there already, or has another ending.
 
     Raises:
@@ -33,8 +32,7 @@ def check_out(out: Path, force: bool) -> None:
 
     if out.suffix != SUFFIX:
         raise LinkGANError(f"--out {out}: expected a name that ends in {SUFFIX}")
-    if out.exists() and not force:
-        raise LinkGANError(f"{out} exists; choose another name, or write over it with --force")
+    check_out(out, force)
 
 
 @segment.command(
@@ -79,7 +77,7 @@ def train(
 
     from ..segmentation import training
 
-    check_out(out, force)
+    check_network_out(out, force)
     names = class_names(classes) if classes else None
     labelled = training.read_labelled(data, masks, names)
     torch.set_num_threads(1)
@@ -162,7 +160,7 @@ def export(
     from ..segmentation.export import export_weights
     from ..segmentation.segmenter import Card
 
-    check_out(out, force)
+    check_network_out(out, force)
     card = Card(classes=class_names(classes), sha256="", mean=mean, std=std, size=size)
     export_weights(weights, out, architecture, card)
     click.echo(f"wrote {out} ({out.stat().st_size / 1e6:.1f} MB): {architecture}, {len(card.classes)} classes")

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..metrics.swd import laplacian_pyramid
+from ..report.pictures import rgb
 from ..segmentation import named
 
 _COARSEST = 4
@@ -74,8 +75,8 @@ class Lpips(Distance):
         self._network = network
 
     def features(self, images: Tensor) -> Tensor:
-        """Images [N, 1 or 3, H, W] -> [N, F]."""
-        images = (images.expand(-1, 3, -1, -1) + 1) * 127.5
+        """Images [N, 1, 3 or 4, H, W] -> [N, F]."""
+        images = (rgb(images) + 1) * 127.5
         if images.shape[2] > _LARGEST_SEEN:
             images = F.interpolate(images, size=(_LARGEST_SEEN, _LARGEST_SEEN), mode="area")
         found: Tensor = self._network(images, resize_images=False, return_lpips=True)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import LinkGANError
 from ..hosts.calls import GeneratorCalls
 from ..labels import class_label
+from ..report.pictures import check_channels
 from .conditions import labels_for, read_labels
 from .crop import Landmarks, Points, read_photograph
 
@@ -59,6 +60,7 @@ def read_photographs(
         labels = read_labels(camera, [path.name for path in paths], c_dim)
     rows = labels_for(generator, labels, len(paths)).split(1)
     size, channels = (int(getattr(generator, name)) for name in ("img_resolution", "img_channels"))
+    check_channels(channels)
     images = [read_photograph(p, size, channels, crop=crop, landmarks=_of(landmarks, p)) for p in paths]
     return [Photograph(*parts) for parts in zip(names, images, rows, strict=True)]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import io
 import math
-import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,12 +27,13 @@ from training_loops.formats.zips import open_zip, read_entry
 from ..atomic import write_bytes
 from ..errors import LinkGANError
 from ..hosts.calls import GeneratorCalls
-from ..report.pictures import save_png, to_pixels
+from ..report.pictures import check_channels, save_png, to_pixels
 
 LATENTS_FILE, TUNED_FILE = "projected_w.npz", "tuned.safetensors"
 TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
 # Names of arrays in the npz; the hosts' programs read the first and pass over the others.
 _LATENTS, _LABEL, _NOISE = "w", "label", "noise."
+LATENT_NAMES = ("w", "ws", "latent", "arr_0")  # what programs call the latents
 _Array = npt.NDArray[np.generic]
 _PHOTOGRAPHS = (*FORMATS, "TIFF")  # 16 bits of grey, from scanners
 _LARGEST = float(np.finfo(np.float32).max)
@@ -106,7 +106,8 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
     """Read a projection, on the CPU.
 
     Args:
-        path: a folder that `save_projected` wrote, or a projected_w.npz, also one of a host (latents alone).
+        path: a folder that `save_projected` wrote, or a projected_w.npz, also one of a host or of another program
+            (latents alone; see `latents_from`), or their array as .npy.
         generator: the network it was projected with; everything is compared with it.
         label: [1, c_dim], the class or camera, for files that hold none.
     Raises:
@@ -115,7 +116,7 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
     folder = path if path.is_dir() else None
     file = path / LATENTS_FILE if folder else path
     arrays = _read_arrays(file, generator)
-    latents = _latents(arrays, generator, file)
+    latents = latents_from(arrays, latent_shape(generator), file)
     noise = {name.removeprefix(_NOISE): _tensor(a) for name, a in arrays.items() if name.startswith(_NOISE)}
     _check_changes(noise, generator, str(file))
     found = _label(_tensor(arrays[_LABEL]) if _LABEL in arrays else label, generator, file)
@@ -152,12 +153,7 @@ def _read_arrays(path: Path, generator: nn.Module) -> dict[str, _Array]:
         raise LinkGANError(f"{path} is not there; make it with `linkgan project`")
     limit = 8 * known + (1 << 20)  # in double precision, with room for labels and headers
     try:
-        data = read_file(path, 2 * limit)
-        with open_zip(io.BytesIO(data), str(path)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > limit:
-                raise LinkGANError(f"{path} unpacks to {size} bytes, expected at most {limit} for this network")
-            arrays = dict(_array(archive, entry, str(path), limit) for entry in archive.infolist())
+        arrays = _arrays(path, limit)
     except LinkGANError as error:
         raise LinkGANError(printable(f"{path} is no readable {LATENTS_FILE} ({str(error)[:300]})")) from error
     for name, array in arrays.items():
@@ -168,31 +164,66 @@ def _read_arrays(path: Path, generator: nn.Module) -> dict[str, _Array]:
     return arrays
 
 
-def _array(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str, most: int) -> tuple[str, _Array]:
-    """Return the name and the content of an array in an npz. Its header is compared with what follows it first."""
-    name = entry.filename.removesuffix(".npy")
-    data = io.BytesIO(read_entry(archive, entry, what, most))
+def _arrays(path: Path, limit: int) -> dict[str, _Array]:
+    """Read the arrays of a .npz, or that of a .npy as `w`, of at most `limit` bytes."""
+    if path.suffix.lower() in (".pt", ".pth"):
+        raise LinkGANError("a PyTorch file, expected .npz or .npy; write numpy.savez(file, w=latents.numpy())")
+    data = read_file(path, 2 * limit)
+    if data.startswith(b"\x93NUMPY"):
+        _check_size(len(data), limit)
+        return {_LATENTS: _array(data, _LATENTS)}
+    with open_zip(io.BytesIO(data), str(path)) as archive:
+        _check_size(sum(entry.file_size for entry in archive.infolist()), limit)
+        return {
+            (name := entry.filename.removesuffix(".npy")): _array(read_entry(archive, entry, str(path), limit), name)
+            for entry in archive.infolist()
+        }
+
+
+def _check_size(size: int, limit: int) -> None:
+    if size > limit:
+        raise LinkGANError(f"it unpacks to {size} bytes, expected at most {limit} for this network")
+
+
+def _array(content: bytes, name: str) -> _Array:
+    """Return the array in a .npy file. Its header is compared with what follows it first."""
+    data = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(data)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
         shape, _, dtype = read(data)
-        if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(data.getbuffer()) - data.tell():
+        if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - data.tell():
             raise ValueError(f"objects, or not the {list(shape)} numbers that it claims")
         data.seek(0)
-        return name, np.lib.format.read_array(data, allow_pickle=False)
+        return np.lib.format.read_array(data, allow_pickle=False)
     except Exception as error:  # whatever NumPy raises on a damaged header, which is Python text
         raise LinkGANError(f"'{name:.80}' is no array ({str(error)[:200]})") from error
 
 
-def _latents(arrays: Mapping[str, _Array], generator: nn.Module, path: Path) -> Tensor:
-    if _LATENTS not in arrays:
-        raise LinkGANError(f"{path} holds no '{_LATENTS}', only {', '.join(arrays) or 'nothing'}")
-    shape, expected = arrays[_LATENTS].shape, (1, *latent_shape(generator))
-    if shape not in (expected, (1, 1, expected[2])):
+def latents_from(arrays: Mapping[str, _Array], shape: tuple[int, int], path: Path) -> Tensor:
+    """Return the latents [1, num_ws, w_dim] of one image among a file's arrays.
+
+    Args:
+        arrays: one of `LATENT_NAMES` in it, of [1, num_ws, w_dim], [num_ws, w_dim], or one row for all layers: [w_dim],
+            [1, w_dim], [1, 1, w_dim].
+        shape: (num_ws, w_dim) of the network. path: for messages.
+    Raises:
+        LinkGANError: none or several of the names, or another shape; says which there are.
+    """
+    names = [name for name in LATENT_NAMES if name in arrays]
+    if _LATENTS not in names and len(names) != 1:
+        found = ", ".join(arrays) or "nothing"
+        raise LinkGANError(f"{path} holds {found}, expected latents called one of {', '.join(LATENT_NAMES)}")
+    array, (num_ws, w_dim) = arrays[names[0]], shape
+    rows = array.shape[:-1]
+    if array.shape[-1:] != (w_dim,) or rows not in ((), (1,), (num_ws,), (1, 1), (1, num_ws)):
+        many = array.ndim == 3 and len(array) != 1 and array.shape[1:] in (shape, (1, w_dim))
+        why = f"these are of {len(array)} images, give one of them" if many else "is it another network's?"
         raise LinkGANError(
-            f"{path}: latents {list(shape)}, this network takes {list(expected)}; is it another network's?"
+            f"{path}: latents {list(array.shape)}, this network takes [1, {num_ws}, {w_dim}], [{num_ws}, {w_dim}] or "
+            f"one row [{w_dim}] for all layers; {why}"
         )
-    return _tensor(arrays[_LATENTS]).expand(expected).contiguous()
+    return _tensor(array).reshape(1, -1, w_dim).expand(1, num_ws, w_dim).contiguous()
 
 
 def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
@@ -279,11 +310,17 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
-def from_pixels(image: Image.Image, channels: int = 3) -> Tensor:
-    """Turn a picture into [1, channels, H, W] float32 in [-1, 1]; 1 channel takes the brightness."""
-    pixels = torch.from_numpy(np.array(image.convert("L" if channels == 1 else "RGB")))
+def from_pixels(picture: Image.Image, channels: int = 3) -> Tensor:
+    """Turn a picture into [1, channels, H, W] float32 in [-1, 1]; 1 channel takes the brightness, a 4th is opaque.
+
+    Raises:
+        LinkGANError: other channels than 1, 3 or 4.
+    """
+    check_channels(channels)
+    pixels = torch.from_numpy(np.array(picture.convert("L" if channels == 1 else "RGB")))
     pixels = pixels.reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
-    return (pixels.to(torch.float32) / 127.5 - 1).unsqueeze(0)
+    image = (pixels.to(torch.float32) / 127.5 - 1).unsqueeze(0)
+    return torch.cat([image, torch.ones_like(image[:, :1])], dim=1) if channels == 4 else image
 
 
 def _check_changes(changes: Mapping[str, Tensor], generator: nn.Module, place: str) -> None:

@@ -15,6 +15,7 @@ from ..errors import LinkGANError
 from ..generators import SPEC_ATTRIBUTE
 from ..hosts import sidecar
 from ..links import LinkSpec
+from ..report.pictures import check_channels
 from . import native
 from .allowed import Kind
 from .convert import PICKLES, read_networks
@@ -115,6 +116,7 @@ def _network(node: Node) -> dict[str, Any]:
         **_precision(node),
         "init_kwargs": node.init_kwargs,
         **_openable(node),
+        "shown_error": _shown_error(attributes.get("img_channels")),
     }
 
 
@@ -142,6 +144,15 @@ def _openable(node: Node) -> dict[str, Any]:
         return {"native": native.check(node).name, "native_error": None}
     except LinkGANError as error:
         return {"native": None, "native_error": str(error)}
+
+
+def _shown_error(channels: Any) -> str | None:
+    """Return why images cannot be shown by `linkgan edit`, `project` and `ui`, None where they can."""
+    try:
+        check_channels(channels if type(channels) is int else 3)
+    except LinkGANError as error:
+        return str(error)
+    return None
 
 
 def _augment_p(snapshot: HostSnapshot) -> float | None:

@@ -75,6 +75,16 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
     return region
 
 
+def certain_coverage(region: Region) -> np.ndarray:
+    """Return how much of each pixel a region covers in every image at least: float32 [FINE, FINE] in [0, 1]."""
+    if isinstance(region, StaticRegion):
+        return region.coverage(FINE, FINE)
+    if not isinstance(region, Compound):
+        return np.zeros([FINE, FINE], np.float32)  # it differs from image to image
+    parts = [certain_coverage(part) for part in region.parts]
+    return np.clip(reduce(np.add if region.symbol == UNION else np.multiply, parts), 0.0, 1.0)
+
+
 def _check_files(parts: Sequence[Region]) -> None:
     """Refuse different files under one name, which could not be embedded side by side."""
     known: dict[str, bytes] = {}

@@ -17,7 +17,11 @@ from training_loops.formats.text import printable
 from ..errors import LinkGANError
 from .base import Read, StaticRegion, expression, pixel_shares
 
-USAGE = "mask(file.png): a grayscale PNG, white where the region is, or a PNG with transparency, opaque where it is"
+USAGE = (
+    "mask(file.png): a grayscale PNG, white where the region is (255, not 1), or a PNG with transparency, opaque where "
+    "it is"
+)
+_LEAST_WHITE = 1 / 16  # of white, that some pixel of a mask has; below it lie masks of 0 and 1, and maps of classes
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,11 @@ class MaskImage(StaticRegion):
     def __post_init__(self) -> None:
         if not self.shares.any():
             raise LinkGANError(f"mask '{self.name}' is empty: no pixel is white (or opaque); use {USAGE}")
+        if self.shares.max() < _LEAST_WHITE:
+            raise LinkGANError(
+                f"mask '{self.name}' is all but black: its largest value is {_percent(self.shares.max())} of white; "
+                f"multiply a mask of 0 and 1 by 255, and use {USAGE}"
+            )
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> MaskImage:
@@ -53,6 +62,10 @@ class MaskImage(StaticRegion):
 
     def __str__(self) -> str:
         return expression("mask", [self.name])
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def _side(own: int, count: int) -> np.ndarray:

@@ -69,7 +69,7 @@ COMMANDS = {
     "edit": ["--seeds", "0", "--variants", 1, "--out", "{folder}/x.png"],
     "bench metrics": ["--pairs", 4, "--rounds", 1, "--out", "{folder}"],
 }
-WHOLE, UPPER = ("--link", "whole=4@box(0,0,1,1)"), ("--link", "upper=4@box(0,0,1,0.5)")
+WHOLE, UPPER = ("--link", "most=4@box(0,0,1,0.9)"), ("--link", "upper=4@box(0,0,1,0.5)")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

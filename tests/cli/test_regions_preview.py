@@ -49,7 +49,9 @@ def test_it_draws_the_regions_and_tells_areas_and_axes(data, tmp_path):
 def test_resolution_scales_the_images_first(data, tmp_path):
     thin = "thin=4@box(0,0,0.125,1)"
     for resolution in (4, 16):
-        result = preview("--data", data, "--link", thin, "--resolution", resolution, "--out", tmp_path / "p.png")
+        result = preview(
+            "--data", data, "--link", thin, "--resolution", resolution, "--out", tmp_path / f"{resolution}.png"
+        )
         assert "thin              12.5% of the image" in result.output
 
 

@@ -90,7 +90,7 @@ def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, views
     save_projected(tmp_path / "ours", Projected(latents, label))
     pictures = []
     for place in ("projected_w.npz", "ours"):
-        out, projection = tmp_path / "plain.png", tmp_path / place
+        out, projection = tmp_path / f"{place}.png", tmp_path / place
         options = ["--projection", projection, "--region", "front", "--transplant", projection, "--plain"]
         result = cli("edit", snapshot, "--data", views, *options, "--out", out)
         assert result.exit_code == 0, result.output

@@ -94,7 +94,12 @@ ONE = np.ones([1, 6, 8], np.float32)
     [
         (b"no archive", "no readable"),
         (npz(w=ONE)[:-40], "no readable"),
-        (npz(v=ONE), "holds no 'w', only v"),
+        (npz(v=ONE), "holds v, expected latents called one of w, ws, latent, arr_0"),
+        (npz(ws=ONE, latent=ONE), "holds ws, latent, expected latents called one of"),
+        (npz(w=ONE[0, :3]), r"latents \[3, 8\], this network takes .*\[6, 8\] or one row \[8\] for all layers"),
+        (npz(w=ONE.repeat(2, axis=0)[:, :1]), r"latents \[2, 1, 8\].*these are of 2 images, give one of them"),
+        (npz(w=ONE[None]), r"latents \[1, 1, 6, 8\], this network takes"),
+        (npz(w=np.float32(1)), r"latents \[\], this network takes"),
         (npz(w=ONE[:, :, :7]), r"latents \[1, 6, 7\], this network takes \[1, 6, 8\]"),
         (npz(w=ONE.repeat(2, axis=0)), r"latents \[2, 6, 8\]"),
         (npz(w=ONE * np.nan), "not finite"),
@@ -149,6 +154,46 @@ def test_pixels_and_weights_beside_it_are_bounded(projected, generator, tmp_path
         file.truncate(100 << 20)
     with pytest.raises(LinkGANError, match="more than the whole network"):
         load_projected(tmp_path, generator)
+
+
+ROWS = np.arange(48, dtype=np.float32).reshape(6, 8)
+SHAPES = {
+    "whole": (ROWS[None], ROWS),
+    "layers": (ROWS, ROWS),
+    "row": (ROWS[0], ROWS[:1].repeat(6, axis=0)),
+    "one row": (ROWS[:1], ROWS[:1].repeat(6, axis=0)),
+    "one row of one image": (ROWS[None, :1], ROWS[:1].repeat(6, axis=0)),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_latents_of_other_programs_are_taken_in_every_clear_shape_and_name(shape, generator, tmp_path):
+    array, expected = SHAPES[shape]
+    np.save(tmp_path / "w.npy", array)
+    np.savez(tmp_path / "unnamed.npz", array)
+    for name in ("w", "ws", "latent"):
+        np.savez(tmp_path / f"{name}.npz", **{name: array.astype(np.float64)})
+    for path in tmp_path.iterdir():
+        found = load_projected(path, generator).latents
+        assert found.dtype == torch.float32
+        assert np.array_equal(found.numpy(), expected[None]), path.name
+
+
+def test_files_of_other_kinds_are_refused_in_a_line(generator, tmp_path):
+    torch.save({"w": torch.ones(1, 6, 8)}, tmp_path / "w.pt")
+    with pytest.raises(
+        LinkGANError, match=r"w.pt is no readable .* \(a PyTorch file, expected .npz or .npy; .*numpy.savez"
+    ):
+        load_projected(tmp_path / "w.pt", generator)
+    (tmp_path / "w.pt").rename(tmp_path / "w.npz")
+    with pytest.raises(LinkGANError, match=r"w.npz is no readable .*is no array"):
+        load_projected(tmp_path / "w.npz", generator)
+    np.save(tmp_path / "w.npy", np.ones([1 << 18]))
+    with pytest.raises(LinkGANError, match="unpacks to 2097280 bytes, expected at most"):
+        load_projected(tmp_path / "w.npy", generator)
+    np.save(tmp_path / "w.npy", np.array([{}]), allow_pickle=True)
+    with pytest.raises(LinkGANError, match=r"w.npy is no readable"):
+        load_projected(tmp_path / "w.npy", generator)
 
 
 def test_an_archive_that_unpacks_to_much_more_than_the_network_needs_is_not_unpacked(generator, tmp_path):

@@ -53,7 +53,7 @@ def test_a_part_is_a_region_that_moves_with_the_image(reader: ProceduralReader) 
     attributes[1] = attributes[0]
     attributes[:, [a.name for a in faces.ATTRIBUTES].index("hair_length")] = torch.tensor([0.0, 1.0])
     images, masks = faces.render(attributes, 32)
-    spec = by_painting(oracle("box(0,0,1,1)").spec, reader)
+    spec = by_painting(oracle("box(0,0,1,0.5)").spec, reader)
     assert str(spec["hair"].region) == "painted(hair)"
     short, long = spec.region_masks(Scene(images))[0, :, 0]
     truth = masks[:, faces.PARTS.index("hair")]
@@ -94,7 +94,7 @@ class _Painter(Segmenter):
 
 
 def test_agreement_tells_classes_that_are_found_from_those_that_are_not(reader: ProceduralReader) -> None:
-    found = agreement(oracle("box(0,0,1,1)"), _Painter(reader), reader, 70)
+    found = agreement(oracle("box(0,0,1,0.5)"), _Painter(reader), reader, 70)
     assert found["hair"] == 0
     assert 0.5 < (found["background"] or 0) < 0.9
     assert found["shirt"] == pytest.approx(1, abs=0.02)

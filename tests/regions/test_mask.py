@@ -93,3 +93,30 @@ def test_a_file_that_is_no_mask_is_refused(data, message):
 def test_mask_takes_one_file():
     with pytest.raises(LinkGANError, match=r"mask takes one file, not 2; write mask\(file.png\)"):
         MaskImage.parse(["a.png", "b.png"], lambda name: png(HALF))
+
+
+@pytest.mark.parametrize(
+    "pixels",
+    [
+        np.array([[1, 0], [1, 0]], np.uint8),
+        np.array([[0, 1, 2, 5]], np.uint8),  # a map of classes
+        np.array([[1, 0]], np.uint16),
+        np.dstack([np.full([1, 2, 3], 200, np.uint8), np.array([[[1], [0]]], np.uint8)]),  # as transparency
+    ],
+)
+def test_a_mask_of_zeros_and_ones_is_refused_with_the_way_out(pixels):
+    with pytest.raises(LinkGANError, match=r"mask 'm.png' is all but black: .* multiply a mask of 0 and 1 by 255"):
+        MaskImage("m.png", png(pixels))
+
+
+def test_a_faint_mask_and_one_of_one_bit_are_masks():
+    assert MaskImage("m.png", png(np.array([[16, 0]], np.uint8))).coverage(1, 2)[0, 0] == pytest.approx(16 / 255)
+    assert MaskImage("m.png", png(np.array([[1, 0]], np.uint8) * 255, "1")).coverage(1, 2).tolist() == [[1, 0]]
+
+
+def test_a_file_that_is_no_image_is_named_and_no_buffer_of_ours():
+    with pytest.raises(
+        LinkGANError, match=r"mask 'm.png' cannot be read as a picture \(no image of a known kind\)"
+    ) as raised:
+        MaskImage("m.png", b"not an image")
+    assert "BytesIO" not in str(raised.value)

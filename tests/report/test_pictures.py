@@ -5,12 +5,15 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
+from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.report import pictures
+from linkgan_plugin.report.pictures import to_pixels
 from linkgan_plugin.report.sheet import GAP, HEADER, edit_sheet
 from tests.toys import ToyGenerator, linked_weight
 
@@ -81,3 +84,17 @@ def test_every_column_is_the_edit_it_says():
     assert (body[:, left : left + SIZE] == pictures.to_pixels(edited.images)[0]).all()
     everything = left + 2 * SIZE + GAP
     assert (body[:, everything : everything + SIZE] == pictures.to_pixels(donor.images)[0]).all()
+
+
+def test_grey_colour_and_transparency_are_shown_and_nothing_else_is() -> None:
+    grey = to_pixels(torch.tensor([0.0, 1.0]).reshape(1, 1, 1, 2))
+    assert grey.tolist() == [[[[128] * 3, [255] * 3]]]
+    clear = torch.tensor([[-1.0, 0.0, 1.0, alpha] for alpha in (-1, 0, 1, 3)]).T.reshape(1, 4, 1, 4)
+    # Over white: the share of white is 1, 1/2, 0 and, beyond the range, 0.
+    assert to_pixels(clear)[0, 0].tolist() == [[255, 255, 255], [128, 191, 255], [0, 128, 255], [0, 128, 255]]
+    expected = (
+        r"images of {} channels cannot be shown, edited or projected; expected 1 \(grey\), 3 \(RGB\), 4 \(RGB and"
+    )
+    for count in (2, 5):
+        with pytest.raises(LinkGANError, match=expected.format(count)):
+            to_pixels(torch.zeros(1, count, 2, 2))

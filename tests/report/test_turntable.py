@@ -92,7 +92,7 @@ def test_a_sheet_shows_the_edit_from_three_sides_with_depth(heads: LinkedGenerat
 
 def test_a_flat_generator_is_refused() -> None:
     flat = FaceOracle(16)
-    generator = LinkedGenerator(flat, LinkSpec.parse(["a=2@box(0,0,1,1)"], dim=flat.w_dim))
+    generator = LinkedGenerator(flat, LinkSpec.parse(["a=2@box(0,0,1,0.5)"], dim=flat.w_dim))
     latents = generator.draw([0])
     with pytest.raises(LinkGANError, match="renders no depth"):
         LOOK.colour_and_depth(generator, latents, FRONT)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -19,6 +21,7 @@ from ...generators import LinkedGenerator
 from ...links import REST
 from ...networks import load_network
 from ...pickles.download import cache_folder
+from ...report.pictures import check_channels
 from ...report.preview import COLOURS, REST_COLOUR
 from ..conditions import photograph_label
 from ..plain import tensor_to_json
@@ -159,6 +162,7 @@ def open_studio(
     if not 0 <= psi <= MOST_PSI:  # nor is NaN
         raise LinkGANError(f"psi {psi:g}, expected a number from 0 to {MOST_PSI}")
     network = load_network(snapshot, device, host=host)
+    check_channels(int(getattr(network.generator, "img_channels", 3)))
     labels = network.labels(data, number)
     spec = network.linked(links, space=space, allow_overlap=allow_overlap)
     generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
@@ -166,12 +170,26 @@ def open_studio(
         made_with = json.dumps(
             [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
         )  # not labels: images keep theirs
-        keep = cache_folder() / "ui" / hashlib.sha256(made_with.encode()).hexdigest()[:16]
+        keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
     studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
         return studio, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
     return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
+
+
+def _kept_by_default(name: str) -> Path:
+    """Make the folder of that name in the user's cache; LinkGANError where it cannot be written to, naming --keep."""
+    try:
+        folder = cache_folder() / "ui" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        raise LinkGANError(
+            f"edits cannot be kept in the user's cache ({error}); name another folder with --keep"
+        ) from error
+    return folder
 
 
 def _title(path: Path, generator: LinkedGenerator) -> str:

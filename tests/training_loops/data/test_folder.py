@@ -259,3 +259,9 @@ def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
         with pytest.raises(DatasetError, match="exists already"):
             write_dataset(tmp_path / name, IMAGES)
     assert (tmp_path / "data.zip").read_bytes() == b"mine"
+
+
+def test_a_file_that_is_no_image_is_named_and_no_buffer_of_ours(tmp_path):
+    (tmp_path / "a.jpg").write_bytes(b"not an image")
+    with pytest.raises(DatasetError, match=r"'a.jpg' is no readable image: no image of a known kind"):
+        ImageFolderDataset(tmp_path)
