@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -51,14 +52,18 @@ def _part(
         module.register_parameter(name, nn.Parameter(tensors[prefix + name], requires_grad=False))
     for name in node.buffers:
         module.register_buffer(name, tensors[prefix + name])
-    absent = {key: node.state.get(key) or {} for key in ("_parameters", "_buffers")}
-    for key, register in (("_parameters", module.register_parameter), ("_buffers", module.register_buffer)):
-        for name, value in absent[key].items():
-            if value is None:
-                register(name, None)
+    for name in _absent(node, kind):
+        module.register_parameter(name, None)
     for name, part in node.modules():
         module.add_module(name, _part(part, f"{prefix}{name}.", tensors, class_of))
     return module
+
+
+def _absent(node: Node, kind: type[nn.Module]) -> list[str]:
+    """Return the parameters and buffers that the module has as None; PyTorch's layers without a bias are among them."""
+    state = {**node.state.get("_parameters", {}), **node.state.get("_buffers", {})}
+    own = kind.__module__.startswith("torch.nn.modules") and "bias" in inspect.signature(kind).parameters
+    return [name for name, value in state.items() if value is None] + (["bias"] if own and "bias" not in state else [])
 
 
 def _attribute(value: Any, what: str, budget: Budget) -> Any:

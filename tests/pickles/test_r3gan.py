@@ -17,8 +17,8 @@ from linkgan_plugin.cli import main
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.networks import load_network
 from linkgan_plugin.pickles.assemble import assemble
+from linkgan_plugin.pickles.convert import convert, read_networks
 from linkgan_plugin.pickles.nodes import Node
-from linkgan_plugin.pickles.reader import read_pickle
 from training_loops.r3gan import layers, networks
 
 SHAPE = {"CardinalityPerStage": [4, 2, 2], "BlocksPerStage": [2, 1, 1]}
@@ -90,17 +90,21 @@ def test_inspect_names_its_family(snapshot: tuple[Path, nn.Module, nn.Module]) -
     assert "16 x 16 pixels\n" in done.output
 
 
+@pytest.mark.parametrize("suffix", [".pkl", ".safetensors"])
 def test_parts_make_the_network_with_classes_of_the_callers_choice(
-    snapshot: tuple[Path, nn.Module, nn.Module],
+    snapshot: tuple[Path, nn.Module, nn.Module], suffix: str
 ) -> None:
     path, G, _ = snapshot
+    target = path.with_suffix(suffix)
+    if target != path:
+        convert(path, target)
     known = {**vars(layers), **vars(networks)}
 
     def class_of(dotted: str) -> type[nn.Module]:
         module, _, name = dotted.rpartition(".")
         return getattr(sys.modules[module], name) if module.startswith("torch.nn.modules") else known[name]
 
-    assert torch.equal(images(assemble(read_pickle(path).networks["G_ema"], class_of)), images(G))
+    assert torch.equal(images(assemble(read_networks(target).networks["G_ema"], class_of)), images(G))
 
 
 @pytest.mark.parametrize("hidden", ["forward", "__class__", "_forward_hooks"])
