@@ -20,7 +20,7 @@ from training_loops.eg3d.rays import RaySampler
 SIZE, RADIUS, FAR = 48, 2.7, 3.3
 NAMES = ("depth_effect", "depth_leak", "depth_locality", "view_depth_error", "view_error", "locality")
 FRONT = "box3d(-0.5,-0.5,0.3,0.5,0.5,0.6)"
-MOST = "box(0.06,0,1,1)+box(0,0.1,0.06,1)"  # all but a corner, where the background is
+MOST = "box(0.06,0,1,1)+box(0,0.1,0.06,1)"  # all but a corner
 
 
 def camera_labels(seeds):
@@ -82,8 +82,9 @@ def test_changes_of_depth_are_where_the_ball_grows():
     # Its front moves by as much as the radius; round its outline the background is uncovered.
     assert 1e-5 < found["depth_effect"] < 4 * 0.02**2
     front, most = (measured(Ball(radius=0.02), f"size=0:1@{region}") for region in (FRONT, MOST))
-    assert 0 < front["depth_locality"] < most["depth_locality"] == 1
-    assert most["depth_leak"] == 0 < front["depth_leak"]
+    assert 0 < front["depth_locality"] < 0.1
+    assert 0.8 < most["depth_locality"] < 1
+    assert front["depth_leak"] > 0
 
 
 def test_points_are_found_again_by_the_camera_that_saw_them():
