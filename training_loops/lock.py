@@ -15,6 +15,8 @@ from typing import Any
 
 import psutil
 
+from training_loops.errors import InputError
+
 try:
     import fcntl
 except ImportError:  # not on Windows, where the record in the file has to do
@@ -26,7 +28,7 @@ _NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}  # of f
 _SAME_START = 2.0  # seconds by which two readings of a process's start may differ
 
 
-class LockedError(ValueError):
+class LockedError(InputError):
     """Another process works in the folder; the message names it, and how to remove the lock of one that is gone."""
 
 

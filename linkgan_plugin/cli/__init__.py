@@ -107,7 +107,7 @@ class LazyGroup(click.Group):
                 sys.stdout.flush()  # here, and not as the interpreter ends
                 raise
         except OSError as error:
-            if not _is_broken(sys.stdout):
+            if error.errno is None or not _is_broken(sys.stdout):
                 raise
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for what is still to be flushed)
             if error.errno != errno.EPIPE:

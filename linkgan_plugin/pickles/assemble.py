@@ -41,9 +41,9 @@ def _part(
     module = kind.__new__(kind)
     nn.Module.__init__(module)
     for name, value in node.state.items():
-        if name in _INTERNAL:
+        if name in _INTERNAL or (type(name) is str and name.startswith("__")):
             continue
-        if type(name) is not str or not name.isidentifier() or name.startswith("__"):
+        if type(name) is not str or not name.isidentifier():
             raise LinkGANError(printable(f"{node.class_name}: {name!r:.80} is no name of an attribute"))
         if callable(getattr(kind, name, None)):
             raise LinkGANError(printable(f"{node.class_name}: the file gives {name}, a method of it, another value"))

@@ -174,13 +174,13 @@ def test_other_photographs_in_the_same_folder_are_refused(cli, finished, photogr
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b'{"steps": ', "is damaged"), (b"\xff\xfe", "is damaged"), (b"[1]", "holds")]
+    ("content", "message"), [(b'{"steps": ', "not JSON"), (b"\xff\xfe", "not JSON"), (b"[1]", "holds")]
 )
 def test_a_claim_that_cannot_be_read_is_one_line(content, message, cli, photographs, linked_snapshot, tmp_path):
     (tmp_path / "project.json").write_bytes(content)
     result = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path, *QUICK)
     assert result.exit_code == 2
-    assert f"{tmp_path / 'project.json'} {message}" in result.output
+    assert f"{tmp_path / 'project.json'}: {message}" in result.output
     assert "remove its folder or choose another --out" in result.output
 
 

@@ -40,10 +40,6 @@ def _integer(source: Source, size: int) -> int:
     return int.from_bytes(source.read(size), "little", signed=True)
 
 
-def _text(source: Source, size: int) -> str:
-    return source.read(size).decode("utf-8", "surrogatepass")
-
-
 _pushes(pickle.NONE, lambda s: None)
 _pushes(pickle.NEWTRUE, lambda s: True)
 _pushes(pickle.NEWFALSE, lambda s: False)
@@ -53,9 +49,6 @@ _pushes(pickle.BININT2, lambda s: s.number(2))
 _pushes(pickle.LONG1, lambda s: _integer(s, s.number(1)))
 _pushes(pickle.LONG4, lambda s: _integer(s, s.number(4)))
 _pushes(pickle.BINFLOAT, lambda s: struct.unpack(">d", s.read(8))[0])
-_pushes(pickle.SHORT_BINUNICODE, lambda s: _text(s, s.number(1)))
-_pushes(pickle.BINUNICODE, lambda s: _text(s, s.number(4)))
-_pushes(pickle.BINUNICODE8, lambda s: _text(s, s.number(8)))
 _pushes(pickle.EMPTY_LIST, lambda s: [])
 _pushes(pickle.EMPTY_TUPLE, lambda s: ())
 _pushes(pickle.EMPTY_DICT, lambda s: {})
@@ -69,6 +62,19 @@ def _pushes_bytes(code: bytes, size_bytes: int) -> None:
 
     INSTRUCTIONS[code[0]] = instruction
 
+
+def _pushes_text(code: bytes, size_bytes: int) -> None:
+    def instruction(m: Machine) -> None:
+        size = m.source.number(size_bytes)
+        m.source.check(size)
+        m.budget.charge(bytes=size)
+        m.stack.append(m.source.read(size).decode("utf-8", "surrogatepass"))
+
+    INSTRUCTIONS[code[0]] = instruction
+
+
+for _code, _width in ((pickle.SHORT_BINUNICODE, 1), (pickle.BINUNICODE, 4), (pickle.BINUNICODE8, 8)):
+    _pushes_text(_code, _width)
 
 for _code, _width in ((pickle.SHORT_BINBYTES, 1), (pickle.BINBYTES, 4), (pickle.BINBYTES8, 8), (pickle.BYTEARRAY8, 8)):
     _pushes_bytes(_code, _width)

@@ -72,7 +72,7 @@ class Source:
         Raises:
             PickleError: fewer are left.
         """
-        self._check(size)
+        self.check(size)
         part = self.again()
         self._position += size
         part._end = self._position
@@ -82,7 +82,7 @@ class Source:
         """Return a source that stands at a byte of the stream. Raises PickleError for one behind its end."""
         source = self.again()
         source._position = 0
-        source._check(position)
+        source.check(position)
         source._position = position
         return source
 
@@ -96,7 +96,7 @@ class Source:
         Raises:
             PickleError: fewer are left; nothing is allocated then.
         """
-        self._check(size)
+        self.check(size)
         data = self._cursor.go(self._position).read(size)
         self._moved(len(data), size)
         return data
@@ -107,7 +107,7 @@ class Source:
         Raises:
             PickleError: fewer are left, or the file has become shorter since it was opened.
         """
-        self._check(len(buffer))
+        self.check(len(buffer))
         file, done = self._cursor.go(self._position), 0
         while done < len(buffer):
             count = file.readinto(buffer[done:])  # type: ignore[attr-defined]
@@ -128,7 +128,8 @@ class Source:
             raise PickleError(f"no end of line before byte {self.offset}", offset=self.offset)
         return data[:-1].decode("utf-8")
 
-    def _check(self, size: int) -> None:
+    def check(self, size: int) -> None:
+        """Raise PickleError where fewer than `size` bytes are left."""
         if not 0 <= size <= self.left:
             raise PickleError(
                 f"cut off: {size} bytes wanted at byte {self.offset}, {self.left} left", offset=self.offset
