@@ -45,9 +45,11 @@ def latent_axes(options: Mapping[str, Any], space: str | None) -> tuple[str, int
 
 def axes_of(generator: nn.Module) -> dict[str, int]:
     """Return the latent spaces in which a generator can be linked and how many axes each has; W first."""
-    calls = GeneratorCalls.of(generator)
-    dims = {space: getattr(generator, f"{space}_dim", None) or calls.dim(space) for space in SPACES}
-    return {space: dim for space, dim in dims.items() if isinstance(dim, int) and (space != "w" or calls.has_w)}
+    said = {space: getattr(generator, f"{space}_dim", None) for space in SPACES}
+    if not any(isinstance(dim, int) for dim in said.values()):
+        calls = GeneratorCalls.of(generator)
+        said = {space: calls.dim(space) for space in SPACES}
+    return {space: dim for space, dim in said.items() if isinstance(dim, int)}
 
 
 def choose_space(axes: Mapping[str, int], space: str | None, owner: str) -> tuple[str, int]:
