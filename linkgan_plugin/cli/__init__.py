@@ -15,6 +15,9 @@ from training_loops.formats.text import printable
 from .. import __version__
 from ..errors import LinkGANError, suggest
 
+# Errors of a full or failing disk, and of a pipe that nobody reads.
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
+
 
 class Target(NamedTuple):
     """Where a subcommand is, and what `linkgan --help` says of it without importing it."""
@@ -107,7 +110,7 @@ class LazyGroup(click.Group):
                 sys.stdout.flush()  # here, and not as the interpreter ends
                 raise
         except OSError as error:
-            if error.errno is None or not _is_broken(sys.stdout):
+            if error.errno not in _UNWRITABLE or not _is_broken(sys.stdout):
                 raise
             sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for what is still to be flushed)
             if error.errno != errno.EPIPE:

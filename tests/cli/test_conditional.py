@@ -44,7 +44,7 @@ QUICK = ("--pairs", 8, "--quality-images", 0)
 COMMANDS = {
     "metrics": ("metrics", "{net}", *QUICK),
     "edit": ("edit", "{net}", "--seeds", "0", "--out", "{folder}/x.png"),
-    "bench": ("bench", "metrics", "{net}", "--pairs", 4, "--rounds", 1, "--out", "{folder}/bench"),
+    "bench": ("bench", "metrics", "{net}", "--pairs", 4, "--rounds", 1, "--out", "{folder}/bench", "--force"),
     "preview": ("regions", "preview", "--network", "{net}", "--out", "{folder}/p.png"),
 }
 
