@@ -129,7 +129,7 @@ print(json.dumps({
 def test_the_installed_data_files_are_read(installed: Run) -> None:
     found = json.loads(installed("python", "-c", LOOK))
     assert all("environment" in home and not home.startswith(str(ROOT)) for home in found["homes"])
-    assert set(found["families"]) == {"eg3d", "stylegan2-ada-pytorch", "stylegan3"}
+    assert set(found["families"]) == {"eg3d", "r3gan", "stylegan2-ada-pytorch", "stylegan3"}
     assert found["finite"]
 
 

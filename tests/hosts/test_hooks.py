@@ -171,7 +171,8 @@ def test_overrides_name_the_group_that_is_missing():
 class Net(nn.Module):
     def __init__(self, width, extra=False):
         super().__init__()
-        self.w_dim = 8
+        self.z_dim = self.w_dim = 8
+        self.mapping = self.synthesis = nn.Identity()
         self.first = nn.Linear(2, width)
         if extra:
             self.register_buffer("dataset_label_std", torch.ones(3))
