@@ -43,7 +43,7 @@ def grey_png(side, data=b""):
     return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def spec(axes=((0, 8),), region=BOX, dim=16, name="a", **link):
+def spec(axes=((0, 8),), region=HALF, dim=16, name="a", **link):
     item = {"name": name, "axes": [list(pair) for pair in axes], "region": region, **link}
     return {"version": 1, "space": "w", "dim": dim, "allow_overlap": False, "links": [item]}
 
