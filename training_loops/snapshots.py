@@ -110,17 +110,14 @@ def load_tensors(path: str | os.PathLike[str], file_format: str, version: int) -
     try:
         data = with_tensors(read_archive(Path(path)))
     except InputError as error:
-        raise SnapshotError(f"{path}: not a readable {file_format} file ({_after(str(error), f'{path}: ')})") from error
+        reason = str(error).removeprefix(f"{path}: ")
+        raise SnapshotError(f"{path}: not a readable {file_format} file ({reason})") from error
     found = data.get("format") if isinstance(data, dict) else None
     if found != file_format:
         raise SnapshotError(f"{path}: format {found!r:.80}, expected {file_format!r}")
     if data.get("version") != version:
         raise SnapshotError(f"{path}: version {data.get('version')!r:.80}, this program reads {version}")
     return data
-
-
-def _after(text: str, start: str) -> str:
-    return text.removeprefix(start)
 
 
 def _pack(net: Any) -> dict[str, Any]:

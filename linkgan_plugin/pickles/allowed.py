@@ -31,12 +31,12 @@ Pair = tuple[str, str]
 class Kind(str, Enum):
     """What a name in a pickle means for a program that imports it, such as a host."""
 
-    def __str__(self) -> str:
-        return self.value
-
     ALLOWED = "allowed"
     UNKNOWN = "not known here"
     DANGEROUS = "DANGEROUS"
+
+    def __str__(self) -> str:
+        return self.value
 
 
 # Classes that networks of EG3D and of R3GAN refer to by name: plain modules without code of their own in the file.

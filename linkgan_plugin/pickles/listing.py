@@ -70,20 +70,18 @@ def _walked(source: Source) -> list[Global]:
         return allowed or Allowed(f"{module}.{name}", call=call, new=_Inert)
 
     machine = Machine(source, lookup, budget=budget, persistent=_Inert)
-    found: dict[Pair, int] = machine.globals
-    refused: dict[str, int] = {}
+    refused: PickleError | None = None
     try:
         machine.run()
     except PickleError as error:
-        if error.reference is not None:
-            refused[error.reference] = error.offset or 0
+        refused = error
     except InputError:
         pass
-    listed = [_global(pair, offset, called=pair in called) for pair, offset in found.items()]
-    names = {item.name for item in listed}
-    return listed + [
-        _global(_split(n), at, called=True) for n, at in refused.items() if printable(n[:200]) not in names
-    ]
+    listed = [_global(pair, offset, called=pair in called) for pair, offset in machine.globals.items()]
+    if refused is not None and refused.reference is not None:
+        last = _global(_split(refused.reference), refused.offset or 0, called=True)
+        listed += [last] if last.name not in {item.name for item in listed} else []
+    return listed
 
 
 def _parsed(file: BinaryIO) -> list[Global]:

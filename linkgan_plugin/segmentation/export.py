@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from training_loops.formats.pickles.archive import read_archive, with_tensors
+from training_loops.formats.zips import open_zip
 
 from ..errors import LinkGANError
 from . import tensors
@@ -70,7 +71,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 def _read_pickled(path: Path) -> Any:
     """Read a file of torch.save, by our own reader."""
     if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
+        with open_zip(path, str(path)) as archive:
             if any("/code/" in name or name.endswith("models/model.json") for name in archive.namelist()):
                 raise LinkGANError(
                     f"{path} is TorchScript or torch.export, a program; expected its weights alone, a state dict that "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from training_loops.data.archive import ArchiveReader, DatasetError
 from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.json_text import parse_object
 
 from ..errors import LinkGANError
 from .architectures.small_unet import SmallUNet
@@ -107,7 +107,7 @@ def _pairs(pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Pa
 
 def _names(masks: Path) -> tuple[str, ...]:
     try:
-        names = json.loads(ArchiveReader(masks).read(_PARTS))["parts"]
+        names = parse_object(ArchiveReader(masks).read(_PARTS), _PARTS)["parts"]
     except (DatasetError, ValueError, KeyError, TypeError) as error:
         raise LinkGANError(f"{masks} does not name its classes; give their names with --classes") from error
     return tuple(str(name) for name in names)

@@ -109,14 +109,14 @@ def test_naming_the_snapshot_itself_is_no_way_around(cli, snapshot, tmp_path):
 
 
 def test_an_old_spec_of_torchscript_loads_and_says_what_to_name(tmp_path):
-    spec = LinkSpec.from_json(spec_naming("/home/me/parts.pt"))
+    spec = LinkSpec.from_json(spec_naming("elsewhere/parts.pt"))
     assert spec.names == ("light",)
     scene = Scene(torch.zeros(1, 3, 8, 8))
-    with pytest.raises(LinkGANError, match=r"'/home/me/parts\.pt' .*--segmenter parts\.pt=FILE"):
+    with pytest.raises(LinkGANError, match=r"'elsewhere/parts\.pt' .*--segmenter parts\.pt=FILE"):
         spec.region_masks(scene)
     named.name("parts.pt", script(tmp_path / "parts.pt", trusted=False, classes=CLASSES))
     with pytest.raises(LinkGANError, match=r"segment export`, or, if you trust .*--trust-network"):
-        LinkSpec.from_json(spec_naming("/home/me/parts.pt")).region_masks(scene)
+        LinkSpec.from_json(spec_naming("elsewhere/parts.pt")).region_masks(scene)
 
 
 def test_a_command_forgets_what_the_last_one_named(cli, snapshot, tmp_path):

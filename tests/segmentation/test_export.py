@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 import pytest
 import safetensors.torch
 import torch
@@ -90,3 +92,11 @@ def test_what_holds_more_than_tensors_is_refused_and_runs_nothing(tmp_path):
     with pytest.raises(LinkGANError, match=r"is TorchScript or torch.export, a program; expected its weights alone"):
         read_weights(script(tmp_path / "a.pt"))
     assert not (tmp_path / "made").exists()
+
+
+def test_a_damaged_zip_is_refused_in_a_line(tmp_path):
+    path = tmp_path / "weights.pth"
+    end = b"PK\x05\x06" + struct.pack("<4H2IH", 0, 0, 1, 1, 46, 0, 0)
+    path.write_bytes(bytes(46) + end)
+    with pytest.raises(LinkGANError, match=r"weights\.pth: not a zip that can be read"):
+        read_weights(path)

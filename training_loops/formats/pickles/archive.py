@@ -16,15 +16,15 @@ from typing import Any
 import torch
 
 from training_loops.formats.budget import PICKLE, Budget
-from training_loops.formats.pickles.arrays import is_shape
 from training_loops.formats.pickles.machine import Lookup, Machine
 from training_loops.formats.pickles.source import PickleError, Source
 from training_loops.formats.pickles.tensors import (
     FORMAT,
     MAGIC,
-    STORAGES,
+    Claim,
     PickledTensor,
     Storage,
+    claimed,
     rebuild_parameter,
     rebuild_tensor,
     storage_type,
@@ -35,6 +35,7 @@ from training_loops.formats.zips import open_zip
 
 _INDEX = "data.pkl"
 _DEEPEST = 32
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # those whose numbers a file holds; "meta" has none
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _TABLE = {
     ("collections", "OrderedDict"): Allowed("collections.OrderedDict", call=Ordered, new=Ordered),
@@ -103,7 +104,6 @@ class _Zip:
     """A zip archive of `torch.save`: one folder with the index and the numbers, all entries stored."""
 
     def __init__(self, path: Path) -> None:
-        self._path = path
         with open_zip(path, str(path), stored=True) as archive:
             self._entries = {entry.filename: entry for entry in archive.infolist()}
         roots = [name.removesuffix(_INDEX) for name in self._entries if name.endswith(f"/{_INDEX}")]
@@ -132,23 +132,19 @@ class _Zip:
             raise PickleError("numbers in big-endian order; save it on another machine")
         storages: dict[str, Storage] = {}
 
-        def persistent(value: Any) -> Storage:
-            dtype, key, numel = claimed(value)
-            known = storages.get(key)
-            if known is None:
-                numbers = self.source(f"data/{key}")
-                if numbers.left != numel * dtype.itemsize:
-                    raise PickleError(f"storage {key} claims {numel} numbers, holds {numbers.left} bytes")
-                known = storages[key] = Storage(dtype, numel, numbers)
-            if (known.dtype, known.numel) != (dtype, numel):
-                raise PickleError(f"storage {key} is described in two ways")
-            return known
-
         index = self.source(_INDEX)
-        data = Machine(index, lookup, budget=budget, persistent=persistent).run()
+        data = Machine(
+            index, lookup, budget=budget, persistent=lambda value: _storage_of(value, storages, self._numbers)
+        ).run()
         if index.left:
             raise PickleError(f"{index.left} bytes after the end of the pickle", offset=index.offset)
         return data
+
+    def _numbers(self, claim: Claim) -> Source:
+        numbers = self.source(f"data/{claim.key}")
+        if numbers.left != claim.numel * claim.dtype.itemsize:
+            raise PickleError(f"storage {claim.key} claims {claim.numel} numbers, holds {numbers.left} bytes")
+        return numbers
 
 
 def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
@@ -156,13 +152,6 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     if source.left < 2 or source.again().read(1) != b"\x80":
         raise PickleError("not a file of torch.save")
     storages: dict[str, Storage] = {}
-
-    def persistent(value: Any) -> Storage:
-        dtype, key, numel = claimed(value)
-        known = storages.setdefault(key, Storage(dtype, numel, source))
-        if (known.dtype, known.numel) != (dtype, numel):
-            raise PickleError(f"storage {key} is described in two ways")
-        return known
 
     def pickle(allowed: Lookup = lambda module, name: None, claims: Callable[[Any], Any] | None = None) -> Any:
         return Machine(source, allowed, budget=budget, persistent=claims).run()
@@ -172,7 +161,8 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     version, system = pickle(), pickle()
     if version != FORMAT or type(system) is not dict or not system.get("little_endian"):
         raise PickleError("a file of torch.save in a format that is not known here")
-    data, keys = pickle(lookup, persistent), pickle()
+    data = pickle(lookup, lambda value: _storage_of(value, storages, lambda claim: source))  # numbers come later
+    keys = pickle()
     if type(keys) is not list or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
         raise PickleError("its list of numbers is not that of its tensors")
     for key in keys:
@@ -185,16 +175,23 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     return data
 
 
-def claimed(value: Any) -> tuple[torch.dtype, str, int]:
-    """Return the number format, key and length of the storage that a persistent id stands for."""
-    if type(value) is not tuple or len(value) not in (5, 6) or value[0] != "storage" or any(value[5:]):
-        raise ValueError("a persistent id that is not a tensor storage")
-    kind, key, device, numel = value[1:5]
-    if type(kind) is not Allowed or kind.name not in STORAGES or type(key) is not str or not is_shape((numel,)):
-        raise ValueError("a tensor storage that is not whole")
-    if type(device) is not str or device.partition(":")[0] not in ("cpu", "cuda", "mps", "xpu"):
+def _storage_of(value: Any, storages: dict[str, Storage], numbers: Callable[[Claim], Source]) -> Storage:
+    """Return the storage of a persistent id, one for every key.
+
+    Args:
+        value: the id. storages: those known so far, by key; a new one is added.
+        numbers: finds the numbers of a new one.
+    """
+    claim = claimed(value)
+    device = claim.device
+    if type(device) is not str or device.partition(":")[0] not in _DEVICES:
         raise ValueError(f"a tensor on the device {str(device)[:40]!r}, which has no numbers")
-    return STORAGES[kind.name], key, numel
+    if claim.key not in storages:
+        storages[claim.key] = Storage(claim.dtype, claim.numel, numbers(claim))
+    known = storages[claim.key]
+    if (known.dtype, known.numel) != (claim.dtype, claim.numel):
+        raise PickleError(f"storage {claim.key} is described in two ways")
+    return known
 
 
 def _checksum(source: Source) -> int:

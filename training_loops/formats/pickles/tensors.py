@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -69,11 +69,13 @@ class PickledTensor(StoredTensor):
         return rows[key].as_strided(self.shape, self._stride, self._offset)
 
 
-class _Claim:
-    """A storage that a blob announces before its bytes: number format, length, key."""
+class Claim(NamedTuple):
+    """A storage that a pickle announces before its bytes: number format, key, length, and the device that it was on."""
 
-    def __init__(self, dtype: torch.dtype, numel: int, key: str) -> None:
-        self.dtype, self.numel, self.key = dtype, numel, key
+    dtype: torch.dtype
+    key: str
+    numel: int
+    device: Any
 
 
 def load_storage(blob: Any) -> Storage:
@@ -93,12 +95,12 @@ def load_storage(blob: Any) -> Storage:
 def _read_storage(source: Source, budget: Budget) -> Storage:
     offset = source.offset
     magic, version, system, claim, keys = (
-        Machine(source, storage_type, budget=budget, persistent=_claim).run()
+        Machine(source, storage_type, budget=budget, persistent=claimed).run()
         for _ in ("magic", "version", "system", "object", "keys")
     )
     if magic != MAGIC or version != FORMAT or type(system) is not dict or not system.get("little_endian"):
         raise PickleError(f"tensor at byte {offset} is not in PyTorch's format", offset=offset)
-    if type(claim) is not _Claim or keys != [claim.key]:
+    if type(claim) is not Claim or keys != [claim.key]:
         raise PickleError(f"something other than one tensor storage at byte {offset}", offset=offset)
     numel, size = source.number(8), claim.numel * claim.dtype.itemsize
     if numel != claim.numel or source.left != size:
@@ -113,13 +115,16 @@ def storage_type(module: str, name: str) -> Allowed | None:
     return Allowed(f"torch.{name}") if module == "torch" and f"torch.{name}" in STORAGES else None
 
 
-def _claim(value: Any) -> _Claim:
+def claimed(value: Any) -> Claim:
+    """Return the storage that a persistent id stands for. Raises ValueError for any other value."""
     if type(value) is not tuple or len(value) not in (5, 6) or value[0] != "storage":
         raise ValueError("a persistent id that is not a tensor storage")
-    kind, key, _, numel = value[1:5]
-    if type(kind) is not Allowed or type(key) is not str or not is_shape((numel,)) or any(value[5:]):
+    kind, key, device, numel = value[1:5]
+    if type(kind) is not Allowed or kind.name not in STORAGES or type(key) is not str:
         raise ValueError("a tensor storage that is not whole")
-    return _Claim(STORAGES[kind.name], numel, key)
+    if not is_shape((numel,)) or any(value[5:]):
+        raise ValueError("a tensor storage that is not whole")
+    return Claim(STORAGES[kind.name], key, numel, device)
 
 
 def rebuild_tensor(
