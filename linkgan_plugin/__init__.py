@@ -5,16 +5,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .version import __version__ as __version__
+
 if TYPE_CHECKING:
     from .editing.editor import Editor
-    from .editing.project import project
-    from .editing.projected import Projected, load_projected
     from .editing.steps import Resample, Restore, Slide, Transplant
     from .generators import LinkedGenerator
+    from .inversion.project import project
+    from .inversion.projected import Projected, load_projected
     from .links import LinkSpec
     from .networks import Network, load_network
 
-__version__ = "0.1.0"
 __all__ = [
     "Editor",
     "LinkSpec",
@@ -35,14 +36,14 @@ _HOMES = {
     "LinkSpec": "links",
     "LinkedGenerator": "generators",
     "Network": "networks",
-    "Projected": "editing.projected",
+    "Projected": "inversion.projected",
     "Resample": "editing.steps",
     "Restore": "editing.steps",
     "Slide": "editing.steps",
     "Transplant": "editing.steps",
     "load_network": "networks",
-    "load_projected": "editing.projected",
-    "project": "editing.project",
+    "load_projected": "inversion.projected",
+    "project": "inversion.project",
 }
 
 

@@ -10,6 +10,11 @@ from training_loops.errors import InputError
 # One class under two names: the errors of the embedded hosts' readers are errors of this package too.
 LinkGANError = InputError
 
+
+class Interrupted(Exception):
+    """Ctrl-C: long work was stopped so that the same command goes on with it."""
+
+
 _LONGEST_NAME = 80  # comparing takes the square of it
 
 

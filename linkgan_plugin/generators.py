@@ -9,18 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from training_loops.eg3d.cameras import LABEL_DIM
+from training_loops.formats.cameras import LABEL_DIM
 
+from .calls.build import build_by_name
+from .calls.generator import GeneratorCalls, Picture
 from .errors import LinkGANError
-from .hosts.build import build_by_name
-from .hosts.calls import GeneratorCalls, Picture
-from .hosts.spaces import axes_of, choose_space
 from .labels import Labels, no_labels
 from .links import LinkSpec
+from .network_links import SPEC_ATTRIBUTE, spec_of
 from .perturb import move
 from .regions.base import Scene
-
-SPEC_ATTRIBUTE = "link_spec"
 
 
 class Sample(NamedTuple):
@@ -48,33 +46,6 @@ def build_linked(*, base_class_name: str, link_spec: Mapping[str, Any], **kwargs
     generator: nn.Module = build_by_name(base_class_name, **kwargs)
     setattr(generator, SPEC_ATTRIBUTE, dict(link_spec))
     return generator
-
-
-def spec_of(generator: Any) -> LinkSpec:
-    """Return the link spec that a network carries.
-
-    Raises:
-        LinkGANError: it carries none; says how to give one.
-    """
-    data = getattr(generator, SPEC_ATTRIBUTE, None)
-    if data is None:
-        raise LinkGANError("this network carries no link spec; give one with --link NAME=AXES@REGION")
-    return LinkSpec.from_json(data)
-
-
-def links_for(
-    generator: nn.Module, links: Sequence[str], *, space: str | None = None, allow_overlap: bool = False
-) -> LinkSpec:
-    """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
-
-    Args:
-        space: `w`, `z`, or None for W where the network has one, else Z.
-
-    Raises:
-        LinkGANError: malformed links, or a network without that latent space.
-    """
-    space, dim = choose_space(axes_of(generator), space, "this network")
-    return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
 
 
 def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:

@@ -19,6 +19,7 @@ from training_loops.formats.files import read_file
 from training_loops.formats.text import printable
 
 from .axes import Wish, allocate, check_dim, expand, ranges_of, read_axes, text_of
+from .calls.spaces import SPACES
 from .errors import LinkGANError, suggest
 from .regions.base import FINE, REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
 from .regions.compose import certain_coverage
@@ -26,7 +27,6 @@ from .regions.expression import read_expression
 from .regions.semantic import source_of_card
 
 REST = "rest"
-SPACES = ("w", "z")
 EXAMPLE = "eyes=0:64@box(0.25,0.35,0.75,0.5)"
 _VERSION = 1
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")

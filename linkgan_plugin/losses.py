@@ -13,11 +13,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from . import registry
+from .calls.build import build_by_name
+from .calls.choose import host_for
+from .calls.clock import StepClock
+from .calls.generator import Picture, Seen, own_random_state
 from .errors import LinkGANError
-from .hosts.build import build_by_name
-from .hosts.calls import Picture, Seen, own_random_state
-from .hosts.choose import host_for
-from .hosts.clock import StepClock
 from .links import LinkSpec
 from .mixing import Mixer
 from .perturb import move

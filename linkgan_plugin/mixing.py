@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .hosts.calls import GeneratorCalls
+from .calls.generator import GeneratorCalls
 from .perturb import Perturbation, move
 from .recipes import Recipe
 from .regularizer import Moves, choose

@@ -12,21 +12,21 @@ from typing import Any
 import torch
 from torch import nn
 
-from training_loops.data.folder import ImageFolderDataset
-from training_loops.eg3d.cameras import LABEL_DIM
 from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.cameras import LABEL_DIM
 from training_loops.formats.files import read_file
+from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.json_text import parse_object
 from training_loops.formats.pickles.source import PickleError
 from training_loops.snapshots import load_snapshot
 
+from . import sidecar
+from .calls.generator import GeneratorCalls
 from .errors import LinkGANError
-from .generators import SPEC_ATTRIBUTE, links_for
-from .hosts import sidecar
-from .hosts.calls import GeneratorCalls
 from .hosts.compat import zero_broken_averages
 from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
+from .network_links import SPEC_ATTRIBUTE, links_for
 from .pickles import native
 from .pickles.convert import PICKLES, read_networks
 from .pickles.nodes import Node

@@ -18,10 +18,6 @@ LINKGAN = (sys.executable, "-m", "linkgan_plugin")
 _SHOWN_LINES = 15
 
 
-class Interrupted(Exception):
-    """Ctrl-C: the runs were stopped so that they can go on."""
-
-
 def train_command(run_dir: Path, arguments: Sequence[str]) -> list[str]:
     """Return the command that trains `run_dir` with `arguments`, or goes on with it where it was stopped.
 

@@ -13,14 +13,14 @@ import pytest
 import torch
 from PIL import Image
 
-from linkgan_plugin.editing.projected import load_projected
-from linkgan_plugin.hosts import sidecar
+from linkgan_plugin import sidecar
+from linkgan_plugin.inversion.projected import load_projected
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.networks import _beside
 from tests.toys import ToyGenerator
-from training_loops.data.folder import ImageFolderDataset
-from training_loops.data.png import decode
 from training_loops.errors import InputError
+from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.png import decode
 
 ROUNDS = 150
 ODD = [None, True, -1, 0, 1.5, 1e300, 10**25, "", "x", "\x1b[2J", [], [[]], {}, {"a": [1]}, 2**31, "0:8", [0, 8]]

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.generators import LinkedGenerator, seeded_z, spec_of
+from linkgan_plugin.generators import LinkedGenerator, seeded_z
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.network_links import spec_of
 from tests.toys import ToyGenerator, linked_weight
 
 SIZE, DIM = 8, 12

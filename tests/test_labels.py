@@ -10,7 +10,7 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import class_label, constant_labels, fixed_label, labels_from, no_labels
 from linkgan_plugin.links import LinkSpec
-from tests.hosts.test_calls import MethodGenerator
+from tests.calls.test_calls import MethodGenerator
 
 
 class Data:

@@ -14,8 +14,8 @@ import zlib
 import pytest
 from PIL import Image
 
+from linkgan_plugin import sidecar
 from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.hosts import sidecar
 from linkgan_plugin.links import LinkSpec, parse_region
 from training_loops.formats.budget import MASK_SIDE, MOST_AXES, MOST_CORNERS, MOST_LINKS, REGIONS
 

@@ -20,7 +20,7 @@ from linkgan_plugin.networks import Network, load_network
 from linkgan_plugin.pickles.convert import convert
 from tests.cli.conftest import SMALL
 from tests.pickles import checkouts
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 
 
 def spec(name: str) -> dict[str, Any]:

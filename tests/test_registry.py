@@ -36,7 +36,12 @@ def test_listing_every_kind_imports_no_plugin(run_python, example_site):
     found, modules = json.loads(run_python("-c", code, path=(example_site,)).stdout)
     assert ["circle", "linkgan-example", "1.2.3"] in found
     assert ["swap", "linkgan_plugin"] in [entry[:2] for entry in found]
-    assert sorted(modules) == ["linkgan_plugin", "linkgan_plugin.errors", "linkgan_plugin.registry"]
+    assert sorted(modules) == [
+        "linkgan_plugin",
+        "linkgan_plugin.errors",
+        "linkgan_plugin.registry",
+        "linkgan_plugin.version",
+    ]
 
 
 def test_loading_imports_that_plugin_alone(example_plugin):

@@ -13,8 +13,8 @@ import PIL.Image
 import torch
 from torch import Tensor
 
-from training_loops.atomic import write_bytes
 from training_loops.batches import labels_of
+from training_loops.formats.atomic import write_bytes
 from training_loops.state import preserved_random_state
 
 

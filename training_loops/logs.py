@@ -14,8 +14,9 @@ from typing import Any
 import psutil
 import torch
 
-from training_loops import strict_json, training_stats, util
-from training_loops.atomic import append_line, write_bytes
+from training_loops import training_stats, util
+from training_loops.formats import strict_json
+from training_loops.formats.atomic import append_line, write_bytes
 from training_loops.state import Progress
 
 

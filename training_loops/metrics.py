@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 import torch
 
-from training_loops import processes, strict_json, util
-from training_loops.atomic import append_line
+from training_loops import processes, util
 from training_loops.errors import InputError
+from training_loops.formats import strict_json
+from training_loops.formats.atomic import append_line
 
 MetricFunction = Callable[["MetricOptions"], dict[str, Any]]
 _F = TypeVar("_F", bound=Callable[..., Any])

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from training_loops import util
-from training_loops.eg3d.training_options import camera_data_problem, scene_kwargs
+from training_loops.camera_options import camera_data_problem, scene_kwargs
 from training_loops.errors import OptionError
 from training_loops.settings import settings_of
 from training_loops.snapshots import load_snapshot
 
-DATASET = "training_loops.data.folder.ImageFolderDataset"
+DATASET = "training_loops.formats.folder.ImageFolderDataset"
 STYLEGAN2 = "training_loops.stylegan2"
 PRESETS = {
     "tiny": f"{STYLEGAN2}.presets.tiny",

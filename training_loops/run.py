@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from training_loops import atomic, grids, metrics, phases, processes, snapshots, state, training_stats, util
+from training_loops import grids, metrics, phases, processes, snapshots, state, training_stats, util
 from training_loops.batches import BatchStream, labels_of
-from training_loops.data.fingerprint import data_record
+from training_loops.formats import atomic
+from training_loops.formats.fingerprint import data_record
 from training_loops.logs import RunLog
 from training_loops.settings import set_settings, settings_of
 

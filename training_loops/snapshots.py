@@ -12,12 +12,12 @@ from typing import Any
 import torch
 
 from training_loops import util
-from training_loops.atomic import atomic_file
 from training_loops.errors import InputError
+from training_loops.formats.atomic import atomic_file
 from training_loops.formats.json_text import parse_json, parse_object
 from training_loops.formats.pickles.archive import read_archive, with_tensors
+from training_loops.formats.sizes import check_sizes
 from training_loops.settings import set_settings, settings_of
-from training_loops.sizes import check_sizes
 
 FORMAT = "training_loops.snapshot"
 VERSION = 1

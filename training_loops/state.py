@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from training_loops import processes
-from training_loops.atomic import atomic_file
-from training_loops.data.fingerprint import changes
+from training_loops.formats.atomic import atomic_file
+from training_loops.formats.fingerprint import changes
 from training_loops.snapshots import SnapshotError, check_state, load_tensors
 
 FORMAT = "training_loops.state"

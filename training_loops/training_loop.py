@@ -15,8 +15,8 @@ import torch
 
 from training_loops import memory, phases, processes
 from training_loops.errors import OptionError
-from training_loops.interrupt import watch_interrupt
-from training_loops.lock import locked
+from training_loops.formats.interrupt import watch_interrupt
+from training_loops.formats.lock import locked
 from training_loops.logs import TickClock
 from training_loops.maintenance import maintain
 from training_loops.processes import default_device

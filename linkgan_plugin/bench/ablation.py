@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training_loops.lock import is_unused
+from training_loops.formats.atomic import write_json
+from training_loops.formats.lock import is_unused
 from training_loops.training_loop import OPTIONS_FILE
 
-from ..atomic import write_json
-from ..errors import LinkGANError
+from ..errors import Interrupted, LinkGANError
 from ..metrics.record import versions
-from ..runs import LINKGAN, Interrupted, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
+from ..runs import LINKGAN, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
 from ..segmentation import named
 from .rows import UNLINKED, Row
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..hosts.calls import Seen
+from ..calls.generator import Seen
 from ..losses import LinkGANLoss
 
 # Steps per block: a multiple of the hosts' lazy regularization (4 and 16) and of the recipes' intervals.

@@ -11,10 +11,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from ..atomic import write_bytes
+from training_loops.formats.atomic import write_bytes
+
+from .. import images as pictures
 from ..generators import LinkedGenerator
 from ..networks import load_network
-from ..report import page, pictures
+from ..report import page
 from ..report.curves import read_stats, training_curves
 from ..report.sheet import edit_sheet, stack
 from ..runs import snapshot_of

@@ -9,9 +9,9 @@ from typing import Any
 from tqdm import tqdm
 
 from training_loops.data.face_files import write_faces
-from training_loops.lock import locked
+from training_loops.formats.atomic import write_bytes, write_json
+from training_loops.formats.lock import locked
 
-from ..atomic import write_bytes, write_json
 from ..metrics.record import versions
 from . import recipe_report
 from .ablation import Settings, plan, run_jobs

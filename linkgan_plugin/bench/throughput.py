@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..calls.generator import Picture
 from ..generators import LinkedGenerator
-from ..hosts.calls import Picture
 from ..metrics.evaluate import Reader, evaluate
 from .ratio import paired_ratio, take_turns
 from .tables import markdown

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..hosts.build import build_by_name
+from ..calls.build import build_by_name
 
 # This process's end of the pipe to the one that hands out the turns; loops make their loss from plain data, so it
 # cannot be passed to it.

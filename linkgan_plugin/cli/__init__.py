@@ -12,8 +12,8 @@ import click
 
 from training_loops.formats.text import printable
 
-from .. import __version__
 from ..errors import LinkGANError, suggest
+from ..version import __version__
 
 # Errors of a full or failing disk, and of a pipe that nobody reads.
 _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}

@@ -138,7 +138,8 @@ def overhead(
 
 def write_result(path: Path, result: dict[str, Any]) -> None:
     """Write a measurement as JSON, with the command that made it and the versions that it depends on."""
-    from ..atomic import write_json
+    from training_loops.formats.atomic import write_json
+
     from ..metrics.record import versions
 
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -202,8 +203,8 @@ def recipes(
 
     from ..bench.ablation import Settings
     from ..bench.recipes import default_data, run_recipes
+    from ..errors import Interrupted
     from ..links import parse_region
-    from ..runs import Interrupted
 
     for text in {text for row in chosen for text in row.links}:
         parse_region(text.partition("@")[2])  # what is named here, the commands of the runs are told

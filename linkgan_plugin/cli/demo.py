@@ -40,7 +40,7 @@ def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
     Ctrl-C leaves a run that the same command continues.
     """
     from ..demos.job import REPORT, run_demo
-    from ..runs import Interrupted
+    from ..errors import Interrupted
 
     name = "demo" if kind == "faces" else f"demo-{kind}"
     out = out or Path("runs", f"{name}-quick" if quick else name)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from training_loops import strict_json
+from training_loops.formats import strict_json
 
 if TYPE_CHECKING:
     from ..hosts.doctor import Diagnosis, Finding

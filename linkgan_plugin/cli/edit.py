@@ -136,12 +136,12 @@ def edit(
     check_out(out, force)
 
     from .. import registry
-    from ..editing.conditions import photograph_label
     from ..editing.editor import Editor
-    from ..editing.projected import load_projected
     from ..editing.trials import Group, in_parts, resamples, slides, transplants
+    from ..images import check_channels
+    from ..inversion.conditions import photograph_label
+    from ..inversion.projected import load_projected
     from ..networks import load_network
-    from ..report.pictures import check_channels
     from ..report.provenance import provenance
 
     network = load_network(snapshot, host=host)
@@ -221,7 +221,7 @@ def _donor_name(donor: int | Path) -> str:
 def _donor(donor: int | Path, generator: nn.Module, label: Tensor | None) -> int | Tensor:
     if isinstance(donor, int):
         return donor
-    from ..editing.projected import load_projected
+    from ..inversion.projected import load_projected
 
     return load_projected(donor, generator, label).latents
 
@@ -254,7 +254,7 @@ def _write_plain(out: Path, editor: Editor, metadata: dict[str, str], shown: Any
     """Write the edited image, with the edits that `Editor.from_json` does again."""
     import json
 
-    from ..report.pictures import save_png, to_pixels
+    from ..images import save_png, to_pixels
 
     pixels = to_pixels(shown(editor))[0]
     save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
@@ -274,7 +274,7 @@ def _write_sheet(
 ) -> None:
     from tqdm import tqdm
 
-    from ..report.pictures import save_png
+    from ..images import save_png
     from ..report.sheet import contact_sheet, trial_sheet
 
     with tqdm(total=len(groups) * len(trials), desc="edits", disable=None) as bar:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from training_loops import strict_json
+from training_loops.formats import strict_json
 
 from .params import FiniteRange
 

@@ -13,7 +13,7 @@ from .network_options import check_links, class_option, host_option, links_optio
 from .params import DEVICE, command_line, existing_file, existing_path
 
 if TYPE_CHECKING:
-    from training_loops.data.folder import ImageFolderDataset
+    from training_loops.formats.folder import ImageFolderDataset
 
     from ..metrics.evaluate import LinkResult
     from ..networks import Network
@@ -70,9 +70,9 @@ def metrics(
 
     from tqdm import tqdm
 
-    from training_loops import strict_json
-    from training_loops.atomic import append_line
-    from training_loops.data.folder import ImageFolderDataset
+    from training_loops.formats import strict_json
+    from training_loops.formats.atomic import append_line
+    from training_loops.formats.folder import ImageFolderDataset
 
     from ..generators import LinkedGenerator
     from ..metrics.evaluate import evaluate

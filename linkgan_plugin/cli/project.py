@@ -83,13 +83,13 @@ def project(
     command goes on.
     """
     from ..checksum import file_digest
-    from ..editing.crop import read_landmarks
-    from ..editing.perceptual import load_lpips
-    from ..editing.photographs import read_photographs
-    from ..editing.projection import Settings
-    from ..editing.projections import SHEET_FILE, Job
+    from ..errors import Interrupted
+    from ..inversion.crop import read_landmarks
+    from ..inversion.folder import SHEET_FILE, Job
+    from ..inversion.perceptual import load_lpips
+    from ..inversion.photographs import read_photographs
+    from ..inversion.stages import Settings
     from ..networks import load_network
-    from ..runs import Interrupted
 
     settings = Settings(space, steps, tune, noise, locality, seed)
     generator = load_network(snapshot, device, host).generator

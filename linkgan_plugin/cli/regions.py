@@ -92,7 +92,7 @@ def preview(
         raise click.UsageError(f"--out {out}: expected a name that ends in .png")
     check_out(out, force)
 
-    from ..report.pictures import save_png
+    from ..images import save_png
     from ..report.preview import draw_preview, legend
 
     if network is not None:
@@ -125,7 +125,7 @@ def _photographed(
     import torch
     from torch.nn.functional import interpolate
 
-    from training_loops.data.folder import ImageFolderDataset
+    from training_loops.formats.folder import ImageFolderDataset
 
     from ..links import LinkSpec
     from ..regions.base import Scene

@@ -120,7 +120,7 @@ def train(**values: Any) -> None:
 
 def train_at(place: Place, values: dict[str, Any]) -> None:
     """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all."""
-    from training_loops import strict_json
+    from training_loops.formats import strict_json
     from training_loops.training_loop import training_loop
 
     continued, quiet, dry_run = values["continued"], values.pop("quiet"), values.pop("dry_run")
@@ -152,7 +152,7 @@ def train_at(place: Place, values: dict[str, Any]) -> None:
 @contextmanager
 def failures_named(place: Place) -> Iterator[None]:
     """Tell of files that cannot be written in one line, and of processes which failed and which only lost another."""
-    from training_loops.atomic import DISK_ERRORS
+    from training_loops.formats.atomic import DISK_ERRORS
     from training_loops.processes import PeerError
 
     try:

@@ -66,11 +66,11 @@ def ui(
     check_labels()
     from training_loops.processes import default_device
 
-    from ..editing.projection import Settings
-    from ..editing.web.app import create_app
-    from ..editing.web.security import is_loopback, new_token
-    from ..editing.web.server import address_of, listen, serve
-    from ..editing.web.studio import open_studio
+    from ..inversion.stages import Settings
+    from ..web.app import create_app
+    from ..web.security import is_loopback, new_token
+    from ..web.server import address_of, listen, serve
+    from ..web.studio import open_studio
 
     if not is_loopback(address):
         warn_of_others(address, allow_remote)

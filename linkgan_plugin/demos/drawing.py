@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from .. import images as pictures
 from ..generators import LinkedGenerator
-from ..report import pictures
 from ..report.sheet import edit_sheet, stack
 from ..report.video import resample_frames, write_mp4
 

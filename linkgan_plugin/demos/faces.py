@@ -10,14 +10,14 @@ from typing import Any, ClassVar
 from training_loops.data import faces
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
 from ..metrics.quality import Quality
 from ..metrics.readers import ProceduralReader, reader_for
-from ..report import demo_page
+from . import page as demo_page
 from .drawing import draw_edits
 from .kind import Kind, Size
 from .measuring import measure_columns

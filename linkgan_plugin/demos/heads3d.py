@@ -13,23 +13,24 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training_loops.data import heads3d
-from training_loops.data.folder import ImageFolderDataset
 from training_loops.data.head_cameras import PITCH, RADIUS, YAW, camera_labels, sample_cameras
 from training_loops.data.head_files import write_heads
 from training_loops.data.head_oracle import HeadOracle
+from training_loops.formats.folder import ImageFolderDataset
 
+from .. import images as pictures
 from ..generators import LinkedGenerator
 from ..labels import labels_from
 from ..links import Link, LinkSpec
 from ..metrics.head_reader import correlations, load_head_reader, save_head_reader, train_head_reader, training_steps
 from ..metrics.quality import Quality
 from ..regions.base import Scene, expression
-from ..report import demo_page, pictures
 from ..report.page import Table, paragraph, section
 from ..report.sheet import stack
 from ..report.turntable import Look, turntable_frames
 from ..report.video import write_mp4
 from ..report.view_sheet import view_sheet
+from . import page as demo_page
 from .faces import link_options
 from .kind import Kind, Size
 from .measuring import measure_columns

@@ -8,14 +8,14 @@ from typing import Any
 
 import torch
 
-from training_loops.lock import is_unused, locked
+from training_loops.formats.atomic import write_json
+from training_loops.formats.lock import is_unused, locked
 from training_loops.training_loop import OPTIONS_FILE
 
-from ..atomic import write_json
-from ..errors import LinkGANError
+from ..errors import Interrupted, LinkGANError
 from ..metrics.record import versions
-from ..report import demo_page
-from ..runs import Interrupted, kimg_of, last_stat, snapshot_of
+from ..runs import kimg_of, last_stat, snapshot_of
+from . import page as demo_page
 from .kind import Kind
 from .training import train_networks
 

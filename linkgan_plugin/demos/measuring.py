@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from tqdm import tqdm
 
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from ..metrics.evaluate import Reader, evaluate

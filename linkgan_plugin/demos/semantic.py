@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from ..links import Link, LinkSpec
@@ -23,10 +23,10 @@ from ..metrics.painted import agreement, by_painting, painted_overlaps
 from ..metrics.quality import Quality, reader_quality
 from ..metrics.record import record
 from ..regions.base import expression
-from ..report import demo_page
 from ..report.page import Table, paragraph, section
 from ..segmentation import named, training
 from ..segmentation.files import open_segmenter
+from . import page as demo_page
 from .boxes import best_boxes
 from .drawing import draw_edits
 from .faces import PIXELS, face_reader, link_options, paint_faces

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 
 from tqdm import tqdm
 
-from ..errors import LinkGANError
-from ..runs import Interrupted, check_children, interrupt, kimg_of, start
+from ..errors import Interrupted, LinkGANError
+from ..runs import check_children, interrupt, kimg_of, start
 from .kind import Kind
 
 # More at a time than that would share the cores of a small machine.

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..calls.generator import Picture
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..hosts.calls import Picture
+from ..inversion.projected import Projected
 from .edits import Edits
 from .paste import feathered, paste
-from .projected import Projected
 from .saved import Saved
 from .steps import Resample, Restore, Slide, Step, Transplant
 

@@ -10,9 +10,12 @@ from typing import Any, TypeVar
 import click
 from torch import nn
 
+from .. import sidecar
 from ..errors import LinkGANError
 from ..flags import link_options, spec_options, take_link_options, take_spec_options
-from . import compat, resume, session, sidecar, smoke
+from ..network_links import has_links, set_links
+from . import compat, resume, session, smoke
+from .metric_names import check_metrics
 from .options import announcement, follow_flags, is_linked
 from .overrides import override
 
@@ -71,7 +74,7 @@ def apply(options: MutableMapping[str, Any]) -> None:
         if flags is not None:
             follow_flags(options, smoke.at_once(flags) if run is not None and run.smoke else flags)
             announce(options)
-        sidecar.check_metrics(options.get("metrics") or [], linked=is_linked(options.get("loss_kwargs", {})))
+        check_metrics(options.get("metrics") or [], linked=is_linked(options.get("loss_kwargs", {})))
     except LinkGANError as error:
         raise _user_error(error) from error
 
@@ -91,8 +94,8 @@ def give_links(network: nn.Module, metrics: Sequence[str]) -> None:
     flags = _flags() or {"links": ()}
     try:
         if flags["links"]:
-            sidecar.set_links(network, flags["links"], space=flags["space"], allow_overlap=flags["allow_overlap"])
-        sidecar.check_metrics(metrics, linked=sidecar.has_links(network))
+            set_links(network, flags["links"], space=flags["space"], allow_overlap=flags["allow_overlap"])
+        check_metrics(metrics, linked=has_links(network))
     except LinkGANError as error:
         raise _user_error(error) from error
 

@@ -6,12 +6,12 @@ from collections.abc import Mapping, MutableMapping, Sequence
 from typing import Any
 
 from .. import registry
+from ..calls.spaces import latent_axes
 from ..errors import LinkGANError
 from ..links import LinkSpec
 from ..recipes import Recipe, make_recipe
 from ..regions.semantic import source_of_card
 from ..segmentation import named
-from .spaces import latent_axes
 
 # Where hosts keep the snapshot that a run begins with: theirs, and ours.
 RESUMED = ("resume_pkl", "resume")

@@ -12,9 +12,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import registry
+from ..calls.generator import Picture
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..hosts.calls import Picture
 from ..perturb import move
 from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS

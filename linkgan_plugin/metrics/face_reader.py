@@ -4,29 +4,29 @@ It is the independent check of attribute transfer, and its features give the qua
 (a Frechet distance on them; it is not FID, which is defined on another network's features). It was trained to read
 rough images too, so the distance sees wrong or missing content well and fine noise hardly; `swd` sees fine noise.
 
-    python -m linkgan_plugin.metrics.face_reader           correlation of every reading with the truth
-    python -m linkgan_plugin.metrics.face_reader --train   make face_reader.pt again
+    python -m linkgan_plugin.metrics.face_reader_training           correlation of every reading with the truth
+    python -m linkgan_plugin.metrics.face_reader_training --train   make face_reader.pt again
 """
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from linkgan_plugin.atomic import replacing
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.metrics.estimate import pearson
 from training_loops.data.faces import ATTRIBUTES, VERSION, render, sample_attributes
+from training_loops.formats.atomic import replacing
 
 SIZE = 32
 FEATURES = 48
 WEIGHTS = Path(__file__).with_name("face_reader.pt")
 _NAMES = [attribute.name for attribute in ATTRIBUTES]
 _BATCH = 256
+_REMAKE = f"python -m {__name__}_training --train"
 
 
 class FaceReader(nn.Module):
@@ -88,12 +88,12 @@ def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
 def load_reader(device: torch.device | str = "cpu") -> FaceReader:
     """Return the trained reader in eval mode. Raises LinkGANError when its file is missing or for other faces."""
     if not WEIGHTS.exists():
-        raise LinkGANError(f"{WEIGHTS} is missing; install the package again, or run python -m {__name__} --train")
+        raise LinkGANError(f"{WEIGHTS} is missing; install the package again, or run {_REMAKE}")
     saved = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
     if (saved["version"], saved["names"]) != (VERSION, _NAMES):
         raise LinkGANError(
             f"{WEIGHTS} reads version {saved['version']} of the faces, this is version {VERSION} with "
-            f"{len(_NAMES)} attributes; run python -m {__name__} --train"
+            f"{len(_NAMES)} attributes; run {_REMAKE}"
         )
     reader = FaceReader()
     reader.load_state_dict({name: value.float() for name, value in saved["state"].items()})
@@ -113,22 +113,3 @@ def correlations(reader: FaceReader, count: int = 2000, seed: int = 1_000_000) -
     truth = sample_attributes(count, seed)
     read = reader.attributes(render(truth, SIZE)[0])
     return dict(zip(_NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))
-
-
-def main(arguments: list[str]) -> None:
-    """Train when asked to, then print the correlations."""
-    torch.set_num_threads(1)
-    if arguments == ["--train"]:
-        from linkgan_plugin.metrics.face_reader_training import train
-
-        save_reader(train())
-    elif arguments:
-        raise SystemExit(
-            f"unknown arguments {arguments}; usage: python -m linkgan_plugin.metrics.face_reader [--train]"
-        )
-    for name, r in correlations(load_reader()).items():
-        print(f"{name:14s} {r:.3f}")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, mse_loss, pad
 from tqdm import tqdm
 
-from linkgan_plugin.metrics.face_reader import SIZE, FaceReader
+from linkgan_plugin.metrics.face_reader import SIZE, FaceReader, correlations, load_reader, save_reader
 from training_loops.data.faces import EYES_BOX, MOUTH_BOX, part_axes, render, sample_attributes
 
 _RENDERS = 24_000
@@ -104,3 +105,18 @@ def roughen(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
     images = images * amount(0.95, 1.05) + amount(-0.04, 0.04, channels=3)
     images = images + amount(0, 0.12) * torch.randn_like(images)
     return images.clamp(-1, 1), truth
+
+
+def main(arguments: list[str]) -> None:
+    """Train when asked to, then print the correlations."""
+    torch.set_num_threads(1)
+    if arguments == ["--train"]:
+        save_reader(train())
+    elif arguments:
+        raise SystemExit(f"unknown arguments {arguments}; usage: python -m {__spec__.name} [--train]")
+    for name, r in correlations(load_reader()).items():
+        print(f"{name:14s} {r:.3f}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..views import inside_picture, look_up, pixel_size, project, unproject
+from ..cameras.views import inside_picture, look_up, pixel_size, project, unproject
 from .base import Change, MeanMetric, PairBatch, RatioMetric, Solid, per_pixel
 from .estimate import Array
 

@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 
 from training_loops.data import heads3d
-from training_loops.data.archive import ArchiveReader
-from training_loops.data.folder import ImageFolderDataset
 from training_loops.data.head_cameras import sample_cameras
+from training_loops.formats.archive import ArchiveReader
+from training_loops.formats.atomic import replacing
+from training_loops.formats.folder import ImageFolderDataset
 
-from ..atomic import replacing
 from ..errors import LinkGANError
 from ..regions.base import Scene
 from .estimate import pearson

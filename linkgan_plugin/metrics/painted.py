@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from training_loops.data import faces
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from ..links import LinkSpec

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from .frechet import FeatureStats, frechet_distance

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training_loops.data import faces
-from training_loops.data.archive import ArchiveReader, DatasetError
+from training_loops.formats.archive import ArchiveReader, DatasetError
 
 from ..regions.base import Scene
 from .face_reader import FaceReader, load_reader

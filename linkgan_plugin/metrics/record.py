@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import __version__
+from ..version import __version__
 from .evaluate import LinkResult
 from .quality import Quality
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..hosts.metric_names import SIZES
+
 if TYPE_CHECKING:
     from ..generators import LinkedGenerator
     from ..labels import Labels
     from .evaluate import Tally
 
-SIZES = {"link2k": 2_000, "link10k": 10_000}
 # Images rendered at a time: as many pixels as 64 images of 128 x 128, within bounds.
 _PIXELS, _MOST = 64 * 128 * 128, 64
-
-
-def is_link_metric(name: str) -> bool:
-    """Return whether `name` is one of our metrics."""
-    return name in SIZES
 
 
 def register(register_metric: Callable[[Callable[[Any], dict[str, float]]], Any]) -> None:
@@ -72,7 +68,8 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
 def _generator(opts: Any) -> LinkedGenerator:
     import copy
 
-    from ..generators import LinkedGenerator, spec_of
+    from ..generators import LinkedGenerator
+    from ..network_links import spec_of
 
     # During training a host hands over a CPU copy of G_ema that others use as well.
     network = copy.deepcopy(opts.G).eval().requires_grad_(False).to(opts.device)
@@ -87,7 +84,7 @@ def _labels(dataset_kwargs: Mapping[str, Any], c_dim: int) -> Labels | None:
     """Return labels of the host's own data set, where the network takes any."""
     if not c_dim or "class_name" not in dataset_kwargs:
         return None
-    from ..hosts.build import build_by_name
+    from ..calls.build import build_by_name
     from ..labels import labels_from
 
     kwargs = {**dataset_kwargs}

@@ -9,14 +9,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from training_loops.formats.atomic import replacing
 from training_loops.formats.pickles.stored import HeldTensor
 from training_loops.snapshots import ROLES, load_snapshot, save_snapshot
 
-from ..atomic import replacing
+from .. import sidecar
 from ..checksum import file_digest
 from ..errors import LinkGANError
-from ..generators import SPEC_ATTRIBUTE
-from ..hosts import sidecar
+from ..network_links import SPEC_ATTRIBUTE
 from . import native
 from .nodes import Node
 from .reader import HostSnapshot, read_pickle

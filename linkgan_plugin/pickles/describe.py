@@ -10,12 +10,12 @@ from typing import Any
 from training_loops.errors import InputError
 from training_loops.formats.pickles.source import PickleError
 
+from .. import sidecar
 from ..checksum import file_digest
 from ..errors import LinkGANError
-from ..generators import SPEC_ATTRIBUTE
-from ..hosts import sidecar
+from ..images import check_channels
 from ..links import LinkSpec
-from ..report.pictures import check_channels
+from ..network_links import SPEC_ATTRIBUTE
 from . import native
 from .allowed import Kind
 from .convert import PICKLES, read_networks

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
+from training_loops.formats.atomic import replacing, write_bytes
 from training_loops.formats.text import printable
 
-from ..atomic import replacing, write_bytes
 from ..checksum import file_digest
 from ..errors import LinkGANError
 from .convert import KINDS

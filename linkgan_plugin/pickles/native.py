@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 
 from training_loops.errors import InputError
+from training_loops.formats.sizes import check_sizes
 from training_loops.formats.text import printable
-from training_loops.sizes import check_sizes
 
 from ..errors import LinkGANError
 from . import r3gan

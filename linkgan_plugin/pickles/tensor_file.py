@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from training_loops.errors import InputError
+from training_loops.formats.atomic import replacing
 from training_loops.formats.budget import DESCRIPTION, Budget
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
 
-from .. import __version__
-from ..atomic import replacing
+from ..version import __version__
 from . import plain_json
 from .nodes import Node
 from .reader import NETWORKS, HostSnapshot

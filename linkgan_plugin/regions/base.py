@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training_loops.data.png import HEADER_BYTES, png_shape
 from training_loops.formats.budget import REGIONS, Budget
+from training_loops.formats.png import HEADER_BYTES, png_shape
 from training_loops.formats.text import printable
 
 from ..errors import LinkGANError

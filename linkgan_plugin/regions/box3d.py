@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from ..cameras.views import has_cameras, pixel_size, unproject
 from ..errors import LinkGANError
-from ..views import has_cameras, pixel_size, unproject
 from .base import Read, Region, Scene, expression, numbers
 
 USAGE = "box3d(x0,y0,z0,x1,y1,z1): two opposite corners in world units, for eg3d x to the right, y up, z to the front"

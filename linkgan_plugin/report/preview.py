@@ -14,9 +14,9 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..axes import text_of
+from ..images import INK, PAPER, Pixels, font, to_pixels
 from ..links import REST, LinkSpec
 from ..regions.base import Region, Scene
-from .pictures import INK, PAPER, Pixels, font, to_pixels
 
 Colour = tuple[int, int, int]
 Floats = npt.NDArray[np.float32]

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import images as pictures
 from ..editing.editor import Editor
 from ..editing.trials import Group, Trial, resamples
 from ..generators import LinkedGenerator
-from . import pictures
-from .pictures import Pixels
+from ..images import Pixels
 
 GAP, HEADER, NOTE, OUTLINE = 8, 26, 18, (255, 255, 255)
 

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import images as pictures
+from ..cameras.orbit import pivot_of, turned
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..orbit import pivot_of, turned
+from ..images import Pixels
 from ..perturb import move
-from . import pictures
-from .pictures import Pixels
 
 STEPS, HOLD = 16, 8  # frames of one change, and after it
 TURN = 96  # frames of one turn of the camera

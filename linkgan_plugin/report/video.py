@@ -10,13 +10,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from ..atomic import replacing
+from training_loops.formats.atomic import replacing
+
+from .. import images as pictures
 from ..editing.editor import Editor
 from ..editing.steps import Transplant
 from ..editing.trials import Group, Trial
 from ..generators import LinkedGenerator
-from . import pictures
-from .pictures import Pixels
+from ..images import Pixels
 from .provenance import as_comment
 from .sheet import Shown
 

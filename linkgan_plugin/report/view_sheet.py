@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .. import images as pictures
+from ..cameras.orbit import pivot_of, turned
 from ..generators import LinkedGenerator
-from ..orbit import pivot_of, turned
+from ..images import Pixels
 from ..perturb import move
-from . import pictures
-from .pictures import Pixels
 from .turntable import Look
 
 HEADER, GAP, OUTLINE = 26, 8, (255, 255, 255)

@@ -12,9 +12,9 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
+from training_loops.formats.atomic import write_bytes
 from training_loops.formats.json_text import parse_object
 
-from ..atomic import write_bytes
 from ..errors import LinkGANError
 from . import tensors
 from .architectures import build, check_arguments

@@ -12,8 +12,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.data.archive import ArchiveReader, DatasetError
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.archive import ArchiveReader, DatasetError
+from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.json_text import parse_object
 
 from ..errors import LinkGANError

@@ -11,8 +11,7 @@ import pytest
 from linkgan_plugin.bench import ablation
 from linkgan_plugin.bench.ablation import Job, Settings, plan, run_jobs
 from linkgan_plugin.bench.rows import choose_rows
-from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.runs import Interrupted
+from linkgan_plugin.errors import Interrupted, LinkGANError
 
 LINKS = ("eyes=16@eyes",)
 # Stands for `linkgan train` and `linkgan metrics`: notes itself and leaves what they leave.

@@ -13,7 +13,7 @@ from linkgan_plugin.bench import throughput
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics.face_reader import FaceReader
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 TINY = ["--cbase", "16", "--cmax", "4", "--w-dim", "16", "--z-dim", "16", "--batch", "4"]
 

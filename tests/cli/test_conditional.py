@@ -12,7 +12,7 @@ from PIL import Image
 
 from linkgan_plugin.networks import load_network
 from tests.cli.conftest import LINKS, SMALL
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ import pytest
 from linkgan_plugin.cli.demo import KINDS
 from linkgan_plugin.cli.demo import demo as command
 from linkgan_plugin.demos import job
-from linkgan_plugin.runs import Interrupted
+from linkgan_plugin.errors import Interrupted
 
 REPORT = {
     "linked": {"metrics": {"nose": {"locality": 0.5, "effect_in": 0.1, "depth_locality": 0.25, "transfer": None}}},

@@ -13,8 +13,8 @@ import torch
 from PIL import Image, ImageSequence
 
 from linkgan_plugin import Editor, LinkedGenerator, Projected, Resample, Slide, Transplant, load_network
-from linkgan_plugin.editing.projected import save_projected
-from linkgan_plugin.report.pictures import to_pixels
+from linkgan_plugin.images import to_pixels
+from linkgan_plugin.inversion.projected import save_projected
 from linkgan_plugin.report.sheet import GAP, HEADER, NOTE
 
 SIZE = 16

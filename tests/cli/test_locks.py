@@ -12,8 +12,8 @@ import torch
 from PIL import Image
 
 from tests.cli.conftest import SMALL
-from training_loops.data.folder import write_dataset
-from training_loops.lock import LOCK_FILE, locked
+from training_loops.formats.folder import write_dataset
+from training_loops.formats.lock import LOCK_FILE, locked
 
 
 def linkgan(*words, **options):

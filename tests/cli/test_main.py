@@ -8,9 +8,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from linkgan_plugin import __version__, cli
+from linkgan_plugin import cli
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.hosts import launch
+from linkgan_plugin.version import __version__
 from training_loops.errors import OptionError
 
 

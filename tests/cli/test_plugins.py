@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from linkgan_plugin.cli import main
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 from training_loops.snapshots import load_snapshot
 
 

@@ -15,10 +15,10 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from linkgan_plugin import load_network
-from linkgan_plugin.editing.projected import load_projected
-from linkgan_plugin.editing.projection import Projection
-from linkgan_plugin.editing.rendering import Renderer
-from linkgan_plugin.report.pictures import to_pixels
+from linkgan_plugin.images import to_pixels
+from linkgan_plugin.inversion.projected import load_projected
+from linkgan_plugin.inversion.rendering import Renderer
+from linkgan_plugin.inversion.stages import Projection
 
 QUICK = ["--steps", 3, "--tune", 2, "--batch", 2]
 

@@ -13,8 +13,8 @@ from linkgan_plugin.cli import main
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.regions.presets import PRESETS
 from linkgan_plugin.report.preview import GAP, LARGE, MARGIN, SMALL
-from training_loops.data.folder import write_dataset
 from training_loops.data.head_files import write_heads
+from training_loops.formats.folder import write_dataset
 
 LEFT, RIGHT = "left=4@box(0,0,0.5,1)", "right=auto@box(0.5,0,1,1)"
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from linkgan_plugin.checksum import file_digest
-from linkgan_plugin.generators import spec_of
+from linkgan_plugin.network_links import spec_of
 from linkgan_plugin.networks import load_network
 from linkgan_plugin.segmentation.architectures.dilated import fcn
 from linkgan_plugin.segmentation.files import open_segmenter

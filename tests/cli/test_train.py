@@ -171,7 +171,7 @@ def test_a_snapshot_of_another_width_is_refused_with_the_tensors(cli, faces_zip,
 
 def test_conditional_networks_are_linked_under_the_same_label(cli, tmp_path):
     from training_loops.data.faces import render, sample_attributes
-    from training_loops.data.folder import write_dataset
+    from training_loops.formats.folder import write_dataset
 
     images = ((render(sample_attributes(24, 0), 16)[0] + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
     data, run = tmp_path / "labelled.zip", tmp_path / "run"

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from linkgan_plugin import LinkedGenerator, Projected, load_network
-from linkgan_plugin.editing.projected import save_projected
+from linkgan_plugin.inversion.projected import save_projected
 from tests.cli.conftest import SMALL
-from training_loops.data.folder import write_dataset
-from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere
+from training_loops.formats.cameras import intrinsics, join_labels, look_at, positions_on_sphere
+from training_loops.formats.folder import write_dataset
 
 LINKS = ["--link", "left=4@box(0,0,0.5,1)", "--link", "front=4@box3d(-0.3,-0.3,0,0.3,0.3,0.5)", "--link-overlap"]
 LINKS += ["--link-start", "0"]

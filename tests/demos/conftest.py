@@ -17,8 +17,8 @@ from linkgan_plugin.demos.heads3d import HeadsDemo, HeadsSize
 from linkgan_plugin.demos.job import run_demo
 from linkgan_plugin.demos.kind import Kind, Size
 from linkgan_plugin.demos.semantic import SemanticDemo, SemanticSize
+from linkgan_plugin.errors import Interrupted
 from linkgan_plugin.report import turntable, video
-from linkgan_plugin.runs import Interrupted
 from training_loops.training_loop import OPTIONS_FILE, STATE_FILE
 
 COMMAND = "linkgan demo --test"

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from linkgan_plugin.editing.editor import Editor, Resample, Restore, Slide, Transplant
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.plain import tensor_to_json
-from linkgan_plugin.editing.projected import Projected
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.inversion.projected import Projected
 from linkgan_plugin.links import LinkSpec
 from tests.metrics.test_geometry import FRONT, Ball, camera_labels
 from tests.toys import ToyGenerator, linked_weight

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
-from training_loops.data.archive import new_archive
+from training_loops.formats.archive import new_archive
 
 MINI = Path(__file__).parent / "mini"
 REAL = os.environ.get("LINKGAN_HOSTS")

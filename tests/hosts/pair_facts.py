@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
+from linkgan_plugin.calls.generator import Half
 from linkgan_plugin.hosts import compat
-from linkgan_plugin.hosts.calls import Half
 from linkgan_plugin.losses import LinkGANLoss
 from tests.hosts.harness import camera
 

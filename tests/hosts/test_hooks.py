@@ -10,8 +10,9 @@ import torch
 from click.testing import CliRunner
 from torch import nn
 
+from linkgan_plugin import sidecar
 from linkgan_plugin.errors import LinkGANError
-from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, sidecar, smoke
+from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, smoke
 from linkgan_plugin.hosts.options import follow_flags
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.recipes import Recipe

@@ -8,14 +8,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from linkgan_plugin.cameras.views import inside_picture, look_up, pixel_size, project, unproject
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics.evaluate import evaluate, metric_classes
-from linkgan_plugin.views import inside_picture, look_up, pixel_size, project, unproject
 from tests.toys import ToyMapping
-from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
-from training_loops.eg3d.rays import RaySampler
+from training_loops.formats.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
+from training_loops.formats.rays import RaySampler
 
 SIZE, RADIUS, FAR = 48, 2.7, 3.3
 NAMES = ("depth_effect", "depth_leak", "depth_locality", "view_depth_error", "view_error", "locality")

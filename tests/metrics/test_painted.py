@@ -15,7 +15,7 @@ from linkgan_plugin.segmentation.segmenter import Card, Segmenter
 from training_loops.data import faces
 from training_loops.data.face_files import write_faces
 from training_loops.data.face_oracle import FaceOracle
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from linkgan_plugin.metrics.readers import reader_for
 from linkgan_plugin.regions.base import Scene
 from training_loops.data import faces
 from training_loops.data.face_files import write_faces
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 
 
 @pytest.fixture(scope="module")

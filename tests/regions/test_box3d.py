@@ -10,8 +10,8 @@ import torch
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec, parse_region
 from linkgan_plugin.regions.base import Scene
-from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
-from training_loops.eg3d.rays import RaySampler
+from training_loops.formats.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
+from training_loops.formats.rays import RaySampler
 
 SIZE, RADIUS = 64, 2.7
 YAWS = (-0.4, 0.0, 0.3)

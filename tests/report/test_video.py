@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from linkgan_plugin import images as pictures
 from linkgan_plugin.editing.editor import Editor, Resample
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.trials import Group, resamples
-from linkgan_plugin.report import pictures
 from linkgan_plugin.report.video import HOLD, NARROWEST, STEPS, count_frames, trial_frames
 
 

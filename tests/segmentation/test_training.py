@@ -15,7 +15,7 @@ from linkgan_plugin.segmentation.architectures.small_unet import SmallUNet
 from linkgan_plugin.segmentation.files import open_segmenter
 from training_loops.data.face_files import write_faces
 from training_loops.data.faces import PARTS
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 
 
 @pytest.fixture(scope="module")

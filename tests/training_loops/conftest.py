@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from training_loops.data.folder import write_dataset
+from training_loops.formats.folder import write_dataset
 from training_loops.presets import build_options
 
 

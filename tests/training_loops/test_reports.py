@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from training_loops import grids, metrics, processes, training_stats, util
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 from training_loops.logs import RunLog
 from training_loops.presets import build_options, preset
 

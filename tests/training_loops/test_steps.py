@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from training_loops import phases, training_stats
 from training_loops.batches import BatchStream
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.folder import ImageFolderDataset
 from training_loops.stylegan2.loss import StyleGAN2Loss
 from training_loops.stylegan2.networks import Discriminator, Generator
 

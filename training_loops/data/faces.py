@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training_loops.data.archive import DatasetError
 from training_loops.data.canvas import Canvas, Layer, cover, ellipse, segment, superellipse
+from training_loops.formats.archive import DatasetError
 
 VERSION = 1
 PARTS = ("background", "hair", "skin", "eyes", "nose", "mouth", "shirt")

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training_loops.data.archive import DatasetError
-from training_loops.eg3d.cameras import join_labels, look_at
+from training_loops.formats.archive import DatasetError
+from training_loops.formats.cameras import join_labels, look_at
 
 RADIUS = 2.7
 FOCAL_LENGTH = 4.2647  # as a fraction of the picture's width: it spans 0.633 at the origin

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from training_loops.data.face_oracle import UniformMapping
 from training_loops.data.heads3d import ATTRIBUTES, part_axes, render
-from training_loops.eg3d.cameras import LABEL_DIM
+from training_loops.formats.cameras import LABEL_DIM
 
 
 class HeadOracle(nn.Module):

@@ -14,13 +14,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.data.archive import DatasetError
 from training_loops.data.faces import Attribute
 from training_loops.data.head_colours import albedo, line
 from training_loops.data.head_shapes import BOXES, SOLIDS, HeadShapes
 from training_loops.data.sdf import box_limits, trace
-from training_loops.eg3d.cameras import LABEL_DIM, split_labels
-from training_loops.eg3d.rays import RaySampler
+from training_loops.formats.archive import DatasetError
+from training_loops.formats.cameras import LABEL_DIM, split_labels
+from training_loops.formats.rays import RaySampler
 
 VERSION = 1
 PARTS = ("background", *SOLIDS)

@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 from tqdm import tqdm
 
-from training_loops.data.archive import DatasetError, check_new
 from training_loops.data.faces import Attribute
-from training_loops.data.folder import write_dataset
+from training_loops.formats.archive import DatasetError, check_new
+from training_loops.formats.folder import write_dataset
 
 
 @dataclass(frozen=True)

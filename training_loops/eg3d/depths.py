@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training_loops.eg3d.options import RenderOptions
-from training_loops.eg3d.rays import box_limits
+from training_loops.formats.rays import box_limits
 
 _FLOOR = 0.01  # share of the second pass that goes to where the first saw nothing
 _EPS = 1e-5

@@ -8,7 +8,6 @@ from training_loops.eg3d.dual_discriminator import (
     filtered_resizing,
 )
 from training_loops.eg3d.ray_marcher import MipRayMarcher2
-from training_loops.eg3d.rays import RaySampler
 from training_loops.eg3d.renderer import ImportanceRenderer
 from training_loops.eg3d.superresolution import (
     SuperresolutionHybrid,
@@ -20,6 +19,7 @@ from training_loops.eg3d.superresolution import (
     SynthesisBlockNoUp,
 )
 from training_loops.eg3d.triplane import TriPlaneGenerator
+from training_loops.formats.rays import RaySampler
 
 __all__ = [
     "DualDiscriminator",

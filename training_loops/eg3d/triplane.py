@@ -8,13 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training_loops.eg3d.cameras import split_labels
 from training_loops.eg3d.decoder import OSGDecoder
 from training_loops.eg3d.planes import PLANES
-from training_loops.eg3d.rays import RaySampler
 from training_loops.eg3d.renderer import ImportanceRenderer
 from training_loops.eg3d.superresolution import head_class
 from training_loops.errors import OptionError
+from training_loops.formats.cameras import split_labels
+from training_loops.formats.rays import RaySampler
 from training_loops.stylegan2.generator import Generator
 
 FEATURES = 32  # channels of each plane, and of what is rendered

@@ -10,10 +10,10 @@ import torch
 from click.testing import CliRunner
 
 from linkgan_plugin.cli.data import data
-from training_loops.data.archive import ArchiveReader, DatasetError
 from training_loops.data.face_files import write_faces
 from training_loops.data.faces import PARTS, render
-from training_loops.data.folder import ImageFolderDataset
+from training_loops.formats.archive import ArchiveReader, DatasetError
+from training_loops.formats.folder import ImageFolderDataset
 
 
 def test_images_and_label_maps_are_what_the_attributes_render(tmp_path: Path) -> None:

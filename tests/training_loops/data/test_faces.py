@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-from training_loops.data.archive import DatasetError
 from training_loops.data.faces import (
     ATTRIBUTES,
     DEMO_LINKS,
@@ -20,6 +19,7 @@ from training_loops.data.faces import (
     render,
     sample_attributes,
 )
+from training_loops.formats.archive import DatasetError
 
 NAMES = [attribute.name for attribute in ATTRIBUTES]
 BOXES = {"eyes": EYES_BOX, "mouth": MOUTH_BOX}

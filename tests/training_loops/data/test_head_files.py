@@ -10,11 +10,11 @@ import torch
 from click.testing import CliRunner
 
 from linkgan_plugin.cli.data import data
-from training_loops.data.archive import DatasetError
-from training_loops.data.folder import ImageFolderDataset
 from training_loops.data.head_cameras import sample_cameras
 from training_loops.data.head_files import write_heads
 from training_loops.data.heads3d import PARTS, render
+from training_loops.formats.archive import DatasetError
+from training_loops.formats.folder import ImageFolderDataset
 
 
 def test_images_labels_and_label_maps_are_what_the_attributes_render(tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from training_loops.data.archive import DatasetError
 from training_loops.data.head_cameras import RADIUS, camera_labels, sample_cameras
 from training_loops.data.head_shapes import EYE, EYE_RADIUS, GEOMETRY
 from training_loops.data.heads3d import ATTRIBUTES, FAR, PARTS, part_axes, part_boxes, render, sample_attributes
+from training_loops.formats.archive import DatasetError
 
 SMALLEST_CHANGE = 5e-5  # mean squared change over the whole picture when one attribute is redrawn
 NAMES = [attribute.name for attribute in ATTRIBUTES]

@@ -12,13 +12,13 @@ from scipy.stats import kstest
 from torch import Tensor
 
 from training_loops.eg3d import ray_marcher
-from training_loops.eg3d.cameras import intrinsics, look_at
 from training_loops.eg3d.depths import importance_depths, stratified_depths
 from training_loops.eg3d.networks import ImportanceRenderer, MipRayMarcher2, RaySampler
 from training_loops.eg3d.options import RenderOptions
 from training_loops.eg3d.planes import sample_planes
-from training_loops.eg3d.rays import box_limits
 from training_loops.errors import OptionError
+from training_loops.formats.cameras import intrinsics, look_at
+from training_loops.formats.rays import box_limits
 
 OPTIONS: dict[str, Any] = {
     "clamp_mode": "softplus",

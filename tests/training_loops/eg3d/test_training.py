@@ -13,9 +13,9 @@ import torch
 from tests.training_loops.eg3d.golden_cases import labels
 from tests.training_loops.states import assert_same_end
 from training_loops import grids
-from training_loops.data.folder import ImageFolderDataset, write_dataset
 from training_loops.eg3d.networks import DualDiscriminator, TriPlaneGenerator
 from training_loops.errors import OptionError
+from training_loops.formats.folder import ImageFolderDataset, write_dataset
 from training_loops.presets import build_options
 from training_loops.snapshots import SnapshotError, load_snapshot
 from training_loops.training_loop import training_loop

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from linkgan_plugin.calls.generator import Picture
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.hosts.calls import Picture
 
 
 class GrayGenerator(LinkedGenerator):

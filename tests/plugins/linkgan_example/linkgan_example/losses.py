@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from linkgan_plugin.hosts.build import build_by_name
-from linkgan_plugin.hosts.clock import StepClock
-from linkgan_plugin.hosts.generic import GenericHost
+from linkgan_plugin.calls.build import build_by_name
+from linkgan_plugin.calls.clock import StepClock
+from linkgan_plugin.calls.generic import GenericHost
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.regions.base import Scene
 

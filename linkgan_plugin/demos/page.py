@@ -1,0 +1,99 @@
+"""The demos' report page: what was trained, what it does, what it costs, in pictures and numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..metrics.estimate import shown
+from ..report.curves import training_curves
+from ..report.page import Table, code, paragraph, picture, section, video, write_page
+
+if TYPE_CHECKING:
+    from .kind import Kind
+
+MEANINGS = {
+    "effect_in": "change inside the region when its own axes move (near 0: the region has collapsed)",
+    "leak_out": "change outside the region when its own axes move; wanted: 0",
+    "leak_ratio": "leak_out / effect_in",
+    "locality": "share of all change by the link's axes that lies inside the region; wanted: 1",
+    "leak_in": "change inside the region when all other axes move",
+    "effect_out": "change outside the region when all other axes move",
+    "diversity_kept": "share of the region's variety that its own axes command",
+    "transfer": "the donor's attributes of the region arrive (correlation, read by an independent network)",
+    "other_kept": "all other attributes stay when the region is redrawn (correlation)",
+    "rest_keeps": "the region's attributes stay when everything else is redrawn (correlation)",
+    "depth_effect": "squared change of depth inside the region when its own axes move, in world units",
+    "depth_leak": "squared change of depth outside the region when its own axes move",
+    "depth_locality": "share of all change of depth by the link's axes that lies inside the region",
+    "view_error": "the redrawn piece from another side: its differences of colour, relative to what the edit changed",
+    "view_depth_error": "the redrawn piece from another side: mean distance of the two surfaces, in world units",
+}
+SHEET = (
+    "One row per sample. Each group redraws one region with the blocks of four other samples; its last column is the "
+    "mean absolute difference, with the region outlined, on one scale for all."
+)
+
+
+def write(kind: Kind, report: Mapping[str, Any]) -> None:
+    """Write ``report.html`` in the kind's folder from the finished report and the pictures beside it."""
+    links = list(report["linked"]["metrics"])
+    runs = {network: kind.run_dir(network) for network in kind.networks}
+    sections = [
+        *kind.sections(report),
+        section("Training", training_curves(runs, [*links, "rest"])),
+        section("How this was made", code(report["command"]), code(report["spec"]), code(report["recipe"])),
+        section("Versions", code(report["versions"])),
+    ]
+    lead = (
+        f"{len(links)} links, seed {report['seed']}, {report['linked']['images']:,} images seen by each network, "
+        f"{report['seconds'] / 60:.1f} minutes in all."
+    )
+    write_page(kind.out / "report.html", kind.title, lead, sections)
+
+
+def edits(out: Path, motion: str, *, sheet: str = SHEET, film: str = "resample.mp4") -> str:
+    """Return the section of the pictures in `out`: ``sheet.png`` and a video, with what is to be said of each."""
+    return section("Resampling one region at a time", picture(out / "sheet.png", sheet), video(out / film, motion))
+
+
+def region_metrics(
+    report: Mapping[str, Any], columns: Mapping[str, str], *, title: str = "Region metrics", note: str = ""
+) -> str:
+    """Return a section with a table per link: a row per metric that there is, a column per network in `columns`.
+
+    Args:
+        report: network -> its record.
+    """
+    first = next(iter(columns))
+    tables = [_link_table(link, report, columns) for link in report[first]["metrics"]]
+    return section(title, *([paragraph(note)] if note else []), *tables)
+
+
+def _link_table(link: str, report: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    measured = {key for name in columns for key in report[name]["metrics"][link]}
+    rows = [
+        [key, *(_cell(report[name], link, key) for name in columns), meaning]
+        for key, meaning in MEANINGS.items()
+        if key in measured
+    ]
+    return Table([link, *columns.values(), ""], rows, hint=True).to_html()
+
+
+def _cell(entry: Mapping[str, Any], link: str, key: str) -> str:
+    return shown(entry["metrics"][link].get(key), entry["stderr"][link].get(key))
+
+
+def image_quality(report: Mapping[str, Any], columns: Mapping[str, str]) -> str:
+    """Return the section of the networks' distances to the data."""
+    rows = [
+        [text, f"{report[name]['quality']:.3f}", f"{report[name]['images']:,}" if "images" in report[name] else "-"]
+        for name, text in columns.items()
+    ]
+    for name in ("linked", "box"):
+        if name in columns:
+            ratio = report[name]["quality"] / report["unlinked"]["quality"]
+            rows.append([f"{name} / unlinked", f"{ratio:.3f}", ""])
+    table = Table(["network", "distance to the data", "images seen in training"], rows).to_html()
+    return section("Image quality", table, paragraph(f"Lower is better. {report['quality_kind']}."))

@@ -1,0 +1,209 @@
+"""A folder of projections: what `linkgan project` writes, photograph by photograph, stopped and gone on with."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from training_loops.formats.atomic import atomic_file, write_json
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.interrupt import watch_interrupt
+from training_loops.formats.json_text import parse_object
+from training_loops.formats.lock import is_unused, locked
+from training_loops.snapshots import SnapshotError, load_tensors
+
+from ..errors import Interrupted, LinkGANError
+from ..images import Pixels, save_png, to_pixels
+from ..metrics.record import versions
+from .perceptual import Lpips, PyramidDistance, psnr
+from .photographs import Photograph
+from .projected import RENDERED_FILE, TARGET_FILE, opened, save_projected
+from .sheet import ProjectionRow, projection_sheet
+from .stages import Outcome, Projection, Settings
+
+CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
+_FORMAT, _VERSION = "linkgan_plugin.projection", 1
+_SAVE_EVERY = 30.0  # seconds
+
+
+@dataclass(frozen=True)
+class Job:
+    """A folder of projections.
+
+    Attributes:
+        out: the folder. generator: the network. photographs: with names of their own each.
+        lpips: minimised instead of the pyramid distance, and measured, where given.
+        claim: plain data that says what is projected: checksums by name of `images` and of other `files`, `crop` and
+            `labels`. A folder holds the projections of one claim and one setting.
+        command: noted in all that is written. batch: photographs at a time; results differ by rounding alone.
+    """
+
+    out: Path
+    generator: nn.Module
+    photographs: Sequence[Photograph]
+    settings: Settings
+    claim: Mapping[str, Any]
+    command: str
+    lpips: Lpips | None = None
+    batch: int = 8
+
+    def run(self) -> None:
+        """Project what is not done yet.
+
+        Raises:
+            LinkGANError: the folder holds other projections. LockedError: another process works in it.
+            Interrupted: after Ctrl-C, with all that the same command needs to go on.
+        """
+        with locked(self.out):
+            self._run()
+
+    def _run(self) -> None:
+        self._claim_folder()
+        todo = [photograph for photograph in self.photographs if not (self._folder(photograph) / METRICS_FILE).exists()]
+        done = len(self.photographs) - len(todo)
+        total = self.settings.total(len(self.photographs))
+        with tqdm(total=total, initial=self.settings.total(done), unit="step", desc="Projecting") as bar:
+            saved = self._progress()
+            while todo:
+                some = self._next(todo, saved)
+                self._project(some, saved, bar)
+                (self.out / PROGRESS_FILE).unlink(missing_ok=True)
+                names = {photograph.name for photograph in some}
+                todo = [photograph for photograph in todo if photograph.name not in names]
+                saved = None
+        self._write_sheet()
+
+    def _folder(self, photograph: Photograph) -> Path:
+        return self.out / photograph.name
+
+    def _claim_folder(self) -> None:
+        path = self.out / CLAIM_FILE
+        claim = json.loads(json.dumps({**asdict(self.settings), **self.claim}))
+        if not path.exists():
+            if not is_unused(self.out):
+                raise LinkGANError(f"{self.out} is not empty and holds no projections; choose another --out")
+            write_json(path, claim)
+            return
+        found = _read_object(path)
+        differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
+        if differing:
+            shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
+            raise LinkGANError(f"{self.out} holds other projections: {shown}; choose another --out or remove it")
+
+    def _progress(self) -> dict[str, Any] | None:
+        """Return what a stopped call has left, None without it or where it is damaged: it only saves time."""
+        path = self.out / PROGRESS_FILE
+        try:
+            return load_tensors(path, _FORMAT, _VERSION) if path.exists() else None
+        except SnapshotError:
+            return None
+
+    def _next(self, todo: Sequence[Photograph], saved: dict[str, Any] | None) -> Sequence[Photograph]:
+        """Return the photographs of a batch: those that were being projected, else the next ones."""
+        if saved is None:
+            return todo[: self.batch]
+        return [photograph for photograph in self.photographs if photograph.name in saved["names"]]
+
+    def _project(self, some: Sequence[Photograph], saved: dict[str, Any] | None, bar: tqdm[Any]) -> None:
+        images, labels = torch.cat([one.image for one in some]), torch.cat([one.label for one in some])
+        projection = Projection(self.generator, images, labels, self.settings, self.lpips or PyramidDistance())
+        if saved is not None:
+            projection.restore(saved["state"])
+            # Of a batch that was being tuned, some photographs are done, and counted.
+            bar.update(projection.steps_done - self.settings.total(projection.finished))
+        names = [one.name for one in some]
+        written, noted = projection.finished, time.monotonic()
+        with watch_interrupt() as interrupt:
+            while written < len(some):
+                before = projection.steps_done
+                projection.advance()
+                bar.update(projection.steps_done - before)
+                for image in range(written, projection.finished):
+                    self._write(some[image], projection.take(image))
+                ended, written = written < projection.finished, projection.finished
+                if written < len(some) and (interrupt.requested or ended or time.monotonic() - noted > _SAVE_EVERY):
+                    self._save_progress(names, projection)
+                    noted = time.monotonic()
+                if interrupt.requested:
+                    break
+        if interrupt.requested:
+            raise Interrupted
+
+    def _save_progress(self, names: Sequence[str], projection: Projection) -> None:
+        data = {"format": _FORMAT, "version": _VERSION, "names": list(names), "state": projection.state()}
+        with atomic_file(self.out / PROGRESS_FILE) as file:
+            torch.save(data, file)
+
+    def _write(self, photograph: Photograph, outcome: Outcome) -> None:
+        """Write one photograph's folder; its metrics come last, and mark it as done."""
+        folder, last = self._folder(photograph), self.settings.stages[-1]
+        seen = versions()
+        text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen, allow_nan=False)}
+        for stage in self.settings.stages[:-1]:
+            save_png(folder / _stage_file(stage), to_pixels(outcome.pictures[stage])[0], text)
+        save_projected(folder, outcome.projected, rendered=outcome.pictures[last], metadata=text)
+        stages = {stage: self._measured(stage, outcome) for stage in self.settings.stages}
+        seconds = round(sum(outcome.seconds.values()), 2)
+        about = {"command": self.command, **asdict(self.settings), "crop": self.claim["crop"]}
+        about["label"] = photograph.label[0].tolist()
+        about["sha256"] = {"photograph": self.claim["images"][photograph.name], **self.claim["files"]}
+        about["versions"] = seen
+        figures = {**stages[last], "seconds": seconds, "stages": stages}
+        write_json(folder / METRICS_FILE, {"photograph": photograph.name, **figures, **about})
+
+    @torch.no_grad()
+    def _measured(self, stage: str, outcome: Outcome) -> dict[str, float]:
+        picture, target = outcome.pictures[stage], outcome.projected.photograph
+        assert target is not None
+        found = {"distance": float(PyramidDistance()(picture, target)), "psnr": float(psnr(picture, target))}
+        if self.lpips is not None:
+            device = next(iter(self.generator.parameters())).device
+            found["lpips"] = float(self.lpips(picture.to(device), target.to(device)))
+        rounded = {name: round(value, 5) for name, value in found.items()}
+        return {**rounded, "seconds": round(outcome.seconds[stage], 2)}
+
+    def _write_sheet(self) -> None:
+        rows = []
+        for photograph in self.photographs:
+            folder = self._folder(photograph)
+            stages = _read_object(folder / METRICS_FILE)["stages"]
+            cells = {}
+            for stage, figures in stages.items():
+                file = RENDERED_FILE if stage == self.settings.stages[-1] else _stage_file(stage)
+                cells[stage] = _opened(folder / file), f"{figures['psnr']:.1f} dB"
+            rows.append(ProjectionRow(photograph.name, _opened(folder / TARGET_FILE), cells))
+        save_png(self.out / SHEET_FILE, projection_sheet(rows), {"command": self.command})
+
+
+def _read_object(path: Path) -> dict[str, Any]:
+    """Return the JSON object in a file that a call before this one wrote."""
+    try:
+        return parse_object(read_file(path, DESCRIPTION.bytes), str(path))
+    except LinkGANError as error:
+        raise LinkGANError(f"{error}; remove its folder or choose another --out") from error
+
+
+def _difference(key: str, there: Any, now: Any) -> str:
+    if isinstance(there, dict) and isinstance(now, dict):
+        names = [name for name in {**there, **now} if there.get(name) != now.get(name)]
+        return f"other {key} ({', '.join(names[:5])})"
+    return f"{key} {there!r:.40} there, {now!r:.40} now"
+
+
+def _stage_file(stage: str) -> str:
+    return f"proj-{stage}.png"
+
+
+def _opened(path: Path) -> Pixels:
+    with opened(path) as image:
+        return np.asarray(image.convert("RGB"))

@@ -1,0 +1,141 @@
+"""How far apart two pictures look: a Laplacian pyramid that needs no trained network, or LPIPS from the user's file."""
+
+from __future__ import annotations
+
+import zipfile
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..images import rgb
+from ..metrics.swd import laplacian_pyramid
+from ..segmentation import named
+
+_COARSEST = 4
+# StyleGAN2 shows its LPIPS network larger pictures at this size (Karras et al. 2020, appendix D).
+_LARGEST_SEEN = 256
+_PROBE = 32
+
+
+class Distance(ABC):
+    """A differentiable distance between pictures. Write `between`, and `features` where they are worth keeping."""
+
+    def features(self, images: Tensor) -> Tensor:
+        """Describe images, float32 [N, C, H, W] nominally in [-1, 1], by features [N, ...]: here the images themselves.
+
+        The features of a photograph are computed once and compared with in every step.
+        """
+        return images
+
+    @abstractmethod
+    def between(self, features: Tensor, others: Tensor) -> Tensor:
+        """Compare the features of N images with those of N others: distances [N], 0 for equal ones."""
+
+    def __call__(self, images: Tensor, others: Tensor) -> Tensor:
+        """Compare images [N, C, H, W] with others: distances [N]."""
+        return self.between(self.features(images), self.features(others))
+
+
+class PyramidDistance(Distance):
+    """Laplacian pyramid distance plus mean squared error; needs no trained network.
+
+    ``sum_j 2^(2j) |L_j(x) - L_j(y)|_1 / (C H W) + pixel_weight * mean (x - y)^2``, where L_j is level j of the
+    pyramid, finest first, the last one being the coarsest picture (Lap1 of Bojanowski et al. 2018, "Optimizing the
+    latent space of generative networks", per number of the image). A level has 2^(2j) times fewer numbers than the
+    image, so all levels weigh alike, whatever the image's size.
+    """
+
+    def __init__(self, pixel_weight: float = 1.0) -> None:
+        self.pixel_weight = pixel_weight
+
+    def between(self, features: Tensor, others: Tensor) -> Tensor:
+        """Images [N, C, H, W] and others -> [N]."""
+        difference = features - others  # pyramids are linear: that of the difference is the difference of the two
+        levels = laplacian_pyramid(difference, _COARSEST)
+        sums = [4**j * level.abs().flatten(1).sum(dim=1) for j, level in enumerate(levels)]
+        pixels = difference.square().flatten(1).mean(dim=1)
+        return torch.stack(sums).sum(dim=0) / difference[0].numel() + self.pixel_weight * pixels
+
+
+class Lpips(Distance):
+    """LPIPS (Zhang et al. 2018) by a network that gives features whose squared difference it is.
+
+    That is what the StyleGAN hosts' vgg16.pt does. It is shown images of at most 256 pixels.
+
+    Args:
+        network: ``network(images in [0, 255], resize_images=False, return_lpips=True) -> features [N, F]``.
+    """
+
+    def __init__(self, network: torch.jit.ScriptModule) -> None:
+        self._network = network
+
+    def features(self, images: Tensor) -> Tensor:
+        """Images [N, 1, 3 or 4, H, W] -> [N, F]."""
+        images = (rgb(images) + 1) * 127.5
+        if images.shape[2] > _LARGEST_SEEN:
+            images = F.interpolate(images, size=(_LARGEST_SEEN, _LARGEST_SEEN), mode="area")
+        found: Tensor = self._network(images, resize_images=False, return_lpips=True)
+        return found
+
+    def between(self, features: Tensor, others: Tensor) -> Tensor:
+        """[N, F] and [N, F] -> [N]."""
+        return (features - others).square().sum(dim=1)
+
+
+def load_lpips(path: Path, device: torch.device | str = "cpu") -> Lpips:
+    """Open a TorchScript file with an LPIPS network, such as the vgg16.pt that the StyleGAN hosts use for it.
+
+    Raises:
+        LinkGANError: no such file, no TorchScript, one that the user has not said they trust (`named.trust`), or a
+            network that is called in another way.
+    """
+    if not zipfile.is_zipfile(path):
+        raise LinkGANError(
+            f"{path} is no TorchScript file; expected an LPIPS network such as the StyleGAN hosts' vgg16.pt"
+        )
+    named.check_trusted(path, "leave --lpips out for a distance that needs no network")
+    try:
+        network = torch.jit.load(path, map_location=device).eval()
+    except Exception as error:  # whatever PyTorch's reader raises on a damaged file
+        raise LinkGANError(f"{path} cannot be opened as TorchScript: {error!s:.300}") from error
+    _check_call(network, path)
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    lpips = Lpips(network)
+    _check_features(lpips, path, device)
+    return lpips
+
+
+def _check_call(network: Any, path: Path) -> None:
+    arguments = [argument.name for argument in network.forward.schema.arguments[1:]]
+    if len(arguments) < 3 or not {"resize_images", "return_lpips"} <= set(arguments[1:]):
+        raise LinkGANError(
+            f"{path}: a network of ({', '.join(arguments)}), expected (images, resize_images, return_lpips) as the "
+            "StyleGAN hosts' vgg16.pt has it"
+        )
+
+
+def _check_features(lpips: Lpips, path: Path, device: torch.device | str) -> None:
+    """Try it on two pictures, before anything expensive begins."""
+    images = torch.linspace(-1, 1, 2 * 3 * _PROBE**2, device=device).reshape(2, 3, _PROBE, _PROBE)
+    try:
+        found: Any = lpips.features(images)
+    except Exception as error:  # TorchScript raises whatever the network's code does
+        raise LinkGANError(f"{path} fails on {_PROBE} x {_PROBE} pixels: {error!s:.300}") from error
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != 2 or not found.is_floating_point():
+        got = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
+        raise LinkGANError(f"{path} gives {got} for 2 images, expected features [2, F]")
+
+
+def psnr(images: Tensor, others: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio in dB of images [N, C, H, W] in [-1, 1] to others: [N], at most 100.
+
+    Images are clipped to that range first, as they are when they are written.
+    """
+    error = (images.clamp(-1, 1) - others.clamp(-1, 1)).square().flatten(1).mean(dim=1)
+    return 10 * torch.log10(4 / error.clamp_min(4e-10))

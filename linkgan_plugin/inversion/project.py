@@ -1,0 +1,87 @@
+"""`project`: photographs in, projections out, in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..networks import Network
+from .conditions import labels_for
+from .crop import read_photograph
+from .perceptual import Distance, PyramidDistance
+from .projected import Projected
+from .stages import STEPS, Projection, Settings
+
+
+def project(
+    network: Network | LinkedGenerator | nn.Module,
+    photographs: Tensor | str | Path | Sequence[str | Path],
+    *,
+    space: str = "w+",
+    steps: int = STEPS,
+    tune: int = 0,
+    noise: bool = True,
+    locality: float = 0.0,
+    seed: int = 0,
+    labels: Tensor | None = None,
+    distance: Distance | None = None,
+    batch: int = 8,
+    progress: Callable[[int], object] | None = None,
+) -> list[Projected]:
+    """Find photographs in a generator.
+
+    Args:
+        network: what `load_network` opens, a linked generator, or any generator with a space W.
+        photographs: files, cut to their largest square, or tensors [N, C, R, R] in [-1, 1] of the network's size (see
+            `linkgan_plugin.inversion.crop` for other cuts and for alignment by landmarks).
+        space, steps, tune, noise, locality, seed: see `Settings`.
+        labels: [1 or N, c_dim], classes or cameras; a network with cameras needs them, others take zeros by default.
+        distance: what is minimised; by default `PyramidDistance`, which needs no trained network.
+        batch: photographs at a time. progress: told the number of steps done since the last call, as a bar's `update`.
+    Returns:
+        One projection per photograph: ``.latents`` [1, num_ws, w_dim] and all that `Editor.of_projected` needs.
+    Raises:
+        LinkGANError: photographs, labels or settings that do not fit the network.
+
+    >>> from linkgan_plugin import project
+    >>> from linkgan_plugin.editing.example import example_generator
+    >>> g = example_generator()
+    >>> face = g.sample([7])
+    >>> found = project(g, face.images, space="w", steps=60)[0]
+    >>> found.latents.shape
+    torch.Size([1, 2, 12])
+    >>> bool((g.render(found.latents) - face.images).abs().mean() < 0.05)
+    True
+    """
+    generator = network if isinstance(network, nn.Module) else network.generator
+    settings = Settings(space, steps, tune, noise, locality, seed)
+    targets = _photographs(generator, photographs)
+    rows = labels_for(generator, labels, len(targets))
+    found = []
+    for first in range(0, len(targets), batch):
+        some = slice(first, first + batch)
+        projection = Projection(generator, targets[some], rows[some], settings, distance or PyramidDistance())
+        while (image := projection.finished) < len(targets[some]):
+            before = projection.steps_done
+            projection.advance()
+            if progress is not None:
+                progress(projection.steps_done - before)
+            found += [projection.take(done).projected for done in range(image, projection.finished)]
+    return found
+
+
+def _photographs(generator: nn.Module, photographs: Tensor | str | Path | Sequence[str | Path]) -> Tensor:
+    size, channels = (int(getattr(generator, name, 0)) for name in ("img_resolution", "img_channels"))
+    if not isinstance(photographs, Tensor):
+        paths = [photographs] if isinstance(photographs, (str, Path)) else list(photographs)
+        if not paths:
+            raise LinkGANError("no photograph was given")
+        return torch.cat([read_photograph(Path(path), size, channels) for path in paths])
+    if photographs.ndim != 4 or tuple(photographs.shape[1:]) != (channels, size, size) or not len(photographs):
+        raise LinkGANError(f"photographs {list(photographs.shape)}, expected [N, {channels}, {size}, {size}]")
+    return photographs.detach().float()

@@ -1,0 +1,44 @@
+"""A sheet of projections: one row per photograph, the photograph first and then what each stage made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from .. import images as pictures
+from ..images import Pixels
+
+_GAP, _CAPTION, _HEADER = 8, 18, 28
+
+
+class ProjectionRow(NamedTuple):
+    """One photograph: its name, itself [H, W, 3], and by stage what was made of it and a note under that picture."""
+
+    name: str
+    target: Pixels
+    stages: dict[str, tuple[Pixels, str]]
+
+
+def projection_sheet(rows: Sequence[ProjectionRow], *, cell: int = 160) -> Pixels:
+    """Draw the sheet, uint8 [H, W, 3]; a picture's side is about `cell` pixels, and never less than its own."""
+    first = pictures.enlarge(rows[0].target[None], cell)[0]
+    width, stages = first.shape[1], list(rows[0].stages)
+    columns = [_column("photograph", [(row.target, row.name) for row in rows], cell, width)]
+    columns += [
+        _column(_TITLES.get(stage, stage), [row.stages[stage] for row in rows], cell, width) for stage in stages
+    ]
+    gap = np.full([columns[0].shape[0], _GAP, 3], 255, np.uint8)
+    return np.concatenate([part for column in columns for part in (gap, column)] + [gap], axis=1)
+
+
+_TITLES = {"w": "W", "w+": "W+", "tuned": "tuned"}
+
+
+def _column(title: str, cells: Sequence[tuple[Pixels, str]], cell: int, width: int) -> Pixels:
+    parts = [pictures.caption(title, width, _HEADER, size=16, bold=True)]
+    for picture, note in cells:
+        parts += [pictures.enlarge(picture[None], cell)[0], pictures.caption(note, width, _CAPTION, size=12)]
+        parts.append(np.full([_GAP, width, 3], 255, np.uint8))
+    return np.concatenate(parts)

@@ -1,0 +1,56 @@
+"""The link spec that a network carries: plain data on an attribute, which the hosts' snapshots keep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from torch import nn
+
+from .calls.spaces import axes_of, choose_space
+from .errors import LinkGANError
+from .links import LinkSpec
+
+SPEC_ATTRIBUTE = "link_spec"
+
+
+def spec_of(generator: Any) -> LinkSpec:
+    """Return the link spec that a network carries.
+
+    Raises:
+        LinkGANError: it carries none; says how to give one.
+    """
+    data = getattr(generator, SPEC_ATTRIBUTE, None)
+    if data is None:
+        raise LinkGANError("this network carries no link spec; give one with --link NAME=AXES@REGION")
+    return LinkSpec.from_json(data)
+
+
+def links_for(
+    generator: nn.Module, links: Sequence[str], *, space: str | None = None, allow_overlap: bool = False
+) -> LinkSpec:
+    """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
+
+    Args:
+        space: `w`, `z`, or None for W where the network has one, else Z.
+
+    Raises:
+        LinkGANError: malformed links, or a network without that latent space.
+    """
+    space, dim = choose_space(axes_of(generator), space, "this network")
+    return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+
+
+def has_links(network: nn.Module) -> bool:
+    """Return whether a network carries a link spec."""
+    return getattr(network, SPEC_ATTRIBUTE, None) is not None
+
+
+def set_links(network: nn.Module, links: Sequence[str], *, space: str | None, allow_overlap: bool) -> None:
+    """Set links, ``NAME=AXES@REGION`` each, on a network.
+
+    Raises:
+        LinkGANError: malformed, or they do not fit its latent space.
+    """
+    spec = links_for(network, links, space=space, allow_overlap=allow_overlap)
+    setattr(network, SPEC_ATTRIBUTE, spec.to_json())

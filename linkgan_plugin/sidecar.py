@@ -1,0 +1,51 @@
+"""The file beside a snapshot that keeps its link spec, for hosts that lose the attribute when they train on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from training_loops.formats.atomic import write_json
+from training_loops.formats.budget import DESCRIPTION
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_object
+
+from .errors import LinkGANError
+from .version import __version__
+
+SUFFIX = ".links.json"
+
+
+def path_of(snapshot: Path) -> Path:
+    """Return where the links of a snapshot are kept: ``network-snapshot-000100.links.json`` beside the .pkl."""
+    return snapshot.with_suffix(SUFFIX)
+
+
+def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
+    """Write spec and recipe beside a snapshot: the attribute on the network is lost when a plain host trains on."""
+    data = {
+        "linkgan_plugin": __version__,
+        "link_spec": loss_kwargs["link_spec"],
+        "recipe": loss_kwargs["recipe"],
+        "base_loss": loss_kwargs["base_class_name"],
+    }
+    write_json(path_of(snapshot), data)
+
+
+def read(snapshot: Path) -> dict[str, Any] | None:
+    """Return the spec kept beside a snapshot, as ``LinkSpec.to_json()`` gives it, or None.
+
+    Raises:
+        LinkGANError: the file is there and cannot be read.
+    """
+    path = path_of(snapshot)
+    if not path.exists():
+        return None
+    try:
+        spec = parse_object(read_file(path, DESCRIPTION.bytes), str(path)).get("link_spec")
+        if not isinstance(spec, dict):
+            raise LinkGANError(f"{path}: holds no 'link_spec'")
+    except LinkGANError as error:
+        raise LinkGANError(f"{error}; delete it, or give the links with --link") from error
+    return spec

@@ -1,0 +1,277 @@
+"""The server of the page: which addresses there are, and what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.background import BackgroundTask
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..images import Pixels, png_bytes, to_pixels
+from ..metrics.record import versions
+from .image import Image
+from .security import Guard, TooLarge, body_of, refused
+from .shelf import NoSuchImage
+from .studio import Studio
+from .uploads import MOST_BYTES, open_photograph
+from .worker import Busy
+
+STATIC = Path(__file__).parent / "static"
+MOST_JSON = 64 * 2**10
+MOST_UPLOADS = 4  # at once, each of MOST_BYTES
+# Headers of pictures on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
+STATE, WIDTH = "linkgan-state", "linkgan-width"
+
+
+def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
+    """Return the ASGI application of a studio.
+
+    Args:
+        studio: the network and its images; closed when the application shuts down.
+        token, host: see `security.Guard`.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        studio.close()
+
+    page = Page(studio)
+    one = "/api/images/{image}"
+    routes = [
+        Route("/api/network", page.network, methods=["GET"]),
+        Route("/api/images", page.new, methods=["POST"]),
+        Route(one, page.view, methods=["GET"]),
+        Route(f"{one}/steps", page.step, methods=["POST"]),
+        Route(f"{one}/preview", page.preview, methods=["POST"]),
+        Route(f"{one}/undo", page.undo, methods=["POST"]),
+        Route(f"{one}/redo", page.redo, methods=["POST"]),
+        Route(f"{one}/locks", page.lock, methods=["POST"]),
+        Route(f"{one}/look", page.look, methods=["POST"]),
+        Route(f"{one}/masks", page.masks, methods=["GET"]),
+        Route(f"{one}/before", page.before, methods=["GET"]),
+        Route(f"{one}/directions/{{region}}", page.directions, methods=["GET"]),
+        Route(f"{one}/picture", page.download_picture, methods=["GET"]),
+        Route(f"{one}/latents", page.download_latents, methods=["GET"]),
+        Route("/api/photographs", page.find, methods=["POST"]),
+        Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
+        Route("/api/photographs/{photograph}", page.give_up, methods=["DELETE"]),
+        Route("/api/{anything:path}", page.nothing),
+        Mount("/", StaticFiles(directory=STATIC, html=True)),
+    ]
+    handlers: Mapping[Any, Any] = {
+        LinkGANError: _told(400),
+        NoSuchImage: _told(404),
+        TooLarge: _told(413),
+        Busy: _told(503),
+        HTTPException: _http_error,
+        Exception: _fault,
+    }
+    # Around all of it, so that answers to faults carry the same headers.
+    return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token=token, host=host)
+
+
+class Page:
+    """The answers, one method for each address."""
+
+    def __init__(self, studio: Studio) -> None:
+        self.studio = studio
+        self._uploads, self._decoding = 0, asyncio.Semaphore(1)
+
+    async def network(self, request: Request) -> Response:
+        """What the page needs to know at first."""
+        return JSONResponse(self.studio.describe())
+
+    async def new(self, request: Request) -> Response:
+        """A new image, of a seed."""
+        image = await self.studio.new(await _json(request))
+        return await self._answer(image.name, lambda image: None)
+
+    async def view(self, request: Request) -> Response:
+        """An image as it is now."""
+        return await self._answer(request.path_params["image"], lambda image: None)
+
+    async def step(self, request: Request) -> Response:
+        """An edit."""
+        data = await _json(request)
+        return await self._change(request, lambda image: image.do(self.studio.step(data)))
+
+    async def undo(self, request: Request) -> Response:
+        """One step back."""
+        return await self._change(request, Image.undo)
+
+    async def redo(self, request: Request) -> Response:
+        """One step forward again."""
+        return await self._change(request, Image.redo)
+
+    async def lock(self, request: Request) -> Response:
+        """Hold a region, or let it go: {"region": name, "locked": true or false}."""
+        data = await _json(request)
+        region, locked = data.get("region"), data.get("locked")
+        if not isinstance(region, str) or not isinstance(locked, bool):
+            raise LinkGANError("a lock has a region, by its name, and locked, true or false")
+        return await self._change(request, lambda image: image.hold(region, locked))
+
+    async def look(self, request: Request) -> Response:
+        """Look at it otherwise (see `image.Look`)."""
+        data = await _json(request)
+        return await self._change(request, lambda image: image.turn(data))
+
+    async def preview(self, request: Request) -> Response:
+        """The picture that a step would make, without doing it."""
+        data = await _json(request)
+        return _picture(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
+
+    async def before(self, request: Request) -> Response:
+        """The picture at first."""
+        return _picture(await self._with(request, lambda image: _shown(image.before())))
+
+    async def masks(self, request: Request) -> Response:
+        """Masks, one byte a pixel, region after region, with the state that they belong to."""
+        masks, state = await self._with(request, lambda image: (image.masks(), image.state()))
+        return Response(
+            masks.tobytes(), headers={STATE: json.dumps(state, allow_nan=False)}, media_type="application/octet-stream"
+        )
+
+    async def directions(self, request: Request) -> Response:
+        """How much each of a region's strongest directions changes it (see `directions.Directions.changes`)."""
+        return JSONResponse(
+            {"changes": await self.studio.changes(request.path_params["image"], request.path_params["region"])}
+        )
+
+    async def download_picture(self, request: Request) -> Response:
+        """The picture as a PNG that says how it was made."""
+
+        def made(image: Image) -> tuple[bytes, str]:
+            metadata = {
+                "command": self.studio.command,
+                "edits": json.dumps(image.to_json(), allow_nan=False),
+                "versions": json.dumps(versions(), allow_nan=False),
+            }
+            return png_bytes(to_pixels(image.picture())[0], metadata), _file_name(image, "png")
+
+        content, name = await self._with(request, made)
+        return _download(content, name, "image/png")
+
+    async def download_latents(self, request: Request) -> Response:
+        """The latents, in the format of the hosts' projected_w.npz; links in Z name them z."""
+
+        def made(image: Image) -> tuple[bytes, str]:
+            buffer = io.BytesIO()
+            editor = image.editor
+            arrays = {editor.generator.spec.space: editor.latents.cpu().numpy(), "label": editor.labels.cpu().numpy()}
+            np.savez(buffer, **arrays)  # type: ignore[arg-type]
+            return buffer.getvalue(), _file_name(image, "npz")
+
+        content, name = await self._with(request, made)
+        return _download(content, name, "application/octet-stream")
+
+    async def find(self, request: Request) -> Response:
+        """Begin to look for a photograph, sent as the file that it is."""
+        if self._uploads >= MOST_UPLOADS:
+            raise Busy("other photographs are still being sent; try again in a moment")
+        self._uploads += 1
+        try:
+            data = await body_of(request, MOST_BYTES)
+            async with self._decoding:  # one at a time, so that many need no more memory; not in the server's thread
+                name = await run_in_threadpool(lambda: self.studio.photographs.begin(open_photograph(data)))
+        finally:
+            self._uploads -= 1
+        return JSONResponse({"photograph": name}, status_code=202)
+
+    async def found(self, request: Request) -> Response:
+        """How far that is, and what it looks like so far."""
+        progress, pixels = self.studio.photographs.progress(request.path_params["photograph"])
+        return _picture(pixels, progress)
+
+    async def give_up(self, request: Request) -> Response:
+        """Stop looking."""
+        self.studio.photographs.give_up(request.path_params["photograph"])
+        return Response(status_code=204)
+
+    async def nothing(self, request: Request) -> Response:
+        """What is not there."""
+        raise HTTPException(404)
+
+    async def _with(self, request: Request, call: Callable[[Image], Any]) -> Any:
+        return await self.studio.with_image(request.path_params["image"], call)
+
+    async def _change(self, request: Request, call: Callable[[Image], None]) -> Response:
+        """Change an image and show it. It is written to its folder after the answer has gone."""
+        name = request.path_params["image"]
+        response = await self._answer(name, call)
+        response.background = BackgroundTask(self.studio.with_image, name, self.studio.shelf.save)
+        return response
+
+    async def _answer(self, name: str, call: Callable[[Image], None]) -> Response:
+        def answer(image: Image) -> tuple[Pixels, dict[str, Any]]:
+            call(image)
+            return _shown(image.picture()), image.state()
+
+        pixels, state = await self.studio.with_image(name, answer)
+        return _picture(pixels, state)
+
+
+async def _json(request: Request) -> Mapping[str, Any]:
+    body = await body_of(request, MOST_JSON)
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise LinkGANError("that is not JSON") from error
+    if not isinstance(data, Mapping):
+        raise LinkGANError("that is not a JSON object")
+    return data
+
+
+def _shown(picture: Tensor) -> Pixels:
+    return to_pixels(picture)[0]
+
+
+def _picture(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
+    """Return uint8 [H, W, 3] as the bytes that a canvas takes: red, green, blue, opaque.
+
+    On one machine, packing them as a file and unpacking it again would cost more than all else that is done here.
+    """
+    opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
+    opaque[..., :3] = pixels
+    headers = {WIDTH: str(pixels.shape[1])} | ({} if state is None else {STATE: json.dumps(state, allow_nan=False)})
+    return Response(opaque.tobytes(), headers=headers, media_type="application/octet-stream")
+
+
+def _file_name(image: Image, suffix: str) -> str:
+    kind = "photograph" if image.editor.photograph is not None else f"seed{image.source.get('seed', '')}"
+    return f"linkgan-{kind}-edits{len(image.editor.steps)}.{suffix}"
+
+
+def _download(content: bytes, name: str, kind: str) -> Response:
+    return Response(content, headers={"content-disposition": f'attachment; filename="{name}"'}, media_type=kind)
+
+
+def _told(status: int) -> Callable[[Request, Exception], Response]:
+    """Return a handler of mistakes: the sentence that the error is."""
+    return lambda request, error: refused(status, str(error))
+
+
+def _http_error(request: Request, error: HTTPException) -> Response:
+    return refused(error.status_code, f"There is nothing of the kind here ({error.detail}).")
+
+
+def _fault(request: Request, error: Exception) -> Response:
+    """Answer for a fault of ours. What it was is raised on, for the terminal, and not told to whoever asked."""
+    return refused(500, "Something went wrong in the program. The terminal says what.")

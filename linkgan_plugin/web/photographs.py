@@ -1,0 +1,155 @@
+"""Photographs on their way into the generator: what is looked for, how far it is, and what became of it."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+from PIL import Image as Pillow
+from torch import Tensor
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..images import Pixels, to_pixels
+from ..inversion.conditions import labels_for, photograph_label
+from ..inversion.crop import cut, largest_square
+from ..inversion.perceptual import PyramidDistance
+from ..inversion.projected import Projected, from_pixels
+from ..inversion.stages import Projection, Settings
+from .image import Image
+from .shelf import Shelf
+from .worker import Busy, Stopped, Worker
+
+MOST_WAITING = 4  # the one in work among them
+MOST_REMEMBERED = 32  # with those that are done
+LOOKS = 1.0  # seconds between two pictures of what has been found so far
+
+log = logging.getLogger("linkgan.ui")
+
+
+@dataclass
+class Search:
+    """One photograph. Written by the worker, read by everyone.
+
+    Attributes:
+        target: [1, C, R, R] in [-1, 1]. pixels: what it looks like so far, uint8 [R, R, 3].
+        share: of the steps that are done. text, error: for people. image: its name on the shelf, in the end.
+    """
+
+    target: Tensor
+    pixels: Pixels
+    share: float = 0.0
+    text: str = "Waiting for the network…"
+    image: str | None = None
+    error: str | None = None
+    given_up: bool = False
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.given_up or self.image is not None or self.error is not None
+
+
+class Photographs:
+    """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
+
+    Args:
+        generator, worker, shelf: of the studio. settings: what is done to every photograph.
+    """
+
+    def __init__(
+        self, generator: LinkedGenerator, worker: Worker, shelf: Shelf, settings: Settings | None = None
+    ) -> None:
+        self._generator, self._worker, self._shelf = generator, worker, shelf
+        self._settings = settings or Settings()
+        self._searches: OrderedDict[str, Search] = OrderedDict()
+
+    @property
+    def possible(self) -> bool:
+        """Whether photographs can be found and edited in this network: links in W, over a mapping network."""
+        return self._generator.spec.space == "w" and self._generator.calls.has_w
+
+    def begin(self, photograph: Pillow.Image) -> str:
+        """Let a photograph be looked for; returns the name to ask for it by.
+
+        Raises:
+            Busy: too many wait. LinkGANError: not possible with this network.
+        """
+        if not self.possible:
+            raise LinkGANError("photographs cannot be found in this network: its links are not in W")
+        if sum(not search.over for search in self._searches.values()) >= MOST_WAITING:
+            raise Busy("other photographs are still being looked for; try again when one of them is done")
+        side, channels = (int(getattr(self._generator.generator, f"img_{what}")) for what in ("resolution", "channels"))
+        target = from_pixels(cut(photograph, largest_square(*photograph.size), side), channels)
+        search = Search(target, to_pixels(target)[0])
+        name = secrets.token_hex(8)
+        self._searches[name] = search
+        while len(self._searches) > MOST_REMEMBERED:
+            self._searches.popitem(last=False)
+        self._worker.start(lambda: self._look_for(search))
+        return name
+
+    def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
+        """Return {share, text, image, error} and the picture so far, uint8 [R, R, 3].
+
+        Raises:
+            LinkGANError: none of that name.
+        """
+        search = self._searches.get(name)
+        if search is None or search.given_up:
+            raise LinkGANError("this photograph is not being looked for any more; choose it again")
+        state = {"share": search.share, "text": search.text, "image": search.image, "error": search.error}
+        return state, search.pixels
+
+    def give_up(self, name: str) -> None:
+        """Stop looking for one, if it is still looked for."""
+        if name in self._searches:
+            self._searches[name].given_up = True
+
+    def _look_for(self, search: Search) -> None:
+        try:
+            if not search.given_up:
+                search.image = self._shelf.add(*self._found(search)).name
+        except Stopped:
+            search.given_up = True
+        except LinkGANError as error:
+            search.error = str(error)
+        except Exception:
+            log.exception("a photograph could not be projected")
+            search.error = "Something went wrong in the program. The terminal says what."
+
+    def _found(self, search: Search) -> tuple[Image, Projected]:
+        generator = self._generator
+        label = photograph_label(generator.generator, generator.label_source)
+        search.text = "Looking where in the network photographs are…"
+        projection = Projection(
+            generator.generator,
+            search.target,
+            labels_for(generator.generator, label, 1),
+            self._settings,
+            PyramidDistance(),
+        )
+        total, started, looked = self._settings.total(1), time.monotonic(), 0.0
+        while not projection.finished:
+            projection.advance()
+            search.share = projection.steps_done / total
+            search.text = _time_left(time.monotonic() - started, search.share)
+            if time.monotonic() - looked > LOOKS:
+                search.pixels = to_pixels(projection.pictures())[0]
+                looked = time.monotonic()
+            self._worker.breathe()
+            if search.given_up:
+                raise Stopped
+        projected = projection.take(0).projected
+        return Image.of_photograph(generator, projected), projected
+
+
+def _time_left(spent: float, share: float) -> str:
+    seconds = spent * (1 - share) / share if share else 0.0
+    if seconds < 1:
+        return "Almost there."
+    return f"About {seconds:.0f} seconds left." if seconds < 90 else f"About {seconds / 60:.0f} minutes left."

@@ -1,0 +1,101 @@
+"""The images that people edit, kept in a folder: each is there again after a reload and after a new start."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+import shutil
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+from training_loops.formats.atomic import write_bytes
+from training_loops.formats.budget import EDITS
+from training_loops.formats.files import read_file
+from training_loops.formats.json_text import parse_json
+
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..inversion.projected import LATENTS_FILE, Projected, load_projected, save_projected
+from .image import Image
+
+FILE = "edits.json"
+MOST_KEPT = 200  # images in the folder; beyond it the one that was looked at longest ago goes
+MOST_OPEN = 8  # images in memory, each with a network of its own where one was tuned for a photograph
+_NAME = re.compile(r"[0-9a-f]{16}")
+
+
+class NoSuchImage(LinkGANError):
+    """An image that is not on the shelf."""
+
+
+class Shelf:
+    """Images by name. For the worker's thread alone.
+
+    Names are drawn here. What a page sends is only ever compared with them, so no page can name a file.
+
+    Args:
+        folder: where they are kept, one folder each; made when missing. generator: that all are images of.
+    """
+
+    def __init__(self, folder: Path, generator: LinkedGenerator) -> None:
+        self.folder, self.generator = folder, generator
+        folder.mkdir(parents=True, exist_ok=True)
+        found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and (path / FILE).is_file()]
+        found.sort(key=lambda path: (path / FILE).stat().st_mtime)
+        self._places = OrderedDict((path.name, path) for path in found)  # the one used last is last
+        self._open: OrderedDict[str, Image] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def add(self, image: Image, projected: Projected | None = None) -> Image:
+        """Keep a new image, with the photograph that it is of."""
+        image.name = secrets.token_hex(8)
+        self._places[image.name] = self.folder / image.name
+        self._open[image.name] = image
+        if projected is not None:
+            save_projected(self._places[image.name], projected)
+        self.save(image)
+        while len(self._places) > MOST_KEPT:
+            name, place = self._places.popitem(last=False)
+            self._open.pop(name, None)
+            shutil.rmtree(place, ignore_errors=True)
+        self._close_some()
+        return image
+
+    def get(self, name: str) -> Image:
+        """Return an image, from memory or from its folder.
+
+        Raises:
+            NoSuchImage: none of that name. LinkGANError: its files cannot be read, or are of another network.
+        """
+        if name not in self._places:
+            raise NoSuchImage("this image is not kept here any more; begin with a new one")
+        if name not in self._open:
+            self._open[name] = self._read(name)
+            self._close_some()
+        self._open.move_to_end(name)
+        self._places.move_to_end(name)
+        return self._open[name]
+
+    def save(self, image: Image) -> None:
+        """Write an image's edits, atomically; its photograph has been written when it was added."""
+        if image.name in self._places:
+            write_bytes(self._places[image.name] / FILE, json.dumps(image.to_json(), allow_nan=False).encode())
+
+    def _read(self, name: str) -> Image:
+        place = self._places[name]
+        try:
+            data: Any = parse_json(read_file(place / FILE, EDITS.bytes), FILE, EDITS)
+        except ValueError as error:
+            raise LinkGANError(f"the edits in {place} cannot be read ({error})") from error
+        projected = load_projected(place, self.generator.generator) if (place / LATENTS_FILE).exists() else None
+        image = Image.from_json(self.generator, data, projected)
+        image.name = name
+        return image
+
+    def _close_some(self) -> None:
+        while len(self._open) > MOST_OPEN:
+            self._open.popitem(last=False)

@@ -1,0 +1,219 @@
+"""What one server works on: a network, the thread that owns it, the images kept and the photographs looked for."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+
+from ..checksum import file_digest
+from ..editing.plain import tensor_to_json
+from ..editing.steps import Step, step_from_json
+from ..errors import LinkGANError
+from ..generators import LinkedGenerator
+from ..images import check_channels
+from ..inversion.conditions import photograph_label
+from ..inversion.projected import load_projected
+from ..inversion.stages import Settings
+from ..links import REST
+from ..networks import load_network
+from ..pickles.download import cache_folder
+from ..report.preview import COLOURS, REST_COLOUR
+from .image import Image
+from .photographs import Photographs
+from .shelf import Shelf
+from .worker import Worker
+
+T = TypeVar("T")
+
+MOST_PSI = 2
+RENDERED = 8 * 17  # pictures that `directions.find_directions` renders for one region
+
+
+class Studio:
+    """A network and the images that people make with it.
+
+    Args:
+        generator: the network. title: what the page calls it. folder: where images are kept.
+        command: as typed, for the metadata of downloads. settings: how photographs are looked for.
+    """
+
+    def __init__(
+        self,
+        generator: LinkedGenerator,
+        *,
+        title: str,
+        folder: Path,
+        command: str = "linkgan ui",
+        settings: Settings | None = None,
+    ) -> None:
+        self.generator, self.title, self.command = generator, title, command
+        self.worker = Worker()
+        self.shelf = Shelf(folder, generator)
+        self.photographs = Photographs(generator, self.worker, self.shelf, settings)
+        self._changes: dict[str, list[float]] = {}
+        self._seconds = _seconds_of_a_picture(generator)
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page needs to know of the network, as plain data."""
+        names = self.generator.spec.block_names
+        colours = [REST_COLOUR if name == REST else COLOURS[i % len(COLOURS)] for i, name in enumerate(names)]
+        return {
+            "title": self.title,
+            "regions": [
+                {
+                    "name": name,
+                    "title": "the rest" if name == REST else name.replace("_", " "),
+                    "colour": "#{:02x}{:02x}{:02x}".format(*colour),
+                }
+                for name, colour in zip(names, colours, strict=True)
+            ],
+            "solid": self.generator.is_solid,
+            "psi": self.generator.truncation_psi if self._truncates else None,
+            "projects": self.photographs.possible,
+            "directions": self._seconds * RENDERED,
+        }
+
+    @property
+    def _truncates(self) -> bool:
+        return self.generator.spec.space == "w" and self.generator.calls.mapping.accepts("truncation_psi")
+
+    async def new(self, data: Mapping[str, Any]) -> Image:
+        """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
+        seed, psi = whole_number(data, "seed"), data.get("psi")
+        if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
+            raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
+        return await self.worker.run(lambda: self.shelf.add(Image.of_seed(self.generator, seed, psi)))
+
+    async def with_image(self, name: str, call: Callable[[Image], T]) -> T:
+        """Do something with an image in the thread that owns the network."""
+        return await self.worker.run(lambda: call(self.shelf.get(name)))
+
+    async def changes(self, name: str, region: str) -> list[float]:
+        """Return how much each of a region's strongest directions changes it, strongest first.
+
+        They are the same for all images. Looking for them renders many pictures, with other things done between.
+        """
+        if region not in self._changes:
+            editor = await self.with_image(name, lambda image: image.editor)
+            found = await asyncio.wrap_future(self.worker.start(lambda: editor.directions(region, self._breathing)))
+            self._changes[region] = found.changes.tolist()
+        return self._changes[region]
+
+    def _breathing(self, samples: Iterable[int]) -> Iterator[int]:
+        for sample in samples:
+            self.worker.breathe()
+            yield sample
+
+    def step(self, data: Any) -> Step:
+        """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
+
+        For the worker's thread, as it looks the other image up.
+
+        Raises:
+            LinkGANError: no step, or one that names an image which is not kept.
+        """
+        donor = data.get("donor") if isinstance(data, Mapping) else None
+        if isinstance(donor, Mapping) and isinstance(donor.get("image"), str):
+            other = self.shelf.get(donor["image"])
+            data = {**data, "donor": tensor_to_json(other.editor.latents)}
+        return step_from_json(data)
+
+    def close(self) -> None:
+        """End the thread."""
+        self.worker.close()
+
+
+def open_studio(
+    snapshot: Path,
+    *,
+    psi: float = 1.0,
+    links: Sequence[str] = (),
+    space: str | None = None,
+    allow_overlap: bool = False,
+    data: Path | None = None,
+    number: int | None = None,
+    projection: Path | None = None,
+    settings: Settings | None = None,
+    device: torch.device | str = "cpu",
+    host: Path | None = None,
+    keep: Path | None = None,
+    command: str = "linkgan ui",
+) -> tuple[Studio, str | None]:
+    """Open a network file and return its studio, and the name of the image to begin with, if there is one.
+
+    Args:
+        psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
+        settings: how photographs are looked for.
+        projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
+            network, these links and this psi in the user's cache.
+    Raises:
+        LinkGANError: a psi that the page could not ask for, a file that cannot be opened or does not fit the network.
+    """
+    if not 0 <= psi <= MOST_PSI:  # nor is NaN
+        raise LinkGANError(f"psi {psi:g}, expected a number from 0 to {MOST_PSI}")
+    network = load_network(snapshot, device, host=host)
+    check_channels(int(getattr(network.generator, "img_channels", 3)))
+    labels = network.labels(data, number)
+    spec = network.linked(links, space=space, allow_overlap=allow_overlap)
+    generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
+    if keep is None:
+        made_with = json.dumps(
+            [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
+        )  # not labels: images keep theirs
+        keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
+    studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    if projection is None:
+        return studio, None
+    projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
+    return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
+
+
+def _kept_by_default(name: str) -> Path:
+    """Make the folder of that name in the user's cache; LinkGANError where it cannot be written to, naming --keep."""
+    try:
+        folder = cache_folder() / "ui" / name
+        folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
+    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+        raise LinkGANError(
+            f"edits cannot be kept in the user's cache ({error}); name another folder with --keep"
+        ) from error
+    return folder
+
+
+def _title(path: Path, generator: LinkedGenerator) -> str:
+    side = getattr(generator.generator, "img_resolution", None)
+    return f"{path.parent.name}/{path.name}" + (f", {side} x {side} pixels" if side else "")
+
+
+def _seconds_of_a_picture(generator: LinkedGenerator) -> float:
+    """Return how long a picture takes, at best: the first sets things up, and others may keep the machine busy."""
+    latents, labels = generator.draw([0]), generator.labels([0])
+    times = [time.perf_counter()]
+    for _ in range(4):
+        generator.render(latents, labels).cpu()  # brings the picture back, so that a GPU has finished it
+        times.append(time.perf_counter())
+    return min(later - earlier for earlier, later in pairwise(times))
+
+
+def whole_number(data: Any, name: str) -> int:
+    """Return data[name], a whole number from 0 to 2**32 - 1; LinkGANError otherwise."""
+    value = data.get(name) if isinstance(data, Mapping) else None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
+        raise LinkGANError(f"{name} must be a whole number from 0 to {2**32 - 1}")
+    return value
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)

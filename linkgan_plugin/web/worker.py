@@ -1,0 +1,112 @@
+"""The one thread that touches the network: quick jobs in the order they came, long ones between them."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+from ..errors import LinkGANError
+
+T = TypeVar("T")
+
+MOST_WAITING = 64  # quick jobs; a page sends its next when the last is answered, so this is a lot of pages
+
+
+class Busy(LinkGANError):
+    """More waits for the network than anybody will wait for."""
+
+
+class Worker:
+    """Runs jobs one at a time in a thread of its own.
+
+    A long job, such as finding a photograph, calls `breathe` between its steps: the quick jobs that came meanwhile are
+    done there, so that clicks are answered while it runs. Long jobs follow one another.
+    """
+
+    def __init__(self) -> None:
+        self._quick: deque[_Job] = deque()
+        self._long: deque[_Job] = deque()
+        self._news = threading.Condition()
+        self._closing = False
+        self._thread = threading.Thread(target=self._work, name="linkgan-network", daemon=True)
+        self._thread.start()
+
+    async def run(self, call: Callable[[], T]) -> T:
+        """Do a quick job and return its result.
+
+        Raises:
+            Busy: too many wait already. And whatever the job raises.
+        """
+        return await asyncio.wrap_future(self._add(self._quick, call, MOST_WAITING))
+
+    def start(self, call: Callable[[], T]) -> Future[T]:
+        """Let a long job follow those that wait; returns at once."""
+        return self._add(self._long, call, MOST_WAITING)
+
+    def breathe(self) -> None:
+        """Do the quick jobs that wait. For long jobs, in the worker's own thread.
+
+        Raises:
+            Stopped: the worker is closing.
+        """
+        while True:
+            with self._news:
+                if self._closing:
+                    raise Stopped
+                if not self._quick:
+                    return
+                job = self._quick.popleft()
+            job.do()
+
+    def close(self) -> None:
+        """End after the job that runs now; those that wait are cancelled."""
+        with self._news:
+            self._closing = True
+            for job in (*self._quick, *self._long):
+                job.future.cancel()
+            self._quick.clear()
+            self._long.clear()
+            self._news.notify()
+        self._thread.join(timeout=5)
+
+    def _add(self, jobs: deque[_Job], call: Callable[[], Any], most: int) -> Future[Any]:
+        with self._news:
+            if self._closing or len(jobs) >= most:
+                raise Busy("the network has too much to do at the moment; try again in a few seconds")
+            job = _Job(call)
+            jobs.append(job)
+            self._news.notify()
+        return job.future
+
+    def _work(self) -> None:
+        while True:
+            with self._news:
+                self._news.wait_for(lambda: self._quick or self._long or self._closing)
+                if self._closing:
+                    return
+                job = (self._quick or self._long).popleft()
+            job.do()
+
+
+class Stopped(Exception):
+    """Ends a long job whose worker is closing, or that nobody wants any more."""
+
+
+class _Job:
+    def __init__(self, call: Callable[[], Any]) -> None:
+        self.call = call
+        self.future: Future[Any] = Future()
+
+    def do(self) -> None:
+        if not self.future.set_running_or_notify_cancel():
+            return
+        try:
+            result = self.call()
+        except BaseException as error:  # whatever it is, it is the caller's to handle
+            self.future.set_exception(error)
+        else:
+            self.future.set_result(result)

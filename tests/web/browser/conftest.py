@@ -1,0 +1,55 @@
+"""The page in a real browser: headless Chromium."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+from linkgan_plugin.editing.example import example_generator
+from tests.web.browser.browsing import Page, Running
+from tests.web.conftest import studio_of
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+DRIVER = shutil.which("chromedriver")
+FLAGS = (
+    "--headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --disable-quic --no-first-run --disable-sync "
+    "--disable-background-networking --disable-component-update --window-size=1200,800"
+)
+
+
+@pytest.fixture(scope="module")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("no chromium and chromedriver here (apt-get install chromium chromium-driver)")
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for flag in (*FLAGS.split(), f"--user-data-dir={tmp_path_factory.mktemp('profile')}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    made = webdriver.Chrome(options=options, service=Service(DRIVER))  # a given path: nothing is looked for or fetched
+    yield made
+    made.quit()
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    made = Running(studio_of(example_generator(), tmp_path_factory.mktemp("kept")))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def page(driver: Any, running: Running) -> Iterator[Page]:
+    """The page with a new image; afterwards, nothing may have been wrong in the browser's eyes."""
+    driver.get("about:blank")
+    driver.get_log("browser")
+    made = Page(driver).open(running.address)
+    made.says("This is the image of seed")
+    yield made
+    wrong = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+    assert wrong == []

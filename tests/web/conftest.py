@@ -1,0 +1,101 @@
+"""A studio over tiny networks, asked as its page asks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from linkgan_plugin.editing.example import example_generator
+from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.inversion.stages import Settings
+from linkgan_plugin.web.app import STATE, WIDTH, create_app
+from linkgan_plugin.web.studio import Studio
+
+TOKEN = "token-of-the-tests"
+ADDRESS = "http://127.0.0.1:8123"
+
+
+class Answer:
+    """What the page gets: a status, a picture as uint8 [H, W, 3] or None, and a state."""
+
+    def __init__(self, response: Any) -> None:
+        self.response, self.status = response, response.status_code
+        width = response.headers.get(WIDTH)
+        rows = np.frombuffer(response.content, np.uint8).reshape(-1, int(width), 4) if width else None
+        assert rows is None or (rows[..., 3] == 255).all()
+        self.picture = None if rows is None else rows[..., :3]
+        self.state = json.loads(response.headers.get(STATE, "null"))
+
+    @property
+    def error(self) -> str:
+        return self.response.json()["error"]
+
+
+class Asking:
+    """A page's requests."""
+
+    def __init__(self, client: TestClient) -> None:
+        self.client = client
+
+    def get(self, path: str) -> Answer:
+        return Answer(self.client.get(f"/api/{path}"))
+
+    def post(self, path: str, data: Any = None, **kwargs: Any) -> Answer:
+        return Answer(self.client.post(f"/api/{path}", **({"json": data or {}} | kwargs)))
+
+    def new(self, seed: int = 5, **more: Any) -> Answer:
+        return self.post("images", {"seed": seed, **more})
+
+    def step(self, image: str, **step: Any) -> Answer:
+        return self.post(f"images/{image}/steps", step)
+
+    def resample(self, image: str, region: str, seed: int, **more: Any) -> Answer:
+        return self.step(image, kind="resample", regions=[region], seed=seed, **more)
+
+
+def studio_of(generator: LinkedGenerator, folder: Path) -> Studio:
+    """A studio that looks for photographs in three steps."""
+    return Studio(generator, title="tiny", folder=folder, settings=Settings(space="w", steps=3, noise=False))
+
+
+@contextmanager
+def asking(studio: Studio) -> Iterator[Asking]:
+    """Serve a studio to one page."""
+    app = create_app(studio, token=TOKEN)
+    with TestClient(app, base_url=ADDRESS, headers={"authorization": f"Bearer {TOKEN}"}) as client:
+        yield Asking(client)
+
+
+@pytest.fixture
+def studio(tmp_path: Path) -> Studio:
+    """A studio of the example generator: regions left, right and rest, 16 pixels."""
+    return studio_of(example_generator(), tmp_path / "kept")
+
+
+@pytest.fixture
+def page(studio: Studio) -> Iterator[Asking]:
+    """Its page."""
+    with asking(studio) as page:
+        yield page
+
+
+@pytest.fixture
+def forwards(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Batch sizes of all synthesis forwards from here on."""
+    seen: list[int] = []
+    synthesis = studio.generator.generator.synthesis
+    real = synthesis.forward
+
+    def counted(ws: Any) -> Any:
+        seen.append(len(ws))
+        return real(ws)
+
+    monkeypatch.setattr(synthesis, "forward", counted)
+    return seen

@@ -1,0 +1,112 @@
+"""Images that are kept: bounds, damage, and other networks."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from linkgan_plugin.editing.example import example_generator
+from linkgan_plugin.editing.steps import Resample
+from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.inversion.projected import Projected
+from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.web import shelf as shelves
+from linkgan_plugin.web.image import Image
+from linkgan_plugin.web.shelf import NoSuchImage, Shelf
+
+
+@pytest.fixture
+def generator():
+    return example_generator()
+
+
+@pytest.fixture
+def shelf(tmp_path, generator):
+    return Shelf(tmp_path, generator)
+
+
+def added(shelf, seed=0):
+    return shelf.add(Image.of_seed(shelf.generator, seed, None)).name
+
+
+def test_the_image_that_was_used_longest_ago_makes_room(shelf, monkeypatch):
+    monkeypatch.setattr(shelves, "MOST_KEPT", 3)
+    first, second, third = (added(shelf, seed) for seed in range(3))
+    shelf.get(first)
+    fourth = added(shelf, 3)
+    assert sorted(path.name for path in shelf.folder.iterdir()) == sorted([first, third, fourth])
+    with pytest.raises(NoSuchImage, match="not kept here any more"):
+        shelf.get(second)
+
+
+def test_few_images_are_open_and_the_others_come_back_as_they_were(shelf, monkeypatch):
+    monkeypatch.setattr(shelves, "MOST_OPEN", 2)
+    names = [added(shelf, seed) for seed in range(5)]
+    image = shelf.get(names[0])
+    image.do(Resample("left", seed=9))
+    shelf.save(image)
+    wanted = image.picture().clone()
+    for name in names[1:]:
+        shelf.get(name)
+    assert len(shelf._open) == 2
+    again = shelf.get(names[0])
+    assert again is not image
+    assert torch.equal(again.picture(), wanted)
+
+
+def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(shelf, tmp_path, generator):
+    name = added(shelf)
+    for other in ("not-a-name", "0123456789ABCDEF", "../outside"):
+        (tmp_path / other).mkdir(parents=True)
+        (tmp_path / other / "edits.json").write_text("{}")
+    (tmp_path / ("f" * 16)).mkdir()  # without edits
+    again = Shelf(tmp_path, generator)
+    assert len(again) == 1
+    assert torch.equal(again.get(name).picture(), shelf.get(name).picture())
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", '{"source": {}, "look": {}}', '{"source": {}, "look": {}, "edits": 1}']
+)
+def test_damaged_edits_are_named_and_the_others_still_open(content, shelf, tmp_path, generator):
+    broken, whole = added(shelf, 0), added(shelf, 1)
+    (tmp_path / broken / "edits.json").write_text(content)
+    again = Shelf(tmp_path, generator)
+    with pytest.raises(LinkGANError):
+        again.get(broken)
+    assert again.get(whole).editor.steps == ()
+
+
+def test_edits_of_other_links_are_refused(shelf, tmp_path, generator):
+    name = added(shelf)
+    other = LinkedGenerator(generator.generator, LinkSpec.parse(["top=0:4@box(0,0,1,0.5)"], dim=12))
+    with pytest.raises(LinkGANError, match="other links"):
+        Shelf(tmp_path, other).get(name)
+
+
+def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(shelf, tmp_path, generator):
+    latents = generator.draw([3])
+    photograph = torch.zeros([1, 3, 16, 16])
+    projected = Projected(latents, torch.zeros([1, 0]), photograph=photograph)
+    name = shelf.add(Image.of_photograph(generator, projected), projected).name
+    assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["edits.json", "projected_w.npz", "target.png"]
+    again = Shelf(tmp_path, generator).get(name)
+    assert torch.equal(again.editor.start, latents)
+    assert again.look.pasted
+    assert json.loads((tmp_path / name / "edits.json").read_text())["source"] == {"photograph": True}
+
+
+def test_an_image_that_was_edited_very_often_says_so(shelf, monkeypatch):
+    from linkgan_plugin.web import image as images
+
+    monkeypatch.setattr(images, "MOST_STEPS", 3)
+    image = shelf.get(added(shelf))
+    for seed in range(3):
+        image.do(Resample("left", seed=seed))
+    with pytest.raises(LinkGANError, match="edited 3 times, the most"):
+        image.do(Resample("left", seed=9))
+    image.undo()
+    image.do(Resample("left", seed=9))

@@ -1,0 +1,48 @@
+"""What the options of a training run mean for a 3D-aware generator, its loss and its data."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from training_loops.formats.cameras import LABEL_DIM
+
+_GPC_REG_PROB = 0.5  # where a snapshot to resume from is conditioned on cameras and no probability is given
+
+
+def camera_data_problem(dataset: Any, *, mirror: bool) -> str:
+    """Return why `dataset` cannot train a generator that renders through its labels, '' where it can."""
+    if dataset.label_dim != LABEL_DIM:
+        return (
+            f"the labels of data '{dataset.path}' have {dataset.label_dim} numbers, expected the {LABEL_DIM} of a "
+            "camera: a pose [4, 4] and intrinsics [3, 3]"
+        )
+    if dataset.num_channels != 3:
+        return f"the images of data '{dataset.path}' have {dataset.num_channels} channel, expected 3 (RGB)"
+    if mirror:
+        return "a mirrored image is seen by another camera; put mirrored images with their labels into the data"
+    return ""
+
+
+def scene_kwargs(
+    G_kwargs: dict[str, Any],
+    loss_kwargs: dict[str, Any],
+    *,
+    neural_res: int | None = None,
+    density_reg: float | None = None,
+    gpc_reg_prob: float | None = None,
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return arguments of G that go over `G_kwargs`, and all those of the loss for `loss_kwargs`.
+
+    Args:
+        neural_res: side of the rendered picture at first. density_reg: weight of the density's total variation.
+        gpc_reg_prob: probability of conditioning on another image's camera; where it is given, G is conditioned.
+    """
+    if gpc_reg_prob is None and not G_kwargs["rendering_kwargs"].get("c_gen_conditioning_zero", False):
+        gpc_reg_prob = loss_kwargs.get("gpc_reg_prob") or _GPC_REG_PROB
+    rendering: dict[str, Any] = {"c_gen_conditioning_zero": gpc_reg_prob is None}
+    if density_reg is not None:
+        rendering["density_reg"] = density_reg
+    loss = {**loss_kwargs, "gpc_reg_prob": gpc_reg_prob}
+    if neural_res is not None:
+        loss["neural_rendering_resolution_initial"] = neural_res
+    return {"rendering_kwargs": rendering}, loss

@@ -1,0 +1,82 @@
+"""What a data set is, in a few numbers: whether a run that goes on still sees the images that it began with."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from training_loops.formats.png import is_image
+
+_LABELS = "dataset.json"
+_END = 4096  # bytes
+
+
+def data_record(dataset: Any) -> dict[str, Any]:
+    """Return `images`, `resolution`, `channels`, `label_dim` and `fingerprint` of a data set, as plain data.
+
+    The fingerprint is of the names, sizes and CRCs of the images as the zip lists them (in a folder the CRC is that of
+    each file's end) and of the labels in use, so that no image is decoded; None for a
+    data set that is neither a zip nor a folder.
+    """
+    return {
+        "images": len(dataset),
+        "resolution": int(dataset.resolution),
+        "channels": int(dataset.num_channels),
+        "label_dim": int(dataset.label_dim),
+        "fingerprint": _fingerprint(getattr(dataset, "path", None), labels=dataset.label_dim > 0),
+    }
+
+
+def changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """Return what of a data set changed, for people; [] where nothing did or nothing is known."""
+    counted = [
+        f"{name} {then[name]} then, {now[name]} now"
+        for name in ("images", "resolution", "channels", "label_dim")
+        if then.get(name) not in (None, now[name])
+    ]
+    prints = then.get("fingerprint"), now["fingerprint"]
+    if not counted and None not in prints and prints[0] != prints[1]:
+        return ["other images or labels under the same number"]
+    return counted
+
+
+def _fingerprint(path: str | os.PathLike[str] | None, *, labels: bool) -> str | None:
+    if path is None or not Path(path).exists():
+        return None
+    entries = _folder_entries(Path(path)) if Path(path).is_dir() else _zip_entries(Path(path))
+    found = hashlib.sha256()
+    for name, facts in sorted(entries):
+        if is_image(name) or (labels and name == _LABELS):
+            found.update(f"{name}\0{facts}\n".encode("utf-8", "surrogatepass"))
+    return found.hexdigest()
+
+
+def _zip_entries(path: Path) -> Iterator[tuple[str, str]]:
+    with zipfile.ZipFile(path) as archive:
+        for entry in archive.infolist():
+            yield entry.filename, f"{entry.file_size} {entry.CRC}"
+
+
+def _folder_entries(folder: Path) -> Iterator[tuple[str, str]]:
+    """Labels by their contents, images by size and end: times change when a folder is copied."""
+    for root, _, names in os.walk(folder):
+        for name in names:
+            file = Path(root, name)
+            inside = file.relative_to(folder).as_posix()
+            if inside == _LABELS:
+                yield inside, hashlib.sha256(file.read_bytes()).hexdigest()
+            elif is_image(inside):
+                yield inside, _size_and_end(file)
+
+
+def _size_and_end(file: Path) -> str:
+    """A PNG ends with the checksum of its last pixels, so that images of one size differ there too."""
+    size = file.stat().st_size
+    with open(file, "rb") as opened:
+        opened.seek(max(0, size - _END))
+        return f"{size} {zlib.crc32(opened.read(_END))}"
