@@ -12,6 +12,7 @@ from linkgan_plugin.metrics.base import MeanMetric, PairBatch
 from linkgan_plugin.metrics.effect import EffectIn, EffectOut
 from linkgan_plugin.metrics.leak import LeakIn, LeakOut, LeakRatio
 from linkgan_plugin.perturb import gaussian, swap
+from linkgan_plugin.regularizer import changes
 from tests.metrics.planted import (
     BLOCK,
     REST,
@@ -86,6 +87,15 @@ def test_the_leak_ratio_of_a_linear_generator_is_that_of_its_patterns() -> None:
         found = measured(LeakRatio, planted.pairs(PAIRS, 3, perturb, strength))
         assert abs(found.value - value) < 4 * error
         assert found.stderr == pytest.approx(error, rel=0.1)
+
+
+def test_what_is_measured_is_what_the_regularizer_reduces() -> None:
+    batch = random_pairs(7)
+    trained = changes(batch.original.double(), batch.linked.double(), batch.mask.double())
+    measured_change = batch.linked_change
+    channels = batch.original.shape[1]
+    assert measured_change.inside == pytest.approx(trained.allowed.numpy() / channels, rel=1e-6)
+    assert measured_change.outside == pytest.approx(trained.forbidden.numpy() / channels, rel=1e-6)
 
 
 def test_a_leak_a_trillion_times_below_the_effect_keeps_its_digits() -> None:
