@@ -23,7 +23,12 @@ from .estimate import Array, Estimate, mean, ratio
 class Reading:
     """A reader's figures of images, and which of its attributes belong to the region at hand.
 
-    Attributes: original, linked, others, donor: float64 [N, A]. owned: bool [A].
+    Attributes:
+        original: float64 [N, A], nominally in [0, 1]; so are those of the edits, named as in `PairBatch`.
+        linked: [N, A].
+        others: [N, A].
+        donor: [N, A].
+        owned: bool [A].
     """
 
     original: Array
@@ -35,7 +40,12 @@ class Reading:
 
 @dataclass(frozen=True)
 class Change:
-    """Squared change of images, split by a region: float64 [N] sums over pixels of the mean over channels."""
+    """Squared change of images, split by a region.
+
+    Attributes:
+        inside: float64 [N], sum over pixels of mask x mean over channels of the squared difference.
+        outside: float64 [N], the same of 1 - mask.
+    """
 
     inside: Array
     outside: Array
@@ -46,9 +56,13 @@ class Solid:
     """What 3D-aware generators add to N pairs.
 
     Attributes:
-        original, linked: depth of the images, float32 [N, 1, h, w], distances from the camera in world units.
-        mask: [N, 1, h, w], the region at the depth's size. labels: cameras [N, c_dim].
-        other_labels: of other cameras; other_image, other_linked: the edit seen from those, and its depth.
+        original: depth of the originals, float32 [N, 1, h, w], distances from the camera in world units.
+        linked: depth of the edits [N, 1, h, w].
+        mask: [N, 1, h, w] in [0, 1], the region at the depth's size.
+        labels: cameras [N, c_dim].
+        other_labels: other cameras [N, c_dim].
+        other_image: the edits seen from those, [N, C, H, W].
+        other_linked: the depth of that, [N, 1, h, w].
     """
 
     original: Tensor
@@ -69,8 +83,10 @@ class PairBatch:
     """N images and their edits by one link; all images [N, C, H, W] in [-1, 1], same noise throughout.
 
     Attributes:
-        original: images of N seeds. donor: images of N other seeds.
-        linked: the link's axes taken from the donor. others: every other axis taken from the donor.
+        original: images of N seeds.
+        donor: images of N other seeds.
+        linked: the link's axes taken from the donor.
+        others: every other axis taken from the donor.
         mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
         reading: the reader's figures, for data that has a reader, else None.
         solid: depths and other views, from 3D-aware generators, else None.
@@ -85,11 +101,14 @@ class PairBatch:
     solid: Solid | None = None
 
     def change(self, edited: Tensor) -> Change:
-        """Return the change from `original` to `edited`, split by the region."""
+        """Return the change from `original` to `edited` [N, C, H, W], split by the region."""
+        # inside = sum_p m_p mean_c (e_pc - o_pc)^2,  outside = sum_p (1 - m_p) mean_c (e_pc - o_pc)^2
         # float32 is enough for a pixel; it is sums over a million of them that need more.
         square = (edited.float() - self.original.float()).square().mean(dim=1).flatten(1).double()
         inside = torch.linalg.vecdot(square, self._weights)
-        return Change(inside.cpu().numpy(), (square.sum(dim=1) - inside).cpu().numpy())
+        # Not all - inside, which loses the digits of a small leak beside a large effect.
+        outside = torch.linalg.vecdot(square, 1 - self._weights)
+        return Change(inside.cpu().numpy(), outside.cpu().numpy())
 
     @cached_property
     def _weights(self) -> Tensor:
@@ -98,7 +117,7 @@ class PairBatch:
 
     @cached_property
     def area(self) -> Change:
-        """Number of pixels inside and outside the region."""
+        """Number of pixels inside and outside the region: sum_p m_p and sum_p (1 - m_p)."""
         inside = self._weights.sum(dim=1).cpu().numpy()
         return Change(inside, self.mask[0].numel() - inside)
 
@@ -121,8 +140,11 @@ class PairBatch:
 class Metric(ABC):
     """Base of all region metrics.
 
-    Class attributes: `key` names it in results; `better` says which way is good; `needs_reader` is True for metrics
-    that exist only for data with a reader, `needs_depth` for those of 3D-aware generators.
+    Attributes:
+        key: names it in results.
+        better: which way is good.
+        needs_reader: it exists only for data with a reader.
+        needs_depth: it exists only for 3D-aware generators.
     """
 
     key: ClassVar[str]
@@ -142,6 +164,9 @@ class Metric(ABC):
         """Take in the pairs that another process showed its instance: every list grows by the other's.
 
         A metric that keeps its figures in anything but lists overrides this.
+
+        Raises:
+            TypeError: it does not; a defect of the metric, not of its input.
         """
         for name, value in vars(other).items():
             if not isinstance(value, list):
@@ -152,7 +177,7 @@ class Metric(ABC):
 
 
 class MeanMetric(Metric):
-    """The mean over pairs of one figure."""
+    """The mean over pairs of one figure: 1/n sum_i f_i."""
 
     def __init__(self) -> None:
         self._figures: list[Array] = []
@@ -169,7 +194,10 @@ class MeanMetric(Metric):
 
 
 class RatioMetric(Metric):
-    """The ratio of the means over pairs of two figures."""
+    """The ratio of the means over pairs of two figures: sum_i t_i / sum_i b_i.
+
+    Not the mean of the pairs' ratios, which pairs that hardly change would decide.
+    """
 
     def __init__(self) -> None:
         self._tops: list[Array] = []

@@ -5,8 +5,9 @@ from .estimate import Array
 
 
 class DiversityKept(RatioMetric):
-    """Change inside the region by the linked axes / by all axes.
+    """Change inside the region by the linked axes / by all axes: sum_i in(linked_i) / sum_i in(donor_i).
 
+    1 = a swap of the block changes the region as much as a swap of everything.
     Above the data's own value (the oracle's) the block has absorbed what belongs to the rest.
     """
 

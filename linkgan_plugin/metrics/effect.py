@@ -1,4 +1,8 @@
-"""Effects: mean squared change per pixel where change is wanted (images in [-1, 1])."""
+"""Effects: mean squared change per pixel where change is wanted (images in [-1, 1]).
+
+With mask m in [0, 1] and edit e of original o:  sum_p m_p mean_c (e_pc - o_pc)^2 / sum_p m_p, mean over pairs;
+outside the region 1 - m takes the place of m. 0 to 4 for images within [-1, 1].
+"""
 
 from .base import MeanMetric, PairBatch, per_pixel
 from .estimate import Array
@@ -15,7 +19,7 @@ class EffectIn(MeanMetric):
 
 
 class EffectOut(MeanMetric):
-    """Moving the unlinked axes, outside the region."""
+    """Moving the unlinked axes, outside the region. 0 for a region without an outside."""
 
     key = "effect_out"
     better = "higher"

@@ -39,7 +39,13 @@ class Reader(Protocol):
 
 @dataclass(frozen=True)
 class LinkResult:
-    """One link's estimates by metric key, and how many pairs had no region to measure."""
+    """One link's estimates, and how many pairs had no region to measure.
+
+    Attributes:
+        estimates: by metric key.
+        pairs: that were rendered.
+        skipped: those of them whose original does not hold the region.
+    """
 
     estimates: dict[str, Estimate]
     pairs: int
@@ -54,8 +60,9 @@ def metric_classes(names: Sequence[str] | None, *, with_reader: bool, with_depth
     """Load region metrics from the registry.
 
     Args:
-        names: registry names; None = all that can be had, those that need a reader only `with_reader`, those that need
-            depth only `with_depth`.
+        names: registry names; None = all that can be had.
+        with_reader: there is a reader, which some need.
+        with_depth: there is depth, which some need.
     Raises:
         LinkGANError: an unknown name, or one that needs a reader or depth where there is none.
     """
@@ -75,7 +82,8 @@ class Tally:
     """The metrics of every link over the pairs shown so far; tallies of several processes can be joined.
 
     Args:
-        names: the links. classes: the metrics.
+        names: the links.
+        classes: the metrics.
     """
 
     def __init__(self, names: Sequence[str], classes: Sequence[type[Metric]]) -> None:
@@ -142,10 +150,15 @@ def evaluate(
     generators jitter the rays of a whole batch at once: theirs differ by that noise.)
 
     Args:
-        generator: the network with its spec. pairs: number of pairs. batch: images per forward. seed: first seed.
-        metrics: registry names, None = all. reader: for the metrics that read attributes.
+        generator: the network with its spec.
+        pairs: number of pairs, at least 2.
+        batch: images per forward.
+        seed: first seed.
+        metrics: registry names, None = all.
+        reader: for the metrics that read attributes.
         progress: called with the number of pairs done since its last call.
-        share: (rank, processes): this process measures its part of the pairs. joined: makes one tally of all parts.
+        share: (rank, processes): this process measures its part of the pairs.
+        joined: makes one tally of all parts.
     Returns:
         link name -> LinkResult.
     Raises:

@@ -48,7 +48,13 @@ def fit(
     """Train a reader on images [N, 3, S, S] and their attributes [N, A], and return it in eval mode.
 
     Args:
-        vary: makes other pairs of a batch, before they are roughened. progress: called with the loss of every step.
+        reader: is trained in place, and must be in training mode.
+        images: float32 [N, 3, S, S] in [-1, 1].
+        truth: float32 [N, A].
+        epochs: passes over the images.
+        batch: images a step.
+        vary: makes other pairs of a batch, before they are roughened.
+        progress: called with the loss of every step.
     """
     optimizer = torch.optim.AdamW(reader.parameters(), lr=_RATE, weight_decay=1e-3)
     steps = steps_of(len(images), epochs, batch)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import torch
 from torch import Tensor
 
 from linkgan_plugin.errors import LinkGANError
@@ -19,6 +20,9 @@ Features = Tensor | np.ndarray
 
 class FeatureStats:
     """Mean and covariance of feature vectors that come in batches, in float64.
+
+    Of vectors x_i, with y_i = x_i - x_1:
+    mean = x_1 + sum y_i / n,  cov = (sum y_i y_i' - (sum y_i) (sum y_i)' / n) / (n - 1)
 
     How the vectors are split into batches changes nothing but the last digits.
     """
@@ -32,7 +36,9 @@ class FeatureStats:
 
     def append(self, features: Features) -> None:
         """Add features [N, F]. Raises LinkGANError for another shape, another F than before, or numbers not finite."""
-        batch = features.detach().cpu().numpy() if isinstance(features, Tensor) else np.asarray(features)
+        if isinstance(features, Tensor):
+            features = features.detach().to("cpu", torch.float64).numpy()  # numpy has no bfloat16
+        batch = np.asarray(features)
         if batch.ndim != 2:
             raise LinkGANError(f"features have shape {list(batch.shape)}, expected [N, F]")
         if not len(batch):
@@ -69,10 +75,15 @@ class FeatureStats:
 
 
 def frechet_distance(first: FeatureStats | Features, second: FeatureStats | Features) -> float:
-    """Return the squared Frechet distance of two sets of features, given as [N, F] or as their statistics.
+    """Return the squared Frechet distance of two sets of features.
 
-    With few vectors the distance is biased upwards: compare values of equal counts only. Raises LinkGANError when
-    the feature dimensions differ or a set has fewer than two vectors.
+    With few vectors the distance is biased upwards: compare values of equal counts only.
+
+    Args:
+        first: features [N, F], or their statistics.
+        second: features [M, F], or their statistics.
+    Raises:
+        LinkGANError: the feature dimensions differ, a set has fewer than two vectors, or numbers are not finite.
     """
     a, b = _stats(first), _stats(second)
     if len(a.mean) != len(b.mean):
@@ -81,7 +92,17 @@ def frechet_distance(first: FeatureStats | Features, second: FeatureStats | Feat
 
 
 def gaussian_distance(mean1: Array, cov1: Array, mean2: Array, cov2: Array) -> float:
-    """Return the squared Frechet distance of two Gaussians; singular covariances are fine."""
+    """Return the squared Frechet distance of two Gaussians; singular covariances are fine.
+
+    Args:
+        mean1: [F].
+        cov1: [F, F], symmetric and positive semidefinite.
+        mean2: [F].
+        cov2: [F, F].
+    Returns:
+        0 or more, in squared units of the features.
+    """
+    # |m1 - m2|^2 + tr S1 + tr S2 - 2 sum_k sqrt(l_k),  l_k the eigenvalues of S1^1/2 S2 S1^1/2
     values, vectors = np.linalg.eigh(cov1)
     root = (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
     inner = root @ cov2 @ root

@@ -17,7 +17,10 @@ _LARGEST = 10.0
 
 
 class DepthEffect(MeanMetric):
-    """Moving the linked axes: mean squared change of depth inside the region, in world units."""
+    """Moving the linked axes: mean squared change of depth inside the region, in squared world units.
+
+    sum_p m_p (d'_p - d_p)^2 / sum_p m_p, mean over pairs, of depths d before and d' after the edit.
+    """
 
     key = "depth_effect"
     better = "higher"
@@ -29,7 +32,7 @@ class DepthEffect(MeanMetric):
 
 
 class DepthLeak(MeanMetric):
-    """Moving the linked axes: mean squared change of depth outside the region, in world units."""
+    """Moving the linked axes: mean squared change of depth outside the region, in squared world units."""
 
     key = "depth_leak"
     better = "lower"
@@ -53,7 +56,11 @@ class DepthLocality(RatioMetric):
 
 
 class ViewDepthError(RatioMetric):
-    """The edited piece from another camera: mean distance between the two surfaces, in world units."""
+    """The edited piece from another camera: mean distance between the two surfaces, in world units.
+
+    sum |D(x) - a| / number, over pixels of the region that both cameras see: a is how far the other camera is from
+    the point that a pixel shows, D(x) the depth that it has itself where it sees that point.
+    """
 
     key = "view_depth_error"
     better = "lower"
@@ -61,11 +68,14 @@ class ViewDepthError(RatioMetric):
 
     def figures(self, batch: PairBatch) -> tuple[Array, Array]:
         _, distance, seen = _from_the_side(batch)
-        return _sum(distance.abs() * seen), _sum(seen)
+        return _sum(distance.abs()), _sum(seen)
 
 
 class ViewError(RatioMetric):
-    """The edited piece from another camera: its squared colour differences, relative to what the edit changed there."""
+    """The edited piece from another camera: its squared colour differences, relative to what the edit changed there.
+
+    sum (there - here)^2 / sum (here - original)^2, over pixels of the region that both cameras see.
+    """
 
     key = "view_error"
     better = "lower"
@@ -75,7 +85,7 @@ class ViewError(RatioMetric):
         colour, _, seen = _from_the_side(batch)
         solid = _solid(batch)
         edit = (_at(batch.linked, solid.mask) - _at(batch.original, solid.mask)).square().mean(dim=1, keepdim=True)
-        return _sum(colour * seen), _sum(edit * seen)
+        return _sum(colour), _sum(edit * seen)
 
 
 def _solid(batch: PairBatch) -> Solid:
@@ -85,14 +95,13 @@ def _solid(batch: PairBatch) -> Solid:
 
 def _depth_change(batch: PairBatch) -> Change:
     solid = _solid(batch)
-    square = (solid.linked - solid.original).float().square()
-    inside = _sum(square * solid.mask)
-    return Change(inside, _sum(square) - inside)
+    square = (solid.linked - solid.original).double().square()
+    return Change(_sum(square * solid.mask), _sum(square * (1 - solid.mask.double())))
 
 
 def _area(batch: PairBatch) -> Change:
     mask = _solid(batch).mask
-    return Change(_sum(mask), _sum(1 - mask))
+    return Change(_sum(mask), _sum(1 - mask.double()))
 
 
 def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
@@ -110,7 +119,9 @@ def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
     seen = (solid.mask > 0.5) & inside_picture(places) & (distance > -_HIDDEN * pixel)
     there, here = look_up(_at(solid.other_image, solid.mask), places), _at(batch.linked, solid.mask)
     colour = (there - here).square().mean(dim=1, keepdim=True)
-    return colour, torch.minimum(distance, _LARGEST * pixel), seen.float()
+    distance = torch.minimum(distance, _LARGEST * pixel)
+    # 0, not times 0: what no camera sees may be at no distance at all.
+    return torch.where(seen, colour, 0), torch.where(seen, distance, 0), seen.float()
 
 
 def _at(images: Tensor, like: Tensor) -> Tensor:

@@ -33,7 +33,7 @@ class HeadReader:
     """Reads the procedural heads' attributes; an attribute belongs to the region that holds its part.
 
     Args:
-        network: as `train_head_reader` returns it.
+        network: as `train_head_reader` returns it, of all attributes in `heads3d.ATTRIBUTES`.
     """
 
     def __init__(self, network: FaceReader) -> None:
@@ -70,6 +70,8 @@ def train_head_reader(
     """Return a network that reads the heads in `data`, trained on all of them.
 
     Args:
+        data: a zip or folder of procedural heads, with the attributes that they were painted from.
+        seed: of the weights and of the order of images.
         progress: called with the loss of each of `training_steps` steps.
     Raises:
         LinkGANError: the data does not hold procedural heads of these attributes.

@@ -15,7 +15,10 @@ from .estimate import Array, Estimate, correlation
 
 
 class CorrelationMetric(Metric):
-    """The mean correlation, over some attributes, between the readings of two images of each pair."""
+    """The mean correlation, over some attributes, between the readings of two images of each pair.
+
+    1/A' sum_k r_k, where r_k is Pearson's over pairs; -1 to 1, no value where no attribute is concerned.
+    """
 
     better = "higher"
     needs_reader = True
@@ -29,6 +32,7 @@ class CorrelationMetric(Metric):
         """Return the two [N, A'] readings to correlate."""
 
     def update(self, batch: PairBatch) -> None:
+        """Take in N more pairs. Raises LinkGANError for pairs without readings."""
         if batch.reading is None:
             raise LinkGANError(f"{self.key} needs data with a reader, such as the procedural faces")
         first, second = self.readings(batch.reading)

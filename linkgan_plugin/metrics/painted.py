@@ -28,7 +28,8 @@ class PaintedPart(Region):
     """The pixels of one part of procedural faces, whatever painted or generated them.
 
     Args:
-        part: a name in `faces.PARTS`. reader: reads the attributes that the part's shape follows from.
+        part: a name in `faces.PARTS`.
+        reader: reads the attributes that the part's shape follows from.
     """
 
     def __init__(self, part: str, reader: ProceduralReader) -> None:

@@ -30,7 +30,13 @@ class FeatureReader(Protocol):
 
 @dataclass(frozen=True)
 class Quality:
-    """A distance to the data, lower is better; comparable only within one data set and one `kind`."""
+    """A distance to the data, lower is better; comparable only within one data set, one `kind` and count of images.
+
+    Attributes:
+        value: 0 or more.
+        kind: READER or SWD.
+        images: how many were generated.
+    """
 
     READER: ClassVar[str] = "Frechet distance of the attribute reader's features (not FID)"
     SWD: ClassVar[str] = "sliced Wasserstein distance of Laplacian pyramid patches (not FID)"
@@ -46,7 +52,12 @@ def measure_quality(
     """Measure by the reader where the data has one, else by patches.
 
     Args:
-        generator: the network. dataset: its data. images: how many are generated, and at most how many are read.
+        generator: the network.
+        dataset: its data.
+        reader: a network that reads that data, or None.
+        images: how many are generated, and at most how many are read.
+    Raises:
+        LinkGANError: fewer than 2 images for a reader, images of another shape than the data's, or not finite.
     """
     if reader is not None:
         return reader_quality(generator, dataset, reader, images=images)

@@ -36,6 +36,7 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
     Args:
         opts: the host's metric options: G, device, dataset_kwargs, rank, num_gpus and, where it has one, progress.
         name: the metric as the host calls it; a smoke run measures few pairs, and its keys say how many.
+        pairs: how many to measure, on all processes together.
     Returns:
         ``<name>_<link>_<metric>`` -> value, the same on every rank.
     """

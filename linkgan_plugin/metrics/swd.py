@@ -26,10 +26,13 @@ def sliced_wasserstein(
     """Return 1000 x the sliced Wasserstein-1 distance at each level, finest first, down to 16 pixels.
 
     Args:
-        real, fake: images [N, C, H, W] in [-1, 1], the same shape. seed: of patch places and directions.
-        patches: taken from each image and level. directions: on which patches are projected.
-
-    Raises LinkGANError when the shapes differ or the images are smaller than one 7x7 patch.
+        real: images [N, C, H, W] in [-1, 1].
+        fake: images of the same shape.
+        seed: of patch places and directions. The two sets have their own places: equal sets are near 0, not at it.
+        patches: taken from each image and level.
+        directions: on which patches are projected.
+    Raises:
+        LinkGANError: the shapes differ, images are smaller than one 7x7 patch, or numbers are not finite.
     """
     if real.shape != fake.shape or real.ndim != 4 or not len(real):
         raise LinkGANError(
@@ -37,6 +40,8 @@ def sliced_wasserstein(
         )
     if min(real.shape[2:]) < _PATCH:
         raise LinkGANError(f"images are {real.shape[3]}x{real.shape[2]} pixels, expected at least {_PATCH}x{_PATCH}")
+    if not (torch.isfinite(real).all() and torch.isfinite(fake).all()):
+        raise LinkGANError("images are not finite: the data or the network are broken")
     random = torch.Generator().manual_seed(seed)
     levels = zip(laplacian_pyramid(real.cpu().float()), laplacian_pyramid(fake.cpu().float()), strict=True)
     distances = []
@@ -61,6 +66,7 @@ def laplacian_pyramid(images: Tensor, coarsest: int = _COARSEST) -> list[Tensor]
 
 
 def _blur(images: Tensor) -> Tensor:
+    # Each axis by the binomial filter [1 4 6 4 1] / 16 (Burt and Adelson 1983), images mirrored at their edges.
     line = images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     channels = images.shape[1]
     kernel = (line[:, None] * line).expand(channels, 1, 5, 5)
@@ -78,7 +84,10 @@ def _enlarge(images: Tensor, size: torch.Size) -> Tensor:
 
 
 def _descriptors(level: Tensor, patches: int, random: torch.Generator) -> Tensor:
-    """Return patches at random places, [N * patches, C * 49], each colour channel of the set normalised."""
+    """Return patches at random places, [N * patches, 49 * C], each colour channel of the set normalised.
+
+    (x - mean_c) / std_c, over all pixels of channel c in the set's patches.
+    """
     count, channels, height, width = level.shape
     rows = torch.randint(height - _PATCH + 1, (count, patches), generator=random)
     columns = torch.randint(width - _PATCH + 1, (count, patches), generator=random)
@@ -96,6 +105,7 @@ def _descriptors(level: Tensor, patches: int, random: torch.Generator) -> Tensor
 
 def _distance(first: Tensor, second: Tensor, directions: int, random: torch.Generator) -> float:
     """Return the mean over random directions of the Wasserstein-1 distance of the projections."""
+    # mean over directions u of  1/n sum_i |x_(i) - y_(i)|,  x_(i) the i-th smallest of u . first, y_(i) of u . second
     axes = torch.randn(first.shape[1], directions, generator=random)
     axes = axes / axes.norm(dim=0)
     total = 0.0

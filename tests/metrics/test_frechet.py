@@ -95,3 +95,68 @@ def test_unusable_features_are_refused() -> None:
     stats.append(good)
     with pytest.raises(LinkGANError, match="3 dimensions, those before had 2"):
         stats.append(np.zeros((3, 3)))
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), dead=st.integers(0, 4))
+def test_diagonal_gaussians_are_the_closed_form_with_features_that_never_vary(seed: int, dead: int) -> None:
+    # d^2 = sum_k (m_k - m'_k)^2 + (s_k - s'_k)^2
+    rng = np.random.default_rng(seed)
+    means, deviations = rng.normal(size=(2, 6)), rng.uniform(0, 3, size=(2, 6))
+    deviations[0, :dead] = 0
+    expected = sum((means[0, k] - means[1, k]) ** 2 + (deviations[0, k] - deviations[1, k]) ** 2 for k in range(6))
+    found = gaussian_distance(means[0], np.diag(deviations[0] ** 2), means[1], np.diag(deviations[1] ** 2))
+    assert found == pytest.approx(expected, rel=1e-10)
+
+
+@settings(max_examples=20, deadline=None)
+@given(seed=st.integers(0, 2**31), scale=st.floats(0.01, 100))
+def test_a_common_rotation_and_shift_change_nothing_and_a_scale_its_square(seed: int, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    first, second = rng.normal(size=(40, 5)), rng.normal(size=(40, 5)) @ rng.normal(size=(5, 5)) + 1
+    turn = np.linalg.qr(rng.normal(size=(5, 5)))[0]
+    plain = frechet_distance(first, second)
+    assert frechet_distance(first @ turn + 7, second @ turn + 7) == pytest.approx(plain, rel=1e-8)
+    assert frechet_distance(scale * first, scale * second) == pytest.approx(scale**2 * plain, rel=1e-8)
+
+
+def test_samples_come_near_the_distance_of_their_distributions_from_above() -> None:
+    # N(0, 1) and N(0.5, 4) in each of 4 dimensions: 4 (0.5^2 + 1^2) = 5
+    rng = np.random.default_rng(0)
+
+    def bias(count: int) -> float:
+        draws = [frechet_distance(rng.normal(size=(count, 4)), rng.normal(0.5, 2, (count, 4))) for _ in range(200)]
+        return float(np.mean(draws)) - 5
+
+    few, many = bias(20), bias(500)
+    assert 1.5 < few < 3
+    assert abs(many) < few / 5
+
+
+def test_the_distance_is_symmetric_when_a_covariance_is_nearly_singular() -> None:
+    # Two features that differ in the ninth digit: products of covariances lose what their square roots keep.
+    rng = np.random.default_rng(0)
+    base = rng.normal(size=(300, 1))
+    first, second = (np.hstack([base, base + 1e-9 * rng.normal(size=base.shape)]) for _ in range(2))
+    assert frechet_distance(first, second) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(first, second + 1) == pytest.approx(frechet_distance(second + 1, first), rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_features_of_every_precision_are_summed_in_float64(dtype: torch.dtype) -> None:
+    features = torch.randn(2000, 3, generator=torch.Generator().manual_seed(0)).add(100).to(dtype)
+    stats = FeatureStats()
+    stats.append(features)
+    exact = features.double().numpy()
+    assert stats.mean == pytest.approx(exact.mean(0), rel=1e-12)
+    assert stats.cov == pytest.approx(np.cov(exact, rowvar=False), rel=1e-9)
+    assert features.dtype == dtype
+
+
+def test_features_given_are_left_as_they_are() -> None:
+    array = np.random.default_rng(0).normal(size=(5, 2))
+    tensor = torch.from_numpy(array.copy())
+    for features in (array, tensor):
+        FeatureStats().append(features)
+    assert np.array_equal(array, np.random.default_rng(0).normal(size=(5, 2)))
+    assert np.array_equal(tensor.numpy(), array)
