@@ -17,7 +17,7 @@ _MOST_DIGITS = 18
 
 
 @dataclass(frozen=True)
-class Wish:
+class AxisRequest:
     """What a link asks for: explicit `axes`, or `count` free ones in a row when `axes` is None."""
 
     name: str
@@ -25,7 +25,7 @@ class Wish:
     count: int
 
 
-def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) -> Wish:
+def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) -> AxisRequest:
     """Return the axes that link `name` asks for in `text`; `area` gives its region's share, for `auto`."""
     text = text.strip()
     if text == "auto":
@@ -35,12 +35,12 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
                 f"link '{name}': 'auto' needs a region whose area is known, and this one differs from image to "
                 "image; give a number of axes, for example 16"
             )
-        return Wish(name, None, max(1, round(share * dim)))
+        return AxisRequest(name, None, max(1, round(share * dim)))
     if text.isdecimal():
         count = _whole(text, name)
         if count == 0:
             raise LinkGANError(f"link '{name}' asks for 0 axes; give at least 1")
-        return Wish(name, None, count)
+        return AxisRequest(name, None, count)
     if not _RANGES.fullmatch(text):
         raise LinkGANError(
             printable(f"link '{name}': cannot read the axes '{text:.80}'; ")
@@ -49,10 +49,10 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
         )
     ends = [_whole(end, name) for end in re.findall(r"\d+", text)]
     axes = expand(list(zip(ends[::2], ends[1::2], strict=True)), dim, name)
-    return Wish(name, axes, len(axes))
+    return AxisRequest(name, axes, len(axes))
 
 
-def allocate(wishes: Sequence[Wish], dim: int) -> list[tuple[int, ...]]:
+def allocate(wishes: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]:
     """Return the axes of every wish, in order.
 
     Explicit axes are kept as they are. A count takes the first block of that many free axes in a row, in the order
@@ -109,7 +109,7 @@ def text_of(axes: Collection[int]) -> str:
     return ",".join(f"{start}:{stop}" for start, stop in ranges_of(axes))
 
 
-def _first_fit(wish: Wish, taken: Collection[int], dim: int) -> tuple[int, ...]:
+def _first_fit(wish: AxisRequest, taken: Collection[int], dim: int) -> tuple[int, ...]:
     """Return the first `wish.count` free axes in a row."""
     free = ranges_of([axis for axis in range(dim) if axis not in taken])
     for start, stop in free:

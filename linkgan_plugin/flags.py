@@ -8,28 +8,34 @@ from typing import Any, TypeVar
 
 import click
 
+from .recipes import FORMER
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Flag, type, help. The names after --link- are the switches of a recipe; None keeps the recipe's value.
 SWITCHES: tuple[tuple[str, Any, str], ...] = (
-    ("weight", float, "Weight of the whole term; 0 = measure only, bitwise the host without links."),
-    ("start", float, "Share of the run before links take part; by itself 0 where --resume begins with a network."),
+    ("weight", float, "Weight of the whole term; 0 = measure only, bit for bit the host without links."),
+    ("start", float, "Share of the run before links take part; by default 0 with --resume."),
     ("interval", int, "Compute the term every N optimizer steps."),
-    ("perturb", str, "How a block of axes is moved: swap, gaussian, or a plugin's."),
+    ("perturb", str, "How a block of axes is changed: swap, gaussian, or a plugin's name."),
     ("strength", float, "Alpha of gaussian; share of the way to the donor for swap."),
     ("form", click.Choice(["share", "log", "squared"]), "Scale-invariant share, its log, or the square of Eq. 3-4."),
-    ("moves", click.Choice(["blocks", "complements"]), "Each block alone, or each link and all others (the paper)."),
-    ("fan", int, "Moved images rendered beside every unmoved one; 0 = one for every move."),
-    ("lambda-in", float, "Eq. 5 lambda_1: unlinked axes must not move the region."),
-    ("lambda-out", float, "Eq. 5 lambda_2: linked axes must not move the rest."),
+    (
+        "perturbations",
+        click.Choice(["blocks", "complements"]),
+        "Each block alone, or each link and all others (paper).",
+    ),
+    ("per-sample", int, "Perturbed images rendered per reference image; 0 = one for every perturbation."),
+    ("lambda-in", float, "Eq. 5 lambda_1: unlinked axes must not change the region."),
+    ("lambda-out", float, "Eq. 5 lambda_2: linked axes must not change the rest."),
     ("lazy-gain", bool, "Multiply the term by its interval."),
     ("phase", click.Choice(["main", "reg"]), "Add to G's main step, or to its regularization step."),
-    ("reference", click.Choice(["attached", "detached"]), "Gradient through the unperturbed image, or not."),
-    ("batch", float, "Share of the batch that is rendered unmoved, each with its fan of moved images."),
-    ("mixing", float, "Share of the samples that D and G's own loss see with one block moved."),
-    ("rest-floor", float, "Share of change in the regions that moving the rest may make for free."),
-    ("depth", float, "3D-aware generators: weight of forbidden changes of depth beside those of the image."),
-    ("raw", float, "3D-aware generators: the same for the image before super-resolution."),
+    ("reference", click.Choice(["attached", "detached"]), "Gradient through the reference image, or not."),
+    ("batch", float, "Share of the batch that gets a reference image and perturbed ones."),
+    ("mixing", float, "Share of the samples in the losses of D and G that have one block perturbed."),
+    ("rest-floor", float, "Leak share of the rest below which nothing is penalised."),
+    ("depth", float, "3D-aware generators: weight of the leak in depth, beside that in the image."),
+    ("raw", float, "3D-aware generators: weight of the leak in the image before super-resolution."),
 )
 
 
@@ -116,16 +122,21 @@ def take_spec_options(values: dict[str, Any]) -> dict[str, Any]:
 
 def recipe_options(command: F) -> F:
     """Add the flags of a recipe; the command receives `link_recipe` and `link_<switch>`, None where not given."""
+    kinds = {flag.replace("-", "_"): kind for flag, kind, _ in SWITCHES}
     return _decorated(
         command,
         click.option("--link-recipe", default="default", show_default=True, metavar="NAME", help="default or paper."),
         *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
+        *(click.option(f"--link-{old}", type=kinds[new], default=None, hidden=True) for old, new in FORMER.items()),
     )
 
 
 def take_recipe_options(values: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     """Remove the flags of `recipe_options` from a command's keyword arguments; return the name and switches given."""
     switches = {flag.replace("-", "_"): values.pop(f"link_{flag.replace('-', '_')}") for flag, _, _ in SWITCHES}
+    for former, name in FORMER.items():
+        if (value := values.pop(f"link_{former}")) is not None:
+            switches[name] = value
     return values.pop("link_recipe"), {name: value for name, value in switches.items() if value is not None}
 
 
@@ -134,7 +145,7 @@ def link_options(command: F) -> F:
     loss = click.option(
         "--loss",
         metavar="NAME",
-        help="Loss plugin; linkgan where a --link is given. Without both the host trains as ever.",
+        help="Loss plugin; linkgan where a --link is given. Without both, the host trains unchanged.",
     )
     return loss(spec_options(recipe_options(command)))
 

@@ -12,12 +12,13 @@ from torch import Tensor, nn
 from training_loops.formats.cameras import LABEL_DIM
 
 from .calls.build import build_by_name
-from .calls.generator import GeneratorCalls, Picture
+from .calls.generator import GeneratorCalls
+from .calls.rendering import Rendering
 from .errors import LinkGANError
 from .labels import Labels, no_labels
 from .links import LinkSpec
 from .network_links import SPEC_ATTRIBUTE, spec_of
-from .perturb import move
+from .perturb import replace_axes
 from .regions.base import Scene
 
 
@@ -103,7 +104,9 @@ class LinkedGenerator:
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         self._c_dim = int(getattr(generator, "c_dim", 0))
         if labels is None and self._c_dim:
-            kind, zeros = ("cameras", "") if self.is_solid else ("classes", f", or no_labels({self._c_dim}) for zeros")
+            kind, zeros = (
+                ("cameras", "") if self.is_3d_aware else ("classes", f", or no_labels({self._c_dim}) for zeros")
+            )
             raise LinkGANError(
                 f"this network takes labels of {self._c_dim} numbers, its {kind}; give labels=labels_from(data, "
                 f"{self._c_dim}) or constant_labels(label) of linkgan_plugin.labels{zeros}"
@@ -143,7 +146,7 @@ class LinkedGenerator:
             raise LinkGANError(f"a label has {labels.shape[1]} numbers; this network takes {self._c_dim}")
         return labels
 
-    def over(self, generator: nn.Module) -> LinkedGenerator:
+    def with_network(self, generator: nn.Module) -> LinkedGenerator:
         """Return the same links, truncation and labels over another network, such as a tuned copy of this one."""
         return type(self)(generator, self.spec, truncation_psi=self.truncation_psi, labels=self.label_source)
 
@@ -161,7 +164,7 @@ class LinkedGenerator:
         z = seeded_z(seeds, self._z_dim).to(self.device)
         if self.spec.space == "z":
             if psi not in (None, self.truncation_psi):
-                raise LinkGANError(f"links in Z are truncated as a whole picture; open the network with psi {psi:g}")
+                raise LinkGANError(f"links in Z are truncated as a whole rendering; open the network with psi {psi:g}")
             return z.unsqueeze(1)
         psi = self.truncation_psi if psi is None else psi
         return self.calls.map(z, self.labels(seeds) if labels is None else labels, psi)
@@ -172,35 +175,35 @@ class LinkedGenerator:
         Args:
             labels: [N, c_dim], the classes or cameras; by default every row takes those of seed 0.
         """
-        return self.picture(latents, labels).image
+        return self.rendering(latents, labels).image
 
     @torch.no_grad()
-    def picture(self, latents: Tensor, labels: Tensor | None = None) -> Picture:
+    def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
         """Render as `render` does, with the depth of 3D-aware generators. All rendering goes through here."""
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self.calls.still(latents, labels)
+        return self.calls.render_deterministic(latents, labels)
 
     @torch.no_grad()
-    def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Picture:
+    def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:
         """Render from other cameras [N, c_dim] what `labels` [N, c_dim] are the cameras of: the same object.
 
-        It differs from `picture` of those cameras for latents in Z, which are mapped with a camera.
+        It differs from `rendering` of those cameras for latents in Z, which are mapped with a camera.
         """
         if self.spec.space == "w":
-            return self.picture(latents, camera)
-        return self.calls.still(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
+            return self.rendering(latents, camera)
+        return self.calls.render_deterministic(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
 
     @property
-    def is_solid(self) -> bool:
+    def is_3d_aware(self) -> bool:
         """Whether the generator renders depth, from cameras with eg3d's labels."""
         return self.calls.takes_camera and self._c_dim >= LABEL_DIM
 
-    def scene(self, picture: Picture, labels: Tensor) -> Scene:
-        """Return what regions may look at in a picture [N, ...] of labels [N, c_dim]."""
-        return Scene(picture.image, picture.depth, labels if self.calls.takes_camera else None)
+    def scene(self, rendering: Rendering, labels: Tensor) -> Scene:
+        """Return what regions may look at in a rendering [N, ...] of labels [N, c_dim]."""
+        return Scene(rendering.image, rendering.depth, labels if self.calls.takes_camera else None)
 
     def sample(self, seeds: Iterable[int]) -> Sample:
         """Draw and render one image per seed, each with its own label."""
@@ -217,7 +220,7 @@ class LinkedGenerator:
 
     def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
         """Take regions from `donor` and everything else from `latents` (both as `draw` returns them)."""
-        return self._done(move(latents, donor, self.block(regions)), labels)
+        return self._done(replace_axes(latents, donor, self.block(regions)), labels)
 
     def interpolate(
         self,
@@ -228,7 +231,7 @@ class LinkedGenerator:
         labels: Tensor | None = None,
     ) -> Sample:
         """Go part of the way to `donor` in some regions: `amount` 0 = latents, 1 = `mix`; beyond 1 exaggerates."""
-        return self._done(move(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
+        return self._done(replace_axes(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
 
     def _done(self, latents: Tensor, labels: Tensor | None) -> Sample:
         return Sample(latents, self.render(latents, labels))

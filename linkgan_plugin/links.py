@@ -18,7 +18,7 @@ from training_loops.formats.budget import MASK_FILE, MOST_LINKS, REGIONS, Budget
 from training_loops.formats.files import read_file
 from training_loops.formats.text import printable
 
-from .axes import Wish, allocate, check_dim, expand, ranges_of, read_axes, text_of
+from .axes import AxisRequest, allocate, check_dim, expand, ranges_of, read_axes, text_of
 from .calls.spaces import SPACES
 from .errors import LinkGANError, suggest
 from .regions.base import FINE, REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
@@ -210,7 +210,7 @@ def _check_count(links: Sequence[Any]) -> None:
         raise LinkGANError(f"{len(links)} links, expected at most {MOST_LINKS}")
 
 
-def _read_link(text: str, dim: int, read: Read) -> tuple[Wish, Region]:
+def _read_link(text: str, dim: int, read: Read) -> tuple[AxisRequest, Region]:
     """Split `NAME=AXES@REGION` and read each part."""
     name, equals, tail = text.partition("=")
     axes, at, region_text = tail.partition("@")

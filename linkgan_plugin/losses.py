@@ -16,23 +16,25 @@ from . import registry
 from .calls.build import build_by_name
 from .calls.choose import host_for
 from .calls.clock import StepClock
-from .calls.generator import Picture, Seen, own_random_state
+from .calls.generator import HostCall
+from .calls.random_state import own_random_state
+from .calls.rendering import Rendering
 from .errors import LinkGANError
 from .links import LinkSpec
 from .mixing import Mixer
-from .perturb import move
+from .perturb import replace_axes
 from .recipes import Recipe
 from .regions.base import Scene
 from .regularizer import (
     MIN_PIXELS,
-    Changes,
-    Moves,
     Penalty,
-    block_moves,
-    changes,
-    choose,
-    complement_moves,
+    Perturbations,
+    SquaredChange,
+    assign_perturbations,
+    block_perturbations,
+    complement_perturbations,
     penalty,
+    squared_change,
     with_leaks,
 )
 from .segmentation.named import add as add_named
@@ -43,7 +45,7 @@ class LinkGANLoss:
 
     The host's loop builds it by dotted name and calls `accumulate_gradients` as it calls its own loss. All random
     numbers drawn here come from generators of its own, seeded by (process seed, optimizer step), so the host's random
-    state is never moved and a resumed run draws what an uninterrupted one would have.
+    state is never touched, and a resumed run draws what an uninterrupted one would have.
 
     Args:
         device: as the host passes it; a host that does not (R3GAN) has its generator there.
@@ -73,17 +75,17 @@ class LinkGANLoss:
         if named:
             add_named(named)
         self.spec = LinkSpec.from_json(link_spec)
-        self.recipe = Recipe(**recipe)
+        self.recipe = Recipe.from_json(recipe)
         self.start_nimg = start_nimg
         given = {} if device is None else {"device": device}
         self.base = build_by_name(base_class_name, **given, **networks, **(base_kwargs or {}))
         self.host = host_for(self.base, networks)
         self.device = self.host.calls.device if device is None else torch.device(device)
         self.perturb = registry.load("perturbations", self.recipe.perturb)
-        self.moves = self._make_moves()
+        self.perturbations = self._make_perturbations()
         self._static = all(link.region.static for link in self.spec.links)
         self.clock = StepClock(self.host)
-        self._told: dict[str, int] = {}
+        self._progress: dict[str, int] = {}
         self._seed: int | None = None
         self._check_space()
         self._check_regions()
@@ -94,15 +96,15 @@ class LinkGANLoss:
             raise AttributeError(name)
         return getattr(self.base, name)
 
-    def _make_moves(self) -> Moves:
-        make = block_moves if self.recipe.moves == "blocks" else complement_moves
+    def _make_perturbations(self) -> Perturbations:
+        make = block_perturbations if self.recipe.perturbations == "blocks" else complement_perturbations
         return make(self.spec, lambda_in=self.recipe.lambda_in, lambda_out=self.recipe.lambda_out, device=self.device)
 
     def _check_space(self) -> None:
         weighed = [name for name in ("depth", "raw") if getattr(self.recipe, name)]
         if weighed and not self.host.calls.takes_camera:
             raise LinkGANError(
-                f"link {weighed[0]} is for 3D-aware generators; this one renders images alone, set it to 0"
+                f"link {weighed[0]} is for 3D-aware generators; this one renders images only, set it to 0"
             )
         space, calls = self.spec.space, self.host.calls
         if space == "w" and not calls.has_w:
@@ -115,7 +117,7 @@ class LinkGANLoss:
             )
 
     def _check_regions(self) -> None:
-        """Refuse fixed regions that are too small to train: they would be passed over in every step."""
+        """Refuse fixed regions that are too small to train: no step would train them."""
         side = self.host.calls.resolution
         if side is None:
             return
@@ -130,8 +132,8 @@ class LinkGANLoss:
     # The host's contract
 
     def begin_step(self, cur_nimg: int) -> None:
-        """Take note of the run's images, from a line inserted in hosts that do not tell their loss (R3GAN)."""
-        self._told = {"cur_nimg": cur_nimg}
+        """Record how many images the run has seen, from a line inserted in hosts that do not pass it on (R3GAN)."""
+        self._progress = {"cur_nimg": cur_nimg}
 
     def accumulate_gradients(self, phase: str, **call: Any) -> None:
         """Do what the host's loss does in this phase, then add the regularizer's gradients when they are due.
@@ -142,18 +144,18 @@ class LinkGANLoss:
                 [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
         """
         self._remember_seed()
-        self.clock.tick(phase, {**self._told, **call})
+        self.clock.tick(phase, {**self._progress, **call})
         if self.clock.nimg < self.start_nimg:
             self.base.accumulate_gradients(phase=phase, **call)
         else:
             self._accumulate_with_links(phase, call)
 
     def _accumulate_with_links(self, phase: str, call: Mapping[str, Any]) -> None:
-        with self.host.calls.watched() as seen, self._mixed(phase):
+        with self.host.calls.record_host_call() as host_call, self._mixed(phase):
             self.base.accumulate_gradients(phase=phase, **call)
         due = self.clock.step(phase) % self.recipe.interval == 0
         if due and self.host.is_generator_phase(phase, self.recipe.phase):
-            self._accumulate_link(phase, call, seen)
+            self._accumulate_link(phase, call, host_call)
 
     def state_dict(self) -> dict[str, Any]:
         """Return what a loop keeps to go on exactly: counts, the process seed, and the base loss's own state."""
@@ -169,10 +171,10 @@ class LinkGANLoss:
 
     # The regularizer
 
-    def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
+    def _accumulate_link(self, phase: str, call: Mapping[str, Any], host_call: HostCall) -> None:
         """Add the gradients of Eq. 5-6; with weight 0, only measure."""
         z = call["gen_z"]
-        own = seen.labels if seen.labels is not None and len(seen.labels) == len(z) else None
+        own = host_call.labels if host_call.labels is not None and len(host_call.labels) == len(z) else None
         c = call.get("gen_c", own)  # R3GAN conditions on the labels of its real images
         # The host may condition its mapping on other labels than it renders with (eg3d swaps poses at random).
         labels = c if own is None else own
@@ -190,47 +192,52 @@ class LinkGANLoss:
         count = max(1, round(len(z) * recipe.batch))
         z, labels, camera = z[:count], _first(labels, count), _first(camera, count)
         random = self._random("link", phase)
-        chosen = choose(len(self.moves), count, recipe.fan, random, self.device)
-        ws, moved = self._latents(z, labels, self.moves.axes[chosen], random)
-        still, edited = self.host.calls.render_beside(ws, moved, camera, detached=recipe.reference == "detached")
+        chosen = assign_perturbations(len(self.perturbations), count, recipe.per_sample, random, self.device)
+        ws, perturbed_ws = self._latents(z, labels, self.perturbations.axes[chosen], random)
+        reference, perturbed = self.host.calls.render_pairs(
+            ws, perturbed_ws, camera, detached=recipe.reference == "detached"
+        )
         # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
-        regions = self.spec.region_masks(self._scene(still.each(Tensor.detach), camera))
-        allowed, absent = self.moves.allowed(regions), self.moves.absent(regions)
-        column = torch.arange(count, device=self.device) % allowed.shape[1]
-        change = self._changes(still, edited, allowed[chosen, column])
-        return penalty(change, chosen, self.moves, recipe.form, recipe.rest_floor, absent[chosen, column])
+        regions = self.spec.region_masks(self._scene(reference.each(Tensor.detach), camera))
+        masks, absent = self.perturbations.effect_masks(regions), self.perturbations.absent(regions)
+        column = torch.arange(count, device=self.device) % masks.shape[1]
+        change = self._squared_change(reference, perturbed, masks[chosen, column])
+        return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
 
-    def _changes(self, still: Picture, edited: Picture, allowed: Tensor) -> Changes:
-        """Return the changes of the image, with leaks of depth and of the raw image where the recipe weighs them."""
-        change = changes(still.image, edited.image, allowed)
-        others = ((self.recipe.raw, still.raw, edited.raw), (self.recipe.depth, still.depth, edited.depth))
+    def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor) -> SquaredChange:
+        """Return the change of the image, with leaks of depth and of the raw image where the recipe weighs them."""
+        change = squared_change(reference.image, perturbed.image, masks)
+        others = (
+            (self.recipe.raw, reference.raw, perturbed.raw),
+            (self.recipe.depth, reference.depth, perturbed.depth),
+        )
         leaks = [
-            (weight, changes(before, after, _resized(allowed, before)))
+            (weight, squared_change(before, after, _resized(masks, before)))
             for weight, before, after in others
             if weight and before is not None and after is not None
         ]
         return with_leaks(change, leaks) if leaks else change
 
-    def _scene(self, picture: Picture, camera: Tensor | None) -> Scene:
-        return Scene(picture.image, picture.depth, camera if self.host.calls.takes_camera else None)
+    def _scene(self, rendering: Rendering, camera: Tensor | None) -> Scene:
+        return Scene(rendering.image, rendering.depth, camera if self.host.calls.takes_camera else None)
 
     def _latents(self, z: Tensor, c: Tensor | None, blocks: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
-        """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each moved."""
-        fan, count = blocks.shape[:2]
-        donor = torch.randn([fan, *z.shape], generator=random, device=z.device, dtype=z.dtype)
-        labels = None if c is None else c.repeat(fan + 1, 1)
+        """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each perturbed."""
+        per_sample, count = blocks.shape[:2]
+        donor = torch.randn([per_sample, *z.shape], generator=random, device=z.device, dtype=z.dtype)
+        labels = None if c is None else c.repeat(per_sample + 1, 1)
         if self.spec.space == "z":
-            rows = z.unsqueeze(1).repeat(fan, 1, 1)
-            moved = self._perturbed(rows, donor.flatten(0, 1).unsqueeze(1), blocks.flatten(0, 1), random)
-            mapped = self.host.calls.map(torch.cat([z, moved.squeeze(1)]), labels)
-            return mapped[:count], mapped[count:].unflatten(0, (fan, count))
+            rows = z.unsqueeze(1).repeat(per_sample, 1, 1)
+            perturbed = self._perturbed(rows, donor.flatten(0, 1).unsqueeze(1), blocks.flatten(0, 1), random)
+            mapped = self.host.calls.map(torch.cat([z, perturbed.squeeze(1)]), labels)
+            return mapped[:count], mapped[count:].unflatten(0, (per_sample, count))
         mapped = self.host.calls.map(torch.cat([z, donor.flatten(0, 1)]), labels)
         ws = mapped[:count]
-        moved = self._perturbed(ws.repeat(fan, 1, 1), mapped[count:], blocks.flatten(0, 1), random)
-        return ws, moved.unflatten(0, (fan, count))
+        perturbed = self._perturbed(ws.repeat(per_sample, 1, 1), mapped[count:], blocks.flatten(0, 1), random)
+        return ws, perturbed.unflatten(0, (per_sample, count))
 
     def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
-        return move(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
+        return replace_axes(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
 
     def _remember_seed(self) -> int:
         """Return the process seed of the run's first step."""
@@ -247,18 +254,18 @@ class LinkGANLoss:
         return torch.Generator(device=self.device).manual_seed(drawn)
 
     def _report(self, result: Penalty) -> None:
-        """Report ``Loss/link/loss``, and ``Loss/link/<name>/{leak,effect,share}`` of the moves that took place.
+        """Report ``Loss/link/loss``, and ``Loss/link/<name>/{leak,effect,share}`` of the assigned perturbations.
 
         Where regions differ per image also ``Loss/link/<name>/absent``, the share of images without the region.
         """
         self.host.report("Loss/link/loss", result.loss.detach())
         for row, present in enumerate(result.present.tolist()):
-            # A move that did not take place reports no value, yet its name: hosts sum statistics over ranks by the
+            # A perturbation of no sample reports no value, yet its name: hosts sum statistics over ranks by the
             # order of names, so every rank must know the same ones.
             rows = slice(row, row + int(present))
-            name = f"Loss/link/{self.moves.names[row]}"
-            self.host.report(f"{name}/leak", result.forbidden[rows])
-            self.host.report(f"{name}/effect", result.allowed[rows])
+            name = f"Loss/link/{self.perturbations.names[row]}"
+            self.host.report(f"{name}/leak", result.leak[rows])
+            self.host.report(f"{name}/effect", result.effect[rows])
             self.host.report(f"{name}/share", result.share[rows])
             if not self._static:
                 self.host.report(f"{name}/absent", result.absent[row : row + 1][~result.absent[row : row + 1].isnan()])
@@ -268,12 +275,12 @@ class LinkGANLoss:
         if self.recipe.mixing == 0 or self.recipe.weight == 0:
             return nullcontext()
         random = self._random("mix", phase)
-        return Mixer(self.host.calls, self.spec.space, self.moves, self.perturb, self.recipe, random).attached()
+        return Mixer(self.host.calls, self.spec.space, self.perturbations, self.perturb, self.recipe, random).attached()
 
 
-def _resized(masks: Tensor, picture: Tensor) -> Tensor:
-    """Return masks [F, N, 1, H, W] at the size of a picture [N, C, h, w]."""
-    small = F.interpolate(masks.flatten(0, 1), size=picture.shape[2:], mode="area")
+def _resized(masks: Tensor, image: Tensor) -> Tensor:
+    """Return masks [F, N, 1, H, W] at the size of an image [N, C, h, w]."""
+    small = F.interpolate(masks.flatten(0, 1), size=image.shape[2:], mode="area")
     return small.unflatten(0, masks.shape[:2])
 
 

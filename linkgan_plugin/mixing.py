@@ -1,4 +1,4 @@
-"""Axis mixing: a share of the samples that the host's own losses see carries one moved block."""
+"""Axis mixing: a share of the samples that the host's own losses see carries one perturbed block."""
 
 from __future__ import annotations
 
@@ -10,32 +10,36 @@ import torch
 from torch import Tensor
 
 from .calls.generator import GeneratorCalls
-from .perturb import Perturbation, move
+from .perturb import Perturbation, replace_axes
 from .recipes import Recipe
-from .regularizer import Moves, choose
+from .regularizer import Perturbations, assign_perturbations
 
 
 class Mixer:
-    """Moves one block of a share of the latents on their way out of (W) or into (Z) the mapping network.
+    """Perturbs one block of a share of the latents on their way out of (W) or into (Z) the mapping network.
 
-    Standing in for the mapping network, it sees every latent that the host's loss draws, in
-    the phases of G and D alike.
+    It stands in for the mapping network, so it sees every latent that the host's loss draws, in the phases of G and D
+    alike.
 
     Args:
-        calls: the host's generator. space: `w` or `z`. moves: the moves to draw from. perturb, recipe: how blocks move.
-        random: the source of everything drawn here.
+        calls: the host's generator.
+        space: `w` or `z`.
+        perturbations: what to draw from.
+        perturb: how a block is changed.
+        recipe: its `mixing` and `strength` are used.
+        random: source of everything drawn here.
     """
 
     def __init__(
         self,
         calls: GeneratorCalls,
         space: str,
-        moves: Moves,
+        perturbations: Perturbations,
         perturb: Perturbation,
         recipe: Recipe,
         random: torch.Generator,
     ) -> None:
-        self.calls, self.space, self.moves = calls, space, moves
+        self.calls, self.space, self.perturbations = calls, space, perturbations
         self.perturb, self.recipe, self.random = perturb, recipe, random
 
     def attached(self) -> AbstractContextManager[None]:
@@ -52,7 +56,7 @@ class Mixer:
     def _mixing_w(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def mixed(z: Tensor, c: Tensor | None = None, *args: Any, **kwargs: Any) -> Tensor:
             ws = call(z, c, *args, **kwargs)
-            return self._mix(ws, call(self._noise(z), c, **self.calls.quiet))
+            return self._mix(ws, call(self._noise(z), c, **self.calls.no_ema_kwargs))
 
         return mixed
 
@@ -60,7 +64,7 @@ class Mixer:
         return torch.randn(like.shape, generator=self.random, device=like.device, dtype=like.dtype)
 
     def _mix(self, latents: Tensor, donor: Tensor) -> Tensor:
-        which = choose(len(self.moves), len(latents), 1, self.random, latents.device)[0]
+        which = assign_perturbations(len(self.perturbations), len(latents), 1, self.random, latents.device)[0]
         picked = torch.rand([len(latents), 1], generator=self.random, device=latents.device) < self.recipe.mixing
         target = self.perturb(latents, donor, self.recipe.strength, self.random)
-        return move(latents, target, self.moves.axes[which] & picked)
+        return replace_axes(latents, target, self.perturbations.axes[which] & picked)

@@ -1,6 +1,6 @@
-"""Perturbations: where a latent goes when a block of its axes is moved.
+"""Perturbations: the new values of a latent's axes when a block of them is changed.
 
-A perturbation says where *every* axis would go; `move` then lets only the axes of one block follow. A new
+A perturbation gives new values for *every* axis; `replace_axes` then takes only those of one block. A new
 perturbation is therefore one function, registered in the entry-point group ``linkgan.perturbations``.
 """
 
@@ -21,10 +21,13 @@ class Perturbation(Protocol):
 def gaussian(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator | None) -> Tensor:
     """Add ``strength * p`` with p ~ N(0, I): the paper's perturbation, its alpha being `strength`.
 
-    All rows of a latent move alike, so style mixing and per-layer truncation keep their meaning.
+    All rows of a latent change alike, so style mixing and per-layer truncation keep their meaning.
 
     Args:
-        ws: [N, L, D] float latents. donor: unused. strength: alpha. generator: source of p.
+        ws: [N, L, D] float latents.
+        donor: unused.
+        strength: alpha.
+        generator: source of p.
     Returns:
         [N, L, D].
     """
@@ -36,18 +39,23 @@ def swap(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator 
     """Go to another sample's latent: exactly the edit that a user makes.
 
     Args:
-        ws, donor: [N, L, D] float latents. strength: share of the way to the donor, 1 = all of it.
+        ws: [N, L, D] float latents.
+        donor: [N, L, D], another sample's.
+        strength: share of the way to the donor, 1 = all of it.
+        generator: unused.
     Returns:
         [N, L, D].
     """
     return donor if strength == 1 else torch.lerp(ws, donor, strength)
 
 
-def move(ws: Tensor, target: Tensor, block: Tensor) -> Tensor:
-    """Move only the axes in `block` from `ws` to `target`.
+def replace_axes(ws: Tensor, target: Tensor, block: Tensor) -> Tensor:
+    """Take the axes in `block` from `target` and all others from `ws`.
 
     Args:
-        ws, target: [N, L, D]. block: bool, [D] or [N, D].
+        ws: [N, L, D] latents.
+        target: [N, L, D] latents.
+        block: bool, [D] or [N, D].
     Returns:
         [N, L, D]; axes outside the block are bitwise those of `ws`.
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,14 @@ from .errors import LinkGANError, suggest
 
 CHOICES: dict[str, tuple[str, ...]] = {
     "form": ("share", "log", "squared"),
-    "moves": ("blocks", "complements"),
+    "perturbations": ("blocks", "complements"),
     "phase": ("main", "reg"),
     "reference": ("attached", "detached"),
 }
+
+
+# Switches under the names of version 0.1, which stored recipes may have.
+FORMER = {"moves": "perturbations", "fan": "per_sample"}
 
 
 @dataclass(frozen=True)
@@ -21,38 +26,38 @@ class Recipe:
     """How links are trained. The defaults are the best measured set; `paper` is the paper to the letter.
 
     Attributes:
-        form: `share` = forbidden / (forbidden + allowed) change per block, scale-invariant; `log` = -log(1 - share), as
-            steep for regions of few pixels, where the share begins near 1; `squared` = Eq. 3-4.
-        moves: `blocks` moves every block alone, the rest included; `complements` moves each link's block and,
-            for Eq. 3, every other block at once.
-        fan: how many random moves of every unmoved image are rendered beside it; 0 = all there are. It shares the cost
-            of the unmoved image, and keeps the whole cost independent of the number of links.
-        perturb: name of a perturbation (`swap`, `gaussian` or a plugin's).
+        form: `share` = leak / (leak + effect) per perturbation, at any scale; `log` = -log(1 - share),
+            which stays steep for small regions, whose share begins near 1; `squared` = Eq. 3-4.
+        perturbations: `blocks` perturbs every block alone, the rest included; `complements` perturbs each link's block
+            and, for Eq. 3, all other axes at once.
+        per_sample: perturbed images that are rendered for each reference image, drawn at random from all perturbations;
+            0 = all of them. They share the cost of the reference image, and the cost does not depend on the number of
+            links.
+        perturb: how a block is changed: `swap`, `gaussian`, or the name of a plugin's perturbation.
         strength: alpha of `gaussian`; share of the way to the donor for `swap`.
-        weight: multiplies the whole term; 0 switches the plugin off, bit for bit.
-        lambda_in: Eq. 5 lambda_1, weight of "unlinked axes must not move the region".
-        lambda_out: Eq. 5 lambda_2, weight of "linked axes must not move the rest".
-        start: share of the run's images, as it is planned at first, that pass before links take part, in [0, 1); until
-            then the run is bit for bit the host's. What a region looks like must be learned before it can be kept
-            apart: links from the first step on cost quality that links of a network which knows its pictures do not.
-            Runs that begin with a trained network (`--resume`) start at once, unless they are told otherwise.
-        interval: the term is computed every this many optimizer steps of its phase.
+        weight: factor of the whole term; 0 measures without training, bit for bit the host.
+        lambda_in: Eq. 5 lambda_1, weight of "unlinked axes must not change the region".
+        lambda_out: Eq. 5 lambda_2, weight of "linked axes must not change the rest".
+        start: share of the run's images before links take part, in [0, 1); until then it is bit for bit the host's.
+            A network that has learned what a region looks like loses less quality to links than one that has not.
+            Runs that resume from a trained network start at once by default.
+        interval: compute the term every this many optimizer steps of its phase, >= 1.
         lazy_gain: multiply the term by `interval`, so that `weight` does not depend on it.
         phase: `main` adds to the generator's main step; `reg` to its own regularization step, where a host has one.
-        reference: `detached` sends no gradient through the unperturbed image.
-        batch: share of the (micro)batch that is rendered unmoved, in (0, 1]; each with its `fan` of moved images. It
-            bounds the cost: all are renders with gradients, and in stylegan3 or eg3d G takes most of a step.
-        mixing: share of the samples that the host's own losses see with one block moved, in [0, 1].
-        rest_floor: share of change in the links' regions that is allowed when the rest moves (`share` only).
-        depth, raw: for 3D-aware generators, weights of forbidden squared changes of depth, in world units, and of the
-            image before super-resolution, beside those of the image; each per value of its picture. The public eg3d's
-            depth has a NaN as its gradient where a ray meets nothing at all, and the host drops that step: leave it
-            at 0 where backgrounds are empty.
+        reference: `detached` sends no gradient through the reference image.
+        batch: share of the (micro)batch that gets a reference image and perturbed ones, in (0, 1]. It bounds the cost:
+            all are rendered with gradients, and in stylegan3 and eg3d the generator takes most of a step.
+        mixing: share of the samples in the host's own losses that have one block perturbed, in [0, 1].
+        rest_floor: leak share of the rest that is not penalised, in [0, 1) (`share` only).
+        depth: for 3D-aware generators, weight of the leak in depth (world units) beside that of the image, per value.
+            In the public eg3d the gradient of depth is NaN where a ray meets nothing at all, and the host drops that
+            step: leave it at 0 where backgrounds are empty.
+        raw: for 3D-aware generators, weight of the leak in the image before super-resolution, per value.
     """
 
     form: str = "share"
-    moves: str = "blocks"
-    fan: int = 3
+    perturbations: str = "blocks"
+    per_sample: int = 3
     perturb: str = "swap"
     strength: float = 1.0
     weight: float = 2.5
@@ -87,8 +92,10 @@ class Recipe:
             raise LinkGANError(f"link interval is {self.interval}; expected a whole number of steps >= 1")
         if not 0 <= self.start < 1:
             raise LinkGANError(f"link start is {self.start}; expected a share of the run in [0, 1)")
-        if int(self.fan) != self.fan or self.fan < 0:
-            raise LinkGANError(f"link fan is {self.fan}; expected a whole number of moves >= 0, 0 for all")
+        if int(self.per_sample) != self.per_sample or self.per_sample < 0:
+            raise LinkGANError(
+                f"link per_sample is {self.per_sample}; expected a whole number of perturbations >= 0, 0 for all"
+            )
         if not 0 < self.batch <= 1:
             raise LinkGANError(f"link batch is {self.batch}; expected a share of the batch in (0, 1]")
         if not 0 <= self.mixing <= 1:
@@ -102,13 +109,22 @@ class Recipe:
         """Return the switches as a plain dict, JSON-able."""
         return dataclasses.asdict(self)
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Recipe:
+        """Read what `to_json` wrote, in this version or the first.
+
+        Raises:
+            LinkGANError: an unknown switch, or a value outside its range.
+        """
+        return make_recipe("default", **{FORMER.get(name, name): value for name, value in data.items()})
+
 
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
     "paper": Recipe(
         form="squared",
-        moves="complements",
-        fan=0,
+        perturbations="complements",
+        per_sample=0,
         perturb="gaussian",
         weight=20.0,
         lambda_in=1.0,

@@ -1,4 +1,4 @@
-"""Pictures: pixel values, heat maps, outlines, sheets and their metadata."""
+"""Images: pixel values, heat maps, outlines, sheets and their metadata."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import pytest
 import torch
 from PIL import Image
 
-from linkgan_plugin import images as pictures
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.images import to_pixels
+from linkgan_plugin.images import drawing, pixels, png
+from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.report.sheet import GAP, HEADER, edit_sheet
 from tests.toys import ToyGenerator, linked_weight
@@ -27,31 +27,31 @@ def linked():
 
 def test_minus_one_is_black_one_is_white_and_the_rest_is_clipped():
     image = torch.tensor([-3.0, -1.0, 0.0, 1.0, 2.0]).view(1, 1, 1, 5).expand(1, 3, 1, 5)
-    assert pictures.to_pixels(image)[0, 0, :, 1].tolist() == [0, 0, 128, 255, 255]
+    assert pixels.to_pixels(image)[0, 0, :, 1].tolist() == [0, 0, 128, 255, 255]
 
 
 def test_gray_images_get_three_equal_channels():
-    assert pictures.to_pixels(torch.zeros(2, 1, 4, 4)).shape == (2, 4, 4, 3)
+    assert pixels.to_pixels(torch.zeros(2, 1, 4, 4)).shape == (2, 4, 4, 3)
 
 
 def test_enlarging_repeats_pixels_and_never_shrinks():
-    pixels = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(1, 2, 2, 3)
-    assert (pictures.enlarge(pixels, 6)[0, ::3, ::3] == pixels[0]).all()
-    assert pictures.enlarge(np.zeros((1, 64, 64, 3), np.uint8), 10).shape == (1, 64, 64, 3)
+    small = np.arange(2 * 2 * 3, dtype=np.uint8).reshape(1, 2, 2, 3)
+    assert (pixels.enlarge(small, 6)[0, ::3, ::3] == small[0]).all()
+    assert pixels.enlarge(np.zeros((1, 64, 64, 3), np.uint8), 10).shape == (1, 64, 64, 3)
 
 
 def test_more_difference_is_brighter_on_one_fixed_scale():
-    levels = torch.linspace(0, pictures.HOTTEST, 6).view(6, 1, 1)
-    brightness = pictures.heat(levels).astype(float).sum(axis=(1, 2, 3))
+    levels = torch.linspace(0, drawing.HOTTEST, 6).view(6, 1, 1)
+    brightness = drawing.heat(levels).astype(float).sum(axis=(1, 2, 3))
     assert (np.diff(brightness) > 0).all()
     assert brightness[0] < 10
-    assert (pictures.heat(torch.full((1, 1, 1), 9.0)) == pictures.heat(levels[-1:])).all()
+    assert (drawing.heat(torch.full((1, 1, 1), 9.0)) == drawing.heat(levels[-1:])).all()
 
 
 def test_the_outline_is_the_border_of_the_mask_alone():
     mask = np.zeros((4, 4), np.float32)
     mask[1:3, 1:3] = 1
-    drawn = pictures.outline(np.zeros((16, 16, 3), np.uint8), mask, (9, 9, 9))[..., 0] == 9
+    drawn = drawing.outline(np.zeros((16, 16, 3), np.uint8), mask, (9, 9, 9))[..., 0] == 9
     expected = np.zeros((16, 16), bool)
     expected[4:12, 4:12] = True
     expected[5:11, 5:11] = False
@@ -59,7 +59,7 @@ def test_the_outline_is_the_border_of_the_mask_alone():
 
 
 def test_png_text_survives_unicode():
-    data = pictures.png_bytes(np.zeros((2, 2, 3), np.uint8), {"command": "linkgan edit Ä.pt"})
+    data = png.png_bytes(np.zeros((2, 2, 3), np.uint8), {"command": "linkgan edit Ä.pt"})
     assert Image.open(io.BytesIO(data)).text["command"] == "linkgan edit Ä.pt"
 
 
@@ -80,10 +80,10 @@ def test_every_column_is_the_edit_it_says():
     edited = generator.mix(original.latents, donor.latents, "left")
     body = sheet[HEADER:]
     left = SIZE + GAP
-    assert (body[:, :SIZE] == pictures.to_pixels(original.images)[0]).all()
-    assert (body[:, left : left + SIZE] == pictures.to_pixels(edited.images)[0]).all()
+    assert (body[:, :SIZE] == pixels.to_pixels(original.images)[0]).all()
+    assert (body[:, left : left + SIZE] == pixels.to_pixels(edited.images)[0]).all()
     everything = left + 2 * SIZE + GAP
-    assert (body[:, everything : everything + SIZE] == pictures.to_pixels(donor.images)[0]).all()
+    assert (body[:, everything : everything + SIZE] == pixels.to_pixels(donor.images)[0]).all()
 
 
 def test_grey_colour_and_transparency_are_shown_and_nothing_else_is() -> None:

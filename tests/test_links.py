@@ -78,12 +78,12 @@ def test_the_json_is_plain_and_short():
 
 
 def test_a_mask_file_travels_inside_the_json(tmp_path, monkeypatch):
-    picture = png(np.array([[255, 0]], np.uint8))
-    (tmp_path / "my, logo.png").write_bytes(picture)
+    image = png(np.array([[255, 0]], np.uint8))
+    (tmp_path / "my, logo.png").write_bytes(image)
     monkeypatch.chdir(tmp_path)
     spec = LinkSpec.parse(['logo=4@mask("my, logo.png")'], dim=DIM)
     data = spec.to_json()
-    assert data["links"][0]["files"] == {"my, logo.png": base64.b64encode(picture).decode()}
+    assert data["links"][0]["files"] == {"my, logo.png": base64.b64encode(image).decode()}
     (tmp_path / "my, logo.png").unlink()
     assert LinkSpec.from_json(data) == spec
     assert LinkSpec.from_json(data)["logo"].region.mask(Scene(torch.zeros(1, 3, 1, 2))).tolist() == [[[[1, 0]]]]

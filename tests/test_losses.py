@@ -216,20 +216,20 @@ def test_pairs_share_their_noise_so_a_linked_generator_leaks_nothing(synthesis, 
     generator = ToyGenerator(linked_weight([range(4), range(4, 8)], SIZE, DIM), SIZE, noise=1.0)
     if synthesis == "free":
         generator.synthesis = NoiseWithoutMode(generator.synthesis)
-    link_loss(generator, reference=reference, fan=0).accumulate_gradients(**call())
+    link_loss(generator, reference=reference, per_sample=0).accumulate_gradients(**call())
     assert max(reported["Loss/link/left/leak"]) < 1e-12
     assert max(reported["Loss/link/rest/leak"]) < 1e-12
     assert min(reported["Loss/link/left/effect"]) > 1e-2
 
 
-@pytest.mark.parametrize(("fan", "expected"), [(1, [12, 12, 12]), (3, [18, 24, 24]), (0, [18, 24, 42])])
-def test_a_fan_bounds_the_number_of_images_for_any_number_of_links(fan, expected):
+@pytest.mark.parametrize(("per_sample", "expected"), [(1, [12, 12, 12]), (3, [18, 24, 24]), (0, [18, 24, 42])])
+def test_a_fan_bounds_the_number_of_images_for_any_number_of_links(per_sample, expected):
     rendered = []
     for links in (1, 2, 5):
         edges = [k / links for k in range(links + 1)]
         boxes = [f"l{k}=1@box({edges[k]:.3f},0,{edges[k + 1]:.3f},0.9)" for k in range(links)]
         generator = toy()
-        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), fan=fan, batch=1.0)
+        loss = link_loss(generator, spec=LinkSpec.parse(boxes, dim=DIM), per_sample=per_sample, batch=1.0)
         loss.base.accumulate_gradients = lambda **_: None
         count = []
         generator.synthesis.register_forward_hook(lambda _, args, out, count=count: count.append(len(out)))
@@ -255,16 +255,16 @@ def test_z_links_move_z():
 def test_mixing_moves_one_block_of_the_given_share_of_samples():
     generator = toy()
     loss = link_loss(generator, mixing=0.5)
-    moved, rows = 0, 0
+    perturbed, rows = 0, 0
     for step in range(60):
         arguments = call("Dmain", nimg=step, seed=step)
         loss.accumulate_gradients(**arguments)
         plain = generator.mapping(arguments["gen_z"], None)
         changed = (loss.base.seen[-1] != plain).any(dim=1)  # [N, D]
         blocks = torch.stack([changed[:, :4].any(1), changed[:, 4:].any(1)], dim=1)
-        assert not blocks.all(dim=1).any(), "both blocks of a sample were moved"
-        moved, rows = moved + int(blocks.any(1).sum()), rows + BATCH
-    assert moved / rows == pytest.approx(0.5, abs=0.08)
+        assert not blocks.all(dim=1).any(), "both blocks of a sample were perturbed"
+        perturbed, rows = perturbed + int(blocks.any(1).sum()), rows + BATCH
+    assert perturbed / rows == pytest.approx(0.5, abs=0.08)
 
 
 def test_no_hook_is_left_on_the_network_even_when_the_host_fails(monkeypatch):
@@ -278,7 +278,7 @@ def test_no_hook_is_left_on_the_network_even_when_the_host_fails(monkeypatch):
 
 
 def test_statistics_go_to_the_hosts_own_reporter():
-    link_loss(toy(), fan=0).accumulate_gradients(**call())
+    link_loss(toy(), per_sample=0).accumulate_gradients(**call())
     expected = {f"Loss/link/{name}/{what}" for name in ("left", "rest") for what in ("leak", "effect", "share")}
     assert set(reported) == expected | {"Loss/link/loss"}
 

@@ -1,4 +1,4 @@
-"""LinkGANLoss where an image is more than a flat picture: regions that differ per image, depth and the raw image."""
+"""LinkGANLoss where an image is more than a flat image: regions that differ per image, depth and the raw image."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_a_region_that_differs_per_image_trains_and_counts_where_it_is_missing(t
         generator.synthesis.weight[0] += 100 * torch.eye(DIM)[0]  # one pixel of the box, light for half of the images
         for row in (1, 2, 3, *range(8, 12), *range(16, 20), *range(24, 28)):
             generator.synthesis.weight[row] = -generator.synthesis.weight[0]
-    loss = link_loss(generator, spec=spec, interval=1, batch=1.0, fan=0)
+    loss = link_loss(generator, spec=spec, interval=1, batch=1.0, per_sample=0)
     loss.accumulate_gradients(**call())
     z = call()["gen_z"]
     images = generator.synthesis(generator.mapping(z, None))
@@ -93,21 +93,23 @@ def test_depth_and_raw_image_count_by_their_weights(depth, raw):
     torch.manual_seed(0)
     image, solid_depth = torch.randn(2, SIZE * SIZE, DIM)
     generator = solid(image, solid_depth)
-    loss = link_loss(generator, interval=1, batch=1.0, fan=0, depth=depth, raw=raw, form="squared", moves="blocks")
-    ws, moved = torch.randn(BATCH, 2, DIM), torch.randn(1, BATCH, 2, DIM)
-    still, edited = loss.host.calls.render_beside(ws, moved, torch.zeros(BATCH, 25))
-    allowed = (torch.rand(1, BATCH, 1, SIZE, SIZE) < 0.5).float()
-    found = loss._changes(still, edited, allowed)
+    loss = link_loss(
+        generator, interval=1, batch=1.0, per_sample=0, depth=depth, raw=raw, form="squared", perturbations="blocks"
+    )
+    ws, perturbed = torch.randn(BATCH, 2, DIM), torch.randn(1, BATCH, 2, DIM)
+    still, edited = loss.host.calls.render_pairs(ws, perturbed, torch.zeros(BATCH, 25))
+    effect = (torch.rand(1, BATCH, 1, SIZE, SIZE) < 0.5).float()
+    found = loss._squared_change(still, edited, effect)
     wanted = 0.0
     for weight, before, after, mask in (
-        (1.0, still.image, edited.image, allowed[0]),
-        (raw, still.raw, edited.raw, nn.functional.avg_pool2d(allowed[0], 2)),
-        (depth, still.depth, edited.depth, allowed[0]),
+        (1.0, still.image, edited.image, effect[0]),
+        (raw, still.raw, edited.raw, nn.functional.avg_pool2d(effect[0], 2)),
+        (depth, still.depth, edited.depth, effect[0]),
     ):
         wanted = wanted + weight * ((after[0] - before).square() * (1 - mask)).mean(dim=[1, 2, 3])
-    torch.testing.assert_close(found.forbidden[0] / found.values, wanted)
-    seen = (edited.image[0] - still.image).square() * allowed[0]
-    torch.testing.assert_close(found.allowed[0], seen.sum(dim=[1, 2, 3]), msg="depth is no change that one sees")
+    torch.testing.assert_close(found.leak[0] / found.values, wanted)
+    seen = (edited.image[0] - still.image).square() * effect[0]
+    torch.testing.assert_close(found.effect[0], seen.sum(dim=[1, 2, 3]), msg="depth is no change that one sees")
 
 
 def test_geometry_outside_costs_where_depth_is_weighed():
@@ -115,7 +117,7 @@ def test_geometry_outside_costs_where_depth_is_weighed():
     shares = {}
     for weight in (0.0, 1.0):
         generator = solid(HALVES, moving)
-        loss = link_loss(generator, SolidLoss, interval=1, batch=1.0, fan=0, depth=weight)
+        loss = link_loss(generator, SolidLoss, interval=1, batch=1.0, per_sample=0, depth=weight)
         loss.accumulate_gradients(**{**call(), "gen_c": torch.zeros(BATCH, 25)})
         shares[weight] = reported["Loss/link/left/share"][-1]
         touched = generator.synthesis.depth.grad

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 
 class ToyMapping(nn.Module):
-    """z -> ws by identity, or by a random linear map; `w_avg` moves only when a host's flag asks for it."""
+    """z -> ws by identity, or by a random linear map; `w_avg` perturbations only when a host's flag asks for it."""
 
     def __init__(self, dim: int, num_ws: int = 2, *, identity: bool = True) -> None:
         super().__init__()

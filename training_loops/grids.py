@@ -80,7 +80,7 @@ class FakesGrid:
     def save(self, G_ema: Any, path: str | os.PathLike[str]) -> None:
         """Render with constant noise and ray jitter, and write the PNG.
 
-        A 3D-aware generator's picture before super-resolution goes beside it as ``<name>_raw.png``, its depth as
+        A 3D-aware generator's image before super-resolution goes beside it as ``<name>_raw.png``, its depth as
         ``<name>_depth.png``: white is near, on one scale for all.
         """
         with preserved_random_state():
@@ -95,8 +95,8 @@ class FakesGrid:
             save_grid(_nearness(images) if name == "image_depth" else images, target, self.shape)
 
 
-def _named(pictures: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-    return {"image": pictures} if isinstance(pictures, Tensor) else pictures
+def _named(images: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    return {"image": images} if isinstance(images, Tensor) else images
 
 
 def _nearness(depth: Tensor) -> Tensor:

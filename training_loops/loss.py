@@ -27,7 +27,7 @@ class LogisticLoss(Loss):
     """Goodfellow et al. 2014 with R1 (Mescheder et al. 2018).
 
     G: softplus(-D(G(z))). D: softplus(D(G(z))) + softplus(-D(x)), and every `D_reg_interval` steps R1,
-    gamma/2 |grad_x D(x)|^2. What regularizes G is left to each family (`regularize_G`), as is what a picture is: an
+    gamma/2 |grad_x D(x)|^2. What regularizes G is left to each family (`regularize_G`), as is what an image is: an
     image, or a dictionary of images that D is shown together.
     """
 
@@ -48,15 +48,15 @@ class LogisticLoss(Loss):
         self.style_mixing_prob = style_mixing_prob
 
     def run_G(self, z: Tensor, c: Tensor, update_emas: bool = False) -> tuple[Any, Tensor]:
-        """z [N, z_dim], c [N, c_dim] -> pictures, ws [N, num_ws, w_dim], with style mixing."""
+        """z [N, z_dim], c [N, c_dim] -> images, ws [N, num_ws, w_dim], with style mixing."""
         raise NotImplementedError
 
     def run_D(self, img: Any, c: Tensor, update_emas: bool = False) -> Tensor:
-        """Pictures, c [N, c_dim] -> logits [N, 1]."""
+        """Images, c [N, c_dim] -> logits [N, 1]."""
         raise NotImplementedError
 
-    def pictures_of(self, real_img: Tensor) -> Any:
-        """Real images [N, C, H, W] in [-1, 1] -> the pictures that D is shown of them, without gradients."""
+    def images_of(self, real_img: Tensor) -> Any:
+        """Real images [N, C, H, W] in [-1, 1] -> the images that D is shown of them, without gradients."""
         raise NotImplementedError
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
@@ -107,13 +107,13 @@ class LogisticLoss(Loss):
         gen_logits = _report_scores("fake", self.run_D(gen_img, gen_c, update_emas=True))
         gen_loss = F.softplus(gen_logits)  # -log(1 - sigmoid(logits))
         gen_loss.mean().mul(gain).backward()
-        real_logits = _report_scores("real", self.run_D(self.pictures_of(real_img), real_c))
+        real_logits = _report_scores("real", self.run_D(self.images_of(real_img), real_c))
         real_loss = F.softplus(-real_logits)
         training_stats.report("Loss/D/loss", gen_loss.detach() + real_loss)
         real_loss.mean().mul(gain).backward()
 
     def _d_r1(self, real_img: Tensor, real_c: Tensor, gain: float) -> None:
-        img = self.pictures_of(real_img)
+        img = self.images_of(real_img)
         parts = [part.requires_grad_(True) for part in (img.values() if isinstance(img, dict) else [img])]
         logits = _report_scores("real", self.run_D(img, real_c))
         gradients = torch.autograd.grad(logits.sum(), parts, create_graph=True)

@@ -1,4 +1,4 @@
-"""The work of a tick: pictures, snapshots, metrics, statistics and the state to continue from."""
+"""The work of a tick: images, snapshots, metrics, statistics and the state to continue from."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training_loops.run import Run, save_state
 
 
 def maintain(run: Run, *, last: bool, stopped: bool) -> None:
-    """The work of a tick: pictures, snapshot, state, metrics, statistics. Leaves no trace in the random state."""
+    """The work of a tick: images, snapshot, state, metrics, statistics. Leaves no trace in the random state."""
     tick, kimg = run.progress.tick, run.progress.cur_nimg // 1000
     every_image, every_net = run.options["image_snapshot_ticks"], run.options["network_snapshot_ticks"]
     with state.preserved_random_state():

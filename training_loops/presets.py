@@ -126,7 +126,7 @@ def build_options(
 
     None means the preset's value; for an option of the networks that of the snapshot to `resume` from. `data` is
     opened to find its resolution, size and labels, so that the options describe the run completely. The last three
-    are for configurations with cameras: side of the rendered picture, weight of the density's total variation,
+    are for configurations with cameras: side of the rendered image, weight of the density's total variation,
     probability of conditioning on another image's camera.
 
     Raises:

@@ -175,7 +175,7 @@ def _broadcast(networks: list[Any], num_gpus: int) -> None:
 
 
 def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
-    """The picture of real images, the first fakes, and at last the options, which make the folder that of a run."""
+    """The image of real images, the first fakes, and at last the options, which make the folder that of a run."""
     shape = tuple(run.options["image_grid"] or grids.grid_shape(dataset.resolution))
     picked = grids.choose_images(dataset, (shape[0], shape[1]))
     labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)

@@ -1,4 +1,4 @@
-"""The training loop of all families: builds by dotted name, steps, and keeps logs, pictures, snapshots and state."""
+"""The training loop of all families: builds by dotted name, steps, and keeps logs, images, snapshots and state."""
 
 from __future__ import annotations
 

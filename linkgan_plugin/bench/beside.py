@@ -26,7 +26,7 @@ TERMS: dict[str, dict[str, Any]] = {
     "stylegan2": {"pl_weight": 2.0, "style_mixing": 0.9, "noise": True},
     "tiny": {"pl_weight": 0.0, "style_mixing": 0.0, "noise": False},
 }
-_TURN_LOSS = "linkgan_plugin.bench.turns.TurnLoss"
+_TURN_LOSS = "linkgan_plugin.bench.turns.InterleavedLoss"
 _IMAGES = 256
 _NEVER = 10**6
 
@@ -119,7 +119,7 @@ def _in_turns(pipe: Connection, log: Path, threads: int) -> Iterator[None]:
         os.dup2(file.fileno(), 1)
         os.dup2(file.fileno(), 2)
     torch.set_num_threads(threads)
-    with contextlib.suppress(turns.Enough):
+    with contextlib.suppress(turns.Done):
         yield
 
 

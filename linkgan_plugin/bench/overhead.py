@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from ..calls.generator import Seen
+from ..calls.generator import HostCall
 from ..losses import LinkGANLoss
 
 # Steps per block: a multiple of the hosts' lazy regularization (4 and 16) and of the recipes' intervals.
@@ -50,7 +50,7 @@ class OverheadLoss(LinkGANLoss):
             self._step, self._seconds = step, 0.0
         self._seconds += elapsed
 
-    def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: Seen) -> None:
+    def _accumulate_link(self, phase: str, call: Mapping[str, Any], seen: HostCall) -> None:
         if linked(self.clock.step(self._main or phase)):
             super()._accumulate_link(phase, call, seen)
 

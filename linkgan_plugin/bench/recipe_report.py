@@ -13,8 +13,8 @@ from tqdm import tqdm
 
 from training_loops.formats.atomic import write_bytes
 
-from .. import images as pictures
 from ..generators import LinkedGenerator
+from ..images import png
 from ..networks import load_network
 from ..report import page
 from ..report.curves import read_stats, training_curves
@@ -86,7 +86,7 @@ def _lead(result: Mapping[str, Any]) -> str:
     )
 
 
-def write_pictures(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
+def write_images(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
     """Write the training curves and an edit sheet of every row."""
     (out / "curves").mkdir(exist_ok=True)
     (out / "sheets").mkdir(exist_ok=True)
@@ -104,16 +104,16 @@ def write_pictures(out: Path, rows: Sequence[Row], jobs: Sequence[Job]) -> None:
             generator = LinkedGenerator(network.generator, spec, labels=network.labels(job.settings.data))
             sheets.append(edit_sheet(generator, range(3), spec.block_names, variants=3, title=title))
         recipe = json.dumps(row.full_recipe().to_json(), allow_nan=False)
-        pictures.save_png(out / "sheets" / f"{row.name}.png", stack(sheets), {"row": row.name, "recipe": recipe})
+        png.save_png(out / "sheets" / f"{row.name}.png", stack(sheets), {"row": row.name, "recipe": recipe})
 
 
 def write_page(out: Path, rows: Sequence[Row], result: Mapping[str, Any]) -> None:
-    """Write recipes.html from the result and the pictures."""
+    """Write recipes.html from the result and the images."""
     tables = make_tables(result)
     sections = [page.section("Figures", *(page.Table(header, cells).to_html() for header, cells in tables))]
     for row in rows:
         curves = (out / "curves" / f"{row.name}.svg").read_text(encoding="utf-8")
-        sheet = page.picture(out / "sheets" / f"{row.name}.png", row.meaning)
+        sheet = page.image_tag(out / "sheets" / f"{row.name}.png", row.meaning)
         options = page.code(shlex.join(row.arguments()))
         sections.append(page.section(row.name, page.paragraph(row.meaning), options, sheet, curves))
     sections += [

@@ -63,6 +63,6 @@ def _run(
     result = {"command": command, **collect(planned), "versions": versions()}
     write_json(out / "recipes.json", result)
     write_bytes(out / "recipes.md", recipe_report.text(result).encode())
-    recipe_report.write_pictures(out, rows, planned)
+    recipe_report.write_images(out, rows, planned)
     recipe_report.write_page(out, rows, result)
     return result

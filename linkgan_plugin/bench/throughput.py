@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..calls.generator import Picture
+from ..calls.rendering import Rendering
 from ..generators import LinkedGenerator
 from ..metrics.evaluate import Reader, evaluate
 from .ratio import paired_ratio, take_turns
@@ -26,11 +26,11 @@ class Recorder(LinkedGenerator):
     rendered: list[tuple[Tensor, Tensor | None]] | None = None
 
     @torch.no_grad()
-    def picture(self, latents: Tensor, labels: Tensor | None = None) -> Picture:
+    def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
         """Render as `LinkedGenerator` does, and note the call."""
         if self.rendered is not None:
             self.rendered.append((latents, labels))
-        return super().picture(latents, labels)
+        return super().rendering(latents, labels)
 
 
 def measure_throughput(

@@ -15,11 +15,11 @@ from ..calls.build import build_by_name
 connection: Connection | None = None
 
 
-class Enough(Exception):
+class Done(Exception):
     """The other end of the pipe has all it wanted: ends the training loop."""
 
 
-class TurnLoss:
+class InterleavedLoss:
     """The host's own loss, unchanged; before every `block`-th step it waits for its turn.
 
     A turn lasts from one step's first call to the same place `block` steps later, so all of a step counts: data,
@@ -40,7 +40,7 @@ class TurnLoss:
         **networks: Any,
     ) -> None:
         if connection is None:
-            raise RuntimeError("TurnLoss is for child processes of `linkgan bench train`")
+            raise RuntimeError("InterleavedLoss is for child processes of `linkgan bench train`")
         self._pipe, self._device, self._block = connection, torch.device(device), block
         self._base = build_by_name(base_class_name, device=device, **networks, **base_kwargs)
         self._step, self._nimg, self._started = 0, -1, 0.0
@@ -63,7 +63,7 @@ class TurnLoss:
         """End the last turn, and wait for the next."""
         self._pipe.send(self._now() - self._started if self._step else None)
         if not self._pipe.recv():
-            raise Enough
+            raise Done
         self._started = self._now()
 
     def _now(self) -> float:

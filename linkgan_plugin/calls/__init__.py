@@ -1,1 +1,1 @@
-"""How to call any generator: its two halves, its latent spaces, its steps; found out from signatures."""
+"""How to call any generator: its two parts, its latent spaces, its steps; found out from signatures."""

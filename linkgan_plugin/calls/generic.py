@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
-from .generator import GeneratorCalls, Half
+from .generator import GeneratorCalls
+from .part import GeneratorPart
 
 
 class GenericHost:
@@ -30,7 +31,7 @@ class GenericHost:
     def __init__(self, loss: Any, networks: Mapping[str, Any]) -> None:
         self.loss = loss
         if "G_mapping" in networks and "G_synthesis" in networks:
-            self.calls = GeneratorCalls(Half(networks["G_mapping"]), Half(networks["G_synthesis"]))
+            self.calls = GeneratorCalls(GeneratorPart(networks["G_mapping"]), GeneratorPart(networks["G_synthesis"]))
         elif isinstance(networks.get("G"), nn.Module):
             self.calls = GeneratorCalls.of(networks["G"])
         else:
@@ -72,7 +73,7 @@ class GenericHost:
         if call.get("sync", True):
             return nullcontext()
         stack = ExitStack()
-        for half in (self.calls.mapping, self.calls.synthesis):
-            if isinstance(half.owner, nn.parallel.DistributedDataParallel):
-                stack.enter_context(half.owner.no_sync())
+        for part in (self.calls.mapping, self.calls.synthesis):
+            if isinstance(part.owner, nn.parallel.DistributedDataParallel):
+                stack.enter_context(part.owner.no_sync())
         return stack

@@ -10,7 +10,8 @@ from torch import nn
 
 from ..errors import LinkGANError
 from .build import build_by_name
-from .generator import GeneratorCalls, own_random_state
+from .generator import GeneratorCalls
+from .random_state import own_random_state
 
 SPACES = ("w", "z")
 

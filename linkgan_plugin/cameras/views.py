@@ -1,4 +1,4 @@
-"""Between pictures and the world, by eg3d's camera labels: what a pixel shows, and where a point is seen."""
+"""Between images and the world, by eg3d's camera labels: what a pixel shows, and where a point is seen."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def pixel_size(depth: Tensor, labels: Tensor) -> Tensor:
 def project(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """Return where cameras see points [N, 3, h, w]: places [N, h, w, 2], and distances [N, 1, h, w].
 
-    Places are (x, y) in [-1, 1] between the outer edges of the picture, as `F.grid_sample` reads them.
+    Places are (x, y) in [-1, 1] between the outer edges of the image, as `F.grid_sample` reads them.
     """
     poses, intrinsics = split_labels(labels.float())
     size = points.shape[2:]
@@ -47,11 +47,11 @@ def project(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     return places.transpose(1, 2).unflatten(1, size), apart.norm(dim=1, keepdim=True).unflatten(2, size)
 
 
-def look_up(pictures: Tensor, places: Tensor) -> Tensor:
-    """Return pictures [N, C, H, W] at places [N, h, w, 2], bilinearly: [N, C, h, w]; outside the picture its edge."""
-    return F.grid_sample(pictures.float(), places, mode="bilinear", padding_mode="border", align_corners=False)
+def look_up(images: Tensor, places: Tensor) -> Tensor:
+    """Return images [N, C, H, W] at places [N, h, w, 2], bilinearly: [N, C, h, w]; outside the image its edge."""
+    return F.grid_sample(images.float(), places, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def inside_picture(places: Tensor) -> Tensor:
-    """Return which places [N, h, w, 2] are in the picture: bool [N, 1, h, w]."""
+def inside_image(places: Tensor) -> Tensor:
+    """Return which places [N, h, w, 2] are in the image: bool [N, 1, h, w]."""
     return (places.abs() <= 1).all(dim=-1).unsqueeze(1) & torch.isfinite(places).all(dim=-1).unsqueeze(1)

@@ -29,7 +29,7 @@ class Target(NamedTuple):
 
 COMMANDS = {
     "demo": Target("demo", "demo", "From nothing to a linked generator and its report, on a CPU."),
-    "train": Target("train", "train", "Train the embedded StyleGAN2 on your pictures, linked or not."),
+    "train": Target("train", "train", "Train the embedded StyleGAN2 on your images, linked or not."),
     "run": Target("run", "run", "Run a real host's command with links, its files untouched."),
     "patch": Target("patch", "patch", "Make the same insertions in a host's files, and take them out again."),
     "doctor": Target("doctor", "doctor", "Examine a host: what it is, what breaks here and what helps."),

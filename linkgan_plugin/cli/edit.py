@@ -1,4 +1,4 @@
-"""`linkgan edit`: redraw regions of generated images or of photographs; writes a sheet, a picture or a video."""
+"""`linkgan edit`: redraw regions of generated images or of photographs; writes a sheet, an image or a video."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..editing.editor import Editor
-    from ..editing.trials import Group, Trial
+    from ..editing.trials import EditCandidate, Group
     from ..generators import LinkedGenerator
 
 VIDEOS = (".mp4", ".gif")
@@ -32,7 +32,7 @@ CONFLICTS = {
     ("directions", "donor_seed"): "directions have no donor",
     ("directions", "donor_psi"): "directions have no donor",
     ("plain", "cell"): "a plain image keeps its own size",
-    ("contact", "plain"): "a contact sheet shows many pictures, --plain is one",
+    ("contact", "plain"): "a contact sheet shows many images, --plain is one",
 }
 
 
@@ -126,7 +126,7 @@ def edit(
     """Move regions of images, in a sheet: one row per image, variants side by side, then a map of what changed.
 
     Images are seeds or projected photographs; regions go to new samples, to other images or along their strongest
-    directions. The suffix of --out says what is written: a picture or a video. It carries the command, the seeds and
+    directions. The suffix of --out says what is written: an image or a video. It carries the command, the seeds and
     the link spec.
     """
     given = typed_flags()
@@ -138,7 +138,7 @@ def edit(
     from .. import registry
     from ..editing.editor import Editor
     from ..editing.trials import Group, in_parts, resamples, slides, transplants
-    from ..images import check_channels
+    from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
     from ..inversion.projected import load_projected
     from ..networks import load_network
@@ -199,7 +199,7 @@ def _check(given: dict[str, str], options: dict[str, Any]) -> None:
     if options["directions"] and (not regions or any(name == "all" or "+" in name for name in regions)):
         raise click.UsageError("--directions are those of single regions: name each with a --region of its own")
     if options["contact"] and suffix in VIDEOS:
-        raise click.UsageError(f"--contact is a picture; write it to a .png instead of {options['out'].name}")
+        raise click.UsageError(f"--contact is an image; write it to a .png instead of {options['out'].name}")
     images = len(options["projections"] or options["seeds"])
     for name in ("contact", "plain"):
         if options[name] and (images != 1 or len(regions) != 1):
@@ -238,7 +238,12 @@ def _find_directions(generator: LinkedGenerator, groups: list[Group]) -> None:
 
 
 def _write_video(
-    out: Path, editors: list[Editor], groups: list[Group], trials: list[Trial], metadata: dict[str, str], **looks: Any
+    out: Path,
+    editors: list[Editor],
+    groups: list[Group],
+    trials: list[EditCandidate],
+    metadata: dict[str, str],
+    **looks: Any,
 ) -> None:
     from tqdm import tqdm
 
@@ -254,7 +259,8 @@ def _write_plain(out: Path, editor: Editor, metadata: dict[str, str], shown: Any
     """Write the edited image, with the edits that `Editor.from_json` does again."""
     import json
 
-    from ..images import save_png, to_pixels
+    from ..images.pixels import to_pixels
+    from ..images.png import save_png
 
     pixels = to_pixels(shown(editor))[0]
     save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
@@ -265,7 +271,7 @@ def _write_sheet(
     out: Path,
     editors: list[Editor],
     groups: list[Group],
-    trials: list[Trial],
+    trials: list[EditCandidate],
     metadata: dict[str, str],
     *,
     contact: bool,
@@ -274,7 +280,7 @@ def _write_sheet(
 ) -> None:
     from tqdm import tqdm
 
-    from ..images import save_png
+    from ..images.png import save_png
     from ..report.sheet import contact_sheet, trial_sheet
 
     with tqdm(total=len(groups) * len(trials), desc="edits", disable=None) as bar:

@@ -92,7 +92,7 @@ def preview(
         raise click.UsageError(f"--out {out}: expected a name that ends in .png")
     check_out(out, force)
 
-    from ..images import save_png
+    from ..images.png import save_png
     from ..report.preview import draw_preview, legend
 
     if network is not None:
@@ -106,8 +106,8 @@ def preview(
         scene, spec = _photographed(data, links, dim or 512, resolution, link_overlap)
     size, source = scene.images.shape[-1], network or data
     title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
-    picture = draw_preview(scene, spec, title=title, grid=grid)
-    save_png(out, picture, {"command": command_line(), "link_spec": json.dumps(spec.to_json(), allow_nan=False)})
+    image = draw_preview(scene, spec, title=title, grid=grid)
+    save_png(out, image, {"command": command_line(), "link_spec": json.dumps(spec.to_json(), allow_nan=False)})
     for row in legend(spec, scene):
         click.echo(f"{row.name:16} {row.area:6.1%} of the image  {len(row.axes):4} axes  {row.region}")
     click.echo(f"wrote {out}")
@@ -136,7 +136,7 @@ def _photographed(
     spec = LinkSpec.parse(links, dim=dim, allow_overlap=overlap)
     if any("box3d(" in str(link.region) for link in spec.links):
         raise click.UsageError(
-            "box3d is a piece of the object that a 3D-aware network renders, with depth, which pictures do not have; "
+            "box3d is a piece of the object that a 3D-aware network renders, with depth, which images do not have; "
             "draw it over the network's own renders: --network NET"
         )
     dataset = ImageFolderDataset(data)
@@ -156,7 +156,7 @@ def _rendered(
     spec = network.linked(links, allow_overlap=overlap)
     generator = LinkedGenerator(network.generator, spec, labels=network.labels(data, number))
     objects, cameras = [0, 0, 0, 0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]
-    if not generator.is_solid:
+    if not generator.is_3d_aware:
         objects = cameras = list(range(len(objects)))
     own, labels = generator.labels(objects), generator.labels(cameras)
     return generator.scene(generator.view(generator.draw(objects, own), own, labels), labels), spec

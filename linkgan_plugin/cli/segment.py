@@ -43,7 +43,7 @@ Examples:
   linkgan regions preview --data faces.zip --link 'hair=16@semantic(parts.safetensors,hair)' --out preview.png
 """
 )
-@click.option("--data", required=True, type=existing_path, help="Pictures: a zip or folder of PNGs.")
+@click.option("--data", required=True, type=existing_path, help="Images: a zip or folder of PNGs.")
 @click.option(
     "--masks", required=True, type=existing_path, help="Label maps of the same names: grey PNGs, class numbers."
 )
@@ -51,7 +51,7 @@ Examples:
     "--classes", metavar="NAME,...", help="Names of the classes by number; by default in the masks' parts.json."
 )
 @click.option("--steps", default=1500, show_default=True, type=click.IntRange(1), help="Training steps.")
-@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Pictures per step.")
+@click.option("--batch", default=32, show_default=True, type=click.IntRange(1), help="Images per step.")
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0))
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @out_option
@@ -67,7 +67,7 @@ def train(
     out: Path,
     force: bool,
 ) -> None:
-    """Train a small network that finds classes in pictures, and measure it on a tenth of them.
+    """Train a small network that finds classes in images, and measure it on a tenth of them.
 
     255 in a label map means not labelled. Images and label maps belong together by their names. The result is for
     `semantic(FILE,CLASS)`.

@@ -29,7 +29,7 @@ _CHANGEABLE = {
 
 EPILOG = """\b
 Examples:
-  # A linked generator of your own pictures, on a laptop
+  # A linked generator of your own images, on a laptop
   linkgan train --data photos.zip --outdir runs --link 'lower=auto@box(0,0.5,1,1)'
 \b
   # Two links, the paper's recipe, region metrics at every snapshot
@@ -89,7 +89,7 @@ Examples:
 @click.option("--lr-final", type=float, help="Share of the learning rate left at the end of the last quarter.")
 @click.option("--ema-kimg", type=float, help="Half-life of the averaged generator, in thousand images.")
 @click.option("--freezed", type=click.IntRange(0), default=0, show_default=True, help="Frozen layers of D.")
-@click.option("--neural-res", type=click.IntRange(4), help="3D: side of the rendered picture, at first.")
+@click.option("--neural-res", type=click.IntRange(4), help="3D: side of the rendered image, at first.")
 @click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of the total variation of density.")
 @click.option("--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped this often.")
 @click.option("--metrics", default="", metavar="NAMES", help="Metrics at every snapshot, comma separated, e.g. link2k.")
@@ -111,7 +111,7 @@ Examples:
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @link_options
 def train(**values: Any) -> None:
-    """Train the embedded StyleGAN2 or EG3D on your pictures; with --loss=linkgan, link latent axes to regions."""
+    """Train the embedded StyleGAN2 or EG3D on your images; with --loss=linkgan, link latent axes to regions."""
     from training_loops.processes import joined
 
     with joined(values.pop("device")) as place, failures_named(place):

@@ -1,1 +1,1 @@
-"""The main jobs on the embedded hosts, start to report: data, networks side by side, measurements, pictures."""
+"""The main jobs on the embedded hosts, start to report: data, networks side by side, measurements, images."""

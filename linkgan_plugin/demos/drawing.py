@@ -1,12 +1,12 @@
-"""Drawing edits of flat pictures for a demo's report."""
+"""Drawing edits of flat images for a demo's report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from .. import images as pictures
 from ..generators import LinkedGenerator
+from ..images import png
 from ..report.sheet import edit_sheet, stack
 from ..report.video import resample_frames, write_mp4
 
@@ -21,5 +21,5 @@ def draw_edits(
         edit_sheet(generator, range(6 if name == first else 3), regions, variants=4, title=titles[name])
         for name, generator in generators.items()
     ]
-    pictures.save_png(out / "sheet.png", stack(sheets), dict(metadata))
+    png.save_png(out / "sheet.png", stack(sheets), dict(metadata))
     write_mp4(out / "resample.mp4", resample_frames(dict(generators), range(6), regions), comment=metadata["command"])

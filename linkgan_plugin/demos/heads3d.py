@@ -18,8 +18,8 @@ from training_loops.data.head_files import write_heads
 from training_loops.data.head_oracle import HeadOracle
 from training_loops.formats.folder import ImageFolderDataset
 
-from .. import images as pictures
 from ..generators import LinkedGenerator
+from ..images import png
 from ..labels import labels_from
 from ..links import Link, LinkSpec
 from ..metrics.head_reader import correlations, load_head_reader, save_head_reader, train_head_reader, training_steps
@@ -41,7 +41,7 @@ AXES = {"mouth": 12, "nose": 12}
 _ROOM = 0.03
 # Deep along the line of sight: the same pixels, whether or not the generator's noses stand out as far as they should.
 _BACK, _FRONT = -0.3, 0.4
-# `log`: the pieces are small (3 and 8 % of the picture), and their shares of the change begin near nothing. A change of
+# `log`: the pieces are small (3 and 8 % of the image), and their shares of the change begin near nothing. A change of
 # depth of 0.3 world units weighs as much as one from grey to white. The twins have little time, hence every step.
 _RECIPE = {"form": "log", "weight": 1, "depth": 10, "interval": 1, "batch": 0.25}
 _BATCH = 64
@@ -138,7 +138,7 @@ class HeadsDemo(Kind):
             view_sheet(generator, range(3 if twin == "linked" else 2), regions, small, title=TITLES[twin])
             for twin, generator in twins.items()
         ]
-        pictures.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
+        png.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
         frames = turntable_frames(twins, range(3), regions, look)
         write_mp4(self.out / "turntable.mp4", frames, comment=metadata["command"])
 
@@ -176,7 +176,7 @@ def part_coverage(spec: LinkSpec, count: int) -> dict[str, dict[str, float]]:
 
     Returns:
         link -> `covers`, the share of the part's pixels in the region; `part`, the share of the region's pixels that
-        are the part's; `area`, the region's share of the picture.
+        are the part's; `area`, the region's share of the image.
     """
     sums = torch.zeros(len(spec.links), 4, dtype=torch.float64)  # both, part, region, pixels
     for start in range(0, count, _BATCH):
@@ -198,7 +198,7 @@ def _shares(sums: Tensor) -> dict[str, float]:
 
 def _coverage_table(coverage: Mapping[str, Mapping[str, float]]) -> str:
     rows = [[name, *(f"{found[key]:.1%}" for key in ("covers", "part", "area"))] for name, found in coverage.items()]
-    table = Table(["link", "of the part in the region", "of the region the part", "of the picture"], rows).to_html()
+    table = Table(["link", "of the part in the region", "of the region the part", "of the image"], rows).to_html()
     return table + paragraph("By the renderer's exact masks and depth, over heads and cameras like those of the data.")
 
 

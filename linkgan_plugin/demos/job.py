@@ -1,4 +1,4 @@
-"""The job that all demos do: data, trainings side by side, measurements, pictures, a report."""
+"""The job that all demos do: data, trainings side by side, measurements, images, a report."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def _claim(kind: Kind) -> float:
 
 def _seconds(kind: Kind, network: str) -> float:
     """Return how long a network was trained, what it started from included."""
-    return sum(last_stat(kind.run_dir(run), "Timing/total_sec", 0.0) for run in kind.life(network))
+    return sum(last_stat(kind.run_dir(run), "Timing/total_sec", 0.0) for run in kind.training_chain(network))
 
 
 def _measured(kind: Kind) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def _measured(kind: Kind) -> dict[str, Any]:
     figures = kind.measure()
     for network in kind.networks:
         figures[network] |= {
-            "images": round(1000 * sum(kimg_of(kind.run_dir(run)) for run in kind.life(network))),
+            "images": round(1000 * sum(kimg_of(kind.run_dir(run)) for run in kind.training_chain(network))),
             "training_seconds": round(_seconds(kind, network), 1),
             "snapshot": str(snapshot_of(kind.run_dir(network)).relative_to(kind.out)),
         }

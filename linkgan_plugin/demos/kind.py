@@ -74,11 +74,11 @@ class Kind(ABC):
 
     @abstractmethod
     def draw(self, metadata: Mapping[str, str]) -> None:
-        """Write the pictures, which carry `metadata`."""
+        """Write the images, which carry `metadata`."""
 
     @abstractmethod
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
-        """Return the page's own sections: pictures and tables."""
+        """Return the page's own sections: images and tables."""
 
     @property
     def runs(self) -> tuple[str, ...]:
@@ -93,9 +93,9 @@ class Kind(ABC):
         """Return whether a network has seen all its images."""
         return has_seen(self.run_dir(network), self.kimg(network))
 
-    def life(self, network: str) -> tuple[str, ...]:
+    def training_chain(self, network: str) -> tuple[str, ...]:
         """Return the trainings that a network went through, the last one first."""
-        return (network, *self.life(self.starts[network])) if network in self.starts else (network,)
+        return (network, *self.training_chain(self.starts[network])) if network in self.starts else (network,)
 
     def run_dir(self, network: str) -> Path:
         """Return the folder that a network is trained in."""

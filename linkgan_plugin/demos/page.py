@@ -1,4 +1,4 @@
-"""The demos' report page: what was trained, what it does, what it costs, in pictures and numbers."""
+"""The demos' report page: what was trained, what it does, what it costs, in images and numbers."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..metrics.estimate import shown
 from ..report.curves import training_curves
-from ..report.page import Table, code, paragraph, picture, section, video, write_page
+from ..report.page import Table, code, image_tag, paragraph, section, video, write_page
 
 if TYPE_CHECKING:
     from .kind import Kind
@@ -37,7 +37,7 @@ SHEET = (
 
 
 def write(kind: Kind, report: Mapping[str, Any]) -> None:
-    """Write ``report.html`` in the kind's folder from the finished report and the pictures beside it."""
+    """Write ``report.html`` in the kind's folder from the finished report and the images beside it."""
     links = list(report["linked"]["metrics"])
     runs = {network: kind.run_dir(network) for network in kind.networks}
     sections = [
@@ -54,8 +54,8 @@ def write(kind: Kind, report: Mapping[str, Any]) -> None:
 
 
 def edits(out: Path, motion: str, *, sheet: str = SHEET, film: str = "resample.mp4") -> str:
-    """Return the section of the pictures in `out`: ``sheet.png`` and a video, with what is to be said of each."""
-    return section("Resampling one region at a time", picture(out / "sheet.png", sheet), video(out / film, motion))
+    """Return the section of the images in `out`: ``sheet.png`` and a video, with what is to be said of each."""
+    return section("Resampling one region at a time", image_tag(out / "sheet.png", sheet), video(out / film, motion))
 
 
 def region_metrics(

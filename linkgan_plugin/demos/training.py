@@ -67,13 +67,13 @@ def _ready(kind: Kind, waiting: Sequence[str], running: Mapping[str, object]) ->
     def done(network: str) -> bool:
         return kind.trained(network) and network not in running  # or its last snapshot may not be there yet
 
-    return [network for network in waiting if all(done(earlier) for earlier in kind.life(network)[1:])]
+    return [network for network in waiting if all(done(earlier) for earlier in kind.training_chain(network)[1:])]
 
 
 def _check_possible(kind: Kind, waiting: Sequence[str]) -> None:
     """Raise LinkGANError where networks wait for one that will not be trained any more."""
     for network in waiting:
-        for earlier in kind.life(network)[1:]:
+        for earlier in kind.training_chain(network)[1:]:
             if earlier not in waiting and not kind.trained(earlier):
                 raise LinkGANError(
                     f"the {earlier} network ended at {kimg_of(kind.run_dir(earlier)):g} of {kind.kimg(earlier):g} "

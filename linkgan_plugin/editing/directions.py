@@ -149,19 +149,19 @@ def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor
 
 
 def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, batch: int) -> Tensor:
-    """Return the change of a seed's picture along each of m moves, float64 [m, C * H * W] on the CPU.
+    """Return the change of a seed's image along each of m moves, float64 [m, C * H * W] on the CPU.
 
     Pixels are weighted so that the sum of squares is the region's mean square; 0 where the image lacks the region.
     """
     labels = generator.labels([seed])
     latents = generator.draw([seed], labels)
-    picture = generator.picture(latents, labels)
+    image = generator.rendering(latents, labels)
     names = generator.spec.block_names
-    mask = generator.spec.region_masks(generator.scene(picture, labels))[names.index(region)][0].cpu().double()
-    weight = (mask / (mask.sum() * picture.image.shape[1]).clamp(min=1e-12)).sqrt()
+    mask = generator.spec.region_masks(generator.scene(image, labels))[names.index(region)][0].cpu().double()
+    weight = (mask / (mask.sum() * image.image.shape[1]).clamp(min=1e-12)).sqrt()
     # Free randomness (ray jitter) is the same for the same number of rows alone, so there one is rendered at a time.
     size = batch if generator.calls.concatenates else 1
     moved = latents + STEP * basis.unsqueeze(1)
     images = [generator.render(group, labels.expand(len(group), -1)) for group in moved.split(size)]
-    change = (torch.cat(images).cpu().double() - picture.image.cpu().double()) / STEP
+    change = (torch.cat(images).cpu().double() - image.image.cpu().double()) / STEP
     return (change * weight).flatten(1)

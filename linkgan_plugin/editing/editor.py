@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..calls.generator import Picture
+from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
@@ -20,7 +20,7 @@ from .steps import Resample, Restore, Slide, Step, Transplant
 
 __all__ = ["Editor", "Resample", "Restore", "Slide", "Transplant"]
 
-KEPT = 16  # rendered pictures that are kept, so that going back and forth costs nothing
+KEPT = 16  # rendered images that are kept, so that going back and forth costs nothing
 
 
 class Editor(Edits):
@@ -67,7 +67,7 @@ class Editor(Edits):
     ) -> None:
         super().__init__(generator, latents, labels, source=source)
         self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
-        self._pictures: OrderedDict[bytes, Picture] = OrderedDict()
+        self._images: OrderedDict[bytes, Rendering] = OrderedDict()
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int) -> Editor:
@@ -85,7 +85,7 @@ class Editor(Edits):
         if generator.spec.space != "w":
             raise LinkGANError("the links are in Z and a projection is in W; only links in W can edit a photograph")
         network = projected.applied(generator.generator)
-        own = generator if network is generator.generator else generator.over(network)
+        own = generator if network is generator.generator else generator.with_network(network)
         return cls(own, projected.latents, projected.label, photograph=projected.photograph, source=generator)
 
     def image(self, camera: Tensor | None = None) -> Tensor:
@@ -94,11 +94,11 @@ class Editor(Edits):
         Args:
             camera: [1, c_dim], for 3D-aware generators: from where to look instead.
         """
-        return self.picture(camera).image
+        return self.rendering(camera).image
 
-    def picture(self, camera: Tensor | None = None) -> Picture:
+    def rendering(self, camera: Tensor | None = None) -> Rendering:
         """Return the image as it is now, with the depth of 3D-aware generators."""
-        return self._picture(self.latents, camera)
+        return self._image(self.latents, camera)
 
     def after(self, step: Step) -> Editor:
         """Return an editor in which a step is done on top of this one, which stays as it is.
@@ -106,7 +106,7 @@ class Editor(Edits):
         Raises:
             LinkGANError: as for `do`.
         """
-        branch = copy(self)  # the pictures rendered so far are shared
+        branch = copy(self)  # the images rendered so far are shared
         branch._states = self._states[: self._now + 1]
         branch.do(step)
         return branch
@@ -117,7 +117,7 @@ class Editor(Edits):
 
     def original(self) -> Tensor:
         """Return the image at the start, [1, C, H, W]; of a projected photograph, what the generator makes of it."""
-        return self._picture(self.start).image
+        return self._image(self.start).image
 
     def difference(self) -> Tensor:
         """Return the mean absolute change of each pixel since the start, [H, W]; images are in [-1, 1]."""
@@ -190,25 +190,25 @@ class Editor(Edits):
         editor._resume(saved)
         return editor
 
-    def _picture(self, latents: Tensor, camera: Tensor | None = None) -> Picture:
-        """Render latents, or return the picture from when they were rendered last."""
+    def _image(self, latents: Tensor, camera: Tensor | None = None) -> Rendering:
+        """Render latents, or return the image from when they were rendered last."""
         parts = [latents] if camera is None else [latents, camera]
         key = b"".join(part.cpu().numpy().tobytes() for part in parts)
-        if key not in self._pictures:
-            self._pictures[key] = self._rendered(latents, camera)
-            if len(self._pictures) > KEPT:
-                self._pictures.popitem(last=False)
-        self._pictures.move_to_end(key)
-        return self._pictures[key]
+        if key not in self._images:
+            self._images[key] = self._rendered(latents, camera)
+            if len(self._images) > KEPT:
+                self._images.popitem(last=False)
+        self._images.move_to_end(key)
+        return self._images[key]
 
-    def _rendered(self, latents: Tensor, camera: Tensor | None) -> Picture:
+    def _rendered(self, latents: Tensor, camera: Tensor | None) -> Rendering:
         if camera is None:
-            return self.generator.picture(latents, self.labels)
+            return self.generator.rendering(latents, self.labels)
         if not self.generator.calls.takes_camera:
             raise LinkGANError("this network has no camera; only 3D-aware networks can be seen from another side")
         return self.generator.view(latents, self.labels, self._checked_labels(camera))
 
     def _masks(self, latents: Tensor) -> dict[str, Tensor]:
-        scene = self.generator.scene(self._picture(latents), self.labels)
+        scene = self.generator.scene(self._image(latents), self.labels)
         masks = self.generator.spec.region_masks(scene)
         return {name: mask[0, 0] for name, mask in zip(self.generator.spec.block_names, masks, strict=True)}

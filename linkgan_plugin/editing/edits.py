@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..perturb import move
+from ..perturb import replace_axes
 from .directions import Directions, directions_of
 from .saved import Saved
 from .steps import ALL, Resample, Restore, Slide, Step, Transplant
@@ -201,7 +201,7 @@ class Edits:
     def _next(self, step: Step) -> _State:
         """Return what a step on those of its regions that are free leads to."""
         step = step.only(self._free(step))
-        moved = move(self.latents, self._target(step), self.generator.block(step.names))
+        moved = replace_axes(self.latents, self._target(step), self.generator.block(step.names))
         if not bool(torch.isfinite(moved).all()):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
         return _State(moved, step)

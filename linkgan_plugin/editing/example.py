@@ -49,7 +49,7 @@ class ExampleGenerator(nn.Module):
 
 
 def example_generator() -> LinkedGenerator:
-    """Return a linked generator of 16 x 16 pictures, with the links `left` and `right`; it needs no file.
+    """Return a linked generator of 16 x 16 images, with the links `left` and `right`; it needs no file.
 
     >>> g = example_generator()
     >>> g.spec.block_names

@@ -43,7 +43,7 @@ def paste(photograph: Tensor, edited: Tensor, mask: Tensor) -> Tensor:
     Args:
         photograph, edited: [N, C, H, W]. mask: [H, W] in [0, 1].
     Raises:
-        LinkGANError: pictures of different sizes.
+        LinkGANError: images of different sizes.
     """
     if photograph.shape != edited.shape:
         raise LinkGANError(

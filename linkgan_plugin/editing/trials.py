@@ -14,8 +14,8 @@ from .steps import ALL, Resample, Slide, Step, Transplant
 REACH = 2.0  # standard deviations that slides go to either side
 
 
-class Trial(NamedTuple):
-    """An edit for any regions: what it is called under a picture, and the step that it is on some regions."""
+class EditCandidate(NamedTuple):
+    """An edit for any regions: what it is called under an image, and the step that it is on some regions."""
 
     name: str
     step: Callable[[Sequence[str]], Step]
@@ -43,35 +43,35 @@ class Group(NamedTuple):
         return cls(" + ".join(names), names)
 
 
-def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None) -> list[Trial]:
+def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None) -> list[EditCandidate]:
     """Return trials that redraw regions, each from the sample of a seed (see `Resample`)."""
     return [
-        Trial(f"seed {seed}", lambda regions, seed=seed: Resample(regions, seed, strength, psi))  # type: ignore[misc]
+        EditCandidate(f"seed {seed}", lambda regions, seed=seed: Resample(regions, seed, strength, psi))  # type: ignore[misc]
         for seed in seeds
     ]
 
 
-def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0) -> list[Trial]:
+def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0) -> list[EditCandidate]:
     """Return trials that take regions from other images: their names, and seeds or latents (see `Transplant`)."""
     return [
-        Trial(name, lambda regions, donor=donor: Transplant(regions, donor, strength))  # type: ignore[misc]
+        EditCandidate(name, lambda regions, donor=donor: Transplant(regions, donor, strength))  # type: ignore[misc]
         for name, donor in donors
     ]
 
 
-def slides(count: int, *, reach: float = REACH) -> list[Trial]:
+def slides(count: int, *, reach: float = REACH) -> list[EditCandidate]:
     """Return trials that go along the first `count` directions of one region, to both sides (see `Slide`)."""
     ends = [(direction, amount) for direction in range(count) for amount in (-reach, reach)]
     return [
-        Trial(f"{direction}: {amount:+g}", lambda regions, end=(direction, amount): _slide(regions, *end))  # type: ignore[misc]
+        EditCandidate(f"{direction}: {amount:+g}", lambda regions, end=(direction, amount): _slide(regions, *end))  # type: ignore[misc]
         for direction, amount in ends
     ]
 
 
-def in_parts(trials: Sequence[Trial], shares: Sequence[float]) -> list[Trial]:
+def in_parts(trials: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:
     """Return every trial as several, which go these shares of its way."""
     return [
-        Trial(f"{trial.name} x {share:g}", lambda regions, t=trial, s=share: t.step(regions).part(s))  # type: ignore[misc]
+        EditCandidate(f"{trial.name} x {share:g}", lambda regions, t=trial, s=share: t.step(regions).part(s))  # type: ignore[misc]
         for trial in trials
         for share in shares
     ]

@@ -25,7 +25,7 @@ GRID_SAMPLE_OP = "aten::grid_sampler_2d_backward"
 
 
 @dataclass(frozen=True)
-class Remedy:
+class CompatFix:
     """One thing of the hosts' that today's libraries break, and what mends it.
 
     Attributes:
@@ -54,7 +54,7 @@ def apply() -> list[str]:
     """
     global _active
     _active = True
-    for remedy in REMEDIES:
+    for remedy in FIXES:
         if remedy.apply is not None and remedy.name not in _applied and remedy.needed():
             remedy.apply()
             _applied.append(remedy.name)
@@ -62,7 +62,7 @@ def apply() -> list[str]:
 
 
 @contextmanager
-def lent() -> Iterator[None]:
+def temporarily_applied() -> Iterator[None]:
     """Apply the remedies for a program that is not a host, and take back afterwards what it might stumble over.
 
     A stub of pkg_resources among the imported modules is taken for the real one by other libraries (pytest does).
@@ -274,61 +274,61 @@ def _double_backward_is_overloaded() -> bool:
     return isinstance(torch._C._jit_get_operation(GRID_SAMPLE_OP), tuple)
 
 
-REMEDIES = (
-    Remedy(
+FIXES = (
+    CompatFix(
         _PKG_RESOURCES,
         "No module named 'pkg_resources'",
         "a stub with parse_version",
         lambda: _lacks_module(_PKG_RESOURCES),
         _stub_pkg_resources,
     ),
-    Remedy(
+    CompatFix(
         "distutils",
         "No module named 'distutils'",
         "the copy in setuptools",
         lambda: _lacks_module("distutils"),
         _import_setuptools,
     ),
-    Remedy(
+    CompatFix(
         "sampler",
         "object.__init__() takes exactly one argument (InfiniteSampler)",
         "torch's Sampler takes data_source again",
         _sampler_refuses_data,
         _give_sampler_init,
     ),
-    Remedy(
+    CompatFix(
         "percentile",
         "percentile() got an unexpected keyword argument 'interpolation' (PPL)",
         "np.percentile takes interpolation again",
         _percentile_refuses_interpolation,
         _rename_percentile_argument,
     ),
-    Remedy(
+    CompatFix(
         "sqrtm",
         "sqrtm() got an unexpected keyword argument 'disp' (FID)",
         "scipy.linalg.sqrtm takes disp again",
         _sqrtm_refuses_disp,
         _give_sqrtm_disp,
     ),
-    Remedy(
+    CompatFix(
         "betas",
         "betas must be either both floats or both Tensors (no lazy regularization of G)",
         "the betas in the host's options become floats",
         _adam_refuses_mixed_betas,
     ),
-    Remedy(
+    CompatFix(
         "ddp buffers",
         "AssertionError ...noise_const at the first snapshot (two GPUs or more)",
         "rank 0's buffers are broadcast once",
         _ddp_skips_initial_buffers,
     ),
-    Remedy(
+    CompatFix(
         "grid_sample",
         "'tuple' object is not callable (ADA on)",
         "torch's own grid_sample in place of the host's op",
         _double_backward_is_overloaded,
     ),
-    Remedy(
+    CompatFix(
         "w_avg",
         "w_avg is NaN in the snapshots (the summary is printed of uninitialised memory)",
         "the summary is printed of zeros",

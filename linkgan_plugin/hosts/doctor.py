@@ -191,7 +191,7 @@ def _sources(root: Path) -> Iterator[str]:
 def _remedied(texts: Sequence[str], patched: Status) -> Iterator[Finding]:
     """Yield what becomes of each incompatibility that `compat` knows a remedy for."""
     states = {row.name: row.state for row in patched.rows if row.group == "compat"}
-    for remedy in compat.REMEDIES:
+    for remedy in compat.FIXES:
         sign = SIGNS[remedy.name]
         if not sign.concerns(texts):
             state = UNUSED

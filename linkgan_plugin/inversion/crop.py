@@ -77,7 +77,7 @@ def aligned_square(points: Points) -> Square:
 
     Args:
         points: [68, 2] in the order of iBUG 300-W, or [5, 2]: left eye, right eye, nose, left and right corner of the
-            mouth, as seen in the picture; (x, y) in pixels.
+            mouth, as seen in the image; (x, y) in pixels.
     Raises:
         LinkGANError: another number of points, or points that are all in one place.
     """
@@ -143,7 +143,7 @@ def read_photograph(
     Args:
         crop: see `given_square`. landmarks: see `aligned_square`. Neither: the largest square in the middle.
     Raises:
-        LinkGANError: no readable picture, or a cut that does not fit it.
+        LinkGANError: no readable image, or a cut that does not fit it.
     """
     with opened(path) as file:
         image = upright(file)

@@ -23,7 +23,8 @@ from training_loops.formats.lock import is_unused, locked
 from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..errors import Interrupted, LinkGANError
-from ..images import Pixels, save_png, to_pixels
+from ..images.pixels import Pixels, to_pixels
+from ..images.png import save_png
 from ..metrics.record import versions
 from .perceptual import Lpips, PyramidDistance, psnr
 from .photographs import Photograph
@@ -150,8 +151,8 @@ class Job:
         seen = versions()
         text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen, allow_nan=False)}
         for stage in self.settings.stages[:-1]:
-            save_png(folder / _stage_file(stage), to_pixels(outcome.pictures[stage])[0], text)
-        save_projected(folder, outcome.projected, rendered=outcome.pictures[last], metadata=text)
+            save_png(folder / _stage_file(stage), to_pixels(outcome.images[stage])[0], text)
+        save_projected(folder, outcome.projected, rendered=outcome.images[last], metadata=text)
         stages = {stage: self._measured(stage, outcome) for stage in self.settings.stages}
         seconds = round(sum(outcome.seconds.values()), 2)
         about = {"command": self.command, **asdict(self.settings), "crop": self.claim["crop"]}
@@ -163,12 +164,12 @@ class Job:
 
     @torch.no_grad()
     def _measured(self, stage: str, outcome: Outcome) -> dict[str, float]:
-        picture, target = outcome.pictures[stage], outcome.projected.photograph
+        image, target = outcome.images[stage], outcome.projected.photograph
         assert target is not None
-        found = {"distance": float(PyramidDistance()(picture, target)), "psnr": float(psnr(picture, target))}
+        found = {"distance": float(PyramidDistance()(image, target)), "psnr": float(psnr(image, target))}
         if self.lpips is not None:
             device = next(iter(self.generator.parameters())).device
-            found["lpips"] = float(self.lpips(picture.to(device), target.to(device)))
+            found["lpips"] = float(self.lpips(image.to(device), target.to(device)))
         rounded = {name: round(value, 5) for name, value in found.items()}
         return {**rounded, "seconds": round(outcome.seconds[stage], 2)}
 

@@ -1,4 +1,4 @@
-"""How far apart two pictures look: a Laplacian pyramid that needs no trained network, or LPIPS from the user's file."""
+"""How far apart two images look: a Laplacian pyramid that needs no trained network, or LPIPS from the user's file."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import LinkGANError
-from ..images import rgb
+from ..images.pixels import rgb
 from ..metrics.swd import laplacian_pyramid
 from ..segmentation import named
 
 _COARSEST = 4
-# StyleGAN2 shows its LPIPS network larger pictures at this size (Karras et al. 2020, appendix D).
+# StyleGAN2 shows its LPIPS network larger images at this size (Karras et al. 2020, appendix D).
 _LARGEST_SEEN = 256
 _PROBE = 32
 
 
 class Distance(ABC):
-    """A differentiable distance between pictures. Write `between`, and `features` where they are worth keeping."""
+    """A differentiable distance between images. Write `between`, and `features` where they are worth keeping."""
 
     def features(self, images: Tensor) -> Tensor:
         """Describe images, float32 [N, C, H, W] nominally in [-1, 1], by features [N, ...]: here the images themselves.
@@ -45,7 +45,7 @@ class PyramidDistance(Distance):
     """Laplacian pyramid distance plus mean squared error; needs no trained network.
 
     ``sum_j 2^(2j) |L_j(x) - L_j(y)|_1 / (C H W) + pixel_weight * mean (x - y)^2``, where L_j is level j of the
-    pyramid, finest first, the last one being the coarsest picture (Lap1 of Bojanowski et al. 2018, "Optimizing the
+    pyramid, finest first, the last one being the coarsest image (Lap1 of Bojanowski et al. 2018, "Optimizing the
     latent space of generative networks", per number of the image). A level has 2^(2j) times fewer numbers than the
     image, so all levels weigh alike, whatever the image's size.
     """
@@ -121,7 +121,7 @@ def _check_call(network: Any, path: Path) -> None:
 
 
 def _check_features(lpips: Lpips, path: Path, device: torch.device | str) -> None:
-    """Try it on two pictures, before anything expensive begins."""
+    """Try it on two images, before anything expensive begins."""
     images = torch.linspace(-1, 1, 2 * 3 * _PROBE**2, device=device).reshape(2, 3, _PROBE, _PROBE)
     try:
         found: Any = lpips.features(images)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..calls.generator import GeneratorCalls
 from ..errors import LinkGANError
-from ..images import check_channels
+from ..images.pixels import check_channels
 from ..labels import class_label
 from .conditions import labels_for, read_labels
 from .crop import Landmarks, Points, read_photograph

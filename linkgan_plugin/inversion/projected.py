@@ -27,7 +27,8 @@ from training_loops.formats.zips import open_zip, read_entry
 
 from ..calls.generator import GeneratorCalls
 from ..errors import LinkGANError
-from ..images import check_channels, save_png, to_pixels
+from ..images.pixels import check_channels, to_pixels
+from ..images.png import save_png
 
 LATENTS_FILE, TUNED_FILE = "projected_w.npz", "tuned.safetensors"
 TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
@@ -85,13 +86,13 @@ def save_projected(
     Args:
         folder: where to; made when missing.
         rendered: [1, C, H, W] in [-1, 1], what the generator makes of it, for ``proj.png``.
-        metadata: text for the pictures and the tuned weights: command, seed, versions.
+        metadata: text for the images and the tuned weights: command, seed, versions.
     """
     metadata = dict(metadata or {})
-    pictures = {TARGET_FILE: projected.photograph, RENDERED_FILE: rendered}
-    for name, picture in pictures.items():
-        if picture is not None:
-            save_png(folder / name, to_pixels(picture)[0], metadata)
+    images = {TARGET_FILE: projected.photograph, RENDERED_FILE: rendered}
+    for name, image in images.items():
+        if image is not None:
+            save_png(folder / name, to_pixels(image)[0], metadata)
     if projected.tuned:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in projected.tuned.items()}
         write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=metadata))
@@ -269,14 +270,14 @@ def _photograph(folder: Path, generator: nn.Module) -> Tensor | None:
         resolution = int(getattr(generator, "img_resolution", image.height))
         if image.size != (resolution, resolution):
             raise LinkGANError(
-                f"the picture is {image.width} x {image.height}, this network makes {resolution} x {resolution}"
+                f"the image is {image.width} x {image.height}, this network makes {resolution} x {resolution}"
             )
         return from_pixels(upright(image), int(getattr(generator, "img_channels", 3)))
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[Image.Image]:
-    """Open a picture; whatever turns out to be wrong with it becomes a LinkGANError that names the file."""
+    """Open an image; whatever turns out to be wrong with it becomes a LinkGANError that names the file."""
     data = read_file(path, PHOTOGRAPH_FILE)
     try:
         with opened_image(data, str(path), most=PHOTOGRAPH_PIXELS, formats=_PHOTOGRAPHS) as image:
@@ -286,7 +287,7 @@ def opened(path: Path) -> Iterator[Image.Image]:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Return an opened picture as people see it: RGB, the right way up, on white where it is transparent.
+    """Return an opened image as people see it: RGB, the right way up, on white where it is transparent.
 
     Raises:
         LinkGANError: pixels of more than 16 bits, which do not say what is black and what is white.
@@ -310,14 +311,14 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     return Image.fromarray((pixels >> 8).astype(np.uint8))
 
 
-def from_pixels(picture: Image.Image, channels: int = 3) -> Tensor:
-    """Turn a picture into [1, channels, H, W] float32 in [-1, 1]; 1 channel takes the brightness, a 4th is opaque.
+def from_pixels(photograph: Image.Image, channels: int = 3) -> Tensor:
+    """Turn a photograph into [1, channels, H, W] float32 in [-1, 1]; 1 channel takes the brightness, a 4th is opaque.
 
     Raises:
         LinkGANError: other channels than 1, 3 or 4.
     """
     check_channels(channels)
-    pixels = torch.from_numpy(np.array(picture.convert("L" if channels == 1 else "RGB")))
+    pixels = torch.from_numpy(np.array(photograph.convert("L" if channels == 1 else "RGB")))
     pixels = pixels.reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
     image = (pixels.to(torch.float32) / 127.5 - 1).unsqueeze(0)
     return torch.cat([image, torch.ones_like(image[:, :1])], dim=1) if channels == 4 else image

@@ -1,4 +1,4 @@
-"""Pictures as a differentiable function of latents, noise and weights, with a generator that stays as it is."""
+"""Images as a differentiable function of latents, noise and weights, with a generator that stays as it is."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from ..calls.generator import GeneratorCalls, unwrap
+from ..calls.generator import GeneratorCalls
+from ..calls.part import unwrap
 from .projected import noise_names
 
 
 class Renderer(nn.Module):
     """Renders latents with a noise of their own each, in float32 also where the network's layers are in half precision.
 
-    Nothing in the generator changes. A picture never depends on the others in its batch: generators with randomness
+    Nothing in the generator changes. An image never depends on the others in its batch: generators with randomness
     besides noise (rays) render one by one, each with the same random state as `LinkedGenerator` gives a single image.
     """
 
@@ -28,7 +29,7 @@ class Renderer(nn.Module):
         if any("force_fp32" in inspect.signature(module.forward).parameters for module in modules):
             self.calls.settings = {**self.calls.settings, "force_fp32": True}
 
-    def pictures(
+    def images(
         self,
         latents: Tensor,
         labels: Tensor,
@@ -52,13 +53,13 @@ class Renderer(nn.Module):
         return torch.cat(rows)
 
     def noise_that_shows(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return the noise buffers [R, R] that the picture of latents [1, num_ws, w_dim] depends on, by name."""
+        """Return the noise buffers [R, R] that the image of latents [1, num_ws, w_dim] depends on, by name."""
         buffers = dict(self.generator.named_buffers())
         noise = {name: buffers[name].clone() for name in noise_names(self.generator)}
         return self._that_show(noise, latents, labels)
 
     def weights_that_show(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return copies of the parameters that the picture of latents depends on: the synthesis network's, by name."""
+        """Return copies of the parameters that the image of latents depends on: the synthesis network's, by name."""
         weights = {name: parameter.detach().clone() for name, parameter in self.generator.named_parameters()}
         return self._that_show(weights, latents, labels)
 
@@ -80,5 +81,5 @@ class Renderer(nn.Module):
         return image
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """Render latents with the generator as it is at the moment; called with other tensors by `pictures`."""
-        return self.calls.still(latents, labels).image.float()
+        """Render latents with the generator as it is at the moment; called with other tensors by `images`."""
+        return self.calls.render_deterministic(latents, labels).image.float()

@@ -104,7 +104,7 @@ class LatentSearch:
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self.done)
         shift = torch.randn(self._latents.shape[1:], generator=random).to(self._latents.device)
         moved = self._latents + shift * self._deviations * latent_noise(done)
-        images = self._renderer.pictures(moved.expand(-1, self._num_ws, -1), self._labels, self._noise)
+        images = self._renderer.images(moved.expand(-1, self._num_ws, -1), self._labels, self._noise)
         distances = self._distance.between(self._distance.features(images), self._wanted)
         loss = distances.sum()
         if self._noise:

@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .. import images as pictures
-from ..images import Pixels
+from ..images import drawing, pixels
+from ..images.pixels import Pixels
 
 _GAP, _CAPTION, _HEADER = 8, 18, 28
 
 
 class ProjectionRow(NamedTuple):
-    """One photograph: its name, itself [H, W, 3], and by stage what was made of it and a note under that picture."""
+    """One photograph: its name, itself [H, W, 3], and by stage what was made of it and a note under that image."""
 
     name: str
     target: Pixels
@@ -22,8 +22,8 @@ class ProjectionRow(NamedTuple):
 
 
 def projection_sheet(rows: Sequence[ProjectionRow], *, cell: int = 160) -> Pixels:
-    """Draw the sheet, uint8 [H, W, 3]; a picture's side is about `cell` pixels, and never less than its own."""
-    first = pictures.enlarge(rows[0].target[None], cell)[0]
+    """Draw the sheet, uint8 [H, W, 3]; an image's side is about `cell` pixels, and never less than its own."""
+    first = pixels.enlarge(rows[0].target[None], cell)[0]
     width, stages = first.shape[1], list(rows[0].stages)
     columns = [_column("photograph", [(row.target, row.name) for row in rows], cell, width)]
     columns += [
@@ -37,8 +37,8 @@ _TITLES = {"w": "W", "w+": "W+", "tuned": "tuned"}
 
 
 def _column(title: str, cells: Sequence[tuple[Pixels, str]], cell: int, width: int) -> Pixels:
-    parts = [pictures.caption(title, width, _HEADER, size=16, bold=True)]
-    for picture, note in cells:
-        parts += [pictures.enlarge(picture[None], cell)[0], pictures.caption(note, width, _CAPTION, size=12)]
+    parts = [drawing.caption(title, width, _HEADER, size=16, bold=True)]
+    for image, note in cells:
+        parts += [pixels.enlarge(image[None], cell)[0], drawing.caption(note, width, _CAPTION, size=12)]
         parts.append(np.full([_GAP, width, 3], 255, np.uint8))
     return np.concatenate(parts)

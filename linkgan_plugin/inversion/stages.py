@@ -73,12 +73,12 @@ class Settings:
 class Outcome(NamedTuple):
     """One photograph, projected.
 
-    pictures: by stage, what the generator made of it then, [1, C, H, W] on the CPU. seconds: by stage; images that were
+    images: by stage, what the generator made of it then, [1, C, H, W] on the CPU. seconds: by stage; images that were
     projected together share the time.
     """
 
     projected: Projected
-    pictures: dict[str, Tensor]
+    images: dict[str, Tensor]
     seconds: dict[str, float]
 
 
@@ -103,7 +103,7 @@ class Projection:
         self._deviations = torch.tensor([one.deviation for one in found], device=device)
         self._latents = torch.stack([one.mean for one in found])  # [N, 1, w_dim]
         self._noise = self._initial_noise() if settings.noise else {}
-        self._pictures: dict[str, Tensor] = {}
+        self._images: dict[str, Tensor] = {}
         self._tuned: dict[int, dict[str, Tensor]] = {}
         self._seconds = {stage: [0.0] * len(photographs) for stage in settings.stages}
         self._stage = self._image = 0
@@ -167,13 +167,13 @@ class Projection:
         """Take over what the work that has ended has found."""
         if isinstance(self._work, LatentSearch):
             self._latents, self._noise = self._work.latents, self._work.noise
-            self._pictures[stage] = self._renderer.pictures(self._latents, self._labels, self._noise)
+            self._images[stage] = self._renderer.images(self._latents, self._labels, self._noise)
             self._stage += 1
             return
         assert self._work is not None
         one, tuned = slice(self._image, self._image + 1), self._work.tuned
-        picture = self._renderer.pictures(self._latents[one], self._labels[one], self._noise_of(one), tuned)
-        self._pictures[stage] = torch.cat([*([self._pictures[stage]] if self._image else []), picture])
+        image = self._renderer.images(self._latents[one], self._labels[one], self._noise_of(one), tuned)
+        self._images[stage] = torch.cat([*([self._images[stage]] if self._image else []), image])
         self._tuned[self._image] = tuned
         self._image += 1
         if self._image == len(self._targets):
@@ -219,11 +219,11 @@ class Projection:
         return {name: level[images] for name, level in self._noise.items()}
 
     @torch.no_grad()
-    def pictures(self) -> Tensor:
+    def images(self) -> Tensor:
         """Return what the generator makes of what has been found so far, [N, C, H, W]; tuned weights do not show."""
         work = self._work
         latents, noise = (work.latents, work.noise) if isinstance(work, LatentSearch) else (self._latents, self._noise)
-        return self._renderer.pictures(latents.expand(-1, self._num_ws, -1), self._labels, noise)
+        return self._renderer.images(latents.expand(-1, self._num_ws, -1), self._labels, noise)
 
     def take(self, image: int) -> Outcome:
         """Return one of the `finished` images; its tuned weights, which may be large, are kept no longer."""
@@ -232,12 +232,12 @@ class Projection:
         tuned = {name: weight.cpu() for name, weight in self._tuned.pop(image, {}).items()}
         labels, latents, target = (t[one].cpu() for t in (self._labels, self._latents, self._targets))
         projected = Projected(latents.contiguous(), labels, noise, tuned, target)
-        pictures = {stage: found[one].cpu() for stage, found in self._pictures.items()}
-        return Outcome(projected, pictures, {stage: spent[image] for stage, spent in self._seconds.items()})
+        images = {stage: found[one].cpu() for stage, found in self._images.items()}
+        return Outcome(projected, images, {stage: spent[image] for stage, spent in self._seconds.items()})
 
     def state(self) -> dict[str, Any]:
         """Return all that a projection set up alike needs to go on: tensors and plain data, without finished images."""
-        found = {"latents": self._latents, "noise": self._noise, "pictures": self._pictures, "seconds": self._seconds}
+        found = {"latents": self._latents, "noise": self._noise, "images": self._images, "seconds": self._seconds}
         work = None if self._work is None else self._work.state()
         return {"stage": self._stage, "image": self._image, **found, "work": work}
 
@@ -247,7 +247,7 @@ class Projection:
         self._stage, self._image, self._seconds = state["stage"], state["image"], state["seconds"]
         self._latents = state["latents"].to(device)
         self._noise = {name: level.to(device) for name, level in state["noise"].items()}
-        self._pictures = {stage: found.to(device) for stage, found in state["pictures"].items()}
+        self._images = {stage: found.to(device) for stage, found in state["images"].items()}
         self._work = self._begun()
         if self._work is not None:
             self._work.restore(state["work"])

@@ -14,11 +14,11 @@ _LEARNING_RATE = 3e-4
 
 
 class Tuning:
-    """Optimises the weights that the picture of one latent, the pivot, depends on; the generator stays as it is.
+    """Optimises the weights that the image of one latent, the pivot, depends on; the generator stays as it is.
 
     The loss is ``distance + mean squared error`` at the pivot. With `locality` > 0, latents near the pivot must keep
-    their pictures: in every step one lies `reach` from it towards a random sample, and the same loss compares its
-    picture with that of the untouched network, times `locality`. (The paper's alpha, there 30 in StyleGAN2's W, is
+    their images: in every step one lies `reach` from it towards a random sample, and the same loss compares its
+    image with that of the untouched network, times `locality`. (The paper's alpha, there 30 in StyleGAN2's W, is
     `reach`.)
 
     Args:
@@ -60,7 +60,7 @@ class Tuning:
     def advance(self) -> Tensor:
         """Do one step. Returns the distance [1] before it."""
         self._adam.zero_grad(set_to_none=True)
-        image = self._renderer.pictures(self._latents, self._label, self._noise, self._weights)
+        image = self._renderer.images(self._latents, self._label, self._noise, self._weights)
         distance = self._distance.between(self._distance.features(image), self._wanted)
         (distance.sum() + (image - self._target).square().mean()).backward()
         if self._locality:
@@ -76,8 +76,8 @@ class Tuning:
             away = self._renderer.calls.map(z, self._label) - self._latents
             # All rows of ws are one point of W: its length is that of a row.
             near = self._latents + self._reach * away / away.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(1e-12)
-            before = self._renderer.pictures(near, self._label, self._noise)
-        after = self._renderer.pictures(near, self._label, self._noise, self._weights)
+            before = self._renderer.images(near, self._label, self._noise)
+        after = self._renderer.images(near, self._label, self._noise, self._weights)
         return self._distance(after, before).sum() + (after - before).square().mean()
 
     def state(self) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Change:
 
 
 @dataclass(frozen=True)
-class Solid:
+class DepthViews:
     """What 3D-aware generators add to N pairs.
 
     Attributes:
@@ -73,9 +73,9 @@ class Solid:
     other_image: Tensor
     other_linked: Tensor
 
-    def rows(self, rows: Tensor) -> Solid:
+    def rows(self, rows: Tensor) -> DepthViews:
         """Return it restricted to `rows` (bool [N])."""
-        return Solid(*(getattr(self, field.name)[rows] for field in fields(self)))
+        return DepthViews(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class PairBatch:
     others: Tensor
     mask: Tensor
     reading: Reading | None = None
-    solid: Solid | None = None
+    solid: DepthViews | None = None
 
     def change(self, edited: Tensor) -> Change:
         """Return the change from `original` to `edited` [N, C, H, W], split by the region."""

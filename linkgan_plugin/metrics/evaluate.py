@@ -12,13 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from .. import registry
-from ..calls.generator import Picture
+from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..perturb import move
+from ..perturb import replace_axes
 from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
-from .base import Metric, PairBatch, Reading, Solid, as_figures, select
+from .base import DepthViews, Metric, PairBatch, Reading, as_figures, select
 from .estimate import Estimate
 
 # Seeds of donors start here, so that no image is ever its own donor.
@@ -166,7 +166,7 @@ def evaluate(
     """
     if pairs < 2:
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
-    classes = metric_classes(metrics, with_reader=reader is not None, with_depth=generator.is_solid)
+    classes = metric_classes(metrics, with_reader=reader is not None, with_depth=generator.is_3d_aware)
     tally = Tally(generator.spec.names, classes)
     solid = any(cls.needs_depth for cls in classes)
     owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
@@ -183,7 +183,7 @@ def evaluate(
 def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
     """Return link name -> bool [A]: whose pixels lie in the region, by some images."""
     labels = generator.labels(seeds)
-    scene = generator.scene(generator.picture(generator.draw(seeds, labels), labels), labels)
+    scene = generator.scene(generator.rendering(generator.draw(seeds, labels), labels), labels)
     regions = generator.spec.region_masks(scene)
     return {name: reader.owned(scene, regions[row]) for row, name in enumerate(generator.spec.names)}
 
@@ -195,22 +195,22 @@ def _batches(
     labels = generator.labels(seeds)  # a pair shares its class and its camera
     latents = generator.draw(seeds, labels)
     donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
-    picture = generator.picture(latents, labels)
-    original, donor = picture.image, generator.render(donors, labels)
-    regions = generator.spec.region_masks(generator.scene(picture, labels))
+    rendering = generator.rendering(latents, labels)
+    original, donor = rendering.image, generator.render(donors, labels)
+    regions = generator.spec.region_masks(generator.scene(rendering, labels))
     read = (lambda images: as_figures(reader.attributes(images))) if reader else None
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
-        edited = move(latents, donors, block)
-        linked = generator.picture(edited, labels)
-        others = generator.render(move(latents, donors, ~block), labels)
+        edited = replace_axes(latents, donors, block)
+        linked = generator.rendering(edited, labels)
+        others = generator.render(replace_axes(latents, donors, ~block), labels)
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None
         if reader is not None and read is not None and read_original is not None and read_donor is not None:
             reading = Reading(read_original, read(linked.image), read(others), read_donor, owned[name])
-        depths = _solid(generator, seeds, labels, picture, linked, edited, mask) if solid else None
+        depths = _solid(generator, seeds, labels, rendering, linked, edited, mask) if solid else None
         batch = PairBatch(original, donor, linked.image, others, mask, reading, depths)
         absent = int((~present).sum())
         yield name, select(batch, present) if absent < len(original) else None, absent
@@ -220,16 +220,16 @@ def _solid(
     generator: LinkedGenerator,
     seeds: range,
     labels: Tensor,
-    picture: Picture,
-    linked: Picture,
+    rendering: Rendering,
+    linked: Rendering,
     edited: Tensor,
     mask: Tensor,
-) -> Solid:
+) -> DepthViews:
     """Return the depths of pairs, and their edits as the donors' cameras see them."""
-    assert picture.depth is not None  # so it is for a generator that is solid
+    assert rendering.depth is not None  # so it is for a generator that is solid
     assert linked.depth is not None
     other_labels = generator.labels([seed + DONOR_OFFSET for seed in seeds])
     other = generator.view(edited, labels, other_labels)
     assert other.depth is not None
-    small = F.interpolate(mask, size=picture.depth.shape[2:], mode="area")
-    return Solid(picture.depth, linked.depth, small, labels, other_labels, other.image, other.depth)
+    small = F.interpolate(mask, size=rendering.depth.shape[2:], mode="area")
+    return DepthViews(rendering.depth, linked.depth, small, labels, other_labels, other.image, other.depth)

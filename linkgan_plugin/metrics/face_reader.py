@@ -1,4 +1,4 @@
-"""Reads the attributes of a procedural face from its picture: a small network, shipped trained.
+"""Reads the attributes of a procedural face from its image: a small network, shipped trained.
 
 It is the independent check of attribute transfer, and its features give the quality proxy for procedural faces
 (a Frechet distance on them; it is not FID, which is defined on another network's features). It was trained to read
@@ -65,7 +65,7 @@ class FaceReader(nn.Module):
     @torch.no_grad()
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.ndim != 4 or images.shape[1] != 3:
-            raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB pictures")
+            raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB images")
         images = images.to(self.head.weight.device)  # those of a data set are on the CPU
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):

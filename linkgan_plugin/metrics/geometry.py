@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from ..cameras.views import inside_picture, look_up, pixel_size, project, unproject
-from .base import Change, MeanMetric, PairBatch, RatioMetric, Solid, per_pixel
+from ..cameras.views import inside_image, look_up, pixel_size, project, unproject
+from .base import Change, DepthViews, MeanMetric, PairBatch, RatioMetric, per_pixel
 from .estimate import Array
 
 # A point is hidden from another camera if something is this much nearer to that, in pixels' widths.
@@ -88,7 +88,7 @@ class ViewError(RatioMetric):
         return _sum(colour), _sum(edit * seen)
 
 
-def _solid(batch: PairBatch) -> Solid:
+def _solid(batch: PairBatch) -> DepthViews:
     assert batch.solid is not None  # a metric that needs depth is shown no other batch
     return batch.solid
 
@@ -116,7 +116,7 @@ def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
     places, away = project(points, solid.other_labels)
     distance = look_up(solid.other_linked, places) - away
     pixel = pixel_size(away, solid.other_labels)
-    seen = (solid.mask > 0.5) & inside_picture(places) & (distance > -_HIDDEN * pixel)
+    seen = (solid.mask > 0.5) & inside_image(places) & (distance > -_HIDDEN * pixel)
     there, here = look_up(_at(solid.other_image, solid.mask), places), _at(batch.linked, solid.mask)
     colour = (there - here).square().mean(dim=1, keepdim=True)
     distance = torch.minimum(distance, _LARGEST * pixel)

@@ -86,7 +86,7 @@ def importing(host: Path) -> Iterator[None]:
             )
     sys.path.insert(0, str(host))
     try:
-        with compat.lent():
+        with compat.temporarily_applied():
             yield
     finally:
         sys.path.remove(str(host))

@@ -13,7 +13,7 @@ from training_loops.formats.pickles.source import PickleError
 from .. import sidecar
 from ..checksum import file_digest
 from ..errors import LinkGANError
-from ..images import check_channels
+from ..images.pixels import check_channels
 from ..links import LinkSpec
 from ..network_links import SPEC_ATTRIBUTE
 from . import native

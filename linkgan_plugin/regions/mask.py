@@ -1,4 +1,4 @@
-"""The region kind `mask(file.png)`: a grayscale or alpha picture, area-resized to any resolution."""
+"""The region kind `mask(file.png)`: a grayscale or alpha image, area-resized to any resolution."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class MaskImage(StaticRegion):
 
     @cached_property
     def shares(self) -> np.ndarray:
-        """The picture as float32 [height, width] in [0, 1], at its own size."""
+        """The image as float32 [height, width] in [0, 1], at its own size."""
         return _decode(self.name, self.data)
 
     def coverage(self, height: int, width: int) -> np.ndarray:
-        """Float32 [height, width]: the mean of the picture over each pixel, every picture pixel a flat square."""
+        """Float32 [height, width]: the mean of the image over each pixel, every image pixel a flat square."""
         rows, columns = (_side(own, count) for own, count in zip(self.shares.shape, (height, width), strict=True))
         return np.clip(rows.T @ self.shares @ columns, 0.0, 1.0).astype(np.float32)
 
@@ -69,7 +69,7 @@ def _percent(share: float) -> str:
 
 
 def _side(own: int, count: int) -> np.ndarray:
-    """Return the share of each of `count` pixels that each of the picture's `own` pixels covers: [own, count]."""
+    """Return the share of each of `count` pixels that each of the image's `own` pixels covers: [own, count]."""
     edges = np.arange(own + 1) / own
     return pixel_shares(edges[:-1], edges[1:], count)
 
@@ -82,7 +82,7 @@ def _decode(name: str, data: bytes) -> np.ndarray:
         with opened_image(data, f"mask '{name}'", most=MASK_SIDE**2) as image:
             image.load()
     except InputError as error:
-        raise LinkGANError(printable(f"mask '{name}' cannot be read as a picture ({error}); use {USAGE}")) from error
+        raise LinkGANError(printable(f"mask '{name}' cannot be read as an image ({error}); use {USAGE}")) from error
     if image.format != "PNG":
         raise LinkGANError(f"mask '{name}' is a {image.format} file, not a PNG; use {USAGE}")
     if image.has_transparency_data:
@@ -106,7 +106,7 @@ def _alpha(name: str, image: Image.Image) -> np.ndarray:
 
 
 def _gray(name: str, rgb: np.ndarray) -> np.ndarray:
-    """Return the one channel of a gray picture that was saved as colour uint8 [H, W, 3]."""
+    """Return the one channel of a gray image that was saved as colour uint8 [H, W, 3]."""
     if (rgb != rgb[:, :, :1]).any():
-        raise LinkGANError(f"mask '{name}' is a colour picture; use {USAGE}")
+        raise LinkGANError(f"mask '{name}' is a colour image; use {USAGE}")
     return rgb[:, :, 0].astype(np.float32) / 255

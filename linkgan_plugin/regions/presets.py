@@ -5,7 +5,7 @@ distance below the eyes, and its half side is the larger of 2.0 x eye distance a
 eyes lie at x = 0.375 and 0.625 (at most), y = 0.47, and the mouth's corners at y = 0.75 (at most). CelebA-HQ and crops
 made the same way fit; draw them over your own data with `linkgan regions preview` before training.
 
-Left and right are the viewer's: `left_eye` is in the left half of the picture. No two presets overlap, save `eyes`
+Left and right are the viewer's: `left_eye` is in the left half of the image. No two presets overlap, save `eyes`
 with `left_eye` and `right_eye`, so any others can be linked together.
 """
 

@@ -1,4 +1,4 @@
-"""Training curves: the statistics that a run wrote to stats.jsonl, as pictures."""
+"""Training curves: the statistics that a run wrote to stats.jsonl, as images."""
 
 from __future__ import annotations
 

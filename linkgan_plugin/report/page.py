@@ -1,4 +1,4 @@
-"""The report page: one self-contained HTML file, pictures and video inside, that opens without a network."""
+"""The report page: one self-contained HTML file, images and video inside, that opens without a network."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def code(value: Any) -> str:
     return f"<pre>{html.escape(text)}</pre>"
 
 
-def picture(path: Path, text: str) -> str:
+def image_tag(path: Path, text: str) -> str:
     """Return a PNG file, inside the page, with a caption."""
     return (
         f'<figure><img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{_base64(path)}">'

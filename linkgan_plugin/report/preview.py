@@ -14,7 +14,8 @@ from scipy.ndimage import distance_transform_edt
 from torch import Tensor
 
 from ..axes import text_of
-from ..images import INK, PAPER, Pixels, font, to_pixels
+from ..images.drawing import INK, PAPER, font
+from ..images.pixels import Pixels, to_pixels
 from ..links import REST, LinkSpec
 from ..regions.base import Region, Scene
 
@@ -78,7 +79,7 @@ def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = 
     large = _annotated(panels[0], spec, masks[:, 0, 0].numpy(), grid)
     top, ticks = MARGIN + (34 if title else 0), TICKS if grid else 0
     width = max(MIN_WIDTH, 2 * MARGIN + large.width + min(COLUMNS, len(panels) - 1) * (GAP + SMALL))
-    table = _legend_picture(legend(spec, scene), spec.dim, width - 2 * MARGIN)
+    table = _legend_image(legend(spec, scene), spec.dim, width - 2 * MARGIN)
     sheet = Image.new("RGB", (width, top + large.height + GAP + table.height + MARGIN), PAPER)
     ImageDraw.Draw(sheet).text((MARGIN, MARGIN), title, fill=INK, font=font(20), anchor="lm", stroke_width=0.4)
     sheet.paste(large, (MARGIN, top))
@@ -93,7 +94,7 @@ def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = 
 def _panels(images: Tensor, masks: Tensor, regions: Sequence[Region]) -> list[Image.Image]:
     """Return the images [N, C, H, W], the first one large, with regions filled and outlined; masks [K, N, 1, H, W]."""
     pixels = to_pixels(images)
-    canvases = [_scaled(picture, SMALL if i else LARGE).astype(np.float32) for i, picture in enumerate(pixels)]
+    canvases = [_scaled(image, SMALL if i else LARGE).astype(np.float32) for i, image in enumerate(pixels)]
     for number, region in enumerate(regions):
         colour = COLOURS[number % len(COLOURS)]
         outlines: dict[int, tuple[Floats, Floats]] = {}
@@ -188,7 +189,7 @@ def _with_ticks(panel: Image.Image) -> Image.Image:
     return framed
 
 
-def _legend_picture(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
+def _legend_image(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
     """Return the table under the panels: swatch, name, area, axes, region; long cells go on in further lines."""
     header = [["link"], ["area"], [f"axes (of {dim})"], ["region"]]
     cells = [
@@ -202,8 +203,8 @@ def _legend_picture(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
     for row in cells:
         row[3] = _wrapped(row[3][0], width - lefts[-1])
     heights = [max(map(len, row)) * ROW for row in [header, *cells]]
-    picture = Image.new("RGB", (width, sum(heights)), PAPER)
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (width, sum(heights)), PAPER)
+    draw = ImageDraw.Draw(image)
     top = 0
     for i, (row, height) in enumerate(zip([header, *cells], heights, strict=True)):
         for left, lines in zip(lefts, row, strict=True):
@@ -214,7 +215,7 @@ def _legend_picture(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
             colour = REST_COLOUR if row[0] == [REST] else COLOURS[(i - 1) % len(COLOURS)]
             draw.rounded_rectangle((0, top + 6, 22, top + 24), 4, fill=colour)
         top += height
-    return picture
+    return image
 
 
 def _wrapped(text: str, width: float) -> list[str]:

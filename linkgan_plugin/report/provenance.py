@@ -1,4 +1,4 @@
-"""Provenance: what every picture and video says of itself, so that it can be made again."""
+"""Provenance: what every image and video says of itself, so that it can be made again."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LONGEST = 60_000  # bytes of a video's comment: it goes through a command line, 
 
 
 def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
-    """Return text for a picture's metadata: the command, the link spec as JSON, versions, and `more`.
+    """Return text for an image's metadata: the command, the link spec as JSON, versions, and `more`.
 
     Args:
         more: text, or plain data that becomes JSON; what is None is left out.

@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import images as pictures
 from ..editing.editor import Editor
-from ..editing.trials import Group, Trial, resamples
+from ..editing.trials import EditCandidate, Group, resamples
 from ..generators import LinkedGenerator
-from ..images import Pixels
+from ..images import drawing, pixels
+from ..images.pixels import Pixels
 
 GAP, HEADER, NOTE, OUTLINE = 8, 26, 18, (255, 255, 255)
 
@@ -49,7 +49,7 @@ def edit_sheet(
 def trial_sheet(
     editors: Sequence[Editor],
     groups: Sequence[Group],
-    trials: Sequence[Trial],
+    trials: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 96,
@@ -87,7 +87,7 @@ def trial_sheet(
 def contact_sheet(
     editor: Editor,
     group: Group,
-    trials: Sequence[Trial],
+    trials: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 96,
@@ -117,9 +117,9 @@ def contact_sheet(
 
 
 def _grid(cells: Sequence[tuple[str, Pixels]]) -> Pixels:
-    """Put pictures of one size into a grid that is about as wide as high, each under its name."""
+    """Put images of one size into a grid that is about as wide as high, each under its name."""
     across = math.ceil(math.sqrt(len(cells)))
-    drawn = [np.concatenate([pictures.caption(name, cell.shape[1], NOTE, size=12), cell]) for name, cell in cells]
+    drawn = [np.concatenate([drawing.caption(name, cell.shape[1], NOTE, size=12), cell]) for name, cell in cells]
     blank = np.full_like(drawn[0], 255)
     drawn += [blank] * (-len(drawn) % across)
     rows = [np.concatenate(_spaced(drawn[i : i + across], axis=1), axis=1) for i in range(0, len(drawn), across)]
@@ -137,29 +137,29 @@ def _originals(editors: Sequence[Editor], cell: int, notes: bool) -> Pixels:
 
 def _maps(difference: Tensor, editors: Sequence[Editor], group: Group, cell: int) -> Pixels:
     """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all there are."""
-    maps = pictures.enlarge(pictures.heat(difference), cell)
+    maps = pixels.enlarge(drawing.heat(difference), cell)
     if set(group.regions) == set(editors[0].generator.spec.block_names):
         return maps
     rows = []
-    for picture, editor in zip(maps, editors, strict=True):
+    for image, editor in zip(maps, editors, strict=True):
         masks = editor.masks()
         for name in group.regions:
-            picture = pictures.outline(picture, masks[name].cpu().numpy(), OUTLINE)
-        rows.append(picture)
+            image = drawing.outline(image, masks[name].cpu().numpy(), OUTLINE)
+        rows.append(image)
     return np.stack(rows)
 
 
 def _cells(images: Tensor, cell: int) -> Pixels:
-    return pictures.enlarge(pictures.to_pixels(images), cell)
+    return pixels.enlarge(pixels.to_pixels(images), cell)
 
 
 def _column(name: str, groups: Sequence[Pixels], notes: Sequence[str] = ()) -> Pixels:
     """Stack [rows, h, w, 3] cells: rows downwards, groups side by side, with a heading and a note over each group."""
     body = np.concatenate([np.concatenate(list(cells), axis=0) for cells in groups], axis=1)
-    parts = [pictures.caption(name, body.shape[1], HEADER)]
+    parts = [drawing.caption(name, body.shape[1], HEADER)]
     if notes:
         width = groups[0].shape[2]
-        parts.append(np.concatenate([pictures.caption(note, width, NOTE, size=12) for note in notes], axis=1))
+        parts.append(np.concatenate([drawing.caption(note, width, NOTE, size=12) for note in notes], axis=1))
     return np.concatenate([*parts, body])
 
 
@@ -178,11 +178,11 @@ def _spaced(parts: Sequence[Pixels], axis: int) -> list[Pixels]:
 def _titled(sheet: Pixels, title: str | None) -> Pixels:
     if not title:
         return sheet
-    return np.concatenate([pictures.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True), sheet])
+    return np.concatenate([drawing.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True), sheet])
 
 
 def stack(sheets: Sequence[Pixels]) -> Pixels:
-    """Put pictures under one another on white, each centred."""
+    """Put images under one another on white, each centred."""
     width = max(sheet.shape[1] for sheet in sheets)
     rows = []
     for sheet in sheets:

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import images as pictures
 from ..cameras.orbit import pivot_of, turned
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..images import Pixels
-from ..perturb import move
+from ..images import drawing, pixels
+from ..images.pixels import Pixels
+from ..perturb import replace_axes
 
 STEPS, HOLD = 16, 8  # frames of one change, and after it
 TURN = 96  # frames of one turn of the camera
@@ -85,7 +85,7 @@ class Look:
         Raises:
             LinkGANError: a generator that renders no depth.
         """
-        if not generator.is_solid:
+        if not generator.is_3d_aware:
             raise LinkGANError("this generator renders no depth; that takes a 3D-aware one, such as --cfg heads3d")
         labels, cameras = (label.expand(len(latents), -1) for label in (self.front, camera))
         images = generator.view(latents, labels, cameras).image
@@ -93,7 +93,7 @@ class Look:
             depth = generator.view(latents, labels, cameras).depth
         assert depth is not None  # so it is for a generator that is solid
         relief = depth_pixels(depth, self.near, self.far)
-        return images, pictures.enlarge(pictures.to_pixels(images), self.cell), pictures.enlarge(relief, self.cell)
+        return images, pixels.enlarge(pixels.to_pixels(images), self.cell), pixels.enlarge(relief, self.cell)
 
 
 @torch.no_grad()
@@ -136,15 +136,15 @@ def turntable_frames(
 
 
 def _between(generator: LinkedGenerator, latents: Tensor, donor: Tensor, region: str, amount: float) -> Tensor:
-    return move(latents, torch.lerp(latents, donor.expand_as(latents), amount), generator.block(region))
+    return replace_axes(latents, torch.lerp(latents, donor.expand_as(latents), amount), generator.block(region))
 
 
 def _row(name: str, colour: Pixels, relief: Pixels) -> Pixels:
     body = np.concatenate([part for pair in zip(colour, relief, strict=True) for part in pair], axis=1)
-    return np.concatenate([pictures.caption(name, body.shape[1], 24), body])
+    return np.concatenate([drawing.caption(name, body.shape[1], 24), body])
 
 
 def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
-    frame = np.concatenate([pictures.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows])
+    frame = np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows])
     # Video codecs halve the colour planes: both sides must be even.
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), constant_values=255)

@@ -12,12 +12,12 @@ from PIL import Image
 
 from training_loops.formats.atomic import replacing
 
-from .. import images as pictures
 from ..editing.editor import Editor
 from ..editing.steps import Transplant
-from ..editing.trials import Group, Trial
+from ..editing.trials import EditCandidate, Group
 from ..generators import LinkedGenerator
-from ..images import Pixels
+from ..images import drawing, pixels
+from ..images.pixels import Pixels
 from .provenance import as_comment
 from .sheet import Shown
 
@@ -64,7 +64,7 @@ def resample_frames(
 def trial_frames(
     editors: Sequence[Editor],
     groups: Sequence[Group],
-    trials: Sequence[Trial],
+    trials: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 128,
@@ -89,14 +89,14 @@ def trial_frames(
                 steps = [(e, Transplant(group.regions, torch.lerp(a, b, amount))) for e, a, b in on_the_way]
                 moving = torch.cat([shown(editor.after(step)) for editor, step in steps])
                 if plain:
-                    yield _even(np.concatenate(list(pictures.to_pixels(moving)), axis=1))
+                    yield _even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
                 else:
                     name = trial.name if trial else "back"
                     yield _frame(f"{group.name}: {name}", [_row("before", still, cell), _row("after", moving, cell)])
             here = there
 
 
-def count_frames(groups: Sequence[Group], trials: Sequence[Trial]) -> int:
+def count_frames(groups: Sequence[Group], trials: Sequence[EditCandidate]) -> int:
     """Return how many frames `trial_frames` yields."""
     return len(groups) * (len(trials) + 1) * (STEPS + HOLD)
 
@@ -108,14 +108,14 @@ def _glide() -> list[float]:
 
 
 def _row(name: str, images: torch.Tensor, cell: int) -> Pixels:
-    body = np.concatenate(list(pictures.enlarge(pictures.to_pixels(images), cell)), axis=1)
-    return np.concatenate([pictures.caption(name, body.shape[1], 24), body])
+    body = np.concatenate(list(pixels.enlarge(pixels.to_pixels(images), cell)), axis=1)
+    return np.concatenate([drawing.caption(name, body.shape[1], 24), body])
 
 
 def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
     room = max(0, NARROWEST - rows[0].shape[1])
     rows = [np.pad(row, ((0, 0), (room // 2, room - room // 2), (0, 0)), constant_values=255) for row in rows]
-    return _even(np.concatenate([pictures.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
+    return _even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
 
 
 def _even(frame: Pixels) -> Pixels:

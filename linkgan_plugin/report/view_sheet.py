@@ -9,11 +9,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from .. import images as pictures
 from ..cameras.orbit import pivot_of, turned
 from ..generators import LinkedGenerator
-from ..images import Pixels
-from ..perturb import move
+from ..images import drawing, pixels
+from ..images.pixels import Pixels
+from ..perturb import replace_axes
 from .turntable import Look
 
 HEADER, GAP, OUTLINE = 26, 8, (255, 255, 255)
@@ -45,14 +45,14 @@ def view_sheet(
     originals = [look.colour_and_depth(generator, latents, camera) for camera in cameras]
     columns = [_column("original", [(colour, depth, np.full_like(colour, 255)) for _, colour, depth in originals])]
     for region in regions:
-        edited = move(latents, donor, generator.block(region))
+        edited = replace_axes(latents, donor, generator.block(region))
         groups = []
         for camera, (before, _, _) in zip(cameras, originals, strict=True):
             after, colour, depth = look.colour_and_depth(generator, edited, camera)
             groups.append((colour, depth, _difference(generator, latents, camera, region, before, after, look)))
         columns.append(_column(region, groups))
     sheet = np.concatenate(columns, axis=1)[:, :-GAP]
-    heading = [pictures.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True)] if title else []
+    heading = [drawing.caption(title, sheet.shape[1], HEADER + 6, size=17, bold=True)] if title else []
     return np.concatenate([*heading, sheet])
 
 
@@ -66,18 +66,18 @@ def _difference(
     look: Look,
 ) -> Pixels:
     """Return cells of |after - before|, with the region in `before` outlined."""
-    maps = pictures.enlarge(pictures.heat((after - before).abs().mean(dim=1)), look.cell)
+    maps = pixels.enlarge(drawing.heat((after - before).abs().mean(dim=1)), look.cell)
     labels = camera.expand(len(latents), -1)
-    picture = generator.view(latents, look.front.expand(len(latents), -1), labels)
+    image = generator.view(latents, look.front.expand(len(latents), -1), labels)
     row = generator.spec.block_names.index(region)
-    masks = generator.spec.region_masks(generator.scene(picture, labels))[row].expand(len(maps), -1, -1, -1)
+    masks = generator.spec.region_masks(generator.scene(image, labels))[row].expand(len(maps), -1, -1, -1)
     large = F.interpolate(masks, size=maps.shape[1:3], mode="bilinear", align_corners=False)[:, 0].cpu().numpy()
-    return np.stack([pictures.outline(cell, mask, OUTLINE) for cell, mask in zip(maps, large, strict=True)])
+    return np.stack([drawing.outline(cell, mask, OUTLINE) for cell, mask in zip(maps, large, strict=True)])
 
 
 def _column(name: str, groups: Sequence[Sequence[Pixels]]) -> Pixels:
     """Put cameras side by side; each group holds kinds of cells [objects, h, w, 3], an object's under one another."""
     cameras = [np.concatenate(np.stack(kinds, axis=1).reshape(-1, *kinds[0].shape[1:])) for kinds in groups]
     body = np.concatenate(cameras, axis=1)
-    column = np.concatenate([pictures.caption(name, body.shape[1], HEADER), body])
+    column = np.concatenate([drawing.caption(name, body.shape[1], HEADER), body])
     return np.pad(column, ((0, 0), (0, GAP), (0, 0)), constant_values=255)

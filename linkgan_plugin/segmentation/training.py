@@ -21,7 +21,7 @@ from .architectures.small_unet import SmallUNet
 from .segmenter import Card
 from .store import write_network
 
-# Share of the pictures that is kept for measuring.
+# Share of the images that is kept for measuring.
 _HELD_OUT = 0.1
 _PARTS = "parts.json"
 _SHOWN = 3
@@ -30,7 +30,7 @@ IGNORED = 255
 
 @dataclass(frozen=True)
 class LabelledImages:
-    """Pictures and label maps of the same names.
+    """Images and label maps of the same names.
 
     Attributes:
         images: uint8 [N, 1 or 3, S, S]. labels: uint8 [N, S, S]; 255 = not labelled. classes: names by number.
@@ -48,22 +48,22 @@ class LabelledImages:
 
 
 def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = None) -> LabelledImages:
-    """Read a zip or folder of pictures, and one of grey PNGs whose pixels are class numbers.
+    """Read a zip or folder of images, and one of grey PNGs whose pixels are class numbers.
 
     Args:
         classes: names; by default those in the masks' parts.json ({"parts": [...]}).
     Raises:
         LinkGANError, DatasetError: they do not fit each other.
     """
-    pictures, maps = ImageFolderDataset(data), ImageFolderDataset(masks)
+    images, maps = ImageFolderDataset(data), ImageFolderDataset(masks)
     if maps.num_channels != 1:
-        raise LinkGANError(f"{masks} holds colour pictures; expected grey PNGs whose pixels are class numbers")
-    if pictures.resolution != maps.resolution:
+        raise LinkGANError(f"{masks} holds colour images; expected grey PNGs whose pixels are class numbers")
+    if images.resolution != maps.resolution:
         raise LinkGANError(
-            f"{data} holds images of {pictures.resolution} pixels, {masks} label maps of {maps.resolution}; expected "
+            f"{data} holds images of {images.resolution} pixels, {masks} label maps of {maps.resolution}; expected "
             "label maps of the images' size"
         )
-    rows, map_rows = _pairs(_by_name(pictures), _by_name(maps), data, masks)
+    rows, map_rows = _pairs(_by_name(images), _by_name(maps), data, masks)
     if len(rows) < 2:
         raise LinkGANError(f"{data} holds {len(rows)} image; expected at least 2, one to measure on")
     labels = maps.batch(map_rows)[0][:, 0]
@@ -78,7 +78,7 @@ def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = Non
             f"no label map in {masks} has a pixel of {', '.join(map(repr, absent[:_SHOWN]))}, which nothing can learn "
             "then; add label maps that have, or name only the classes that are there"
         )
-    return LabelledImages(pictures.batch(rows)[0], labels, names)
+    return LabelledImages(images.batch(rows)[0], labels, names)
 
 
 def _by_name(dataset: ImageFolderDataset) -> dict[str, int]:
@@ -92,9 +92,9 @@ def _by_name(dataset: ImageFolderDataset) -> dict[str, int]:
     return found
 
 
-def _pairs(pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Path) -> tuple[list[int], list[int]]:
+def _pairs(images: dict[str, int], maps: dict[str, int], data: Path, masks: Path) -> tuple[list[int], list[int]]:
     """Return the indices of images and of the label maps of the same names."""
-    for have, other, place in ((pictures, maps, data), (maps, pictures, masks)):
+    for have, other, place in ((images, maps, data), (maps, images, masks)):
         alone = sorted(have.keys() - other.keys())
         if alone:
             shown = ", ".join(map(repr, alone[:_SHOWN])) + (", ..." if len(alone) > _SHOWN else "")
@@ -102,7 +102,7 @@ def _pairs(pictures: dict[str, int], maps: dict[str, int], data: Path, masks: Pa
                 f"{len(alone)} names are in {place} alone: {shown}; images and label maps belong together by their "
                 "names (without the suffix), so give every image one label map"
             )
-    return [pictures[name] for name in sorted(pictures)], [maps[name] for name in sorted(pictures)]
+    return [images[name] for name in sorted(images)], [maps[name] for name in sorted(images)]
 
 
 def _names(masks: Path) -> tuple[str, ...]:
@@ -123,9 +123,9 @@ def train(
     device: torch.device | str = "cpu",
     progress: Callable[[float], object] = lambda loss: None,
 ) -> SmallUNet:
-    """Return a network in eval mode that was trained on all pictures but those held out.
+    """Return a network in eval mode that was trained on all images but those held out.
 
-    Pictures are mirrored, blurred and made noisy at random: a generator in training makes rougher ones than the data.
+    Images are mirrored, blurred and made noisy at random: a generator in training makes rougher ones than the data.
 
     Args:
         progress: called with the loss of every step.
@@ -169,7 +169,7 @@ def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[T
 def overlaps(
     network: Callable[[Tensor], Tensor], data: LabelledImages, device: torch.device | str = "cpu"
 ) -> list[float]:
-    """Return each class's intersection over union on the pictures held out; not a number where it is in none."""
+    """Return each class's intersection over union on the images held out; not a number where it is in none."""
     both = np.zeros(len(data.classes))
     either = np.zeros(len(data.classes))
     for rows in np.array_split(data.split()[1], -(-len(data.split()[1]) // 64)):

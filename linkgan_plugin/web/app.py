@@ -23,23 +23,24 @@ from starlette.types import ASGIApp
 from torch import Tensor
 
 from ..errors import LinkGANError
-from ..images import Pixels, png_bytes, to_pixels
+from ..images.pixels import Pixels, to_pixels
+from ..images.png import png_bytes
 from ..metrics.record import versions
 from .image import Image
 from .security import Guard, TooLarge, body_of, refused
 from .shelf import NoSuchImage
-from .studio import Studio
+from .studio import EditSession
 from .uploads import MOST_BYTES, open_photograph
 from .worker import Busy
 
 STATIC = Path(__file__).parent / "static"
 MOST_JSON = 64 * 2**10
 MOST_UPLOADS = 4  # at once, each of MOST_BYTES
-# Headers of pictures on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
+# Headers of images on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
 STATE, WIDTH = "linkgan-state", "linkgan-width"
 
 
-def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
+def create_app(studio: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
     """Return the ASGI application of a studio.
 
     Args:
@@ -67,7 +68,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIAp
         Route(f"{one}/masks", page.masks, methods=["GET"]),
         Route(f"{one}/before", page.before, methods=["GET"]),
         Route(f"{one}/directions/{{region}}", page.directions, methods=["GET"]),
-        Route(f"{one}/picture", page.download_picture, methods=["GET"]),
+        Route(f"{one}/image", page.download_image, methods=["GET"]),
         Route(f"{one}/latents", page.download_latents, methods=["GET"]),
         Route("/api/photographs", page.find, methods=["POST"]),
         Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
@@ -90,7 +91,7 @@ def create_app(studio: Studio, *, token: str, host: str = "127.0.0.1") -> ASGIAp
 class Page:
     """The answers, one method for each address."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: EditSession) -> None:
         self.studio = studio
         self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
@@ -134,13 +135,13 @@ class Page:
         return await self._change(request, lambda image: image.turn(data))
 
     async def preview(self, request: Request) -> Response:
-        """The picture that a step would make, without doing it."""
+        """The image that a step would make, without doing it."""
         data = await _json(request)
-        return _picture(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
+        return _image(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
 
     async def before(self, request: Request) -> Response:
-        """The picture at first."""
-        return _picture(await self._with(request, lambda image: _shown(image.before())))
+        """The image at first."""
+        return _image(await self._with(request, lambda image: _shown(image.before())))
 
     async def masks(self, request: Request) -> Response:
         """Masks, one byte a pixel, region after region, with the state that they belong to."""
@@ -155,8 +156,8 @@ class Page:
             {"changes": await self.studio.changes(request.path_params["image"], request.path_params["region"])}
         )
 
-    async def download_picture(self, request: Request) -> Response:
-        """The picture as a PNG that says how it was made."""
+    async def download_image(self, request: Request) -> Response:
+        """The image as a PNG that says how it was made."""
 
         def made(image: Image) -> tuple[bytes, str]:
             metadata = {
@@ -164,7 +165,7 @@ class Page:
                 "edits": json.dumps(image.to_json(), allow_nan=False),
                 "versions": json.dumps(versions(), allow_nan=False),
             }
-            return png_bytes(to_pixels(image.picture())[0], metadata), _file_name(image, "png")
+            return png_bytes(to_pixels(image.rendered())[0], metadata), _file_name(image, "png")
 
         content, name = await self._with(request, made)
         return _download(content, name, "image/png")
@@ -198,7 +199,7 @@ class Page:
     async def found(self, request: Request) -> Response:
         """How far that is, and what it looks like so far."""
         progress, pixels = self.studio.photographs.progress(request.path_params["photograph"])
-        return _picture(pixels, progress)
+        return _image(pixels, progress)
 
     async def give_up(self, request: Request) -> Response:
         """Stop looking."""
@@ -222,10 +223,10 @@ class Page:
     async def _answer(self, name: str, call: Callable[[Image], None]) -> Response:
         def answer(image: Image) -> tuple[Pixels, dict[str, Any]]:
             call(image)
-            return _shown(image.picture()), image.state()
+            return _shown(image.rendered()), image.state()
 
         pixels, state = await self.studio.with_image(name, answer)
-        return _picture(pixels, state)
+        return _image(pixels, state)
 
 
 async def _json(request: Request) -> Mapping[str, Any]:
@@ -239,11 +240,11 @@ async def _json(request: Request) -> Mapping[str, Any]:
     return data
 
 
-def _shown(picture: Tensor) -> Pixels:
-    return to_pixels(picture)[0]
+def _shown(image: Tensor) -> Pixels:
+    return to_pixels(image)[0]
 
 
-def _picture(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
+def _image(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
     """Return uint8 [H, W, 3] as the bytes that a canvas takes: red, green, blue, opaque.
 
     On one machine, packing them as a file and unpacking it again would cost more than all else that is done here.

@@ -55,7 +55,7 @@ class Image:
         editor: of the image. source: where it came from, for people and for file names: {"seed": 5, "psi": 1.0} or
             {"photograph": true}. look: how it is shown.
     Attributes:
-        name: under which the shelf keeps it. revision: changes with everything that changes the picture or the state.
+        name: under which the shelf keeps it. revision: changes with everything that changes the image or the state.
     """
 
     def __init__(self, editor: Editor, source: Mapping[str, Any], look: Look | None = None) -> None:
@@ -64,7 +64,9 @@ class Image:
         self.revision = 0
         self._moving = not all(link.region.static for link in editor.generator.spec.links)
         self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # by steps done: of each region, version and versions
-        self._pivot = orbit.pivot_of(editor.generator.generator, editor.labels) if editor.generator.is_solid else None
+        self._pivot = (
+            orbit.pivot_of(editor.generator.generator, editor.labels) if editor.generator.is_3d_aware else None
+        )
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int, psi: float | None) -> Image:
@@ -141,7 +143,7 @@ class Image:
             return None
         return orbit.turned(self.editor.labels, self.look.yaw, self.look.pitch, self._pivot)
 
-    def picture(self) -> Tensor:
+    def rendered(self) -> Tensor:
         """Return what is shown, [1, C, H, W] in [-1, 1]: one synthesis forward, or none if it has been shown lately."""
         camera = self.camera
         if self.look.pasted and camera is None and self.editor.photograph is not None:
@@ -165,12 +167,12 @@ class Image:
         """Return how far regions cover the pixels that are shown, uint8 [R, H, W] from 0 to 255, rest last."""
         editor, camera = self.editor, self.camera
         generator = editor.generator
-        scene = generator.scene(editor.picture(camera), editor.labels if camera is None else camera)
+        scene = generator.scene(editor.rendering(camera), editor.labels if camera is None else camera)
         masks = generator.spec.region_masks(scene)[:, 0, 0]
         return (masks * 255).round().to(torch.uint8).cpu().numpy()
 
     def state(self) -> dict[str, Any]:
-        """Return what the page shows beside the picture, as plain data."""
+        """Return what the page shows beside the image, as plain data."""
         editor = self.editor
         return {
             "image": self.name,

@@ -14,19 +14,19 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..images import Pixels, to_pixels
+from ..images.pixels import Pixels, to_pixels
 from ..inversion.conditions import labels_for, photograph_label
 from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.projected import Projected, from_pixels
 from ..inversion.stages import Projection, Settings
 from .image import Image
-from .shelf import Shelf
+from .shelf import ImageStore
 from .worker import Busy, Stopped, Worker
 
 MOST_WAITING = 4  # the one in work among them
 MOST_REMEMBERED = 32  # with those that are done
-LOOKS = 1.0  # seconds between two pictures of what has been found so far
+LOOKS = 1.0  # seconds between two images of what has been found so far
 
 log = logging.getLogger("linkgan.ui")
 
@@ -62,7 +62,7 @@ class Photographs:
     """
 
     def __init__(
-        self, generator: LinkedGenerator, worker: Worker, shelf: Shelf, settings: Settings | None = None
+        self, generator: LinkedGenerator, worker: Worker, shelf: ImageStore, settings: Settings | None = None
     ) -> None:
         self._generator, self._worker, self._shelf = generator, worker, shelf
         self._settings = settings or Settings()
@@ -94,7 +94,7 @@ class Photographs:
         return name
 
     def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
-        """Return {share, text, image, error} and the picture so far, uint8 [R, R, 3].
+        """Return {share, text, image, error} and the image so far, uint8 [R, R, 3].
 
         Raises:
             LinkGANError: none of that name.
@@ -139,9 +139,9 @@ class Photographs:
             search.share = projection.steps_done / total
             search.text = _time_left(time.monotonic() - started, search.share)
             if time.monotonic() - looked > LOOKS:
-                search.pixels = to_pixels(projection.pictures())[0]
+                search.pixels = to_pixels(projection.images())[0]
                 looked = time.monotonic()
-            self._worker.breathe()
+            self._worker.run_pending()
             if search.given_up:
                 raise Stopped
         projected = projection.take(0).projected

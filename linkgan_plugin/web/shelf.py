@@ -30,7 +30,7 @@ class NoSuchImage(LinkGANError):
     """An image that is not on the shelf."""
 
 
-class Shelf:
+class ImageStore:
     """Images by name. For the worker's thread alone.
 
     Names are drawn here. What a page sends is only ever compared with them, so no page can name a file.

@@ -20,7 +20,7 @@ from ..editing.plain import tensor_to_json
 from ..editing.steps import Step, step_from_json
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..images import check_channels
+from ..images.pixels import check_channels
 from ..inversion.conditions import photograph_label
 from ..inversion.projected import load_projected
 from ..inversion.stages import Settings
@@ -30,16 +30,16 @@ from ..pickles.download import cache_folder
 from ..report.preview import COLOURS, REST_COLOUR
 from .image import Image
 from .photographs import Photographs
-from .shelf import Shelf
+from .shelf import ImageStore
 from .worker import Worker
 
 T = TypeVar("T")
 
 MOST_PSI = 2
-RENDERED = 8 * 17  # pictures that `directions.find_directions` renders for one region
+RENDERED = 8 * 17  # images that `directions.find_directions` renders for one region
 
 
-class Studio:
+class EditSession:
     """A network and the images that people make with it.
 
     Args:
@@ -58,10 +58,10 @@ class Studio:
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
-        self.shelf = Shelf(folder, generator)
+        self.shelf = ImageStore(folder, generator)
         self.photographs = Photographs(generator, self.worker, self.shelf, settings)
         self._changes: dict[str, list[float]] = {}
-        self._seconds = _seconds_of_a_picture(generator)
+        self._seconds = _seconds_of_a_image(generator)
 
     def describe(self) -> dict[str, Any]:
         """Return what the page needs to know of the network, as plain data."""
@@ -77,7 +77,7 @@ class Studio:
                 }
                 for name, colour in zip(names, colours, strict=True)
             ],
-            "solid": self.generator.is_solid,
+            "solid": self.generator.is_3d_aware,
             "psi": self.generator.truncation_psi if self._truncates else None,
             "projects": self.photographs.possible,
             "directions": self._seconds * RENDERED,
@@ -101,7 +101,7 @@ class Studio:
     async def changes(self, name: str, region: str) -> list[float]:
         """Return how much each of a region's strongest directions changes it, strongest first.
 
-        They are the same for all images. Looking for them renders many pictures, with other things done between.
+        They are the same for all images. Looking for them renders many images, with other things done between.
         """
         if region not in self._changes:
             editor = await self.with_image(name, lambda image: image.editor)
@@ -111,7 +111,7 @@ class Studio:
 
     def _breathing(self, samples: Iterable[int]) -> Iterator[int]:
         for sample in samples:
-            self.worker.breathe()
+            self.worker.run_pending()
             yield sample
 
     def step(self, data: Any) -> Step:
@@ -148,7 +148,7 @@ def open_studio(
     host: Path | None = None,
     keep: Path | None = None,
     command: str = "linkgan ui",
-) -> tuple[Studio, str | None]:
+) -> tuple[EditSession, str | None]:
     """Open a network file and return its studio, and the name of the image to begin with, if there is one.
 
     Args:
@@ -171,7 +171,7 @@ def open_studio(
             [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
         )  # not labels: images keep theirs
         keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
-    studio = Studio(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    studio = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
         return studio, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
@@ -197,12 +197,12 @@ def _title(path: Path, generator: LinkedGenerator) -> str:
     return f"{path.parent.name}/{path.name}" + (f", {side} x {side} pixels" if side else "")
 
 
-def _seconds_of_a_picture(generator: LinkedGenerator) -> float:
-    """Return how long a picture takes, at best: the first sets things up, and others may keep the machine busy."""
+def _seconds_of_a_image(generator: LinkedGenerator) -> float:
+    """Return how long an image takes, at best: the first sets things up, and others may keep the machine busy."""
     latents, labels = generator.draw([0]), generator.labels([0])
     times = [time.perf_counter()]
     for _ in range(4):
-        generator.render(latents, labels).cpu()  # brings the picture back, so that a GPU has finished it
+        generator.render(latents, labels).cpu()  # brings the image back, so that a GPU has finished it
         times.append(time.perf_counter())
     return min(later - earlier for earlier, later in pairwise(times))
 

@@ -23,8 +23,8 @@ class Busy(LinkGANError):
 class Worker:
     """Runs jobs one at a time in a thread of its own.
 
-    A long job, such as finding a photograph, calls `breathe` between its steps: the quick jobs that came meanwhile are
-    done there, so that clicks are answered while it runs. Long jobs follow one another.
+    A long job, such as an inversion, calls `run_pending` between its steps: the quick jobs that came meanwhile run
+    there, so that clicks are answered. Long jobs run one after another.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Worker:
         """Let a long job follow those that wait; returns at once."""
         return self._add(self._long, call, MOST_WAITING)
 
-    def breathe(self) -> None:
+    def run_pending(self) -> None:
         """Do the quick jobs that wait. For long jobs, in the worker's own thread.
 
         Raises:

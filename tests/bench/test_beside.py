@@ -61,7 +61,7 @@ def test_turns_are_whole_steps_and_the_base_loss_is_unchanged(monkeypatch):
     monkeypatch.setattr(turns, "connection", theirs)
     monkeypatch.setattr(CountingLoss, "calls", [])
     name = f"{__name__}.CountingLoss"
-    loss = turns.TurnLoss("cpu", base_class_name=name, base_kwargs={"gamma": 3}, block=2, G=None)
+    loss = turns.InterleavedLoss("cpu", base_class_name=name, base_kwargs={"gamma": 3}, block=2, G=None)
     assert loss.gamma == 3
 
     def steps() -> None:
@@ -70,7 +70,7 @@ def test_turns_are_whole_steps_and_the_base_loss_is_unchanged(monkeypatch):
                 loss.accumulate_gradients(phase=phase, cur_nimg=8 * step, real_img=None)
 
     def train() -> None:
-        with pytest.raises(turns.Enough):
+        with pytest.raises(turns.Done):
             steps()
 
     thread = threading.Thread(target=train, daemon=True)

@@ -71,7 +71,7 @@ def test_a_meter_times_the_middle_blocks_and_measures_the_last_two(monkeypatch):
 
 
 def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_blocks():
-    recipe = make_recipe("default", interval=1, fan=0, batch=1.0)
+    recipe = make_recipe("default", interval=1, per_sample=0, batch=1.0)
     with cost.procedural("tiny", [8]) as data:
         (row,) = cost.measure_cost([cost.boxes(4)], data, recipe, rounds=1, cbase=16, cmax=4, batch=4, device="cpu")
     assert (row["links"], row["resolution"], row["rounds"]) == (4, 8, 1)

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linkgan_plugin.calls.generator import GeneratorCalls, own_random_state
+from linkgan_plugin.calls.generator import GeneratorCalls
+from linkgan_plugin.calls.random_state import own_random_state
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import no_labels
@@ -79,9 +80,11 @@ def test_a_pair_repeats_the_hosts_pose_conditioning_camera_and_resolution():
     ours = [(kind, what) for kind, what in generator.calls[2:]]
     (_, conditioning), *renders = ours
     assert torch.equal(conditioning[:3], cameras.roll(1, 0))
-    fan = len(renders) - 1
-    assert fan == 2  # the moves of one link and the rest
-    assert torch.equal(conditioning[3:], cameras.roll(1, 0).repeat(fan, 1))  # donors are mapped with the same labels
+    per_sample = len(renders) - 1
+    assert per_sample == 2  # the perturbations of one link and the rest
+    assert torch.equal(
+        conditioning[3:], cameras.roll(1, 0).repeat(per_sample, 1)
+    )  # donors are mapped with the same labels
     assert {kind for kind, _ in renders} == {"synthesis"}
     for _, (camera, resolution, update_emas) in renders:
         assert torch.equal(camera, cameras)
@@ -104,11 +107,11 @@ def test_nothing_is_left_on_a_watched_generator():
     generator = MethodGenerator()
     calls = GeneratorCalls.of(generator)
     before = dict(vars(generator))
-    with calls.watched():
+    with calls.record_host_call():
         assert "mapping" in vars(generator)
     assert vars(generator) == before
     module = ToyGenerator(WEIGHT, SIZE)
-    with GeneratorCalls.of(module).watched():
+    with GeneratorCalls.of(module).record_host_call():
         module.mapping(torch.zeros(1, DIM), None)
     assert "forward" not in vars(module.mapping)
     pickle.dumps(module)
@@ -119,7 +122,7 @@ def test_the_first_labels_are_noted_whether_given_by_position_or_by_name():
     calls = GeneratorCalls.of(generator)
     label = torch.ones(1, 3)
     for args, kwargs in (((torch.zeros(1, DIM), label), {}), ((), {"z": torch.zeros(1, DIM), "c": label})):
-        with calls.watched() as seen:
+        with calls.record_host_call() as seen:
             generator.mapping(*args, **kwargs)
             generator.mapping(torch.zeros(1, DIM), torch.zeros(1, 3))
         assert seen.labels is label
@@ -193,13 +196,13 @@ def test_a_generator_without_w_refuses_links_in_w_and_says_the_way_out():
         z_loss("w")
 
 
-def test_a_generator_with_one_half_is_refused_by_name():
-    class Half(nn.Module):
+def test_a_generator_with_one_part_is_refused_by_name():
+    class MappingOnly(nn.Module):
         def mapping(self, z, c):
             return z
 
-    with pytest.raises(LinkGANError, match="Half has no synthesis"):
-        GeneratorCalls.of(Half())
+    with pytest.raises(LinkGANError, match="MappingOnly has no synthesis"):
+        GeneratorCalls.of(MappingOnly())
 
 
 def test_truncation_is_refused_where_there_is_none():

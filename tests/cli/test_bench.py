@@ -92,7 +92,7 @@ def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapsho
         return call
 
     monkeypatch.setattr(throughput.time, "perf_counter", lambda: clock.now)
-    monkeypatch.setattr(LinkedGenerator, "picture", ticking(LinkedGenerator.picture))
+    monkeypatch.setattr(LinkedGenerator, "rendering", ticking(LinkedGenerator.rendering))
     monkeypatch.setattr(FaceReader, "attributes", ticking(FaceReader.attributes))
     options = ("--pairs", 8, "--batch", 4, "--rounds", 2)
     result = cli("bench", "metrics", linked_snapshot, "--data", faces_zip, *options, "--out", tmp_path)

@@ -17,7 +17,7 @@ from training_loops.formats.folder import write_dataset
 
 @pytest.fixture(scope="module")
 def labelled(tmp_path_factory):
-    """24 pictures of three classes."""
+    """24 images of three classes."""
     path = tmp_path_factory.mktemp("data") / "labelled.zip"
     pixels = np.random.default_rng(0).integers(0, 256, size=[24, 16, 16, 3], dtype=np.uint8)
     write_dataset(path, pixels, labels=[n % 3 for n in range(24)])
@@ -76,7 +76,7 @@ def test_the_page_asks_for_labels_too(cli, snapshot, tmp_path):
 
 def test_the_class_decides_what_is_rendered(cli, snapshot, tmp_path):
     generator = load_network(snapshot).generator
-    pictures = []
+    images = []
     for number in (0, 1):
         out = tmp_path / f"{number}.png"
         words = ("--class", number, "--seeds", 3, "--region", "eyes", "--plain", "--strength", 0, "--out", out)
@@ -84,9 +84,9 @@ def test_the_class_decides_what_is_rendered(cli, snapshot, tmp_path):
         z = torch.from_numpy(np.random.RandomState(3).randn(1, 16)).float()
         image = generator(z, torch.eye(3)[[number]], noise_mode="const")
         expected = ((image + 1) * 127.5).round().clamp(0, 255).byte()[0].permute(1, 2, 0).numpy()
-        pictures.append(np.asarray(Image.open(out)))
-        assert np.abs(pictures[-1].astype(int) - expected.astype(int)).max() <= 1
-    assert not np.array_equal(*pictures)
+        images.append(np.asarray(Image.open(out)))
+        assert np.abs(images[-1].astype(int) - expected.astype(int)).max() <= 1
+    assert not np.array_equal(*images)
 
 
 def test_a_class_and_data_of_classes_contradict_each_other(cli, snapshot, labelled, tmp_path):

@@ -19,7 +19,7 @@ SAMPLER = "class Endless(Sampler):\n    def __init__(self, data):\n        super
 @pytest.fixture
 def host(tmp_path, monkeypatch):
     """A host, where every remedy is needed."""
-    monkeypatch.setattr(compat, "REMEDIES", [replace(remedy, needed=lambda: True) for remedy in compat.REMEDIES])
+    monkeypatch.setattr(compat, "FIXES", [replace(remedy, needed=lambda: True) for remedy in compat.FIXES])
     return make_tree(tmp_path / "host", "stylegan3")
 
 

@@ -13,7 +13,7 @@ import torch
 from PIL import Image, ImageSequence
 
 from linkgan_plugin import Editor, LinkedGenerator, Projected, Resample, Slide, Transplant, load_network
-from linkgan_plugin.images import to_pixels
+from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.inversion.projected import save_projected
 from linkgan_plugin.report.sheet import GAP, HEADER, NOTE
 
@@ -31,8 +31,8 @@ def photograph(generator, tmp_path_factory) -> Path:
     """The folder of a projection that is not the photograph to the bit."""
     folder = tmp_path_factory.mktemp("projections") / "me"
     random = torch.Generator().manual_seed(3)
-    picture = torch.randint(0, 256, [1, 3, SIZE, SIZE], generator=random) / 127.5 - 1
-    save_projected(folder, Projected(generator.draw([5]), torch.zeros(1, 0), photograph=picture))
+    image = torch.randint(0, 256, [1, 3, SIZE, SIZE], generator=random) / 127.5 - 1
+    save_projected(folder, Projected(generator.draw([5]), torch.zeros(1, 0), photograph=image))
     return folder
 
 
@@ -57,7 +57,7 @@ def drawn(image: torch.Tensor) -> np.ndarray:
     return to_pixels(image)[0]
 
 
-def test_a_plain_picture_is_the_edited_image_and_carries_what_makes_it_again(edited, generator):
+def test_a_plain_image_is_the_edited_image_and_carries_what_makes_it_again(edited, generator):
     path = edited("plain.png", "--region", "eyes+mouth", "--seeds", 3, "--donor-seed", 9, "--strength", 0.5, "--plain")
     editor = Editor.of_seed(generator, 3)
     editor.do(Resample(["eyes", "mouth"], 9, 0.5))

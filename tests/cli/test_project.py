@@ -15,7 +15,7 @@ from safetensors.numpy import load_file
 from torch import Tensor, nn
 
 from linkgan_plugin import load_network
-from linkgan_plugin.images import to_pixels
+from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.inversion.projected import load_projected
 from linkgan_plugin.inversion.rendering import Renderer
 from linkgan_plugin.inversion.stages import Projection
@@ -25,7 +25,7 @@ QUICK = ["--steps", 3, "--tune", 2, "--batch", 2]
 
 @pytest.fixture(scope="module")
 def photographs(tmp_path_factory) -> list[Path]:
-    """Three pictures of 20 x 16 pixels."""
+    """Three images of 20 x 16 pixels."""
     folder, random = tmp_path_factory.mktemp("photographs"), np.random.default_rng(0)
     paths = [folder / f"{name}.png" for name in ("anna", "bert", "cora")]
     for path in paths:
@@ -52,8 +52,8 @@ def test_every_photograph_gets_a_folder_that_reads_back(finished, linked_snapsho
         folder = finished / path.stem
         projected = load_projected(folder, generator)
         with torch.no_grad():
-            picture = Renderer(projected.applied(generator)).pictures(projected.latents, projected.label)
-        assert abs(to_pixels(picture)[0].astype(int) - np.asarray(Image.open(folder / "proj.png"))).max() <= 1
+            image = Renderer(projected.applied(generator)).images(projected.latents, projected.label)
+        assert abs(to_pixels(image)[0].astype(int) - np.asarray(Image.open(folder / "proj.png"))).max() <= 1
         assert np.array_equal(np.asarray(Image.open(folder / "target.png")), np.asarray(Image.open(path))[:, 2:18])
         assert (folder / "tuned.safetensors").exists()
 
@@ -88,7 +88,7 @@ def files_of(out: Path) -> dict[str, bytes]:
 
 
 def results_of(out: Path) -> dict[str, np.ndarray]:
-    """All numbers in a folder of projections, and its pictures; not the text that holds times and commands."""
+    """All numbers in a folder of projections, and its images; not the text that holds times and commands."""
     found = {}
     for path in out.rglob("*.*"):
         name = str(path.relative_to(out))

@@ -41,9 +41,9 @@ def test_it_draws_the_regions_and_tells_areas_and_axes(data, tmp_path):
         "rest 0.0% of the image 4 axes all pixels in no region",
         f"wrote {out}",
     ]
-    picture = Image.open(out)
-    assert LinkSpec.from_json(json.loads(picture.text["link_spec"])).names == ("left", "right")
-    assert picture.width > 1000
+    image = Image.open(out)
+    assert LinkSpec.from_json(json.loads(image.text["link_spec"])).names == ("left", "right")
+    assert image.width > 1000
 
 
 def test_resolution_scales_the_images_first(data, tmp_path):
@@ -114,7 +114,7 @@ BOX3D = "front=2@box3d(-0.3,-0.3,-0.5,0.3,0.3,0.5)"
 
 @pytest.fixture(scope="module")
 def solid(tmp_path_factory):
-    """Pictures with cameras, and an untrained 3D-aware network with a link to a piece of its object."""
+    """Images with cameras, and an untrained 3D-aware network with a link to a piece of its object."""
     folder = tmp_path_factory.mktemp("solid")
     write_heads(folder / "heads.zip", 8, 16, seed=0)
     small = ["--cbase", "64", "--cmax", "8", "--z-dim", "8", "--w-dim", "8", "--quiet", "--threads", "1"]
@@ -138,10 +138,10 @@ def test_a_networks_own_links_are_drawn_over_its_renders_from_several_sides(soli
     assert "2 axes  box3d(-0.3,-0.3,-0.5,0.3,0.3,0.5)" in result.output
     area = float(result.output.split()[1].rstrip("%"))
     assert 50 < area < 100, "a wall in the middle of the world fills most of the box's view"
-    picture = np.asarray(Image.open(tmp_path / "p.png"))
+    image = np.asarray(Image.open(tmp_path / "p.png"))
     left, right = MARGIN + LARGE + GAP, MARGIN + LARGE + GAP + SMALL
     top = MARGIN + 34  # a title is over the panels
-    one, other = picture[top : top + SMALL, left:right], picture[top : top + SMALL, right + GAP : right + GAP + SMALL]
+    one, other = image[top : top + SMALL, left:right], image[top : top + SMALL, right + GAP : right + GAP + SMALL]
     assert not np.array_equal(one, other), "two cameras"
 
 

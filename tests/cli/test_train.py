@@ -45,7 +45,7 @@ def test_region_metrics_run_at_every_snapshot(linked_run):
     assert "link2k_mouth_transfer" in line["results"], "procedural data has a reader"
 
 
-def test_the_pictures_of_a_run_are_written(linked_run):
+def test_the_images_of_a_run_are_written(linked_run):
     assert {"reals.png", "fakes_init.png"} <= {path.name for path in linked_run.iterdir()}
 
 

@@ -17,12 +17,12 @@ from training_loops.formats.folder import write_dataset
 
 LINKS = ["--link", "left=4@box(0,0,0.5,1)", "--link", "front=4@box3d(-0.3,-0.3,0,0.3,0.3,0.5)", "--link-overlap"]
 LINKS += ["--link-start", "0"]
-WEIGHTS = ["--link-depth", "0.5", "--link-raw", "0.25", "--link-interval", "2", "--link-fan", "0"]
+WEIGHTS = ["--link-depth", "0.5", "--link-raw", "0.25", "--link-interval", "2", "--link-per-sample", "0"]
 
 
 @pytest.fixture(scope="module")
 def views(tmp_path_factory):
-    """Twelve 16x16 pictures, each with a camera of its own in front of the origin."""
+    """Twelve 16x16 images, each with a camera of its own in front of the origin."""
     random = np.random.default_rng(0)
     path = tmp_path_factory.mktemp("data") / "views.zip"
     angles = torch.from_numpy(random.uniform(1.2, 1.9, size=(2, 12)))
@@ -88,14 +88,14 @@ def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, views
     label = network.labels(views)([0])
     np.savez(tmp_path / "projected_w.npz", w=latents.numpy())
     save_projected(tmp_path / "ours", Projected(latents, label))
-    pictures = []
+    images = []
     for place in ("projected_w.npz", "ours"):
         out, projection = tmp_path / f"{place}.png", tmp_path / place
         options = ["--projection", projection, "--region", "front", "--transplant", projection, "--plain"]
         result = cli("edit", snapshot, "--data", views, *options, "--out", out)
         assert result.exit_code == 0, result.output
-        pictures.append(np.asarray(PIL.Image.open(out)))
-    assert np.array_equal(*pictures)
+        images.append(np.asarray(PIL.Image.open(out)))
+    assert np.array_equal(*images)
 
 
 def test_a_linked_run_goes_on_to_the_same_weights(cli, run, views, tmp_path):

@@ -53,7 +53,7 @@ def test_the_report_has_every_figure_for_all_columns(finished: Finished) -> None
         found = report[name]["metrics"]
         assert {link: set(metrics) for link, metrics in found.items()} == dict.fromkeys(LINKS[kind_of(finished)], keys)
     for network in kind.networks:
-        assert report[network]["images"] == round(1000 * sum(kind.kimg(run) for run in kind.life(network)))
+        assert report[network]["images"] == round(1000 * sum(kind.kimg(run) for run in kind.training_chain(network)))
         assert report[network]["training_seconds"] > 0
         assert (kind.out / report[network]["snapshot"]).exists()
 

@@ -35,8 +35,8 @@ def exact(generator: LinkedGenerator, region: str, count: int) -> tuple[np.ndarr
     _, spread, axes = np.linalg.svd(own / np.sqrt(len(own) - 1), full_matrices=False)
     basis = (spread[:, None] * axes)[:count]
     index = generator.spec.block_names.index(region)
-    picture = generator.picture(torch.zeros(1, 2, DIM))
-    mask = generator.spec.region_masks(generator.scene(picture, torch.zeros(1, 0)))[index].flatten().numpy()
+    image = generator.rendering(torch.zeros(1, 2, DIM))
+    mask = generator.spec.region_masks(generator.scene(image, torch.zeros(1, 0)))[index].flatten().numpy()
     weight = generator.generator.synthesis.weight.numpy().astype(np.float64)[:, block]
     effect = np.sqrt(mask / mask.sum())[:, None] * weight @ basis.T
     _, changes, mixing = np.linalg.svd(effect, full_matrices=False)

@@ -86,7 +86,7 @@ def test_a_new_state_costs_one_forward_and_going_back_none(editor):
     calls = renders(editor.generator)
     editor.image()
     editor.do(Resample("left", 1))
-    editor.image(), editor.masks(), editor.difference(), editor.pasted(), editor.picture()
+    editor.image(), editor.masks(), editor.difference(), editor.pasted(), editor.rendering()
     assert len(calls) == 2
     editor.preview(Resample("left", 2))
     editor.do(Resample("left", 2))
@@ -244,8 +244,8 @@ def test_a_solid_image_is_edited_in_its_own_camera_and_seen_from_others():
     before, mask = editor.image(side), editor.masks()["size"]
     assert 0.5 < mask.mean() < 0.98
     editor.do(Resample("size", 5))
-    assert editor.picture(side).depth.shape == (1, 1, 48, 48)
-    expected = editor.generator.picture(editor.latents, side)
+    assert editor.rendering(side).depth.shape == (1, 1, 48, 48)
+    expected = editor.generator.rendering(editor.latents, side)
     assert torch.equal(editor.image(side), expected.image)
     assert not torch.equal(editor.image(side), before)
     assert not torch.equal(editor.masks()["size"], mask), "the ball has another size, so it fills another piece"

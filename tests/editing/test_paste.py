@@ -134,10 +134,10 @@ def marking_generator(rows: Sequence[int]) -> LinkedGenerator:
     plain = synthesis.forward
 
     def marked(ws: Tensor) -> Tensor:
-        image = plain(ws).clone()
-        for picture, negative in zip(image, ws[:, 0, 0] < 0, strict=True):
-            picture[0, rows[int(negative)]] = 1
-        return image
+        images = plain(ws).clone()
+        for image, negative in zip(images, ws[:, 0, 0] < 0, strict=True):
+            image[0, rows[int(negative)]] = 1
+        return images
 
     synthesis.forward = marked
     return LinkedGenerator(example.generator, LinkSpec((Link("mark", (0, 1, 2, 3), Marked()),), dim=12))

@@ -154,7 +154,7 @@ class Bench:
 
     def __init__(self, kind: Kind, folder: Path, zygote: Zygote) -> None:
         self.kind, self.folder, self.zygote = kind, folder, zygote
-        self.tree, self.data = folder / "host", folder / "pictures.zip"
+        self.tree, self.data = folder / "host", folder / "images.zip"
         self._opened: dict[Path, dict[str, Any]] = {}
         with locked(folder):
             if not self.data.exists():

@@ -221,7 +221,7 @@ def copy_tree(kind: Kind, target: Path) -> Path:
 
 
 def write_data(path: Path, *, size: int, count: int = 12, cameras: bool = False) -> Path:
-    """Write a zip of random pictures [size, size, 3], with camera labels (25 numbers each) where asked for."""
+    """Write a zip of random images [size, size, 3], with camera labels (25 numbers each) where asked for."""
     random = np.random.default_rng(0)
     with new_archive(path) as archive:
         labels = []

@@ -13,7 +13,7 @@ from typing import Any
 
 import torch
 
-from linkgan_plugin.calls.generator import Half
+from linkgan_plugin.calls.part import GeneratorPart
 from linkgan_plugin.hosts import compat
 from linkgan_plugin.losses import LinkGANLoss
 from tests.hosts.harness import camera
@@ -57,7 +57,7 @@ def arguments(G: torch.nn.Module, options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in given.items() if name in taken}
 
 
-def spy(half: Half, calls: list[dict[str, Any]]) -> None:
+def spy(half: GeneratorPart, calls: list[dict[str, Any]]) -> None:
     """Note the arguments of every call of a half of the generator."""
 
     def wrap(call: Any) -> Any:
@@ -81,7 +81,7 @@ def renders(snapshot: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
     labels = call["real_c"]
     ws = calls.map(call["gen_z"], labels).detach()
     same = ws.repeat(2, 1, 1, 1)
-    pairs = [calls.render_beside(ws, same, labels, detached=detached) for detached in (False, True)]
+    pairs = [calls.render_pairs(ws, same, labels, detached=detached) for detached in (False, True)]
     free = [calls.render(ws, labels, constant_noise=False) for _ in range(2)]
     return {
         "pairs_differ": [float((a.image - b.image).abs().max()) for a, b in pairs],

@@ -12,7 +12,7 @@ from torch import nn
 
 from linkgan_plugin.hosts import compat
 
-REMEDIES = {remedy.name: remedy for remedy in compat.REMEDIES}
+FIXES = {remedy.name: remedy for remedy in compat.FIXES}
 
 
 def told(result) -> str:
@@ -119,7 +119,7 @@ def test_an_older_scipy_is_not_even_tried(monkeypatch):
 
     monkeypatch.setattr(scipy.linalg, "sqrtm", tried)
     monkeypatch.setattr(scipy, "__version__", "1.17.1")
-    assert REMEDIES["sqrtm"].needed() is False
+    assert FIXES["sqrtm"].needed() is False
 
 
 @pytest.mark.parametrize("disp", [True, False])
@@ -233,7 +233,7 @@ torch.multiprocessing.start_processes(rank, (sys.argv[1],), nprocs=2, start_meth
 
 
 def test_ranks_get_the_buffers_of_the_first(run_python, tmp_path):
-    without = not REMEDIES["ddp buffers"].needed()
+    without = not FIXES["ddp buffers"].needed()
     assert told(run_python("-c", RANKS, tmp_path / "store")).splitlines() == [f"{without} True", "True True"]
 
 
@@ -252,7 +252,7 @@ def test_a_remedy_is_needed_where_the_hosts_call_fails(name, call):
         fails = False
     except (TypeError, ValueError, AttributeError):
         fails = True
-    assert REMEDIES[name].needed() is fails
+    assert FIXES[name].needed() is fails
 
 
 def test_a_host_that_warns_at_every_refusal_warns_once():
@@ -273,14 +273,14 @@ LENT = """
 import sys
 sys.modules["pkg_resources"] = None
 from linkgan_plugin.hosts import compat
-with compat.lent():
+with compat.temporarily_applied():
     from pkg_resources import parse_version
     assert compat.active()
 assert "pkg_resources" not in sys.modules
 assert not compat.active() and "pkg_resources" not in compat.applied()
 sys.modules["pkg_resources"] = None
 compat.apply()
-with compat.lent():
+with compat.temporarily_applied():
     pass
 assert sys.modules["pkg_resources"].parse_version and compat.active()
 print("done")

@@ -258,7 +258,7 @@ def test_help_lists_the_plugins_flags_beside_the_hosts(bench: Bench) -> None:
 
 def test_the_hosts_own_errors_keep_their_exit_codes(bench: Bench) -> None:
     once_a_tree(bench)
-    missing = bench.refused("--data=/nowhere/pictures.zip", "--metrics=none")
+    missing = bench.refused("--data=/nowhere/images.zip", "--metrics=none")
     assert missing.code == bench.kind.bad_data
     assert "--data" in missing.text
     assert "Traceback" not in missing.text

@@ -30,8 +30,8 @@ def needed(monkeypatch):
     """Return a setter of what the libraries here break: all of it at first."""
 
     def answer(value: bool) -> None:
-        remedies = [dataclasses.replace(remedy, needed=lambda: value) for remedy in compat.REMEDIES]
-        monkeypatch.setattr(compat, "REMEDIES", remedies)
+        remedies = [dataclasses.replace(remedy, needed=lambda: value) for remedy in compat.FIXES]
+        monkeypatch.setattr(compat, "FIXES", remedies)
         monkeypatch.setattr(doctor, "ADVICE", [dataclasses.replace(a, needed=lambda: value) for a in doctor.ADVICE])
 
     answer(True)
@@ -73,8 +73,8 @@ CODE = {
 
 
 def test_every_known_incompatibility_has_its_sign():
-    assert set(CODE) == {*(remedy.name for remedy in compat.REMEDIES), *(advice.name for advice in doctor.ADVICE)}
-    assert set(doctor.SIGNS) == {remedy.name for remedy in compat.REMEDIES}
+    assert set(CODE) == {*(remedy.name for remedy in compat.FIXES), *(advice.name for advice in doctor.ADVICE)}
+    assert set(doctor.SIGNS) == {remedy.name for remedy in compat.FIXES}
 
 
 @pytest.mark.parametrize("name", CODE)

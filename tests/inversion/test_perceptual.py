@@ -1,4 +1,4 @@
-"""Distances between pictures against brute force in float64, and LPIPS networks that are opened or refused."""
+"""Distances between images against brute force in float64, and LPIPS networks that are opened or refused."""
 
 from __future__ import annotations
 

@@ -31,22 +31,22 @@ from training_loops.stylegan3.networks import Generator as StyleGAN3
 NO_LABEL = torch.zeros([1, 0])
 
 
-def pictures_of(generator: nn.Module, seed: int, count: int = 2, labels: Tensor | None = None) -> Tensor:
-    """Pictures of random latents in W."""
+def images_of(generator: nn.Module, seed: int, count: int = 2, labels: Tensor | None = None) -> Tensor:
+    """Images of random latents in W."""
     z = torch.randn([count, 8], generator=torch.Generator().manual_seed(seed))
     renderer = Renderer(generator)
     labels = torch.zeros([count, 0]) if labels is None else labels
     with torch.no_grad():
-        return renderer.pictures(renderer.calls.map(z, labels), labels)
+        return renderer.images(renderer.calls.map(z, labels), labels)
 
 
 def rendered(generator: nn.Module, found: Any) -> Tensor:
     with torch.no_grad():
-        return Renderer(found.applied(generator)).pictures(found.latents, found.label)
+        return Renderer(found.applied(generator)).images(found.latents, found.label)
 
 
-def test_a_picture_of_the_generator_is_found_in_w(generator):
-    target = pictures_of(generator, seed=3, count=1)
+def test_a_image_of_the_generator_is_found_in_w(generator):
+    target = images_of(generator, seed=3, count=1)
     found = project(generator, target, space="w", steps=60, noise=False)[0]
     start = project(generator, target, space="w", steps=1, noise=False)[0]
     distance = PyramidDistance()
@@ -65,14 +65,14 @@ def test_w_plus_goes_on_from_w_and_gets_nearer(generator):
     assert near["w+"] < 0.95 * near["w"]
 
 
-def test_the_pictures_of_the_stages_are_those_of_the_results(generator):
-    target = pictures_of(generator, seed=3)
+def test_the_images_of_the_stages_are_those_of_the_results(generator):
+    target = images_of(generator, seed=3)
     projection = run(Projection(generator, target, torch.zeros([2, 0]), Settings(steps=4, tune=3), PyramidDistance()))
     for image in range(2):
         outcome = projection.take(image)
-        assert list(outcome.pictures) == list(outcome.seconds) == ["w", "w+", "tuned"]
-        assert torch.allclose(outcome.pictures["tuned"], rendered(generator, outcome.projected), atol=1e-5)
-        assert not torch.equal(outcome.pictures["w"], outcome.pictures["w+"])
+        assert list(outcome.images) == list(outcome.seconds) == ["w", "w+", "tuned"]
+        assert torch.allclose(outcome.images["tuned"], rendered(generator, outcome.projected), atol=1e-5)
+        assert not torch.equal(outcome.images["w"], outcome.images["w+"])
         assert all(seconds > 0 for seconds in outcome.seconds.values())
 
 
@@ -85,7 +85,7 @@ def run(projection: Projection, steps: int | None = None) -> Projection:
 
 
 def test_a_result_depends_on_the_seed_and_not_on_the_batch(generator):
-    targets = pictures_of(generator, seed=3, count=3)
+    targets = images_of(generator, seed=3, count=3)
     options = {"steps": 3, "tune": 2, "locality": 0.1}
     together = project(generator, targets, **options)
     apart = project(generator, targets, batch=1, **options)
@@ -102,7 +102,7 @@ def test_a_result_depends_on_the_seed_and_not_on_the_batch(generator):
 
 def test_the_generator_stays_as_it_was(generator):
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
-    project(generator, pictures_of(generator, seed=3), steps=2, tune=2, locality=0.1)
+    project(generator, images_of(generator, seed=3), steps=2, tune=2, locality=0.1)
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
     assert not any(parameter.requires_grad for parameter in generator.parameters())
 
@@ -113,7 +113,7 @@ def test_a_projection_that_was_stopped_goes_on_to_the_bit(stop, generator, tmp_p
         settings = Settings(steps=4, tune=2, locality=0.1)
         return Projection(generator, targets, torch.zeros([2, 0]), settings, PyramidDistance())
 
-    targets = pictures_of(generator, seed=3)
+    targets = images_of(generator, seed=3)
     whole = run(begin())
     stopped = run(begin(), stop)
     torch.save(stopped.state(), tmp_path / "state.pt")
@@ -140,18 +140,18 @@ def test_tuning_gets_nearer_by_changing_the_synthesis_network_alone(generator):
     assert all(not torch.equal(weight, generator.state_dict()[name]) for name, weight in tuned.tuned.items())
 
 
-def test_locality_keeps_the_pictures_of_other_latents(generator):
-    target = 0.8 * pictures_of(generator, seed=3, count=1)
+def test_locality_keeps_the_images_of_other_latents(generator):
+    target = 0.8 * images_of(generator, seed=3, count=1)
     others = torch.randn([8, 8], generator=torch.Generator().manual_seed(9))
     change = {}
     for locality in (0.0, 1.0):
         found = project(generator, target, space="w", steps=20, tune=30, locality=locality, noise=False)[0]
-        before, after = (pictures_of_latents(g, others) for g in (generator, found.applied(generator)))
+        before, after = (images_of_latents(g, others) for g in (generator, found.applied(generator)))
         change[locality] = float((after - before).square().mean())
     assert change[1.0] < 0.2 * change[0.0]
 
 
-def pictures_of_latents(generator: nn.Module, z: Tensor) -> Tensor:
+def images_of_latents(generator: nn.Module, z: Tensor) -> Tensor:
     calls = Renderer(generator).calls
     return calls.render(calls.map(z, torch.zeros([len(z), 0])))
 
@@ -161,7 +161,7 @@ def test_noise_is_every_images_own(generator):
     renderer = Renderer(generator)
     shown = renderer.noise_that_shows(latents[:1], labels[:1])
     noise = {name: torch.randn([2, 1, *level.shape]) for name, level in shown.items()}
-    both = renderer.pictures(latents, labels, noise)
+    both = renderer.images(latents, labels, noise)
     for row in range(2):
         changed = small_generator()
         with torch.no_grad():
@@ -169,7 +169,7 @@ def test_noise_is_every_images_own(generator):
                 changed.get_buffer(name).copy_(level[row, 0])
             for name, parameter in changed.named_parameters():
                 parameter.copy_(generator.get_parameter(name))
-        assert torch.allclose(both[[row]], Renderer(changed).pictures(latents[[row]], labels[[row]]), atol=1e-5)
+        assert torch.allclose(both[[row]], Renderer(changed).images(latents[[row]], labels[[row]]), atol=1e-5)
 
 
 class HalfSynthesis(nn.Module):
@@ -184,14 +184,14 @@ def test_networks_in_half_precision_render_in_full():
     toy = ToyGenerator(torch.ones(64, 5), 8)
     toy.synthesis = HalfSynthesis()
     latents = torch.full([1, 2, 5], 1 / 3, requires_grad=True)
-    picture = Renderer(toy).pictures(latents, NO_LABEL)
-    assert float(picture.detach()[0, 0, 0, 0]) == pytest.approx(1 / 3, abs=1e-7)
+    image = Renderer(toy).images(latents, NO_LABEL)
+    assert float(image.detach()[0, 0, 0, 0]) == pytest.approx(1 / 3, abs=1e-7)
 
 
 def test_a_class_is_used_and_kept():
     generator = small_generator(c_dim=2)
     labels = torch.eye(2)
-    targets = pictures_of(generator, seed=3, labels=labels)
+    targets = images_of(generator, seed=3, labels=labels)
     found = project(generator, targets, labels=labels, space="w", steps=2)
     assert torch.equal(torch.cat([one.label for one in found]), labels)
     alone = project(generator, targets[1:], labels=labels[1:], space="w", steps=2)[0]
@@ -214,8 +214,8 @@ def test_a_3d_network_is_projected_through_each_photographs_camera():
     linked = LinkedGenerator(
         generator, LinkSpec.parse(["a=0:2@box(0,0,1,0.5)"], dim=5), labels=constant_labels(cameras[:1])
     )
-    picture = linked.render(found[1].latents, found[1].label)
-    assert torch.allclose(picture, rendered(generator, found[1]), atol=1e-5)
+    image = linked.render(found[1].latents, found[1].label)
+    assert torch.allclose(image, rendered(generator, found[1]), atol=1e-5)
     with pytest.raises(LinkGANError, match="renders through a camera; give each photograph's, 25 numbers"):
         project(generator, targets, steps=1)
 
@@ -227,7 +227,7 @@ def test_a_network_without_noise_or_links_is_projected(tmp_path):
             8, 0, 8, 16, 3, mapping_kwargs={"num_layers": 2}, channel_base=128, channel_max=8, num_layers=4
         )
     generator = generator.eval().requires_grad_(False)
-    target = pictures_of(generator, seed=1, count=1)
+    target = images_of(generator, seed=1, count=1)
     found = project(generator, target, space="w", steps=2)[0]
     assert found.noise == {}
     save_projected(tmp_path, found)
@@ -235,14 +235,14 @@ def test_a_network_without_noise_or_links_is_projected(tmp_path):
 
 
 class Wrong(Distance):
-    """Another distance: to black pictures."""
+    """Another distance: to black images."""
 
     def between(self, features: Tensor, others: Tensor) -> Tensor:
         return (features + 1).square().flatten(1).sum(dim=1)
 
 
 def test_the_distance_is_what_is_minimised(generator):
-    target = pictures_of(generator, seed=3, count=1)
+    target = images_of(generator, seed=3, count=1)
     options = {"space": "w", "steps": 30, "noise": False}
     ours, other = (project(generator, target, distance=d, **options)[0] for d in (PyramidDistance(), Wrong()))
     assert rendered(generator, other).mean() < rendered(generator, ours).mean()

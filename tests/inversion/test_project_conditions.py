@@ -75,7 +75,7 @@ def test_other_labels_are_refused(text, message, tmp_path):
 
 @pytest.fixture
 def paths(tmp_path):
-    """Three pictures of 24 x 16; two have one name."""
+    """Three images of 24 x 16; two have one name."""
     found = [tmp_path / name for name in ("a.png", "b.png", "a.jpg")]
     for shade, path in enumerate(found):
         Image.new("RGB", (24, 16), (80 * shade,) * 3).save(path)

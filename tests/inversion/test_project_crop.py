@@ -23,25 +23,25 @@ from tests.inversion.conftest import with_broken_chunk
 
 
 @pytest.fixture
-def picture() -> Image.Image:
+def image() -> Image.Image:
     """20 x 14 pixels of noise."""
     return Image.fromarray(np.random.default_rng(0).integers(0, 256, [14, 20, 3], dtype=np.uint8))
 
 
-def test_the_largest_square_is_cut_to_the_pixel(picture):
-    found = cut(picture, largest_square(20, 14), 14)
-    assert np.array_equal(np.asarray(found), np.asarray(picture)[:, 3:17])
+def test_the_largest_square_is_cut_to_the_pixel(image):
+    found = cut(image, largest_square(20, 14), 14)
+    assert np.array_equal(np.asarray(found), np.asarray(image)[:, 3:17])
 
 
 @pytest.mark.parametrize("text", ["4,2,12,10", "0.2,0.142857,0.6,0.714286"])
-def test_a_crop_is_in_pixels_or_fractions(text, picture):
-    found = cut(picture, given_square(text, 20, 14), 8)
-    assert np.array_equal(np.asarray(found), np.asarray(picture)[2:10, 4:12])
+def test_a_crop_is_in_pixels_or_fractions(text, image):
+    found = cut(image, given_square(text, 20, 14), 8)
+    assert np.array_equal(np.asarray(found), np.asarray(image)[2:10, 4:12])
 
 
-def test_a_resized_cut_is_what_lanczos_makes_of_the_pixels(picture):
-    expected = picture.crop((4, 2, 12, 10)).resize((6, 6), Image.Resampling.LANCZOS)
-    assert np.array_equal(np.asarray(cut(picture, given_square("4,2,12,10", 20, 14), 6)), np.asarray(expected))
+def test_a_resized_cut_is_what_lanczos_makes_of_the_pixels(image):
+    expected = image.crop((4, 2, 12, 10)).resize((6, 6), Image.Resampling.LANCZOS)
+    assert np.array_equal(np.asarray(cut(image, given_square("4,2,12,10", 20, 14), 6)), np.asarray(expected))
 
 
 def test_a_large_photograph_is_averaged_down():
@@ -51,15 +51,15 @@ def test_a_large_photograph_is_averaged_down():
     assert abs(found - 127.5).max() <= 3
 
 
-def test_a_turned_square_turns_the_picture(picture):
+def test_a_turned_square_turns_the_image(image):
     square = Square((10.0, 7.0), 8, math.pi / 2)
-    expected = np.rot90(np.asarray(picture)[3:11, 6:14])
-    assert np.array_equal(np.asarray(cut(picture, square, 8)), expected)
+    expected = np.rot90(np.asarray(image)[3:11, 6:14])
+    assert np.array_equal(np.asarray(cut(image, square, 8)), expected)
 
 
-def test_beyond_its_edges_a_photograph_is_mirrored(picture):
-    found = np.asarray(cut(picture, Square((2.0, 7.0), 8), 8))
-    pixels = np.asarray(picture)[3:11]
+def test_beyond_its_edges_a_photograph_is_mirrored(image):
+    found = np.asarray(cut(image, Square((2.0, 7.0), 8), 8))
+    pixels = np.asarray(image)[3:11]
     assert np.array_equal(found, np.concatenate([pixels[:, 1::-1], pixels[:, :6]], axis=1))
 
 
@@ -135,12 +135,12 @@ def test_landmarks_are_for_all_photographs_or_by_name(tmp_path):
             read_landmarks(path)
 
 
-def test_a_photograph_is_read_the_right_way_up(picture, tmp_path):
+def test_a_photograph_is_read_the_right_way_up(image, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright: turn a quarter clockwise
-    picture.save(tmp_path / "photo.png", exif=exif)
+    image.save(tmp_path / "photo.png", exif=exif)
     found = read_photograph(tmp_path / "photo.png", 14)
-    expected = np.rot90(np.asarray(picture), -1)[3:17]
+    expected = np.rot90(np.asarray(image), -1)[3:17]
     assert np.allclose(((found[0] + 1) * 127.5).permute(1, 2, 0).numpy(), expected, atol=1e-3)
     grey = read_photograph(tmp_path / "photo.png", 14, channels=1)
     assert grey.shape == (1, 1, 14, 14)
@@ -175,11 +175,11 @@ def test_what_is_transparent_is_white_as_on_the_page(tmp_path):
     assert np.allclose(found[4:], pixels[4:, :, :3], atol=1e-3)
 
 
-def test_errors_name_the_photograph(picture, tmp_path):
-    picture.save(tmp_path / "photo.png")
+def test_errors_name_the_photograph(image, tmp_path):
+    image.save(tmp_path / "photo.png")
     with pytest.raises(LinkGANError, match=r"photo.png: crop '0,0,30,30'"):
         read_photograph(tmp_path / "photo.png", 8, crop="0,0,30,30")
-    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "text.png").write_text("no image")
     with pytest.raises(LinkGANError, match=r"text.png is no readable image"):
         read_photograph(tmp_path / "text.png", 8)
     (tmp_path / "photo.png").write_bytes(with_broken_chunk((tmp_path / "photo.png").read_bytes()))

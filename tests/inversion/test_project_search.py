@@ -59,7 +59,7 @@ def test_the_noise_regulariser_is_the_published_sum():
     assert found.numpy() == pytest.approx(np.array(expected), rel=1e-12)
 
 
-def test_a_picture_in_the_noise_costs_far_more_than_noise():
+def test_a_image_in_the_noise_costs_far_more_than_noise():
     white = torch.randn([1, 1, 32, 32], generator=torch.Generator().manual_seed(0))
     wave = torch.linspace(0, 6.28, 32).sin().expand(1, 1, 32, 32) * 2**0.5
     assert noises.autocorrelation([wave])[0] > 100 * noises.autocorrelation([white])[0]
@@ -98,13 +98,13 @@ def noise_like(shown: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Ten
 
 @pytest.fixture
 def noisy(generator):
-    """A generator whose pictures owe much to noise, a target of its own with other noise, and its latents."""
+    """A generator whose images owe much to noise, a target of its own with other noise, and its latents."""
     for name, parameter in generator.named_parameters():
         if name.endswith("noise_strength"):
             parameter.fill_(0.3)
     shown = Renderer(generator).noise_that_shows(torch.zeros([1, 6, 8]), torch.zeros([1, 0]))
     latents = torch.randn([1, 1, 8], generator=torch.Generator().manual_seed(5))
-    target = Renderer(generator).pictures(latents.expand(-1, 6, -1), torch.zeros([1, 0]), noise_like(shown, 3))
+    target = Renderer(generator).images(latents.expand(-1, 6, -1), torch.zeros([1, 0]), noise_like(shown, 3))
     return generator, target, latents, noise_like(shown, 4)
 
 

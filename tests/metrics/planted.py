@@ -11,7 +11,7 @@ from torch import Tensor
 
 from linkgan_plugin.metrics.base import Metric, PairBatch, Reading
 from linkgan_plugin.metrics.estimate import Estimate
-from linkgan_plugin.perturb import Perturbation, move, swap
+from linkgan_plugin.perturb import Perturbation, replace_axes, swap
 
 SIZE, DIM, CHANNELS = 6, 5, 3
 BLOCK = (0, 1)
@@ -65,8 +65,8 @@ class Planted:
         return PairBatch(
             original=self.images(latents),
             donor=self.images(target),
-            linked=self.images(move(latents, target, block)),
-            others=self.images(move(latents, target, ~block)),
+            linked=self.images(replace_axes(latents, target, block)),
+            others=self.images(replace_axes(latents, target, ~block)),
             mask=self.mask.expand(count, -1, -1, -1),
         )
 

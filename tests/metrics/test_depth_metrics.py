@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from linkgan_plugin.metrics.base import Metric, PairBatch, Solid, select
+from linkgan_plugin.metrics.base import DepthViews, Metric, PairBatch, select
 from linkgan_plugin.metrics.geometry import DepthEffect, DepthLeak, DepthLocality, ViewDepthError, ViewError
 from tests.metrics.planted import averaged, measured
-from training_loops.eg3d.cameras import intrinsics, join_labels, look_at, positions_on_sphere
+from training_loops.formats.cameras import intrinsics, join_labels, look_at, positions_on_sphere
 
 COUNT, SIZE, SIDE = 4, 8, 6
 RADIUS, DEPTH = 2.7, 2.5
@@ -34,7 +34,7 @@ def noisy_pairs(seed: int = 0) -> PairBatch:
     original, linked = DEPTH + 0.1 * torch.rand(2, COUNT, 1, SIDE, SIDE, generator=random)
     mask = torch.rand(COUNT, 1, SIDE, SIDE, generator=random)
     labels = cameras(COUNT)
-    solid = Solid(original, linked, mask, labels, labels, images[2], linked)
+    solid = DepthViews(original, linked, mask, labels, labels, images[2], linked)
     return PairBatch(*images, mask=torch.ones(COUNT, 1, SIZE, SIZE), solid=solid)
 
 
@@ -48,11 +48,11 @@ def planted(depth: float = 0.0, colour: float = 0.0) -> PairBatch:
     wall = torch.full((COUNT, 1, SIDE, SIDE), DEPTH)
     mask = torch.zeros(COUNT, 1, SIDE, SIDE)
     mask[..., :3] = 1
-    solid = Solid(wall, wall, mask, cameras(COUNT), cameras(COUNT), linked + colour, wall + depth)
+    solid = DepthViews(wall, wall, mask, cameras(COUNT), cameras(COUNT), linked + colour, wall + depth)
     return PairBatch(original, original, linked, original, mask, solid=solid)
 
 
-def change_by_loops(solid: Solid, i: int) -> tuple[float, float]:
+def change_by_loops(solid: DepthViews, i: int) -> tuple[float, float]:
     inside = outside = 0.0
     for y in range(SIDE):
         for x in range(SIDE):

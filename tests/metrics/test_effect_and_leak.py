@@ -12,7 +12,7 @@ from linkgan_plugin.metrics.base import MeanMetric, PairBatch
 from linkgan_plugin.metrics.effect import EffectIn, EffectOut
 from linkgan_plugin.metrics.leak import LeakIn, LeakOut, LeakRatio
 from linkgan_plugin.perturb import gaussian, swap
-from linkgan_plugin.regularizer import changes
+from linkgan_plugin.regularizer import squared_change
 from tests.metrics.planted import (
     BLOCK,
     REST,
@@ -42,15 +42,17 @@ def test_it_is_the_mean_square_per_pixel_of_its_edit_on_its_side(
     metric: type[MeanMetric], edited: str, side: int
 ) -> None:
     batch = random_pairs(7)
-    changes, areas = change_by_loops(batch, getattr(batch, edited)), areas_by_loops(batch)
-    expected = averaged(change[side] / area[side] for change, area in zip(changes, areas, strict=True))
+    squared_change, areas = change_by_loops(batch, getattr(batch, edited)), areas_by_loops(batch)
+    expected = averaged(change[side] / area[side] for change, area in zip(squared_change, areas, strict=True))
     assert measured(metric, batch).value == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_leak_ratio_is_leak_out_over_effect_in() -> None:
     batch = random_pairs(7)
-    changes, areas = change_by_loops(batch, batch.linked), areas_by_loops(batch)
-    inside, outside = (averaged(c[side] / a[side] for c, a in zip(changes, areas, strict=True)) for side in (0, 1))
+    squared_change, areas = change_by_loops(batch, batch.linked), areas_by_loops(batch)
+    inside, outside = (
+        averaged(c[side] / a[side] for c, a in zip(squared_change, areas, strict=True)) for side in (0, 1)
+    )
     found = measured(LeakRatio, batch).value
     assert found == pytest.approx(outside / inside, rel=1e-6)
     assert found == pytest.approx(measured(LeakOut, batch).value / measured(EffectIn, batch).value, rel=1e-12)
@@ -91,11 +93,11 @@ def test_the_leak_ratio_of_a_linear_generator_is_that_of_its_patterns() -> None:
 
 def test_what_is_measured_is_what_the_regularizer_reduces() -> None:
     batch = random_pairs(7)
-    trained = changes(batch.original.double(), batch.linked.double(), batch.mask.double())
+    trained = squared_change(batch.original.double(), batch.linked.double(), batch.mask.double())
     measured_change = batch.linked_change
     channels = batch.original.shape[1]
-    assert measured_change.inside == pytest.approx(trained.allowed.numpy() / channels, rel=1e-6)
-    assert measured_change.outside == pytest.approx(trained.forbidden.numpy() / channels, rel=1e-6)
+    assert measured_change.inside == pytest.approx(trained.effect.numpy() / channels, rel=1e-6)
+    assert measured_change.outside == pytest.approx(trained.leak.numpy() / channels, rel=1e-6)
 
 
 def test_a_leak_a_trillion_times_below_the_effect_keeps_its_digits() -> None:

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from linkgan_plugin.cameras.views import inside_picture, look_up, pixel_size, project, unproject
+from linkgan_plugin.cameras.views import inside_image, look_up, pixel_size, project, unproject
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
@@ -30,7 +30,7 @@ def camera_labels(seeds):
 
 
 class BallSynthesis(nn.Module):
-    """A ball whose radius is axis 0 and whose stripes along y are axis 1; `flat` paints on the picture instead."""
+    """A ball whose radius is axis 0 and whose stripes along y are axis 1; `flat` paints on the image instead."""
 
     def __init__(self, radius: float, flat: bool) -> None:
         super().__init__()
@@ -43,11 +43,11 @@ class BallSynthesis(nn.Module):
         inside = along.square() - origins.square().sum(dim=-1) + radius.square()
         depth = torch.where(inside > 0, -along - inside.clamp(min=0).sqrt(), torch.full_like(along, FAR))
         y = (origins + directions * depth.unsqueeze(-1))[..., 1]
-        if self.flat:  # stripes of the picture, which stay where they are when the camera moves
+        if self.flat:  # stripes of the image, which stay where they are when the camera moves
             y = torch.linspace(-0.5, 0.5, SIZE).repeat(SIZE).expand_as(y)
         stripes = torch.sin(4 * y + 3 * ws[:, 0, 1][:, None]) * (inside > 0)
-        picture = stripes.view(-1, 1, SIZE, SIZE)
-        return {"image": picture, "image_raw": picture, "image_depth": depth.view(-1, 1, SIZE, SIZE)}
+        image = stripes.view(-1, 1, SIZE, SIZE)
+        return {"image": image, "image_raw": image, "image_depth": depth.view(-1, 1, SIZE, SIZE)}
 
 
 class Ball(nn.Module):
@@ -73,7 +73,7 @@ def test_paint_that_moves_with_the_ball_is_the_same_from_every_side():
     assert found["depth_locality"] is None
 
 
-def test_paint_on_the_picture_is_another_from_the_side():
+def test_paint_on_the_image_is_another_from_the_side():
     assert measured(Ball(flat=True), f"stripes=1:2@{FRONT}")["view_error"] > 0.1
 
 
@@ -96,8 +96,8 @@ def test_points_are_found_again_by_the_camera_that_saw_them():
     assert torch.allclose(places[..., 1], centres[:, None].expand(3, SIZE, SIZE), atol=1e-5)
     assert torch.allclose(away, depth, atol=1e-5)
     assert torch.allclose(look_up(depth, places), depth, atol=2e-3)
-    assert inside_picture(places).all()
-    assert not inside_picture(places + 2).any()
+    assert inside_image(places).all()
+    assert not inside_image(places + 2).any()
     assert pixel_size(depth, labels)[0, 0, SIZE // 2, SIZE // 2] == pytest.approx(2.3 / SIZE / 4.2647, rel=0.02)
 
 

@@ -17,7 +17,7 @@ from linkgan_plugin.metrics.frechet import gaussian_distance
 from linkgan_plugin.metrics.quality import FIRST_SEED, Quality, measure_quality, patch_quality, reader_quality
 from linkgan_plugin.metrics.swd import sliced_wasserstein
 from tests.toys import ToyGenerator
-from training_loops.data.folder import ImageFolderDataset, write_dataset
+from training_loops.formats.folder import ImageFolderDataset, write_dataset
 
 SIZE, DIM, REAL = 16, 4, 20
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from linkgan_plugin.generators import LinkedGenerator
+from linkgan_plugin.hosts.metric_names import is_link_metric
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics import runner
 from linkgan_plugin.metrics.evaluate import evaluate
@@ -73,5 +74,5 @@ def test_metrics_are_registered_under_their_names() -> None:
     kept = {}
     runner.register(lambda metric: kept.setdefault(metric.__name__, metric))
     assert set(kept) == {"link2k", "link10k"}
-    assert all(map(runner.is_link_metric, kept))
-    assert not runner.is_link_metric("fid50k")
+    assert all(map(is_link_metric, kept))
+    assert not is_link_metric("fid50k")

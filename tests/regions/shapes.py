@@ -94,7 +94,7 @@ def polygons(draw: st.DrawFn) -> Polygon:
 
 @st.composite
 def masks(draw: st.DrawFn) -> MaskImage:
-    """Small gray pictures with awkward file names; one pixel at least is white."""
+    """Small gray images with awkward file names; one pixel at least is white."""
     height, width = draw(SIZES)
     pixels = np.array(draw(st.lists(st.integers(0, 255), min_size=height * width, max_size=height * width)), np.uint8)
     pixels[0] = 255

@@ -111,6 +111,6 @@ def test_other_arguments_are_refused(text, message):
         parse_region(text)
 
 
-def test_pictures_without_depth_are_refused():
+def test_images_without_depth_are_refused():
     with pytest.raises(LinkGANError, match="needs the depth and the camera of every image"):
         parse_region("box3d(0,0,0,1,1,1)").mask(Scene(torch.zeros(1, 3, 8, 8)))

@@ -1,4 +1,4 @@
-"""Mask pictures: what counts as one, and the area-exact resize."""
+"""Mask images: what counts as one, and the area-exact resize."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ HALF = np.array([[255, 0], [255, 0]], np.uint8)
 @settings(max_examples=40, deadline=None)
 @given(masks(), SIZES)
 def test_resize_is_the_mean_over_each_pixel(mask, size):
-    picture, (height, width) = mask.shares, size
-    fine = np.kron(picture, np.ones(size))  # picture pixels and image pixels are whole numbers of its cells
-    expected = fine.reshape(height, picture.shape[0], width, picture.shape[1]).mean(axis=(1, 3))
+    image, (height, width) = mask.shares, size
+    fine = np.kron(image, np.ones(size))  # image pixels and image pixels are whole numbers of its cells
+    expected = fine.reshape(height, image.shape[0], width, image.shape[1]).mean(axis=(1, 3))
     np.testing.assert_allclose(mask.coverage(height, width), expected, atol=1e-6)
 
 
@@ -30,7 +30,7 @@ def test_white_is_the_region():
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "RGB", "P"])
-def test_gray_pictures_of_every_png_mode_read_alike(mode):
+def test_gray_images_of_every_png_mode_read_alike(mode):
     assert MaskImage("m.png", png(HALF, mode)).coverage(2, 2).tolist() == [[1, 0], [1, 0]]
 
 
@@ -74,11 +74,11 @@ OPAQUE = np.full((2, 2, 4), 255, np.uint8)
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (png(COLOUR), "mask 'm.png' is a colour picture; use mask(file.png): a grayscale PNG, white where the region"),
+        (png(COLOUR), "mask 'm.png' is a colour image; use mask(file.png): a grayscale PNG, white where the region"),
         (jpeg(), "mask 'm.png' is a JPEG file, not a PNG"),
         (b"", "mask 'm.png' is an empty file"),
-        (b"hello", "mask 'm.png' cannot be read as a picture"),
-        (png(HALF)[:40], "mask 'm.png' cannot be read as a picture"),
+        (b"hello", "mask 'm.png' cannot be read as an image"),
+        (png(HALF)[:40], "mask 'm.png' cannot be read as an image"),
         (png(HALF * 0), "mask 'm.png' is empty: no pixel is white (or opaque)"),
         (png(OPAQUE), "opaque everywhere, so it selects the whole image; save it as grayscale without alpha"),
     ],
@@ -116,7 +116,7 @@ def test_a_faint_mask_and_one_of_one_bit_are_masks():
 
 def test_a_file_that_is_no_image_is_named_and_no_buffer_of_ours():
     with pytest.raises(
-        LinkGANError, match=r"mask 'm.png' cannot be read as a picture \(.* is no readable image \(expected PNG"
+        LinkGANError, match=r"mask 'm.png' cannot be read as an image \(.* is no readable image \(expected PNG"
     ) as raised:
         MaskImage("m.png", b"not an image")
     assert "BytesIO" not in str(raised.value)

@@ -1,4 +1,4 @@
-"""What pictures and videos say of themselves."""
+"""What images and videos say of themselves."""
 
 from __future__ import annotations
 

@@ -57,9 +57,9 @@ def test_near_is_bright_and_nothing_beyond_the_ends_differs() -> None:
 def test_depth_is_rendered_finely_and_the_generator_left_as_it_was(heads: LinkedGenerator) -> None:
     latents = heads.draw([0], FRONT)
     with rendered_at(heads, 16):
-        assert heads.picture(latents, FRONT).depth.shape == (1, 1, 16, 16)
+        assert heads.rendering(latents, FRONT).depth.shape == (1, 1, 16, 16)
     assert heads.calls.settings == {}
-    assert heads.picture(latents, FRONT).depth.shape == (1, 1, 8, 8)
+    assert heads.rendering(latents, FRONT).depth.shape == (1, 1, 8, 8)
 
 
 def test_the_camera_goes_round_while_one_region_changes_and_comes_back(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from linkgan_plugin import images as pictures
 from linkgan_plugin.editing.editor import Editor, Resample
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.trials import Group, resamples
+from linkgan_plugin.images import pixels
 from linkgan_plugin.report.video import HOLD, NARROWEST, STEPS, count_frames, trial_frames
 
 
@@ -29,7 +29,7 @@ def test_regions_glide_to_every_trial_and_back_one_after_another(editors):
         for step in [*(Resample(group.regions, seed, 1.5) for seed in (5, 6)), Resample(group.regions, 0, 0)]
     ]
     for number, step in enumerate(stops):
-        expected = np.concatenate([pictures.to_pixels(editor.preview(step))[0] for editor in editors], axis=1)
+        expected = np.concatenate([pixels.to_pixels(editor.preview(step))[0] for editor in editors], axis=1)
         hold = frames[(number + 1) * (STEPS + HOLD) - HOLD : (number + 1) * (STEPS + HOLD)]
         assert all(np.abs(frame.astype(int) - expected).max() <= 1 for frame in hold)
     assert (frames[0] == frames[-1]).all()

@@ -81,7 +81,7 @@ def test_maps_that_do_not_fit_are_refused(faces, tmp_path):
     write_dataset(tmp_path / "large.zip", iter(np.zeros((3, 32, 32), np.uint8)))
     with pytest.raises(LinkGANError, match="label maps of 32; expected label maps of the images' size"):
         training.read_labelled(tmp_path / "few.zip", tmp_path / "large.zip")
-    with pytest.raises(LinkGANError, match="holds colour pictures"):
+    with pytest.raises(LinkGANError, match="holds colour images"):
         training.read_labelled(faces / "faces.zip", faces / "faces.zip")
     with pytest.raises(LinkGANError, match="only 2 classes are named"):
         training.read_labelled(faces / "faces.zip", faces / "masks.zip", ("a", "b"))

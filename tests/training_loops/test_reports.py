@@ -1,4 +1,4 @@
-"""Statistics, metrics, pictures and options."""
+"""Statistics, metrics, images and options."""
 
 from __future__ import annotations
 

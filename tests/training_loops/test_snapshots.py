@@ -206,14 +206,14 @@ def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path
 
 
 def test_other_files_are_refused_by_name(tmp_path: Path) -> None:
-    picture = tmp_path / "picture.pt"
-    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
-    with pytest.raises(SnapshotError, match=r"picture\.pt: not a readable"):
-        load_snapshot(picture)
+    image = tmp_path / "image.pt"
+    image.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(200))
+    with pytest.raises(SnapshotError, match=r"image\.pt: not a readable"):
+        load_snapshot(image)
     with pytest.raises(SnapshotError, match=r"missing\.pt: no such file"):
         load_snapshot(tmp_path / "missing.pt")
     buffer = io.BytesIO()
     torch.save([1, 2], buffer)
-    picture.write_bytes(buffer.getvalue())
-    with pytest.raises(SnapshotError, match=r"picture\.pt: format None"):
-        load_snapshot(picture)
+    image.write_bytes(buffer.getvalue())
+    with pytest.raises(SnapshotError, match=r"image\.pt: format None"):
+        load_snapshot(image)

@@ -16,21 +16,21 @@ from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.stages import Settings
 from linkgan_plugin.web.app import STATE, WIDTH, create_app
-from linkgan_plugin.web.studio import Studio
+from linkgan_plugin.web.studio import EditSession
 
 TOKEN = "token-of-the-tests"
 ADDRESS = "http://127.0.0.1:8123"
 
 
 class Answer:
-    """What the page gets: a status, a picture as uint8 [H, W, 3] or None, and a state."""
+    """What the page gets: a status, an image as uint8 [H, W, 3] or None, and a state."""
 
     def __init__(self, response: Any) -> None:
         self.response, self.status = response, response.status_code
         width = response.headers.get(WIDTH)
         rows = np.frombuffer(response.content, np.uint8).reshape(-1, int(width), 4) if width else None
         assert rows is None or (rows[..., 3] == 255).all()
-        self.picture = None if rows is None else rows[..., :3]
+        self.image = None if rows is None else rows[..., :3]
         self.state = json.loads(response.headers.get(STATE, "null"))
 
     @property
@@ -60,13 +60,13 @@ class Asking:
         return self.step(image, kind="resample", regions=[region], seed=seed, **more)
 
 
-def studio_of(generator: LinkedGenerator, folder: Path) -> Studio:
+def studio_of(generator: LinkedGenerator, folder: Path) -> EditSession:
     """A studio that looks for photographs in three steps."""
-    return Studio(generator, title="tiny", folder=folder, settings=Settings(space="w", steps=3, noise=False))
+    return EditSession(generator, title="tiny", folder=folder, settings=Settings(space="w", steps=3, noise=False))
 
 
 @contextmanager
-def asking(studio: Studio) -> Iterator[Asking]:
+def asking(studio: EditSession) -> Iterator[Asking]:
     """Serve a studio to one page."""
     app = create_app(studio, token=TOKEN)
     with TestClient(app, base_url=ADDRESS, headers={"authorization": f"Bearer {TOKEN}"}) as client:
@@ -74,20 +74,20 @@ def asking(studio: Studio) -> Iterator[Asking]:
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> Studio:
+def studio(tmp_path: Path) -> EditSession:
     """A studio of the example generator: regions left, right and rest, 16 pixels."""
     return studio_of(example_generator(), tmp_path / "kept")
 
 
 @pytest.fixture
-def page(studio: Studio) -> Iterator[Asking]:
+def page(studio: EditSession) -> Iterator[Asking]:
     """Its page."""
     with asking(studio) as page:
         yield page
 
 
 @pytest.fixture
-def forwards(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def forwards(studio: EditSession, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Batch sizes of all synthesis forwards from here on."""
     seen: list[int] = []
     synthesis = studio.generator.generator.synthesis

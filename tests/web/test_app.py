@@ -14,7 +14,7 @@ from PIL import Image
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample
-from linkgan_plugin.images import to_pixels
+from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.links import LinkSpec
 from tests.web.conftest import asking, studio_of
 
@@ -49,7 +49,7 @@ def test_the_page_learns_the_regions_of_the_network(page):
 def test_a_new_image_is_that_of_the_seed(page):
     expected = to_pixels(example_generator().sample([5]).images)[0]
     answer = page.new(seed=5)
-    assert np.array_equal(answer.picture, expected)
+    assert np.array_equal(answer.image, expected)
     assert answer.state["source"] == {"seed": 5, "psi": 1.0}
     assert answer.state["regions"]["left"] == {"version": 0, "versions": 1, "slides": {}}
 
@@ -57,7 +57,7 @@ def test_a_new_image_is_that_of_the_seed(page):
 def test_a_new_image_may_have_a_psi_of_its_own(page):
     g = example_generator()
     expected = to_pixels(g.render(g.draw([5], psi=0.25)))[0]
-    assert np.array_equal(page.new(seed=5, psi=0.25).picture, expected)
+    assert np.array_equal(page.new(seed=5, psi=0.25).image, expected)
 
 
 def test_a_click_redraws_its_region_as_the_editor_does_and_nothing_else(page):
@@ -65,9 +65,9 @@ def test_a_click_redraws_its_region_as_the_editor_does_and_nothing_else(page):
     second = page.resample(first.state["image"], "left", seed=7)
     editor = Editor.of_seed(example_generator(), 5)
     editor.do(Resample("left", seed=7))
-    assert np.array_equal(second.picture, to_pixels(editor.image())[0])
-    assert not np.array_equal(second.picture[:, LEFT], first.picture[:, LEFT])
-    assert np.array_equal(second.picture[:, 6:], first.picture[:, 6:])
+    assert np.array_equal(second.image, to_pixels(editor.image())[0])
+    assert not np.array_equal(second.image[:, LEFT], first.image[:, LEFT])
+    assert np.array_equal(second.image[:, 6:], first.image[:, 6:])
     assert second.state["regions"]["left"]["versions"] == 2
 
 
@@ -82,7 +82,7 @@ def test_a_click_costs_one_forward_and_what_was_shown_lately_none(page, forwards
     page.get(f"images/{image}")
     page.get(f"images/{image}/masks")
     page.post(f"images/{image}/locks", {"region": "left", "locked": True})
-    page.get(f"images/{image}/picture")
+    page.get(f"images/{image}/image")
     assert forwards == [1, 1, 1]
 
 
@@ -96,41 +96,41 @@ def test_masks_are_bytes_region_after_region(page):
     assert np.array_equal(masks.astype(int).sum(axis=0), np.full((16, 16), 255))
 
 
-def test_undo_redo_and_history_lead_to_the_same_pictures(page):
+def test_undo_redo_and_history_lead_to_the_same_images(page):
     image = page.new().state["image"]
-    shown = [page.get(f"images/{image}").picture]
-    shown += [page.resample(image, "left", seed=seed).picture for seed in (1, 2)]
+    shown = [page.get(f"images/{image}").image]
+    shown += [page.resample(image, "left", seed=seed).image for seed in (1, 2)]
     back = page.post(f"images/{image}/undo")
-    assert np.array_equal(back.picture, shown[1])
+    assert np.array_equal(back.image, shown[1])
     assert (back.state["undo"], back.state["redo"]) == (True, True)
-    assert np.array_equal(page.post(f"images/{image}/redo").picture, shown[2])
+    assert np.array_equal(page.post(f"images/{image}/redo").image, shown[2])
     for version in (0, 1, 2):
         answer = page.step(image, kind="restore", region="left", version=version)
-        assert np.array_equal(answer.picture, shown[version])
+        assert np.array_equal(answer.image, shown[version])
         assert answer.state["regions"]["left"] == {"version": version, "versions": 3, "slides": {}}
 
 
 def test_a_turn_of_the_wheel_is_one_step_however_far_it_goes(page):
     image = page.new().state["image"]
-    shown = [page.resample(image, "left", seed=seed).picture for seed in range(3)]
+    shown = [page.resample(image, "left", seed=seed).image for seed in range(3)]
     for version in (2, 1, 0):
         steps = page.step(image, kind="restore", region="left", version=version).state["steps"]
     assert steps == 4
-    assert np.array_equal(page.post(f"images/{image}/undo").picture, shown[2])
+    assert np.array_equal(page.post(f"images/{image}/undo").image, shown[2])
 
 
 def test_pulls_at_one_slider_are_one_step_and_add_up(page):
     image = page.new().state["image"]
-    before = page.get(f"images/{image}").picture
+    before = page.get(f"images/{image}").image
     slide = {"kind": "slide", "region": "left", "direction": 1}
     page.step(image, **slide, amount=1.0)
     twice = page.step(image, **slide, amount=0.5)
     assert twice.state["steps"] == 1
     assert twice.state["regions"]["left"]["slides"] == {"1": 1.5}
     once = page.step(page.new().state["image"], **slide, amount=1.5)
-    assert np.array_equal(twice.picture, once.picture)
-    assert not np.array_equal(twice.picture, before)
-    assert np.array_equal(page.post(f"images/{image}/undo").picture, before)
+    assert np.array_equal(twice.image, once.image)
+    assert not np.array_equal(twice.image, before)
+    assert np.array_equal(page.post(f"images/{image}/undo").image, before)
 
 
 def test_a_preview_shows_a_step_without_doing_it(page):
@@ -138,7 +138,7 @@ def test_a_preview_shows_a_step_without_doing_it(page):
     slide = {"kind": "slide", "region": "left", "direction": 0, "amount": 2.0}
     preview = page.post(f"images/{image}/preview", slide)
     assert page.get(f"images/{image}").state["steps"] == 0
-    assert np.array_equal(page.step(image, **slide).picture, preview.picture)
+    assert np.array_equal(page.step(image, **slide).image, preview.image)
 
 
 def test_directions_come_strongest_first(page):
@@ -151,11 +151,11 @@ def test_directions_come_strongest_first(page):
 
 def test_a_locked_region_stays_when_everything_is_redrawn(page):
     image = page.new().state["image"]
-    before = page.get(f"images/{image}").picture
+    before = page.get(f"images/{image}").image
     page.post(f"images/{image}/locks", {"region": "left", "locked": True})
     after = page.resample(image, "all", seed=3)
-    assert np.array_equal(after.picture[:, LEFT], before[:, LEFT])
-    assert not np.array_equal(after.picture[:, RIGHT], before[:, RIGHT])
+    assert np.array_equal(after.image[:, LEFT], before[:, LEFT])
+    assert not np.array_equal(after.image[:, RIGHT], before[:, RIGHT])
     refusal = page.resample(image, "left", seed=3)
     assert (refusal.status, refusal.error) == (400, "left cannot move: locked; unlock one of them first")
     page.post(f"images/{image}/locks", {"region": "left", "locked": False})
@@ -164,31 +164,31 @@ def test_a_locked_region_stays_when_everything_is_redrawn(page):
 
 def test_a_region_is_taken_from_another_image_as_it_is_there(page):
     donor = page.new(seed=9).state["image"]
-    edited = page.resample(donor, "right", seed=1).picture
+    edited = page.resample(donor, "right", seed=1).image
     image = page.new(seed=5).state["image"]
-    before = page.get(f"images/{image}").picture
-    after = page.step(image, kind="transplant", regions=["right"], donor={"image": donor}).picture
+    before = page.get(f"images/{image}").image
+    after = page.step(image, kind="transplant", regions=["right"], donor={"image": donor}).image
     assert np.array_equal(after[:, RIGHT], edited[:, RIGHT])
     assert np.array_equal(after[:, :10], before[:, :10])
 
 
 def test_edits_are_there_again_after_a_new_start(page, studio, tmp_path):
     image = page.new().state["image"]
-    shown = [page.resample(image, "left", seed=seed).picture for seed in (1, 2)]
+    shown = [page.resample(image, "left", seed=seed).image for seed in (1, 2)]
     page.post(f"images/{image}/locks", {"region": "right", "locked": True})
     studio.close()
     with asking(studio_of(example_generator(), tmp_path / "kept")) as again:
         answer = again.get(f"images/{image}")
-        assert np.array_equal(answer.picture, shown[1])
+        assert np.array_equal(answer.image, shown[1])
         assert answer.state["locked"] == ["right"]
         assert answer.state["source"] == {"seed": 5, "psi": 1.0}
-        assert np.array_equal(again.post(f"images/{image}/undo").picture, shown[0])
+        assert np.array_equal(again.post(f"images/{image}/undo").image, shown[0])
 
 
 def test_the_downloaded_image_says_how_it_was_made(page):
     image = page.new().state["image"]
-    shown = page.resample(image, "left", seed=7).picture
-    response = page.client.get(f"/api/images/{image}/picture")
+    shown = page.resample(image, "left", seed=7).image
+    response = page.client.get(f"/api/images/{image}/image")
     assert response.headers["content-disposition"] == 'attachment; filename="linkgan-seed5-edits1.png"'
     file = Image.open(io.BytesIO(response.content))
     assert np.array_equal(np.asarray(file), shown)
@@ -201,7 +201,7 @@ def test_the_downloaded_image_says_how_it_was_made(page):
 
 def test_the_downloaded_latents_are_those_of_the_hosts_format(page, studio):
     image = page.new().state["image"]
-    shown = page.resample(image, "left", seed=7).picture
+    shown = page.resample(image, "left", seed=7).image
     response = page.client.get(f"/api/images/{image}/latents")
     with np.load(io.BytesIO(response.content), allow_pickle=False) as file:
         w = torch.from_numpy(file["w"])
@@ -216,18 +216,18 @@ def test_a_photograph_is_found_pasted_back_and_kept(page, studio, tmp_path):
     assert (found.state["error"], found.state["share"]) == (None, 1.0)
     image = found.state["image"]
     view = page.get(f"images/{image}")
-    photograph = page.get(f"images/{image}/before").picture
+    photograph = page.get(f"images/{image}/before").image
     assert view.state["photograph"] is True
-    assert np.array_equal(view.picture, photograph)  # nothing is edited yet, so all of it is the photograph's own
-    edited = page.resample(image, "left", seed=1).picture
+    assert np.array_equal(view.image, photograph)  # nothing is edited yet, so all of it is the photograph's own
+    edited = page.resample(image, "left", seed=1).image
     assert np.array_equal(edited[:, 9:], photograph[:, 9:])
     assert not np.array_equal(edited[:, LEFT], photograph[:, LEFT])
-    whole = page.post(f"images/{image}/look", {"pasted": False}).picture
+    whole = page.post(f"images/{image}/look", {"pasted": False}).image
     assert not np.array_equal(whole[:, 9:], photograph[:, 9:])
     studio.close()
     with asking(studio_of(example_generator(), tmp_path / "kept")) as again:
-        assert np.array_equal(again.get(f"images/{image}").picture, whole)
-        assert np.array_equal(again.get(f"images/{image}/before").picture, photograph)
+        assert np.array_equal(again.get(f"images/{image}").image, whole)
+        assert np.array_equal(again.get(f"images/{image}/before").image, photograph)
 
 
 def test_a_photograph_can_be_given_up(page, studio):

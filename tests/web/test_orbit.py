@@ -80,28 +80,28 @@ def solid_page(tmp_path):
         yield page
 
 
-def test_looking_from_another_side_turns_picture_and_regions_and_no_latents(solid_page):
+def test_looking_from_another_side_turns_image_and_regions_and_no_latents(solid_page):
     image = solid_page.new().state["image"]
     front = solid_page.get(f"images/{image}")
     masks = solid_page.client.get(f"/api/images/{image}/masks").content
     side = solid_page.post(f"images/{image}/look", {"yaw": 0.6})
     assert solid_page.client.get("/api/network").json()["solid"] is True
-    assert not np.array_equal(side.picture, front.picture)
+    assert not np.array_equal(side.image, front.image)
     assert side.state["masks"] != front.state["masks"]
     assert solid_page.client.get(f"/api/images/{image}/masks").content != masks
     assert side.state["steps"] == 0
     back = solid_page.post(f"images/{image}/look", {"yaw": 0.0})
-    assert np.array_equal(back.picture, front.picture)
+    assert np.array_equal(back.image, front.image)
     assert solid_page.client.get(f"/api/images/{image}/masks").content == masks
 
 
 def test_edits_from_the_side_are_edits_of_the_object(solid_page):
     image = solid_page.new().state["image"]
     solid_page.post(f"images/{image}/look", {"yaw": 0.4, "pitch": 0.2})
-    before = solid_page.get(f"images/{image}/before").picture
+    before = solid_page.get(f"images/{image}/before").image
     edited = solid_page.resample(image, "nose", seed=3)
-    assert not np.array_equal(edited.picture, before)
-    assert np.array_equal(solid_page.post(f"images/{image}/undo").picture, before)
+    assert not np.array_equal(edited.image, before)
+    assert np.array_equal(solid_page.post(f"images/{image}/undo").image, before)
 
 
 def test_flat_images_do_not_turn(page):

@@ -160,7 +160,7 @@ def test_files_outside_the_page_are_not_served(path, stranger):
 def test_no_name_of_the_page_becomes_a_path(name, page, studio):
     kept = page.new().state["image"]
     (studio.shelf.folder.parent / "edits.json").write_text((studio.shelf.folder / kept / "edits.json").read_text())
-    for path in (f"images/{name}", f"images/{name}/picture", f"images/{name}/masks", f"photographs/{name}"):
+    for path in (f"images/{name}", f"images/{name}/image", f"images/{name}/masks", f"photographs/{name}"):
         answer = page.get(path)
         assert answer.status in (400, 404)
         assert str(studio.shelf.folder) not in answer.response.text

@@ -15,7 +15,7 @@ from linkgan_plugin.inversion.projected import Projected
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.web import shelf as shelves
 from linkgan_plugin.web.image import Image
-from linkgan_plugin.web.shelf import NoSuchImage, Shelf
+from linkgan_plugin.web.shelf import ImageStore, NoSuchImage
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ def generator():
 
 @pytest.fixture
 def shelf(tmp_path, generator):
-    return Shelf(tmp_path, generator)
+    return ImageStore(tmp_path, generator)
 
 
 def added(shelf, seed=0):
@@ -48,13 +48,13 @@ def test_few_images_are_open_and_the_others_come_back_as_they_were(shelf, monkey
     image = shelf.get(names[0])
     image.do(Resample("left", seed=9))
     shelf.save(image)
-    wanted = image.picture().clone()
+    wanted = image.rendered().clone()
     for name in names[1:]:
         shelf.get(name)
     assert len(shelf._open) == 2
     again = shelf.get(names[0])
     assert again is not image
-    assert torch.equal(again.picture(), wanted)
+    assert torch.equal(again.rendered(), wanted)
 
 
 def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(shelf, tmp_path, generator):
@@ -63,9 +63,9 @@ def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(shelf, tmp_pa
         (tmp_path / other).mkdir(parents=True)
         (tmp_path / other / "edits.json").write_text("{}")
     (tmp_path / ("f" * 16)).mkdir()  # without edits
-    again = Shelf(tmp_path, generator)
+    again = ImageStore(tmp_path, generator)
     assert len(again) == 1
-    assert torch.equal(again.get(name).picture(), shelf.get(name).picture())
+    assert torch.equal(again.get(name).rendered(), shelf.get(name).rendered())
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(shelf, tmp_pa
 def test_damaged_edits_are_named_and_the_others_still_open(content, shelf, tmp_path, generator):
     broken, whole = added(shelf, 0), added(shelf, 1)
     (tmp_path / broken / "edits.json").write_text(content)
-    again = Shelf(tmp_path, generator)
+    again = ImageStore(tmp_path, generator)
     with pytest.raises(LinkGANError):
         again.get(broken)
     assert again.get(whole).editor.steps == ()
@@ -84,7 +84,7 @@ def test_edits_of_other_links_are_refused(shelf, tmp_path, generator):
     name = added(shelf)
     other = LinkedGenerator(generator.generator, LinkSpec.parse(["top=0:4@box(0,0,1,0.5)"], dim=12))
     with pytest.raises(LinkGANError, match="other links"):
-        Shelf(tmp_path, other).get(name)
+        ImageStore(tmp_path, other).get(name)
 
 
 def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(shelf, tmp_path, generator):
@@ -93,7 +93,7 @@ def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(shelf, tmp_path,
     projected = Projected(latents, torch.zeros([1, 0]), photograph=photograph)
     name = shelf.add(Image.of_photograph(generator, projected), projected).name
     assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["edits.json", "projected_w.npz", "target.png"]
-    again = Shelf(tmp_path, generator).get(name)
+    again = ImageStore(tmp_path, generator).get(name)
     assert torch.equal(again.editor.start, latents)
     assert again.look.pasted
     assert json.loads((tmp_path / name / "edits.json").read_text())["source"] == {"photograph": True}

@@ -71,7 +71,7 @@ def test_cameras_that_were_held_sideways_are_turned_up():
 
 
 @pytest.mark.parametrize("kind", ["GIF", "TIFF", "BMP", "PPM", "ICO", "TGA", "PCX", "SGI", "DDS", "PDF", "EPS"])
-def test_other_kinds_of_pictures_are_refused_by_what_they_are(kind):
+def test_other_kinds_of_images_are_refused_by_what_they_are(kind):
     with pytest.raises(UploadError, match="choose a PNG, JPEG or WebP"):
         open_photograph(encoded(kind))
 
@@ -93,7 +93,7 @@ def test_other_kinds_of_pictures_are_refused_by_what_they_are(kind):
         b"GIF89a" + encoded("PNG"),
     ],
 )
-def test_what_is_no_picture_is_refused(data):
+def test_what_is_no_image_is_refused(data):
     with pytest.raises(UploadError, match="choose a PNG, JPEG or WebP"):
         open_photograph(data)
 
@@ -152,7 +152,7 @@ def test_damaged_exif_is_refused():
         open_photograph(damaged)
 
 
-def test_the_first_of_several_pictures_is_taken():
+def test_the_first_of_several_images_is_taken():
     frames = [Image.new("RGB", (16, 16), colour) for colour in ("red", "blue")]
     buffer = io.BytesIO()
     frames[0].save(buffer, "WEBP", save_all=True, append_images=frames[1:], lossless=True)

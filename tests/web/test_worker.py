@@ -53,7 +53,7 @@ def test_quick_jobs_are_done_between_the_steps_of_a_long_one(worker):
     def long():
         started.set()
         while not answered.is_set():
-            worker.breathe()
+            worker.run_pending()
         order.append("long")
 
     future = worker.start(long)
@@ -89,7 +89,7 @@ def test_closing_ends_a_long_job_and_those_that_wait():
         started.set()
         try:
             while True:
-                worker.breathe()
+                worker.run_pending()
         except Stopped:
             ended.append("stopped")
             raise

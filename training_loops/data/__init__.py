@@ -1,1 +1,1 @@
-"""Data for the embedded hosts: the hosts' format on disk, and procedural pictures with exact masks."""
+"""Data for the embedded hosts: the hosts' format on disk, and procedural images with exact masks."""

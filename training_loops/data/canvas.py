@@ -1,7 +1,7 @@
-"""Paints anti-aliased shapes in layers on a batch of pictures, keeping exact masks of the parts they show.
+"""Paints anti-aliased shapes in layers on a batch of images, keeping exact masks of the parts they show.
 
-Coordinates are fractions of the picture, origin top left. Shapes take `x` [1, w] and `y` [h, 1] (or bent
-versions of them, [n, h, w]) and per-picture parameters [n, 1, 1], and return signed distances [n, h, w], negative
+Coordinates are fractions of the image, origin top left. Shapes take `x` [1, w] and `y` [h, 1] (or bent
+versions of them, [n, h, w]) and per-image parameters [n, 1, 1], and return signed distances [n, h, w], negative
 inside; `cover` turns a distance into the share of each pixel that is covered.
 """
 
@@ -69,13 +69,13 @@ class Layer:
         self.alpha += coverage * (1 - self.alpha)
 
     def shade(self, coverage: Tensor, colour: Tensor) -> None:
-        """Tint what is already painted, without covering any more of the picture."""
+        """Tint what is already painted, without covering any more of the image."""
         over = (coverage * self.alpha).unsqueeze(1)
         self.colour += over * (colour.reshape(-1, 3, 1, 1) - self.colour)
 
 
 class Canvas:
-    """A batch of square pictures and, for every pixel, the share of it that shows each part."""
+    """A batch of square images and, for every pixel, the share of it that shows each part."""
 
     def __init__(self, count: int, size: int, parts: int):
         self.factor = max(1, _FINE_SAMPLES // size)
@@ -90,7 +90,7 @@ class Canvas:
         return Layer(self, window)
 
     def add(self, layer: Layer, part: int) -> None:
-        """Put `layer` on the pictures; what it covers now shows `part`."""
+        """Put `layer` on the images; what it covers now shows `part`."""
         keep = (1 - layer.alpha).unsqueeze(1)
         image = self.image[:, :, layer.rows, layer.columns]
         image.mul_(keep).add_(layer.colour)
@@ -99,7 +99,7 @@ class Canvas:
         masks[:, part] += layer.alpha
 
     def finish(self) -> tuple[Tensor, Tensor]:
-        """Return the pictures [n, 3, size, size] in [-1, 1] and the masks [n, parts, size, size], which sum to 1."""
+        """Return the images [n, 3, size, size] in [-1, 1] and the masks [n, parts, size, size], which sum to 1."""
         image, masks = self.image, self.masks
         if self.factor > 1:
             image, masks = avg_pool2d(image, self.factor), avg_pool2d(masks, self.factor)

@@ -7,7 +7,7 @@ import os
 from torch import Tensor
 
 from training_loops.data.faces import ATTRIBUTES, PARTS, VERSION, render, sample_attributes
-from training_loops.data.procedural_files import Procedure, check_request, write_pictures
+from training_loops.data.procedural_files import Procedure, check_request, write_images
 
 
 def write_faces(
@@ -20,10 +20,10 @@ def write_faces(
 ) -> int:
     """Write `n` faces of size x size pixels as a new zip or folder `out`, with `masks` if named, and return `n`.
 
-    Raises DatasetError when a path exists or `size` is no power of two. For the files see `write_pictures`.
+    Raises DatasetError when a path exists or `size` is no power of two. For the files see `write_images`.
     """
     check_request(out, masks, n, size, _FACES.what)
-    write_pictures(_FACES, out, sample_attributes(n, seed), None, size, seed, masks, progress)
+    write_images(_FACES, out, sample_attributes(n, seed), None, size, seed, masks, progress)
     return n
 
 

@@ -19,7 +19,7 @@ from training_loops.formats.archive import DatasetError
 
 VERSION = 1
 PARTS = ("background", "hair", "skin", "eyes", "nose", "mouth", "shirt")
-EYES_BOX = (0.25, 0.3125, 0.75, 0.59375)  # x0, y0, x1, y1; 14.1 % of the picture
+EYES_BOX = (0.25, 0.3125, 0.75, 0.59375)  # x0, y0, x1, y1; 14.1 % of the image
 MOUTH_BOX = (0.3125, 0.625, 0.6875, 0.84375)  # 8.2 %
 # Painted a little wider than the boxes, so that it is the shapes, not the windows, that keep within the boxes.
 _EYES_WINDOW = (0.21875, 0.25, 0.78125, 0.625)
@@ -68,7 +68,7 @@ def part_axes(part: str) -> tuple[int, ...]:
 
 @torch.no_grad()
 def render(attributes: Tensor, size: int) -> tuple[Tensor, Tensor]:
-    """Paint attributes [n, A] as pictures [n, 3, size, size] in [-1, 1] and masks [n, P, size, size] in [0, 1].
+    """Paint attributes [n, A] as images [n, 3, size, size] in [-1, 1] and masks [n, P, size, size] in [0, 1].
 
     Masks are in the order of PARTS and sum to 1 at every pixel: a pixel on an edge is shared. Attributes beyond [0, 1]
     are clamped. Raises DatasetError for another number of attributes or a size below 8.

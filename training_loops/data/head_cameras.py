@@ -1,7 +1,7 @@
 """Cameras around procedural heads, as EG3D's labels.
 
 A camera lies on the sphere of RADIUS around the origin and looks at the origin, level. Positive yaw moves it to +x,
-from where the head seems turned to the picture's left; positive pitch moves it up.
+from where the head seems turned to the image's left; positive pitch moves it up.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from training_loops.formats.archive import DatasetError
 from training_loops.formats.cameras import join_labels, look_at
 
 RADIUS = 2.7
-FOCAL_LENGTH = 4.2647  # as a fraction of the picture's width: it spans 0.633 at the origin
+FOCAL_LENGTH = 4.2647  # as a fraction of the image's width: it spans 0.633 at the origin
 YAW, PITCH = 0.5, 0.25  # radians: how far cameras go to either side
 SPREADS = ("uniform", "normal")
 

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from training_loops.data.head_cameras import PITCH, YAW, sample_cameras
 from training_loops.data.heads3d import ATTRIBUTES, PARTS, VERSION, render, sample_attributes
-from training_loops.data.procedural_files import Procedure, check_request, write_pictures
+from training_loops.data.procedural_files import Procedure, check_request, write_images
 
 
 def write_heads(
@@ -25,11 +25,11 @@ def write_heads(
     """Write `n` heads as a new zip or folder `out`, with `masks` if named, and return `n`.
 
     The labels are the 25 numbers of cameras as `sample_cameras` draws them. Raises DatasetError when a path exists,
-    `size` is no power of two or a camera's angle is out of range. For the files see `write_pictures`.
+    `size` is no power of two or a camera's angle is out of range. For the files see `write_images`.
     """
     check_request(out, masks, n, size, _HEADS.what)
     cameras = sample_cameras(n, seed, yaw, pitch, spread)
-    write_pictures(_HEADS, out, sample_attributes(n, seed), cameras, size, seed, masks, progress)
+    write_images(_HEADS, out, sample_attributes(n, seed), cameras, size, seed, masks, progress)
     return n
 
 

@@ -37,7 +37,7 @@ _NAMES = {
 }
 ATTRIBUTES = tuple(Attribute(name, part) for part, names in _NAMES.items() for name in names.split())
 
-# A ray through the middle of each pixel and four around it: together they are an even lattice over the picture.
+# A ray through the middle of each pixel and four around it: together they are an even lattice over the image.
 _OFFSETS = ((0.0, 0.0), (0.4, 0.2), (-0.2, 0.4), (-0.4, -0.2), (0.2, -0.4))
 _CHUNK_RAYS = 1 << 15  # traced at once: the working set stays within a processor's cache
 _NORMAL_STEP = 1e-3
@@ -123,7 +123,7 @@ def _rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return origins and directions [3, n * 5 * S * S], sorted by camera, offset, row and column."""
     poses, intrinsics = split_labels(cameras)
     moved = intrinsics[:, None].repeat(1, len(_OFFSETS), 1, 1)
-    # A ray beside the middle of its pixel is one through the middle for a camera whose picture is moved.
+    # A ray beside the middle of its pixel is one through the middle for a camera whose image is moved.
     moved[:, :, :2, 2] -= torch.tensor(_OFFSETS, device=cameras.device) / size
     origins, directions = RaySampler()(poses.repeat_interleave(len(_OFFSETS), 0), moved.flatten(0, 1), size)
     return origins.reshape(-1, 3).T.contiguous(), directions.reshape(-1, 3).T.contiguous()
@@ -142,9 +142,9 @@ def _light(shapes: HeadShapes, points: Tensor, distance: Tensor) -> Tensor:
 
 
 def _average(image: Tensor, label: Tensor, depth: Tensor, count: int, size: int) -> Views:
-    """Return the pictures of pixels made of several rays each."""
+    """Return the images of pixels made of several rays each."""
     shape = (count, len(_OFFSETS), size, size)
-    pictures = image.clamp(0, 1).reshape(3, *shape).mean(2).transpose(0, 1) * 2 - 1
+    images = image.clamp(0, 1).reshape(3, *shape).mean(2).transpose(0, 1) * 2 - 1
     masks = F.one_hot(label.reshape(shape), len(PARTS)).float().mean(1).permute(0, 3, 1, 2)
     middle = depth.reshape(shape)[:, :1]
-    return Views(pictures.contiguous(), masks.contiguous(), torch.where(middle.isfinite(), middle, FAR))
+    return Views(images.contiguous(), masks.contiguous(), torch.where(middle.isfinite(), middle, FAR))

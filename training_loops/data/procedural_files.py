@@ -17,13 +17,13 @@ from training_loops.formats.folder import write_dataset
 
 @dataclass(frozen=True)
 class Procedure:
-    """How a kind of picture is drawn.
+    """How a kind of image is drawn.
 
     Attributes:
-        renderer, version: noted in the data set. attributes: those that a picture is drawn from.
+        renderer, version: noted in the data set. attributes: those that an image is drawn from.
         parts: what the channels of its masks show. what: the plural that people are told, such as "faces".
         draw: attributes [n, A], cameras [n, 25] or None, size -> images [n, 3, S, S] in [-1, 1], masks [n, P, S, S].
-        batch: pictures that are drawn at once.
+        batch: images that are drawn at once.
     """
 
     renderer: str
@@ -38,7 +38,7 @@ class Procedure:
 def check_request(
     out: str | os.PathLike[str], masks: str | os.PathLike[str] | None, n: int, size: int, what: str
 ) -> None:
-    """Raise DatasetError where the files exist, or `n` pictures of `size` pixels cannot be a data set."""
+    """Raise DatasetError where the files exist, or `n` images of `size` pixels cannot be a data set."""
     if n < 1:
         raise DatasetError(f"n is {n}, expected at least 1 of the {what}")
     if size < 8 or size & (size - 1):
@@ -50,7 +50,7 @@ def check_request(
         raise DatasetError(f"'{out}' is given for the images and for the masks; give them two names")
 
 
-def write_pictures(
+def write_images(
     procedure: Procedure,
     out: str | os.PathLike[str],
     attributes: Tensor,
@@ -60,10 +60,10 @@ def write_pictures(
     masks: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> None:
-    """Write pictures of attributes [n, A], seen by the cameras of labels [n, 25] if any, as a new zip or folder `out`.
+    """Write images of attributes [n, A], seen by the cameras of labels [n, 25] if any, as a new zip or folder `out`.
 
     `out` carries attributes.json {"renderer", "version", "seed", "names", "parts", "values" [n, A]}. With `masks`, a
-    second data set holds one label map per picture (grey PNG, the index among the parts of the one that fills most of
+    second data set holds one label map per image (grey PNG, the index among the parts of the one that fills most of
     the pixel), the same labels, and parts.json {"parts": [...]}.
     """
     labels = None if cameras is None else cameras.tolist()
@@ -83,7 +83,7 @@ def write_pictures(
         if masks:
             write_dataset(masks, each(_label_map), labels, extra={"parts.json": {"parts": procedure.parts}})
         description = _description(procedure, attributes, seed)
-        write_dataset(out, each(_picture), labels, extra={"attributes.json": description})
+        write_dataset(out, each(_image), labels, extra={"attributes.json": description})
 
 
 def _description(procedure: Procedure, attributes: Tensor, seed: int) -> dict[str, object]:
@@ -97,7 +97,7 @@ def _description(procedure: Procedure, attributes: Tensor, seed: int) -> dict[st
     }
 
 
-def _picture(images: Tensor, masks: Tensor) -> np.ndarray:
+def _image(images: Tensor, masks: Tensor) -> np.ndarray:
     pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
     return pixels.permute(0, 2, 3, 1).contiguous().numpy()
 

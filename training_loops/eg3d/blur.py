@@ -1,4 +1,4 @@
-"""Blurring pictures for the discriminator, which then begins with what is coarse (Karras et al. 2021, appendix F)."""
+"""Blurring images for the discriminator, which then begins with what is coarse (Karras et al. 2021, appendix F)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import Tensor
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Blur images [N, C, H, W] by `sigma` pixels: a neighbour at that distance has half the weight of the pixel itself.
 
-    Borders are repeated, so that the mean of a plain picture stays. Weights end at 3 sigma; below a third of a pixel
+    Borders are repeated, so that the mean of a plain image stays. Weights end at 3 sigma; below a third of a pixel
     nothing is left to do, and the images are returned as they are.
     """
     reach = math.floor(3 * sigma)

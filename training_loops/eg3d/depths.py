@@ -1,7 +1,7 @@
 """Where along its ray a volume is sampled: evenly with jitter first, then where the first pass saw something.
 
 NeRF (Mildenhall et al. 2020), section 5.2. The numbers drawn are those of the public code, in its order and shapes, so
-that one seed gives one picture there and here.
+that one seed gives one image there and here.
 """
 
 from __future__ import annotations

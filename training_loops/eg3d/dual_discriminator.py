@@ -1,4 +1,4 @@
-"""Discriminators that see the final picture and the rendered one together (EG3D, section 3.4)."""
+"""Discriminators that see the final image and the rendered one together (EG3D, section 3.4)."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FADED_AFTER = 500_000 / 32  # calls
 def filtered_resizing(
     image_orig_tensor: Tensor, size: int, f: Tensor, filter_mode: str | float = "antialiased"
 ) -> Tensor:
-    """Resize pictures [N, C, H, W] to [N, C, size, size].
+    """Resize images [N, C, H, W] to [N, C, size, size].
 
     Args:
         f: the filter of mode 'classic', [k, k] with sum 1.
         filter_mode: 'antialiased' and 'none' interpolate with and without averaging over what falls together; a number
-            between 0 and 1 mixes them, 'none' at 0. 'classic' doubles the picture with `f` first and halves it with `f`
+            between 0 and 1 mixes them, 'none' at 0. 'classic' doubles the image with `f` first and halves it with `f`
             after interpolating.
     """
     if filter_mode == "antialiased":
@@ -46,7 +46,7 @@ def filtered_resizing(
 
 
 class SingleDiscriminator(Discriminator):
-    """{'image': [N, img_channels, R, R]}, c [N, c_dim] -> logits [N, 1]; StyleGAN2's, of the final picture alone."""
+    """{'image': [N, img_channels, R, R]}, c [N, c_dim] -> logits [N, 1]; StyleGAN2's, of the final image alone."""
 
     def __init__(
         self, c_dim: int, img_resolution: int, img_channels: int, sr_upsample_factor: int = 1, **kwargs: Any
@@ -55,7 +55,7 @@ class SingleDiscriminator(Discriminator):
         # Nothing depends on the factor, but the public class takes it.
         self.init_kwargs["sr_upsample_factor"] = sr_upsample_factor
 
-    def forward(  # type: ignore[override]  # EG3D's pictures come as a dictionary
+    def forward(  # type: ignore[override]  # EG3D's images come as a dictionary
         self, img: dict[str, Tensor], c: Tensor | None, update_emas: bool = False, **block_kwargs: Any
     ) -> Tensor:
         return super().forward(img["image"], c, update_emas, **block_kwargs)
@@ -80,7 +80,7 @@ class _PairDiscriminator(Discriminator):
 class DualDiscriminator(_PairDiscriminator):
     """{'image': [N, C, R, R], 'image_raw': [N, C, H, H]}, c [N, c_dim] -> logits [N, 1]; positive means real.
 
-    Seeing the rendered picture beside the final one holds the super-resolution to what was rendered.
+    Seeing the rendered image beside the final one holds the super-resolution to what was rendered.
 
     Args:
         disc_c_noise: noise on the labels, against a discriminator that knows the training poses by heart, in standard
@@ -94,7 +94,7 @@ class DualDiscriminator(_PairDiscriminator):
         self.init_kwargs["disc_c_noise"] = disc_c_noise
         self.disc_c_noise = disc_c_noise
 
-    def forward(  # type: ignore[override]  # EG3D's pictures come as a dictionary
+    def forward(  # type: ignore[override]  # EG3D's images come as a dictionary
         self, img: dict[str, Tensor], c: Tensor | None, update_emas: bool = False, **block_kwargs: Any
     ) -> Tensor:
         if self.disc_c_noise > 0 and self.c_dim > 0 and c is not None and len(c) > 1:
@@ -103,13 +103,13 @@ class DualDiscriminator(_PairDiscriminator):
 
 
 class DummyDualDiscriminator(_PairDiscriminator):
-    """A dual discriminator whose view of the rendered picture fades a little with each call, to nothing."""
+    """A dual discriminator whose view of the rendered image fades a little with each call, to nothing."""
 
     def __init__(self, c_dim: int, img_resolution: int, img_channels: int, **kwargs: Any) -> None:
         super().__init__(c_dim, img_resolution, img_channels, **kwargs)
         self.raw_fade = 1.0
 
-    def forward(  # type: ignore[override]  # EG3D's pictures come as a dictionary
+    def forward(  # type: ignore[override]  # EG3D's images come as a dictionary
         self, img: dict[str, Tensor], c: Tensor | None, update_emas: bool = False, **block_kwargs: Any
     ) -> Tensor:
         self.raw_fade = max(0.0, self.raw_fade - 1 / _FADED_AFTER)

@@ -1,4 +1,4 @@
-"""The EG3D loss: pictures from posed cameras against a discriminator that sees them rendered and super-resolved."""
+"""The EG3D loss: images from posed cameras against a discriminator that sees them rendered and super-resolved."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ class EG3DLoss(LogisticLoss):
         gpc_reg_prob: generator pose conditioning: the probability that the mapping network sees the camera of another
             image than the one it renders; it falls linearly from 1 over the first `gpc_reg_fade_kimg`. None: it sees
             zeros.
-        neural_rendering_resolution_initial, neural_rendering_resolution_final: side of the rendered picture, which goes
+        neural_rendering_resolution_initial, neural_rendering_resolution_final: side of the rendered image, which goes
             linearly from one to the other over `neural_rendering_resolution_fade_kimg`; None as final stays.
-        dual_discrimination: show D the rendered picture too, and penalize its gradient in R1.
+        dual_discrimination: show D the rendered image too, and penalize its gradient in R1.
         filter_mode: how real images become what a render is compared with; see `filtered_resizing`.
-        blur_init_sigma: D sees pictures blurred, see `blurred`: at first by so many pixels, then linearly less, until
-            `blur_fade_kimg`; the rendered picture by the same share of its width.
+        blur_init_sigma: D sees images blurred, see `blurred`: at first by so many pixels, then linearly less, until
+            `blur_fade_kimg`; the rendered image by the same share of its width.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class EG3DLoss(LogisticLoss):
         self.blur_fade_kimg = blur_fade_kimg
         self._resize_filter = resample.filter_buffer(_TAPS).to(self.device)
         self.cur_nimg = 0
-        # Pictures drawn before the first step are then made as those of the first step are.
+        # Images drawn before the first step are then made as those of the first step are.
         G.neural_rendering_resolution = self.neural_rendering_resolution
 
     @property
@@ -92,13 +92,13 @@ class EG3DLoss(LogisticLoss):
 
     @property
     def neural_rendering_resolution(self) -> int:
-        """The side of the rendered picture now."""
+        """The side of the rendered image now."""
         first, last = self.resolutions
         return round(first + (last - first) * self._elapsed(self.neural_rendering_resolution_fade_kimg))
 
     @property
     def blur_sigma(self) -> float:
-        """How far D's pictures are blurred now, in pixels."""
+        """How far D's images are blurred now, in pixels."""
         return self.blur_init_sigma * (1 - self._elapsed(self.blur_fade_kimg))
 
     def accumulate_gradients(
@@ -121,7 +121,7 @@ class EG3DLoss(LogisticLoss):
         return self.G.synthesis(ws, c, neural_rendering_resolution=size, update_emas=update_emas), ws
 
     def run_D(self, img: dict[str, Tensor], c: Tensor, update_emas: bool = False) -> Tensor:
-        """Pictures image [N, 3, R, R] and image_raw [N, 3, H, H], cameras c [N, 25] -> logits [N, 1]."""
+        """Images image [N, 3, R, R] and image_raw [N, 3, H, H], cameras c [N, 25] -> logits [N, 1]."""
         width = img["image"].shape[-1]
         shown = {name: blurred(img[name], self.blur_sigma * img[name].shape[-1] / width) for name in self.seen}
         if self.augment_pipe is not None:
@@ -129,13 +129,13 @@ class EG3DLoss(LogisticLoss):
         return self.D(shown, c, update_emas=update_emas)
 
     def _augmented(self, shown: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Augment all pictures of one object alike: as channels of one image, so that they still go together."""
-        sizes = [picture.shape[-1] for picture in shown.values()]
-        together = self.augment_pipe(torch.cat([_resized(picture, sizes[0]) for picture in shown.values()], dim=1))
+        """Augment all images of one object alike: as channels of one image, so that they still go together."""
+        sizes = [image.shape[-1] for image in shown.values()]
+        together = self.augment_pipe(torch.cat([_resized(image, sizes[0]) for image in shown.values()], dim=1))
         parts = together.chunk(len(sizes), dim=1)
         return {name: _resized(part, size) for name, part, size in zip(shown, parts, sizes, strict=True)}
 
-    def pictures_of(self, real_img: Tensor) -> dict[str, Tensor]:
+    def images_of(self, real_img: Tensor) -> dict[str, Tensor]:
         """Real images [N, 3, R, R], and at the size of a render, as if they had been rendered so."""
         image = real_img.detach()
         size = self.neural_rendering_resolution

@@ -1,4 +1,4 @@
-"""Super-resolution heads: two StyleGAN2 blocks that make the picture from the rendered features (EG3D, section 3.3)."""
+"""Super-resolution heads: two StyleGAN2 blocks that make the image from the rendered features (EG3D, section 3.3)."""
 
 from __future__ import annotations
 
@@ -57,17 +57,17 @@ class SynthesisBlockNoUp(SynthesisBlock):
 class SuperresolutionHybrid(nn.Module):
     """rgb [N, 3, R, R], features x [N, channels, R, R] and ws [N, L, w_dim] -> images [N, 3, img_resolution, ...].
 
-    Pictures of any size R are brought to the head's `input_resolution` first. Only the last w is used. With
+    Images of any size R are brought to the head's `input_resolution` first. Only the last w is used. With
     `sr_num_fp16_res` above 0 the blocks run in half precision, with clamped feature maps.
 
     Args:
-        sr_antialias: average over what falls together where the rendered picture is larger than the head's input.
+        sr_antialias: average over what falls together where the rendered image is larger than the head's input.
         w_dim, widths: of heads other than the public ones; the channels of each block.
         num_fp16_res, conv_clamp, channel_base, channel_max: the backbone's, given to every head alike; public heads
             have widths and clamps of their own.
     """
 
-    FACTOR: ClassVar[int] = 2  # of the picture's resolution over the input's
+    FACTOR: ClassVar[int] = 2  # of the image's resolution over the input's
     WIDTHS: ClassVar[tuple[int, int]] = (128, 64)
     HAS_FILTER: ClassVar[bool] = True  # whether snapshots hold one more copy of the resampling filter
 
@@ -116,7 +116,7 @@ class SuperresolutionHybrid(nn.Module):
         size = self.input_resolution
         if x.shape[-1] == size:
             return x
-        # Where a picture grows there is nothing to average, and the plain filter is the same and faster.
+        # Where an image grows there is nothing to average, and the plain filter is the same and faster.
         antialias = self.sr_antialias and x.shape[-1] > size
         return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False, antialias=antialias)
 

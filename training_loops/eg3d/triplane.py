@@ -48,7 +48,7 @@ class TriPlaneGenerator(nn.Module):
     ) -> None:
         super().__init__()
         if img_channels != 3:
-            raise OptionError(f"img_channels={img_channels}: EG3D makes pictures of 3 channels")
+            raise OptionError(f"img_channels={img_channels}: EG3D makes images of 3 channels")
         self.init_kwargs: dict[str, Any] = copy.deepcopy(
             {
                 "z_dim": z_dim,
@@ -115,7 +115,7 @@ class TriPlaneGenerator(nn.Module):
         """Render ws [N, num_ws, w_dim] from cameras c [N, 25].
 
         Args:
-            neural_rendering_resolution: side H of the rendered picture before super-resolution; it is kept for later
+            neural_rendering_resolution: side H of the rendered image before super-resolution; it is kept for later
                 calls. None: that of the last call, at first 64.
             cache_backbone: keep the planes. use_cached_backbone: render those that were kept, whatever ws are, if there
                 are any: one object from many sides.

@@ -1,7 +1,7 @@
 """Cameras as EG3D's labels: 16 numbers of a pose, then 9 of the intrinsics.
 
 A pose is a matrix [4, 4] from camera to world, whose columns are the directions right, down and forward of the camera
-and its position. Intrinsics [3, 3] map the camera's coordinates to the picture as fractions of its width and height,
+and its position. Intrinsics [3, 3] map the camera's coordinates to the image as fractions of its width and height,
 with (0, 0) at its top left corner. World axes: x to the right, y up, z towards the camera in front.
 """
 
@@ -15,7 +15,7 @@ from torch import Tensor
 
 LABEL_DIM = 25
 
-_DIAGONAL = 1.414  # sqrt(2) as the public tools round it: the same angle gives the same pictures
+_DIAGONAL = 1.414  # sqrt(2) as the public tools round it: the same angle gives the same images
 _POLE = 1e-5  # from a pole there is no telling which side is up
 
 
@@ -51,7 +51,7 @@ def look_at(positions: Tensor, target: Tensor) -> Tensor:
 
 
 def intrinsics(fov_degrees: float) -> Tensor:
-    """Return the matrix [3, 3] of a square picture whose diagonal covers about `fov_degrees` (0 to 180, exclusive)."""
+    """Return the matrix [3, 3] of a square image whose diagonal covers about `fov_degrees` (0 to 180, exclusive)."""
     if not 0 < fov_degrees < 180:
         raise ValueError(f"field of view of {fov_degrees} degrees: expected more than 0 and less than 180")
     focal = 1 / (math.tan(math.radians(fov_degrees) / 2) * _DIAGONAL)

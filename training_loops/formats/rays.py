@@ -10,10 +10,10 @@ MISSED = (-1.0, -2.0)  # the limits of a ray that does not meet the cube
 
 
 class RaySampler(nn.Module):
-    """Poses [N, 4, 4] and intrinsics [N, 3, 3] of square pictures -> origins and directions, each [N, R * R, 3].
+    """Poses [N, 4, 4] and intrinsics [N, 3, 3] of square images -> origins and directions, each [N, R * R, 3].
 
     Rays go through the centres of the pixels, row by row; directions have length 1. The arithmetic is in the public
-    code's order, by way of points in the world: where a volume is sharp, pictures show every rounding of a direction.
+    code's order, by way of points in the world: where a volume is sharp, images show every rounding of a direction.
     """
 
     def forward(self, cam2world_matrix: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:

@@ -58,7 +58,7 @@ class StyleGAN2Loss(LogisticLoss):
             img = self.augment_pipe(img)
         return self.D(img, c, update_emas=update_emas)
 
-    def pictures_of(self, real_img: Tensor) -> Tensor:
+    def images_of(self, real_img: Tensor) -> Tensor:
         return real_img.detach()
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:

@@ -1,4 +1,4 @@
-// Asking the server: the token, the errors for people, and pictures that carry the state of their image.
+// Asking the server: the token, the errors for people, and images that carry the state of their image.
 
 const TOKEN = "linkgan-token";
 
@@ -54,8 +54,8 @@ export const remove = (path) => ask("DELETE", path);
 export const post = (path, data = {}) => ask("POST", path, JSON.stringify(data), "application/json");
 export const upload = (path, file) => ask("POST", path, file, "application/octet-stream");
 
-/** A picture as ImageData, and the state that came with it: { pixels, state }. */
-export async function pictureOf(response) {
+/** An image as ImageData, and the state that came with it: { pixels, state }. */
+export async function imageOf(response) {
   const [state, width] = ["state", "width"].map((name) => JSON.parse(response.headers.get(`linkgan-${name}`)));
   return { state, pixels: new ImageData(new Uint8ClampedArray(await response.arrayBuffer()), width) };
 }

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { $, anySeed, complain, setting } from "./dom.js";
 import { Directions } from "./directions.js";
-import { Picture } from "./picture.js";
+import { ImageView } from "./image_view.js";
 import { Projection } from "./projection.js";
 import { RegionList } from "./regions.js";
 import { Viewer } from "./viewer.js";
@@ -35,9 +35,9 @@ async function begin() {
   const [strengthNow, psiNow] = [setting($("strength"), 1), setting($("psi"), psi ?? 1)];
   page.steered = () => ({ strength: strengthNow(), psi: psi === null ? null : psiNow() });
 
-  page.main = new Viewer(new Picture($("picture"), "Redraw"), regions);
-  page.donor = new Viewer(new Picture($("donor-picture"), "Take over"), regions);
-  page.main.picture.plate.classList.toggle("turns", solid);
+  page.main = new Viewer(new ImageView($("image"), "Redraw"), regions);
+  page.donor = new Viewer(new ImageView($("donor-image"), "Take over"), regions);
+  page.main.view.plate.classList.toggle("turns", solid);
   page.list = new RegionList($("regions"), regions);
   page.directions = new Directions($("directions-section"), page.network.directions);
   listen();
@@ -78,7 +78,7 @@ function redraw(region) {
   if (isLocked(region)) return said(`Locked: ${title(region)}. L unlocks it.`);
   const { strength, psi } = steered();
   choose(region);
-  return step({ kind: "resample", regions: [region], seed: anySeed(), strength, psi }, `Redrew ${title(region)}.`).then(() => page.main.picture.flash(region));
+  return step({ kind: "resample", regions: [region], seed: anySeed(), strength, psi }, `Redrew ${title(region)}.`).then(() => page.main.view.flash(region));
 }
 
 function redrawAll() {
@@ -89,7 +89,7 @@ function redrawAll() {
 function transplant(region) {
   if (isLocked(region)) return said(`Locked: ${title(region)}. L unlocks it.`);
   const donor = { image: page.donor.state.image };
-  return step({ kind: "transplant", regions: [region], donor, strength: steered().strength }, `Took over ${title(region)}.`).then(() => page.main.picture.flash(region));
+  return step({ kind: "transplant", regions: [region], donor, strength: steered().strength }, `Took over ${title(region)}.`).then(() => page.main.view.flash(region));
 }
 
 /** Go through what a region was; turns of the wheel that come while one is answered add up. */
@@ -164,7 +164,7 @@ async function findDirections(region) {
 
 function point(region) {
   page.near = region;
-  page.main.picture.point(region);
+  page.main.view.point(region);
   page.list.point(region);
 }
 
@@ -183,7 +183,7 @@ function compare(on) {
 
 function outlines(on = $("outlines").ariaPressed !== "true") {
   $("outlines").ariaPressed = String(on);
-  for (const viewer of [page.main, page.donor]) viewer.picture.plate.classList.toggle("always", on);
+  for (const viewer of [page.main, page.donor]) viewer.view.plate.classList.toggle("always", on);
 }
 
 /** The other parts of the page, whenever the image has changed. */
@@ -208,17 +208,17 @@ function listen() {
     sessionStorage.setItem(DONOR, donor.state.image);
     $("donor-seed").value = donor.state.source.seed ?? "";
   });
-  for (const source of [main.picture, list]) {
+  for (const source of [main.view, list]) {
     source.addEventListener("redraw", ({ detail }) => redraw(detail.region));
     source.addEventListener("wheel", ({ detail }) => roll(detail.region, detail.by));
     source.addEventListener("near", ({ detail }) => point(detail.region));
   }
-  main.picture.addEventListener("drag", ({ detail }) => turn({ x: -detail.x * Math.PI, y: detail.y * Math.PI }));
+  main.view.addEventListener("drag", ({ detail }) => turn({ x: -detail.x * Math.PI, y: detail.y * Math.PI }));
   list.addEventListener("choose", ({ detail }) => choose(detail.region));
   list.addEventListener("lock", ({ detail }) => lock(detail.region, detail.locked));
-  donor.picture.addEventListener("redraw", ({ detail }) => transplant(detail.region));
-  donor.picture.addEventListener("near", ({ detail }) => {
-    donor.picture.point(detail.region);
+  donor.view.addEventListener("redraw", ({ detail }) => transplant(detail.region));
+  donor.view.addEventListener("near", ({ detail }) => {
+    donor.view.point(detail.region);
     point(detail.region);
   });
   directions.addEventListener("slide", ({ detail }) => main.preview(() => slideTo(page.chosen, detail)));
@@ -235,10 +235,10 @@ function listen() {
   onClick("donor-dice", () => newDonor());
   onClick("open-photograph", () => page.projection.choose("image"));
   onClick("donor-photograph", () => page.projection.choose("donor"));
-  onClick("download-picture", () => main.download("picture"));
+  onClick("download-image", () => main.download("image"));
   onClick("download-latents", () => main.download("latents"));
   onClick("help", () => $("help-dialog").showModal());
-  onClick("skip", (event) => (event.preventDefault(), $("picture").focus())); // the address is the image's name
+  onClick("skip", (event) => (event.preventDefault(), $("image").focus())); // the address is the image's name
   onClick("theme", switchTheme);
   $("alert").querySelector("button").addEventListener("click", () => complain());
   $("pasted").addEventListener("change", () => main.change("look", { pasted: $("pasted").checked }));

@@ -26,7 +26,7 @@ function plain(event, does) {
   const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] };
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key in ofRegion) return region && !(event.repeat && key === "l") ? ofRegion[key] : null;
-  if (key in arrows) return event.target.closest?.(".picture") ? () => does.turn(...arrows[key]) : null;
+  if (key in arrows) return event.target.closest?.(".image") ? () => does.turn(...arrows[key]) : null;
   if (event.repeat) return null;
   if (/^[1-9]$/.test(key)) {
     const named = does.region(Number(key) - 1);

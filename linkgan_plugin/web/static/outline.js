@@ -2,7 +2,7 @@
 
 const HALF = 128; // a pixel that is covered this far, of 255, is inside
 
-/** Share of the picture that a mask covers. */
+/** Share of the image that a mask covers. */
 export function area(mask) {
   let inside = 0;
   for (const value of mask) inside += value >= HALF;

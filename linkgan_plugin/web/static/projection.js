@@ -72,7 +72,7 @@ export class Projection {
   /** Look how far it is until it has an image or an error, or nobody waits for it any more. */
   async outcome(waiting) {
     while (this.waiting === waiting) {
-      const { state, pixels } = await api.pictureOf(await api.get(`photographs/${waiting.photograph}`));
+      const { state, pixels } = await api.imageOf(await api.get(`photographs/${waiting.photograph}`));
       if (this.waiting !== waiting) break;
       this.report(state, pixels);
       if (state.image || state.error) return state;

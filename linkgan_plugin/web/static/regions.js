@@ -1,4 +1,4 @@
-// The list of regions beside the picture: which there are, what each was, and whether it is locked.
+// The list of regions beside the image: which there are, what each was, and whether it is locked.
 
 import { button, icon } from "./dom.js";
 
@@ -36,7 +36,7 @@ export class RegionList extends EventTarget {
     return { item, choose, note, back, count, forth, lock, again };
   }
 
-  /** Show the state of an image; `absent` are regions that the picture does not show. */
+  /** Show the state of an image; `absent` are regions that the image does not show. */
   show(state, absent) {
     const locked = new Set(state.locked);
     for (const [name, row] of this.rows) {
@@ -48,7 +48,7 @@ export class RegionList extends EventTarget {
       row.again.disabled = locked.has(name);
       row.lock.ariaPressed = String(locked.has(name));
       row.lock.querySelector("use").setAttribute("href", locked.has(name) ? "#i-lock" : "#i-unlock");
-      row.note.textContent = absent.has(name) ? "not in this picture" : "";
+      row.note.textContent = absent.has(name) ? "not in this image" : "";
     }
   }
 

@@ -1,20 +1,20 @@
-// An image of the server and its picture on the page: asks for changes one after another and shows what comes.
+// An image of the server and its view on the page: asks for changes one after another and shows what comes.
 
 import * as api from "./api.js";
 import { complain } from "./dom.js";
 
-/** Fires "shown" when picture and state have come. */
+/** Fires "shown" when pixels and state have come. */
 export class Viewer extends EventTarget {
-  constructor(picture, regions) {
+  constructor(view, regions) {
     super();
-    Object.assign(this, { picture, regions, state: null, masks: null, wishes: new Map() });
+    Object.assign(this, { view, regions, state: null, masks: null, wishes: new Map() });
     this.last = Promise.resolve();
     this.waiting = 0;
   }
 
   /** Open an image by its name; throws where it is not kept any more. */
   open(image) {
-    return this.queued(async () => this.show(await api.pictureOf(await api.get(`images/${image}`))));
+    return this.queued(async () => this.show(await api.imageOf(await api.get(`images/${image}`))));
   }
 
   /** Change the image: "steps", "undo", "look", ... Returns whether it was done; says so where it was not. */
@@ -27,7 +27,7 @@ export class Viewer extends EventTarget {
     const started = performance.now();
     return this.queued(async () => {
       try {
-        await this.show(await api.pictureOf(await request()), started);
+        await this.show(await api.imageOf(await request()), started);
         complain();
         return true;
       } catch (error) {
@@ -53,7 +53,7 @@ export class Viewer extends EventTarget {
     this.latest("preview", () =>
       this.queued(async () => {
         const answer = await api.post(`images/${this.state.image}/preview`, wanted()).catch(() => null);
-        if (answer) this.picture.show((await api.pictureOf(answer)).pixels);
+        if (answer) this.view.show((await api.imageOf(answer)).pixels);
       }),
     );
   }
@@ -91,22 +91,22 @@ export class Viewer extends EventTarget {
     }
   }
 
-  /** Names of regions that the picture does not show. */
+  /** Names of regions that the image does not show. */
   get absent() {
-    return new Set(this.regions.map((region) => region.name).filter((name) => this.picture.areas && !this.picture.areas.get(name)));
+    return new Set(this.regions.map((region) => region.name).filter((name) => this.view.areas && !this.view.areas.get(name)));
   }
 
   async show({ state, pixels }, started) {
-    this.picture.show(pixels);
+    this.view.show(pixels);
     if (started !== undefined) performance.measure("linkgan: asked to shown", { start: started });
     if (!state) return;
     this.state = state;
     this.dispatchEvent(new Event("shown"));
-    this.picture.setLocked(new Set(state.locked));
+    this.view.setLocked(new Set(state.locked));
     this.showMasks(pixels);
   }
 
-  /** Masks come after the picture, and only where they are not the ones drawn already. */
+  /** Masks come after the image, and only where they are not the ones drawn already. */
   async showMasks({ width, height }) {
     const { image, masks } = this.state;
     const wanted = `${masks ? image : ""} ${masks} ${width}`;
@@ -117,8 +117,8 @@ export class Viewer extends EventTarget {
       this.masks = wanted;
       const size = width * height;
       const named = this.regions.map(({ name }, row) => [name, bytes.subarray(row * size, (row + 1) * size)]);
-      this.picture.setRegions(this.regions, new Map(named), width, height);
-      this.picture.setLocked(new Set(this.state.locked));
+      this.view.setRegions(this.regions, new Map(named), width, height);
+      this.view.setLocked(new Set(this.state.locked));
       this.dispatchEvent(new Event("shown"));
     } catch (error) {
       complain(error.message);
@@ -127,10 +127,10 @@ export class Viewer extends EventTarget {
 
   queued(call) {
     this.waiting += 1;
-    this.picture.busy = true;
+    this.view.busy = true;
     const done = this.last.catch(() => {}).then(call);
     this.last = done;
-    const settle = () => (this.picture.busy = --this.waiting > 0);
+    const settle = () => (this.view.busy = --this.waiting > 0);
     done.then(settle, settle);
     return done;
   }

@@ -23,7 +23,7 @@ from training_loops.formats.archive import DatasetError
 
 NAMES = [attribute.name for attribute in ATTRIBUTES]
 BOXES = {"eyes": EYES_BOX, "mouth": MOUTH_BOX}
-SMALLEST_CHANGE = 5e-5  # mean squared change over the whole picture when one attribute is redrawn
+SMALLEST_CHANGE = 5e-5  # mean squared change over the whole image when one attribute is redrawn
 
 
 def box_mask(box: tuple[float, float, float, float], size: int = 32) -> Tensor:
@@ -65,7 +65,7 @@ def test_a_face_does_not_depend_on_the_others_in_its_batch() -> None:
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
-def test_pictures_look_the_same_at_every_resolution(size: int) -> None:
+def test_images_look_the_same_at_every_resolution(size: int) -> None:
     attributes = sample_attributes(16, 0)
     images, masks = render(attributes, size)
     fine_images, fine_masks = render(attributes, 256)

@@ -13,7 +13,7 @@ from training_loops.data.head_shapes import EYE, EYE_RADIUS, GEOMETRY
 from training_loops.data.heads3d import ATTRIBUTES, FAR, PARTS, part_axes, part_boxes, render, sample_attributes
 from training_loops.formats.archive import DatasetError
 
-SMALLEST_CHANGE = 5e-5  # mean squared change over the whole picture when one attribute is redrawn
+SMALLEST_CHANGE = 5e-5  # mean squared change over the whole image when one attribute is redrawn
 NAMES = [attribute.name for attribute in ATTRIBUTES]
 
 
@@ -34,7 +34,7 @@ def pixel_points(label: Tensor, depth: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def project(label: Tensor, point: Tensor) -> tuple[float, float]:
-    """Return where a label's camera shows a point of the world, as fractions of the picture."""
+    """Return where a label's camera shows a point of the world, as fractions of the image."""
     pose, matrix = label[:16].double().view(4, 4), label[16:].double().view(3, 3)
     seen = matrix @ torch.linalg.solve(pose, torch.cat([point.double(), torch.ones(1).double()]))[:3]
     return (seen[0] / seen[2]).item(), (seen[1] / seen[2]).item()
@@ -113,7 +113,7 @@ def test_the_tip_of_the_nose_shows_where_it_projects_to(yaw: float, pitch: float
     assert depth[0, 0, row, column].item() == pytest.approx((position - tip).norm().item(), abs=1e-3)
 
 
-def test_the_nose_turns_to_the_left_of_the_picture_for_a_camera_on_the_right_and_down_for_one_above() -> None:
+def test_the_nose_turns_to_the_left_of_the_image_for_a_camera_on_the_right_and_down_for_one_above() -> None:
     def nose(yaw: float, pitch: float) -> tuple[float, float]:
         attributes = torch.full([1, len(NAMES)], 0.5)
         mask = render(attributes, camera(yaw, pitch), 64).masks[0, PARTS.index("nose")]
@@ -132,7 +132,7 @@ def test_the_nose_turns_to_the_left_of_the_picture_for_a_camera_on_the_right_and
     assert project(label, torch.zeros(3)) == pytest.approx((0.5, 0.5), abs=1e-6)
 
 
-def test_high_gaze_looks_to_the_right_of_the_picture() -> None:
+def test_high_gaze_looks_to_the_right_of_the_image() -> None:
     attributes = torch.full([2, len(NAMES)], 0.5)
     attributes[:, NAMES.index("eye_open")] = 1
     attributes[:, NAMES.index("gaze_x")] = torch.tensor([0.0, 1.0])

@@ -32,7 +32,7 @@ _CARS = {**_FACES, "ray_start": 0.1, "ray_end": 2.6, "box_warp": 1.6, "white_bac
 _WIDTHS = {"channel_base": 512, "channel_max": 8}
 _NARROW = {**_WIDTHS, "num_fp16_res": 0, "mapping_kwargs": {"num_layers": 2}}
 
-# name: rendering options, head, resolution, camera's distance, sides of rendered pictures
+# name: rendering options, head, resolution, camera's distance, sides of rendered images
 GENERATORS: dict[str, tuple[dict[str, Any], str, int, float, list[int]]] = {
     "faces": ({**_FACES, "decoder_lr_mul": 0.5}, "4X", 256, 2.7, [12]),
     "cars": ({**_CARS, "superresolution_noise_mode": "const"}, "2X", 128, 1.7, [20, 72]),
@@ -100,7 +100,7 @@ def labels(count: int, radius: float) -> Tensor:
 
 
 def generator_outputs(make: Callable[..., Any], name: str) -> Iterator[tuple[str, Tensor]]:
-    """What is compared of a generator that `make` builds: w, pictures, and features at points."""
+    """What is compared of a generator that `make` builds: w, images, and features at points."""
     G = filled(make(**generator_kwargs(name)))
     radius, sides = GENERATORS[name][3:]
     z, c = torch.from_numpy(wave((2, Z_DIM), 0.1)), labels(2, radius)
@@ -117,7 +117,7 @@ def generator_outputs(make: Callable[..., Any], name: str) -> Iterator[tuple[str
 
 
 def head_outputs(make: Callable[..., Any], name: str) -> Iterator[tuple[str, Tensor]]:
-    """What is compared of a super-resolution head: its picture."""
+    """What is compared of a super-resolution head: its image."""
     head = filled(make(**head_kwargs(name)))
     features, ws = torch.from_numpy(wave((1, 32, 40, 40), 0.3)), torch.from_numpy(wave((1, 14, W_DIM), 0.6))
     yield "image", head(features[:, :3].clone(), features, ws, noise_mode="const")[..., ::32, ::37]
@@ -136,7 +136,7 @@ def discriminator_outputs(make: Callable[..., Any], name: str, c_dim: int) -> It
 
 
 def resizing_outputs(resize: Callable[..., Tensor]) -> Iterator[tuple[str, Tensor]]:
-    """What is compared of `filtered_resizing`: pictures in every mode."""
+    """What is compared of `filtered_resizing`: images in every mode."""
     f = torch.outer(torch.tensor([1.0, 3, 3, 1]), torch.tensor([1.0, 3, 3, 1])) / 64
     for mode, size in RESIZINGS:
         yield f"{mode} {size}", resize(torch.from_numpy(wave((2, 3, 12, 12), 0.5)), size=size, f=f, filter_mode=mode)

@@ -62,7 +62,7 @@ def _assert_gradients_are_of(value: Tensor, module: torch.nn.Module, given: dict
         torch.testing.assert_close(given[name], gradient, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_g_is_scored_by_both_its_pictures_through_the_true_cameras(nets: Nets) -> None:
+def test_g_is_scored_by_both_its_images_through_the_true_cameras(nets: Nets) -> None:
     G, D = nets
     given = _gradients(_loss(nets), G, "Gmain", gain=3)
     data = _inputs()
@@ -89,7 +89,7 @@ def test_d_compares_renders_with_real_images_of_their_size(nets: Nets) -> None:
 
 
 @pytest.mark.parametrize("dual", [True, False])
-def test_r1_counts_the_gradient_of_every_picture_that_d_sees(nets: Nets, dual: bool) -> None:
+def test_r1_counts_the_gradient_of_every_image_that_d_sees(nets: Nets, dual: bool) -> None:
     G, D = nets
     if not dual:
         torch.manual_seed(0)
@@ -168,7 +168,7 @@ def test_the_step_decides_the_size_of_the_render(nets: Nets) -> None:
     for nimg in (0, 1000):
         loss.cur_nimg = nimg
         out, _ws = loss.run_G(_inputs()["gen_z"], CAMERAS)
-        sizes.append((out["image_raw"].shape[-1], loss.pictures_of(_inputs()["real_img"])["image_raw"].shape[-1]))
+        sizes.append((out["image_raw"].shape[-1], loss.images_of(_inputs()["real_img"])["image_raw"].shape[-1]))
     assert sizes == [(8, 8), (12, 12)]
     assert nets[0].neural_rendering_resolution == 12
 
@@ -184,17 +184,17 @@ def test_the_mapping_sees_the_camera_of_another_image_with_the_given_probability
     assert not _loss(nets).conditioning(c).any()
 
 
-def test_pictures_are_blurred_by_one_share_of_their_width(nets: Nets) -> None:
+def test_images_are_blurred_by_one_share_of_their_width(nets: Nets) -> None:
     loss = _loss(nets, blur_init_sigma=2, blur_fade_kimg=1)
     shown: list[dict[str, Tensor]] = []
     loss.D = lambda img, c, **kwargs: shown.append(img)
-    pictures = {"image": torch.randn(1, 3, 16, 16), "image_raw": torch.randn(1, 3, 8, 8)}
-    loss.run_D(pictures, CAMERAS[:1])
-    torch.testing.assert_close(shown[0]["image"], blurred(pictures["image"], 2))
-    torch.testing.assert_close(shown[0]["image_raw"], blurred(pictures["image_raw"], 1))
+    images = {"image": torch.randn(1, 3, 16, 16), "image_raw": torch.randn(1, 3, 8, 8)}
+    loss.run_D(images, CAMERAS[:1])
+    torch.testing.assert_close(shown[0]["image"], blurred(images["image"], 2))
+    torch.testing.assert_close(shown[0]["image_raw"], blurred(images["image_raw"], 1))
     loss.cur_nimg = 1000
-    loss.run_D(pictures, CAMERAS[:1])
-    assert shown[1]["image"] is pictures["image"]
+    loss.run_D(images, CAMERAS[:1])
+    assert shown[1]["image"] is images["image"]
 
 
 def test_a_blurred_dot_has_half_its_height_at_sigma() -> None:
@@ -208,7 +208,7 @@ def test_a_blurred_dot_has_half_its_height_at_sigma() -> None:
     torch.testing.assert_close(blurred(plain, 5), plain)
 
 
-def test_both_pictures_are_augmented_alike(nets: Nets) -> None:
+def test_both_images_are_augmented_alike(nets: Nets) -> None:
     loss = _loss(nets)
     loss.augment_pipe = lambda images: images.flip(-1)
     shown: list[dict[str, Tensor]] = []

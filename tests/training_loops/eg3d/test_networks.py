@@ -38,7 +38,7 @@ NARROW: dict[str, Any] = {"channel_base": 64, "channel_max": 8, "num_fp16_res": 
 
 
 def small_generator(rendering: dict[str, Any] | None = None, **kwargs: Any) -> TriPlaneGenerator:
-    """A generator of 16 x 16 pictures from planes of 8 x 8 texels."""
+    """A generator of 16 x 16 images from planes of 8 x 8 texels."""
     torch.manual_seed(0)
     dims = {"z_dim": 6, "c_dim": 25, "w_dim": 5, "img_resolution": 16, "img_channels": 3, "plane_resolution": 8}
     parts = {"mapping_kwargs": {"num_layers": 2}, "sr_kwargs": {"widths": (8, 4)}, **NARROW}
@@ -65,7 +65,7 @@ def _render(G: TriPlaneGenerator, ws: Tensor, c: Tensor = CAMERAS, **kwargs: Any
     return G.synthesis(ws, c, noise_mode="const", **kwargs)
 
 
-def test_pictures_and_depths_have_their_shapes_and_ranges(G: TriPlaneGenerator, z: Tensor) -> None:
+def test_images_and_depths_have_their_shapes_and_ranges(G: TriPlaneGenerator, z: Tensor) -> None:
     out = G(z, CAMERAS, neural_rendering_resolution=12)
     assert {key: list(value.shape) for key, value in out.items()} == {
         "image": [2, 3, 16, 16],
@@ -94,7 +94,7 @@ def test_the_rendering_resolution_is_kept_for_later_calls(z: Tensor) -> None:
     assert _render(G, ws)["image_raw"].shape[-1] == 6
 
 
-def test_super_resolution_leaves_the_rendered_picture_as_it_is(G: TriPlaneGenerator, z: Tensor) -> None:
+def test_super_resolution_leaves_the_rendered_image_as_it_is(G: TriPlaneGenerator, z: Tensor) -> None:
     ws = G.mapping(z, CAMERAS)
     given: list[Tensor] = []
     hook = G.superresolution.register_forward_pre_hook(lambda _, args: given.append(args[0].clone()))
@@ -180,7 +180,7 @@ def test_gradients_reach_every_parameter(z: Tensor) -> None:
 @pytest.mark.parametrize(
     ("rendering", "kwargs", "message"),
     [
-        ({}, {"img_channels": 1}, "img_channels=1: EG3D makes pictures of 3 channels"),
+        ({}, {"img_channels": 1}, "img_channels=1: EG3D makes images of 3 channels"),
         ({"superresolution_module": "os.system"}, {}, f"superresolution_module='os.system': known are {HEAD}, "),
         ({"superresolution_module": None}, {}, "superresolution_module=None: known are "),
         ({}, {"img_resolution": 2}, "img_resolution=2: expected a multiple of 2"),
@@ -206,18 +206,18 @@ def test_calls_that_cannot_work_are_refused(z: Tensor) -> None:
 
 
 def test_the_head_makes_noise_as_the_options_say(z: Tensor) -> None:
-    pictures = {}
+    images = {}
     for mode in ("none", "const", "random"):
         G = small_generator({"superresolution_noise_mode": mode}).requires_grad_(False)
         for name, parameter in G.superresolution.named_parameters():
             if name.endswith("noise_strength"):
                 parameter.fill_(0.5)
         ws = G.mapping(z, CAMERAS)
-        pictures[mode] = [_render(G, ws, neural_rendering_resolution=8)["image"] for _ in range(2)]
+        images[mode] = [_render(G, ws, neural_rendering_resolution=8)["image"] for _ in range(2)]
         torch.manual_seed(3)
-        pictures[mode].append(G.synthesis(ws, CAMERAS, noise_mode="const")["image"])
-    assert not torch.equal(pictures["none"][0], pictures["const"][0])
-    changes = {mode: (b - a).std() for mode, (a, _, b) in pictures.items()}  # new jitter; new noise if random
+        images[mode].append(G.synthesis(ws, CAMERAS, noise_mode="const")["image"])
+    assert not torch.equal(images["none"][0], images["const"][0])
+    changes = {mode: (b - a).std() for mode, (a, _, b) in images.items()}  # new jitter; new noise if random
     assert changes["random"] > 5 * max(changes["none"], changes["const"])
 
 
@@ -233,33 +233,33 @@ def test_the_decoder_is_one_hidden_layer_on_the_mean_over_the_planes() -> None:
     torch.testing.assert_close(out["rgb"], torch.sigmoid(y[..., 1:]) * 1.002 - 0.001)
 
 
-def _pictures(n: int = 4) -> dict[str, Tensor]:
+def _images(n: int = 4) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(4)
     return {key: torch.randn(n, 3, size, size, generator=generator) for key, size in (("image", 16), ("image_raw", 8))}
 
 
 @pytest.mark.parametrize("make", [DualDiscriminator, SingleDiscriminator, DummyDualDiscriminator])
-def test_discriminators_see_the_pictures_they_are_for(make: Any) -> None:
+def test_discriminators_see_the_images_they_are_for(make: Any) -> None:
     torch.manual_seed(0)
     D = make(25, 16, 3, **NARROW).requires_grad_(False)
-    pictures, c = _pictures(), labels(4, 2.7)
-    logits = D(pictures, c)
+    images, c = _images(), labels(4, 2.7)
+    logits = D(images, c)
     assert logits.shape == (4, 1)
-    assert not torch.equal(D({**pictures, "image": -pictures["image"]}, c), logits)
-    blind = torch.allclose(D({**pictures, "image_raw": -pictures["image_raw"]}, c), logits, atol=1e-4)
+    assert not torch.equal(D({**images, "image": -images["image"]}, c), logits)
+    blind = torch.allclose(D({**images, "image_raw": -images["image_raw"]}, c), logits, atol=1e-4)
     assert blind is (make is SingleDiscriminator)
-    assert not torch.equal(D(pictures, c.flip(0)), logits)
+    assert not torch.equal(D(images, c.flip(0)), logits)
 
 
-def test_the_view_of_the_rendered_picture_fades() -> None:
+def test_the_view_of_the_rendered_image_fades() -> None:
     torch.manual_seed(0)
     D = DummyDualDiscriminator(0, 16, 3, **NARROW).requires_grad_(False)
-    pictures = _pictures()
-    negative = {**pictures, "image_raw": -pictures["image_raw"]}
-    D(pictures, None)
+    images = _images()
+    negative = {**images, "image_raw": -images["image_raw"]}
+    D(images, None)
     assert D.raw_fade == 1 - 32 / 500_000
     D.raw_fade = 32 / 500_000
-    assert torch.equal(D(pictures, None), D(negative, None))
+    assert torch.equal(D(images, None), D(negative, None))
     assert D.raw_fade == 0
 
 
@@ -269,9 +269,9 @@ def test_noise_on_labels_is_in_their_own_deviations() -> None:
     seen: list[Tensor] = []
     D.mapping.register_forward_pre_hook(lambda _, args: seen.append(args[1]))
     c = torch.randn(400, 25) * torch.arange(25)
-    pictures = {key: value.expand(400, -1, -1, -1) for key, value in _pictures(1).items()}
-    D(pictures, c)
-    D({key: value[:1] for key, value in pictures.items()}, c[:1])
+    images = {key: value.expand(400, -1, -1, -1) for key, value in _images(1).items()}
+    D(images, c)
+    D({key: value[:1] for key, value in images.items()}, c[:1])
     torch.testing.assert_close((seen[0] - c).std(dim=0), 0.5 * c.std(dim=0), rtol=0.15, atol=0)
     assert torch.equal(seen[1], c[:1]), "one label has no deviation"
 

@@ -23,7 +23,7 @@ from training_loops.eg3d import networks
 
 HERE = Path(__file__).parent
 REAL = Path(os.environ.get("LINKGAN_HOSTS", "")) / "eg3d" / "eg3d"
-TOLERANCE = 1e-4  # of pictures with values up to 9
+TOLERANCE = 1e-4  # of images with values up to 9
 
 needs_real = pytest.mark.skipif(not (REAL / "train.py").is_file(), reason="LINKGAN_HOSTS does not lead to an eg3d")
 
@@ -73,7 +73,7 @@ def test_generator_gives_the_public_outputs(golden: dict[str, np.ndarray], name:
 
 
 @pytest.mark.parametrize("name", cases.HEADS)
-def test_super_resolution_gives_the_public_pictures(golden: dict[str, np.ndarray], name: str) -> None:
+def test_super_resolution_gives_the_public_images(golden: dict[str, np.ndarray], name: str) -> None:
     make = getattr(networks, f"SuperresolutionHybrid{name}")
     _assert_equal(cases.head_outputs(make, name), golden, f"S.{name}.")
 
@@ -85,7 +85,7 @@ def test_discriminator_gives_the_public_logits(golden: dict[str, np.ndarray], na
     _assert_equal(cases.discriminator_outputs(make, name, c_dim), golden, f"D.{name}.{c_dim}.")
 
 
-def test_resizing_gives_the_public_pictures(golden: dict[str, np.ndarray]) -> None:
+def test_resizing_gives_the_public_images(golden: dict[str, np.ndarray]) -> None:
     _assert_equal(cases.resizing_outputs(networks.filtered_resizing), golden, "resize.")
 
 

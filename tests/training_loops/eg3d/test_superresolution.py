@@ -17,20 +17,20 @@ from training_loops.errors import OptionError
 
 
 @pytest.mark.parametrize("make", [SuperresolutionHybrid2X, SuperresolutionHybrid8XDC])
-def test_heads_take_pictures_of_any_size(make: Any) -> None:
+def test_heads_take_images_of_any_size(make: Any) -> None:
     torch.manual_seed(0)
     head = make(channels=4, img_resolution=32, sr_num_fp16_res=0, w_dim=5, widths=(6, 4)).eval()
     ws = torch.randn(2, 3, 5)
     smooth = torch.linspace(-1, 1, 64).expand(2, 4, 64, 64)
-    pictures = []
+    images = []
     for size in (32 // make.FACTOR, 24, 64):
         x = torch.nn.functional.interpolate(smooth, size=(size, size), mode="bilinear", antialias=True)
-        pictures.append(head(x[:, :3], x, ws, noise_mode="none"))
-    assert all(picture.shape == (2, 3, 32, 32) for picture in pictures)
-    for picture in pictures[1:]:
+        images.append(head(x[:, :3], x, ws, noise_mode="none"))
+    assert all(image.shape == (2, 3, 32, 32) for image in images)
+    for image in images[1:]:
         # Smooth features look the same at every size, but for the edges.
-        inner = (picture - pictures[0])[..., 8:-8, 8:-8]
-        assert inner.square().mean().sqrt() < 0.05 * pictures[0].std()
+        inner = (image - images[0])[..., 8:-8, 8:-8]
+        assert inner.square().mean().sqrt() < 0.05 * images[0].std()
     with pytest.raises(OptionError, match=rf"expected a multiple of {make.FACTOR} for this head"):
         make(channels=4, img_resolution=make.FACTOR + 1, sr_num_fp16_res=0)
 
@@ -50,16 +50,16 @@ def test_antialiasing_averages_what_falls_together() -> None:
     assert resized == [pytest.approx(1 / 6, rel=0.3), pytest.approx(1 / 2, rel=0.2), pytest.approx(1 / 2, rel=0.2)]
 
 
-def test_half_precision_gives_the_same_picture_to_its_precision() -> None:
+def test_half_precision_gives_the_same_image_to_its_precision() -> None:
     x, ws = torch.randn(2, 4, 16, 16, generator=torch.Generator().manual_seed(1)), torch.ones(2, 3, 5)
-    pictures = []
+    images = []
     for half, resolutions in (("bfloat16", 0), ("bfloat16", 4), ("float16", 4)):
         torch.manual_seed(0)
         head = SuperresolutionHybrid2X(4, 32, resolutions, w_dim=5, widths=(8, 6), half=half)
         assert head.block0.use_fp16 is (resolutions > 0)
         assert head.block1.conv1.conv_clamp == (256 if resolutions else None)
-        pictures.append(head(x[:, :3], x, ws, noise_mode="none"))
-    full, half, single = pictures
+        images.append(head(x[:, :3], x, ws, noise_mode="none"))
+    full, half, single = images
     assert half.dtype == torch.float32
     assert 1e-4 < (half - full).square().mean().sqrt() / full.std() < 0.03
     assert torch.equal(single, full), "float16 is for GPUs"

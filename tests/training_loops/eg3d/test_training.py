@@ -1,4 +1,4 @@
-"""Training a 3D-aware generator with the loop: options, exact continuation, snapshots and pictures."""
+"""Training a 3D-aware generator with the loop: options, exact continuation, snapshots and images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RANDOM: dict[str, Any] = {"noise": True, "gpc_reg_prob": 0.5, "style_mixing": 0.
 
 @pytest.fixture(scope="session")
 def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Twelve 16x16 pictures, each with a camera of its own."""
+    """Twelve 16x16 images, each with a camera of its own."""
     path = tmp_path_factory.mktemp("data") / "views.zip"
     pixels = np.random.default_rng(0).integers(0, 256, size=[12, 16, 16, 3], dtype=np.uint8)
     write_dataset(path, pixels, labels=labels(12, 2.7).tolist())
@@ -119,7 +119,7 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, views: Path, died_at
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory, views: Path) -> Path:
-    """A run of three steps in which the rendered picture grows."""
+    """A run of three steps in which the rendered image grows."""
     folder = tmp_path_factory.mktemp("run")
     options = _options(views, kimg=0.012)
     options["loss_kwargs"].update(
@@ -169,7 +169,7 @@ def test_a_snapshot_of_another_family_is_refused(run: Path, tiny_data: Path) -> 
 def test_grids_show_the_datas_cameras_and_depth(run: Path, views: Path) -> None:
     dataset = ImageFolderDataset(views, use_labels=True)
     picked = grids.choose_images(dataset, (3, 2))
-    assert len(set(picked.tolist())) == 6, "every picture has a camera of its own"
+    assert len(set(picked.tolist())) == 6, "every image has a camera of its own"
     sizes = {path.name: PIL.Image.open(path).size for path in run.glob("*.png")}
     assert sizes["fakes000000.png"] == sizes["reals.png"] == (48, 32)
     assert sizes["fakes_init_raw.png"] == (24, 16)

@@ -194,13 +194,13 @@ def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path: Path) -> None
     path = tmp_path / "sheet.png"
     path.write_bytes(b"old")
 
-    def half_a_picture():
+    def half_a_image():
         with atomic.replacing(path) as temporary:
             temporary.write_bytes(b"half a pict")
             raise OSError("disk full")
 
     with pytest.raises(OSError, match="disk full"):
-        half_a_picture()
+        half_a_image()
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
 

@@ -31,8 +31,8 @@ def write_zip(path: Path, files: dict[str, bytes]) -> Path:
 
 def encoded(image: np.ndarray, kind: str = "png", mode: str | None = None) -> bytes:
     buffer = io.BytesIO()
-    picture = PIL.Image.fromarray(image)
-    (picture.convert(mode) if mode else picture).save(buffer, kind)
+    encoded_image = PIL.Image.fromarray(image)
+    (encoded_image.convert(mode) if mode else encoded_image).save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -193,7 +193,7 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
             {"use_labels": True},
             "expected one class",
         ),
-        ({"a.jpg": b"no picture"}, {}, "'a.jpg' is no readable image"),
+        ({"a.jpg": b"no image"}, {}, "'a.jpg' is no readable image"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(

@@ -40,7 +40,7 @@ def generator_kwargs(name: str, c_dim: int) -> dict[str, Any]:
 
 
 def prepare(G: Any) -> None:
-    """Fill every weight and average from a formula, and turn, stretch and move the picture; designed filters stay."""
+    """Fill every weight and average from a formula, and turn, stretch and move the image; designed filters stay."""
     G.eval().requires_grad_(False)
     designed = {name: value.clone() for name, value in G.named_buffers() if name.endswith("_filter")}
     fill(G)

@@ -1,4 +1,4 @@
-"""Layers against their definition, pictures that move with the transform, and what networks do with wrong input."""
+"""Layers against their definition, images that move with the transform, and what networks do with wrong input."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _calibrated(**kwargs: Any) -> Generator:
 
 
 @pytest.mark.parametrize("kind", [T, R], ids=["T", "R"])
-def test_a_translation_of_the_input_moves_the_picture(kind: dict[str, Any]) -> None:
+def test_a_translation_of_the_input_moves_the_image(kind: dict[str, Any]) -> None:
     G = _calibrated(**kind)
     still = _moved(G, [[1, 0, 0], [0, 1, 0], [0, 0, 1]])
     moved = _moved(G, [[1, 0, 5 / 32], [0, 1, -3 / 32], [0, 0, 1]])
@@ -177,7 +177,7 @@ def test_a_translation_of_the_input_moves_the_picture(kind: dict[str, Any]) -> N
     assert _psnr(half[..., 8:-8], expected[..., 8:-8]) > 53, "by parts of a pixel as well"
 
 
-def test_a_rotation_of_the_input_turns_the_picture_of_r_and_not_of_t() -> None:
+def test_a_rotation_of_the_input_turns_the_image_of_r_and_not_of_t() -> None:
     quarter = [[0.0, -1, 0], [1, 0, 0], [0, 0, 1]]
     found = {}
     for name, kind in (("T", T), ("R", R)):
@@ -188,7 +188,7 @@ def test_a_rotation_of_the_input_turns_the_picture_of_r_and_not_of_t() -> None:
     assert found["T"] < 30
 
 
-def test_w_moves_the_picture_through_the_affine_layer() -> None:
+def test_w_moves_the_image_through_the_affine_layer() -> None:
     G = _calibrated(**R)
     still = G.synthesis(_ws(G))
     G.synthesis.input.affine.bias.copy_(torch.tensor([1, 0, -4 / 32, 0]))  # shifts go the other way than `transform`'s
@@ -235,7 +235,7 @@ def test_truncation_pulls_the_first_layers_towards_the_average() -> None:
     torch.testing.assert_close(average, G.synthesis(G.mapping.w_avg.expand(4, 7, 5)))
 
 
-def test_labels_reach_the_picture() -> None:
+def test_labels_reach_the_image() -> None:
     G = small_generator(c_dim=3).requires_grad_(False)
     images = G(torch.randn(1, 6).expand(3, -1), torch.eye(3))
     assert images.shape == (3, 3, 16, 16)

@@ -13,13 +13,13 @@ from selenium.webdriver import ActionChains
 from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.security import new_token
 from linkgan_plugin.web.server import address_of, listen
-from linkgan_plugin.web.studio import Studio
+from linkgan_plugin.web.studio import EditSession
 
 
 class Running:
     """A studio behind a server in a thread."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, studio: EditSession) -> None:
         self.studio = studio
         self.listening, token = listen("127.0.0.1", 0), new_token()
         self.address = address_of(self.listening, "127.0.0.1", token)
@@ -54,16 +54,16 @@ class Page:
         return self.ready()
 
     def ready(self) -> Page:
-        self.wait("document.querySelectorAll('#picture .outlines g').length")
-        self.wait("document.querySelectorAll('#donor-picture .outlines g').length")
+        self.wait("document.querySelectorAll('#image .outlines g').length")
+        self.wait("document.querySelectorAll('#donor-image .outlines g').length")
         self.wait("document.querySelector('#directions input, #find-directions:not([hidden]):not(:disabled)')")
         return self
 
     def find(self, css: str) -> Any:
         return self.driver.find_element("css selector", css)
 
-    def region(self, name: str, picture: str = "picture") -> Any:
-        return self.find(f"#{picture} g[data-region={name}]")
+    def region(self, name: str, image: str = "image") -> Any:
+        return self.find(f"#{image} g[data-region={name}]")
 
     def press(self, *keys: str, holding: tuple[str, ...] = ()) -> None:
         actions = ActionChains(self.driver)
@@ -85,12 +85,12 @@ class Page:
     def status(self) -> str:
         return self.find("#status").text
 
-    def pixels(self, picture: str = "picture") -> np.ndarray:
+    def pixels(self, image: str = "image") -> np.ndarray:
         """What the canvas shows, uint8 [H, W, 3]."""
         width, data = self.driver.execute_script(
             "const c = document.querySelector(`#${arguments[0]} canvas`);"
             "return [c.width, [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data]]",
-            picture,
+            image,
         )
         return np.array(data, np.uint8).reshape(-1, width, 4)[..., :3]
 

@@ -23,10 +23,10 @@ def test_a_region_is_outlined_where_the_pointer_is(page):
     outline = page.region("left").find_element("css selector", ".line")
     assert outline.value_of_css_property("opacity") == "0"
     ActionChains(page.driver).move_to_element(page.region("left")).perform()
-    page.wait("document.querySelector('#picture g.near')?.dataset.region === 'left'")
+    page.wait("document.querySelector('#image g.near')?.dataset.region === 'left'")
     assert outline.value_of_css_property("opacity") == "1"
     assert outline.get_attribute("d") == "M0 0L6 0L6 16L0 16Z"
-    assert page.find("#picture .tag").text == "left"
+    assert page.find("#image .tag").text == "left"
 
 
 def test_clicks_redraw_the_region_and_the_wheel_brings_back_what_it_was(page):
@@ -91,7 +91,7 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
     slider = page.find("#direction-0")
     slider.send_keys(Keys.ARROW_RIGHT * 4)
     page.says("along direction 1")
-    page.wait("!document.querySelector('#direction-0').dataset.held && !document.querySelector('#picture .busy')")
+    page.wait("!document.querySelector('#direction-0').dataset.held && !document.querySelector('#image .busy')")
     assert slider.get_attribute("value") == "0.4"
     assert not np.array_equal(page.pixels()[:, LEFT], before[:, LEFT])
     assert np.array_equal(page.pixels()[:, 6:], before[:, 6:])
@@ -102,8 +102,8 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
 
 
 def test_a_region_is_taken_over_from_the_other_image(page):
-    before, donor = page.pixels(), page.pixels("donor-picture")
-    page.region("right", "donor-picture").click()
+    before, donor = page.pixels(), page.pixels("donor-image")
+    page.region("right", "donor-image").click()
     page.says("Took over right")
     assert np.array_equal(page.pixels()[:, RIGHT], donor[:, RIGHT])
     assert np.array_equal(page.pixels()[:, :10], before[:, :10])
@@ -116,11 +116,11 @@ def test_before_shows_what_it_was(page):
     after = page.pixels()
     page.press("c")
     page.wait("document.getElementById('compare').ariaPressed === 'true'")
-    page.wait("!document.querySelector('#picture .busy')")
+    page.wait("!document.querySelector('#image .busy')")
     assert np.array_equal(page.pixels(), before)
     page.press("c")
     page.wait("document.getElementById('compare').ariaPressed === 'false'")
-    page.wait("!document.querySelector('#picture .busy')")
+    page.wait("!document.querySelector('#image .busy')")
     assert np.array_equal(page.pixels(), after)
 
 
@@ -146,11 +146,11 @@ def test_a_solid_image_is_turned_by_dragging_and_a_drag_is_no_click(driver, tmp_
         page = Page(driver).open(running.address)
         front = page.pixels()
         ActionChains(driver).click_and_hold(page.region("top")).move_by_offset(60, 0).release().perform()
-        page.wait("!document.querySelector('#picture .busy')")
+        page.wait("!document.querySelector('#image .busy')")
         assert not np.array_equal(page.pixels(), front)
         assert page.find("#regions .versions span").text == "1 / 1"
         page.find("[data-turn=home]").click()
-        page.wait("!document.querySelector('#picture .busy')")
+        page.wait("!document.querySelector('#image .busy')")
         assert np.array_equal(page.pixels(), front)
         page.region("top").click()
         page.wait("document.querySelector('#regions .versions span').textContent === '2 / 2'")
@@ -163,9 +163,9 @@ def test_on_a_phone_nothing_sticks_out(page):
         "Emulation.setDeviceMetricsOverride", {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
     )
     try:
-        page.wait("document.querySelector('#picture .plate').clientWidth <= 344")
+        page.wait("document.querySelector('#image .plate').clientWidth <= 344")
         assert page.driver.execute_script("return document.documentElement.scrollWidth") <= 360
-        assert page.driver.execute_script("return document.querySelector('#picture .plate').clientWidth") >= 300
+        assert page.driver.execute_script("return document.querySelector('#image .plate').clientWidth") >= 300
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 

@@ -19,7 +19,7 @@ FURTHER = "document.querySelector('#projection[open] progress')?.value > 0"  # a
 
 
 def photograph(folder: Path, seed: int = 0) -> np.ndarray:
-    """Write a picture of noise to `{seed}.png`; its pixels are returned, uint8 [16, 16, 3]."""
+    """Write an image of noise to `{seed}.png`; its pixels are returned, uint8 [16, 16, 3]."""
     pixels = np.random.default_rng(seed).integers(0, 255, (16, 16, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(folder / f"{seed}.png")
     return pixels

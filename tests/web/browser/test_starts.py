@@ -41,11 +41,11 @@ def test_two_tabs_have_an_image_each(page, running):
     assert page.versions("left") == "1 / 1"
 
 
-def test_the_skip_link_leads_to_the_picture_and_leaves_the_address(page):
+def test_the_skip_link_leads_to_the_image_and_leaves_the_address(page):
     address, link = page.driver.current_url, page.find("#skip")
     page.driver.execute_script("arguments[0].focus()", link)
     page.press(Keys.ENTER)
-    assert page.driver.execute_script("return document.activeElement.id") == "picture"
+    assert page.driver.execute_script("return document.activeElement.id") == "image"
     assert page.driver.current_url == address
     seed = page.find("#seed").get_attribute("value")
     page.driver.refresh()
@@ -103,7 +103,7 @@ def test_back_says_that_the_program_has_ended(driver, tmp_path):
     page.says("This is the image of seed")
     address = driver.current_url
     page.find("#dice").click()
-    page.wait("location.href !== arguments[0] && !document.querySelector('#picture .busy')", address)
+    page.wait("location.href !== arguments[0] && !document.querySelector('#image .busy')", address)
     running.stop()
     driver.back()
     page.wait("document.querySelector('#alert p').textContent.includes('Is it still running in the terminal?')")

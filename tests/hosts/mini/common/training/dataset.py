@@ -15,7 +15,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         with zipfile.ZipFile(path) as archive:
             files = set(archive.namelist())
             names = sorted(name for name in files if name.endswith(".png"))[:max_size]
-            self.pixels = np.stack([np.moveaxis(_picture(archive, name), 2, 0) for name in names])
+            self.pixels = np.stack([np.moveaxis(_image(archive, name), 2, 0) for name in names])
             known = json.loads(archive.read("dataset.json")) if "dataset.json" in files else {}
         table = dict(known.get("labels") or []) if use_labels else {}
         self.labels = np.array([table.get(name, []) for name in names], dtype=np.float32)
@@ -38,6 +38,6 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         return np.std(self.labels, axis=0)
 
 
-def _picture(archive, name):
+def _image(archive, name):
     with archive.open(name) as file:
         return np.asarray(PIL.Image.open(file))

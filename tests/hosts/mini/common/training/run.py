@@ -169,6 +169,6 @@ def save_grid(path, images, shape):
     height, width = pixels.shape[1:3]
     sheet = PIL.Image.new("RGB", (width * shape[0], height * shape[1]))
     for k, tile in enumerate(pixels):
-        picture = PIL.Image.fromarray(tile if tile.shape[2] == 3 else tile[..., 0])
-        sheet.paste(picture, (k % shape[0] * width, k // shape[0] * height))
+        image = PIL.Image.fromarray(tile if tile.shape[2] == 3 else tile[..., 0])
+        sheet.paste(image, (k % shape[0] * width, k // shape[0] * height))
     sheet.save(path)

@@ -10,9 +10,9 @@ const SLACK = 5; // pixels that a click may wander before it is a drag
 
 /**
  * Fires "redraw", "wheel" (detail.by), "near" (detail.region), all with the region's name, and "drag" (detail.x, y:
- * how far since the last, in widths of the picture).
+ * how far since the last, in widths of the image).
  */
-export class Picture extends EventTarget {
+export class ImageView extends EventTarget {
   constructor(element, verb) {
     super();
     this.element = element;
@@ -35,7 +35,7 @@ export class Picture extends EventTarget {
     if (!known || before !== pixels.width / pixels.height) this.fit();
   }
 
-  /** As large as there is room; small pictures in whole multiples of the screen's pixels. */
+  /** As large as there is room; small images in whole multiples of the screen's pixels. */
   fit() {
     const { width, height } = this.canvas;
     const box = this.element.getBoundingClientRect();

@@ -1,0 +1,60 @@
+"""A part of a generator, its mapping or its synthesis: what it takes, and how to stand in for it."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from typing import Any
+
+from torch import nn
+
+
+def unwrap(module: nn.Module) -> nn.Module:
+    """Return the module inside a DistributedDataParallel wrapper, or the module itself."""
+    return module.module if isinstance(module, nn.parallel.DistributedDataParallel) else module
+
+
+class GeneratorPart:
+    """One part of a generator: a module of its own (StyleGAN2, 3) or a method of the whole generator (eg3d).
+
+    Args:
+        owner: the module itself, or the generator.
+        method: name of the generator's method, None for a module.
+    """
+
+    def __init__(self, owner: nn.Module, method: str | None = None) -> None:
+        self.owner = owner
+        self._method = method
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return (getattr(self.owner, self._method) if self._method else self.owner)(*args, **kwargs)
+
+    @cached_property
+    def signature(self) -> inspect.Signature:
+        """The parameters of the part."""
+        return inspect.signature(getattr(unwrap(self.owner), self._method or "forward"))
+
+    def accepts(self, keyword: str) -> bool:
+        """Return whether the part has a parameter `keyword`."""
+        return keyword in self.signature.parameters
+
+    @contextmanager
+    def replaced(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
+        """Put ``wrap(call)`` in the part's place within the block, for everyone who calls it.
+
+        The substitute is an attribute of the instance, gone after the block: one left behind would make the host's
+        snapshot fail to pickle.
+        """
+        _ = self.signature  # read before it is the substitute's
+        owner, name = unwrap(self.owner), self._method or "forward"
+        before = vars(owner).get(name)
+        setattr(owner, name, wrap(getattr(owner, name)))
+        try:
+            yield
+        finally:
+            if before is None:
+                delattr(owner, name)
+            else:
+                setattr(owner, name, before)

@@ -1,0 +1,32 @@
+"""The squared change between two images, split by a mask: what the loss and the region metrics are made of."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def split_change(
+    before: Tensor, after: Tensor, mask: Tensor, *, sums: torch.dtype | None = None
+) -> tuple[Tensor, Tensor]:
+    """Split || after - before ||_2^2 into what lies inside a mask and what lies outside.
+
+    Eq. 3-4 multiply by a binary mask before squaring; a soft mask weighs the squared change by the covered share of
+    the pixel, which is the same for binary masks and keeps inside + outside = total.
+
+    Args:
+        before: [N, C, H, W], float of any precision, usually in [-1, 1].
+        after: [..., N, C, H, W], as `before`.
+        mask: [..., N or 1, 1, H, W], in [0, 1].
+        sums: dtype of the sums; by default float32, or float64 for float64 images: sums in half precision overflow.
+    Returns:
+        inside and outside, each [..., N]: sums over channels and pixels.
+    """
+    dtype = torch.promote_types(torch.float32, after.dtype)
+    with torch.autocast(after.device.type, enabled=False):
+        # s_p = sum_c (a_pc - b_pc)^2,  inside = sum_p m_p s_p,  outside = sum_p (1 - m_p) s_p
+        square = (after.to(dtype) - before.to(dtype)).square().sum(dim=-3, keepdim=True).to(sums or dtype)
+        weights = mask.to(square.dtype)
+        pixels = [-3, -2, -1]
+        # Not total - inside, which loses the digits of a small leak beside a large effect.
+        return (square * weights).sum(dim=pixels), (square * (1 - weights)).sum(dim=pixels)

@@ -1,0 +1,1 @@
+"""Images as pixels: from tensors, drawn on, and written as PNG."""
