@@ -32,16 +32,16 @@ _NEVER = 10**6
 
 
 def embedded_options(data: Path, terms: str, cfg: str, **overrides: Any) -> dict[str, Any]:
-    """Return the embedded host's training options.
+    """Return the embedded host's training options, as training_options.json has them.
 
     Args:
-        data: zip of images. terms: one of `TERMS`. cfg: preset. overrides: further options of `build_options`.
+        data: zip of images. terms: one of `TERMS`. cfg: preset. overrides: further attributes of `TrainingRequest`.
     """
     from training_loops.presets import build_options
+    from training_loops.request import TrainingRequest
 
-    options = build_options(
-        cfg=cfg, data=data, fp32=True, snap=_NEVER, tick=_NEVER, kimg=_NEVER, **TERMS[terms], **overrides
-    )
+    request = TrainingRequest(cfg, data, fp32=True, snap=_NEVER, tick=_NEVER, kimg=_NEVER, **TERMS[terms], **overrides)
+    options = build_options(request).to_json()
     base = {name: value for name, value in options["loss_kwargs"].items() if name != "class_name"}
     base["pl_no_weight_grad"] = True
     return {**options, "loss_kwargs": _turns(options["loss_kwargs"]["class_name"], base)}
@@ -79,10 +79,11 @@ def _with_float_betas(kwargs: Mapping[str, Any]) -> dict[str, Any]:
 
 def train_embedded(pipe: Connection, log: Path, options: dict[str, Any], run_dir: Path, **how: Any) -> None:
     """Train the embedded host in turns, in a process of its own."""
-    from training_loops.training_loop import training_loop
+    from training_loops.session import Session
+    from training_loops.training_loop import TrainingOptions, training_loop
 
     with _in_turns(pipe, log, how["threads"]):
-        training_loop(**options, run_dir=run_dir, device=how["device"], verbose=True, tensorboard=False)
+        training_loop(TrainingOptions.from_json(options), run_dir, Session(device=how["device"], tensorboard=False))
 
 
 def train_host(pipe: Connection, log: Path, options: dict[str, Any], run_dir: Path, **how: Any) -> None:
@@ -143,7 +144,7 @@ def compare(
     Args:
         host: stylegan3's folder with train.py. terms: one of `TERMS`. resolution: side of the images in pixels.
         rounds: turns of each that are timed. device: cpu or cuda. progress: called after every turn of both.
-        overrides: further options of the embedded host's `build_options`, such as cbase.
+        overrides: further attributes of the embedded host's `TrainingRequest`, such as cbase.
     Raises:
         LinkGANError: no such checkout, or one of the two failed; with the end of its log.
     """
