@@ -103,8 +103,8 @@ def edit(asked: EditRequest) -> None:
         _find_directions(generator, groups)
     trials = _trials(asked, given, opened)
     editors = _editors(asked, opened)
-    told = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
-    write(asked, Edits(editors, groups, trials, _metadata(asked, generator, trials), told))
+    named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
+    write(asked, Edits(editors, groups, trials, _metadata(asked, generator, trials), named))
 
 
 @dataclass(frozen=True)

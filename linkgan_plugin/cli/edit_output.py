@@ -25,14 +25,14 @@ class Edits:
         groups: the regions that are edited at once.
         trials: what is done to them.
         metadata: what the file carries of how it was made.
-        told: the trials are named in the sheet.
+        named: the trials are named in the sheet.
     """
 
     editors: list[Editor]
     groups: list[Group]
     trials: list[Trial]
     metadata: dict[str, str]
-    told: bool
+    named: bool
 
 
 def write(asked: EditRequest, edits: Edits) -> None:
@@ -69,7 +69,7 @@ def _write_sheet(asked: EditRequest, edits: Edits) -> None:
             sheet = contact_sheet(editors[0], groups[0], trials, tick=bar.update, shown=asked.shown, cell=asked.cell)
         else:
             sheet = trial_sheet(
-                editors, groups, trials, notes=edits.told, tick=bar.update, shown=asked.shown, cell=asked.cell
+                editors, groups, trials, notes=edits.named, tick=bar.update, shown=asked.shown, cell=asked.cell
             )
     save_png(asked.out, sheet, edits.metadata)
     click.echo(f"wrote {asked.out} ({sheet.shape[1]} x {sheet.shape[0]})")
