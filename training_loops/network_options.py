@@ -39,6 +39,7 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
         OptionError: names the option.
         SnapshotError: `resume` is not a whole snapshot.
     """
+    # The minibatch standard deviation splits what D sees at a time into groups of one size.
     group = chosen(request.mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
         raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
@@ -54,6 +55,7 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
     _check_width(D_kwargs, resolution)
     _set_half(G_kwargs, D_kwargs, request.half)
+    # Without momentum (beta1 = 0), as in StyleGAN: each network follows the other as it is now.
     adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
     return NetworkOptions(
         G_kwargs={"class_name": base.G_class, **G_kwargs},
@@ -140,6 +142,7 @@ def _precision(fp32: bool, fp16_res: int | None) -> dict[str, Any]:
     """What layers compute in, and the clamp that half precision needs; nothing where neither option is given."""
     if not fp32 and fp16_res is None:
         return {}
+    # Without a clamp, float16 would overflow at 65504.
     count = 0 if fp32 else fp16_res
     return {"num_fp16_res": count, "conv_clamp": 256 if count else None}
 
