@@ -40,6 +40,7 @@ class BatchStream:
     def indices(self, step: int) -> np.ndarray:
         """The dataset indices [batch_size] of the whole batch: every epoch visits each image once."""
         size = len(self.dataset)
+        # Image p of the run is the (p mod size)-th of its epoch's order; a batch may end one epoch and begin the next.
         positions = step * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
         return np.array([self._permutation(int(p // size))[p % size] for p in positions], dtype=np.int64)
 
@@ -59,6 +60,7 @@ class BatchStream:
         """For each phase latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images."""
         rng = np.random.default_rng([self.seed, _LATENTS, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
+        # All ranks draw the whole batch and keep their share: the latents do not depend on the number of processes.
         z = torch.randn([phases, self.batch_size, z_dim], generator=generator)[:, self._share]
         label_dim = self.dataset.label_dim
         if label_dim == 0:

@@ -55,6 +55,7 @@ def save_grid(images: np.ndarray | Tensor, path: str | os.PathLike[str], shape: 
     """Write images [rows * columns, C, H, W], uint8 or float in [-1, 1], as one PNG, atomically."""
     data = torch.as_tensor(images)
     if data.dtype != torch.uint8:
+        # [-1, 1] -> [0, 255], to the nearest
         data = (data.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
     columns, rows = shape
     _n, channels, height, width = data.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -23,29 +24,32 @@ class Loss:
         raise NotImplementedError
 
 
+@dataclass(eq=False, repr=False)
 class LogisticLoss(Loss):
     """Goodfellow et al. 2014 with R1 (Mescheder et al. 2018).
 
     G: softplus(-D(G(z))). D: softplus(D(G(z))) + softplus(-D(x)), and every `D_reg_interval` steps R1,
     gamma/2 |grad_x D(x)|^2. What regularizes G is left to each family (`regularize_G`), as is what an image is: an
-    image, or a dictionary of images that D is shown together.
+    image, or a dictionary of images that D is shown together. A family adds fields of its own to these.
+
+    Args:
+        device: what the networks are on.
+        G: the generator.
+        D: the discriminator.
+        augment_pipe: a module from images to augmented images of the same shape; None for none.
+        r1_gamma: weight gamma of R1, from 0.
+        style_mixing_prob: probability of style mixing, 0 to 1.
     """
 
-    def __init__(
-        self,
-        device: torch.device | str,
-        G: Any,
-        D: Any,
-        augment_pipe: Any = None,
-        r1_gamma: float = 10,
-        style_mixing_prob: float = 0,
-    ) -> None:
-        self.device = torch.device(device)
-        self.G = G
-        self.D = D
-        self.augment_pipe = augment_pipe
-        self.r1_gamma = r1_gamma
-        self.style_mixing_prob = style_mixing_prob
+    device: torch.device | str
+    G: Any
+    D: Any
+    augment_pipe: Any = None
+    r1_gamma: float = 10
+    style_mixing_prob: float = 0
+
+    def __post_init__(self) -> None:
+        self.device = torch.device(self.device)
 
     def run_G(self, z: Tensor, c: Tensor, update_emas: bool = False) -> tuple[Any, Tensor]:
         """z [N, z_dim], c [N, c_dim] -> images, ws [N, num_ws, w_dim], with style mixing."""
@@ -87,6 +91,8 @@ class LogisticLoss(Loss):
         num_ws = ws.shape[1]
         if num_ws < 2:
             return ws
+        # ws'_l = ws_l for l < crossover, else those of another z; StyleGAN, section 3.1. Everything is drawn whether
+        # styles are mixed or not, so that the device need not be asked.
         crossover = torch.randint(1, num_ws, [], device=ws.device)
         mixed = torch.rand([], device=ws.device) < self.style_mixing_prob
         crossover = torch.where(mixed, crossover, num_ws)
@@ -95,17 +101,20 @@ class LogisticLoss(Loss):
         return torch.where(keep[None, :, None], ws, other)
 
     def _g_main(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
+        # min_G  E_z[-log sigmoid(D(G(z)))] = E_z[softplus(-D(G(z)))], the non-saturating loss
         img, _ws = self.run_G(gen_z, gen_c)
         logits = _report_scores("fake", self.run_D(img, gen_c))
-        loss = F.softplus(-logits)  # -log(sigmoid(logits))
+        loss = F.softplus(-logits)
         training_stats.report("Loss/G/loss", loss)
         loss.mean().mul(gain).backward()
 
     def _d_main(self, real_img: Tensor, real_c: Tensor, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
+        # min_D  E_z[softplus(D(G(z)))] + E_x[softplus(-D(x))], as -log(1 - sigmoid(d)) = softplus(d). Each half has a
+        # backward pass of its own, so that only one graph is in memory.
         with torch.no_grad():
             gen_img, _ws = self.run_G(gen_z, gen_c, update_emas=True)
         gen_logits = _report_scores("fake", self.run_D(gen_img, gen_c, update_emas=True))
-        gen_loss = F.softplus(gen_logits)  # -log(1 - sigmoid(logits))
+        gen_loss = F.softplus(gen_logits)
         gen_loss.mean().mul(gain).backward()
         real_logits = _report_scores("real", self.run_D(self.images_of(real_img), real_c))
         real_loss = F.softplus(-real_logits)
@@ -113,6 +122,8 @@ class LogisticLoss(Loss):
         real_loss.mean().mul(gain).backward()
 
     def _d_r1(self, real_img: Tensor, real_c: Tensor, gain: float) -> None:
+        # R1 = gamma / 2 E_x ||grad_x D(x)||^2 (Mescheder et al. 2018, Eq. 9). The gradient of the sum over a batch is
+        # each image's own, because D sees images apart but for the minibatch standard deviation.
         img = self.images_of(real_img)
         parts = [part.requires_grad_(True) for part in (img.values() if isinstance(img, dict) else [img])]
         logits = _report_scores("real", self.run_D(img, real_c))

@@ -15,7 +15,7 @@ from training_loops.run import Run, save_state
 def maintain(run: Run, *, last: bool, stopped: bool) -> None:
     """The work of a tick: images, snapshot, state, metrics, statistics. Leaves no trace in the random state."""
     tick, kimg = run.progress.tick, run.progress.cur_nimg // 1000
-    every_image, every_net = run.options["image_snapshot_ticks"], run.options["network_snapshot_ticks"]
+    every_image, every_net = run.options.logging.image_snapshot_ticks, run.options.logging.network_snapshot_ticks
     with state.preserved_random_state():
         if run.fakes is not None and every_image is not None and (last or tick % every_image == 0):
             run.fakes.save(run.G_ema, run.run_dir / f"fakes{kimg:06d}.png")
@@ -65,18 +65,18 @@ def _save_snapshot(run: Run, path: Path) -> None:
         G=run.G,
         D=run.D,
         G_ema=run.G_ema,
-        training_options=run.options,
+        training_options=run.options.to_json(),
         cur_nimg=run.progress.cur_nimg,
         link_spec=getattr(run.G, "link_spec", None),
     )
 
 
 def _evaluate(run: Run) -> None:
-    for name in run.options["metrics"]:
+    for name in run.options.logging.metrics:
         result = metrics.calc_metric(
             name,
             G=copy.deepcopy(run.G_ema).cpu(),
-            dataset_kwargs=dict(run.options["training_set_kwargs"]),
+            dataset_kwargs=dict(run.options.data.training_set_kwargs),
             num_gpus=run.num_gpus,
             rank=run.rank,
             device=run.device,

@@ -36,6 +36,7 @@ def setup_phases(
     """
     kwargs = dict(opt_kwargs)
     if reg_interval is not None:
+        # c = k / (k + 1); lr' = c lr; beta' = beta^c
         ratio = reg_interval / (reg_interval + 1)
         kwargs["lr"] = kwargs["lr"] * ratio
         if "betas" in kwargs:
@@ -98,6 +99,7 @@ def run_phase(
             move.add_(average - start)
             average.copy_(start)
     phase.module.requires_grad_(False)
+    # g = 1 / (rounds processes) sum_r grad_r, and each average moves by the mean of its moves in the rounds.
     gradients = [p.grad for p in phase.module.parameters() if p.grad is not None]
     if gradients:
         _average([*gradients, *moves], rounds=len(rounds), num_gpus=num_gpus)
@@ -147,6 +149,7 @@ def update_ema(
 
     Buffers and settings become those of G.
     """
+    # theta_ema <- beta theta_ema + (1 - beta) theta, with beta = 2^(-batch / half-life)
     half_life = ema_kimg * 1000
     if rampup is not None:
         half_life = min(half_life, cur_nimg * rampup)

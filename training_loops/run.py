@@ -16,28 +16,18 @@ from training_loops.batches import BatchStream, labels_of
 from training_loops.formats import atomic
 from training_loops.formats.fingerprint import data_record
 from training_loops.logs import RunLog
+from training_loops.options import OPTIONS_FILE, NetworkOptions, TrainingOptions
+from training_loops.session import Session
 from training_loops.settings import set_settings, settings_of
 
-# Options that may change when a run is continued; all others decide what is learned.
-FREE_OPTIONS = {
-    "metrics",
-    "total_kimg",
-    "kimg_per_tick",
-    "image_snapshot_ticks",
-    "network_snapshot_ticks",
-    "image_grid",
-    "threads",
-    "cudnn_benchmark",
-}
 STATE_FILE = state.STATE_FILE
-OPTIONS_FILE = "training_options.json"
 
 
 @dataclass
 class Run:
     """Everything one process needs between steps."""
 
-    options: dict[str, Any]
+    options: TrainingOptions
     run_dir: Path
     device: torch.device
     rank: int
@@ -55,37 +45,33 @@ class Run:
     snapshot: Path | None = None
 
 
-def set_up(
-    options: dict[str, Any],
-    run_dir: Path,
-    device: torch.device,
-    *,
-    rank: int,
-    restart: bool,
-    verbose: bool,
-    tensorboard: bool,
-) -> Run:
-    """Build everything, and continue from the saved state with `restart`; rank 0 writes the first files."""
-    seed, num_gpus = options["random_seed"], options["num_gpus"]
+def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, session: Session) -> Run:
+    """Build everything, and continue from the saved state with `session.restart`; rank 0 writes the first files.
+
+    Args:
+        device: that of the session, found.
+    """
+    rank, restart = session.rank, session.restart
+    seed, num_gpus = options.data.random_seed, options.data.num_gpus
     processes.check_count(num_gpus)
     training_stats.init_multiprocessing(rank, device if num_gpus > 1 else None)
-    dataset = util.construct_class_by_name(**options["training_set_kwargs"])
+    dataset = util.construct_class_by_name(**options.data.training_set_kwargs)
     stream = BatchStream(
-        dataset, batch_size=options["batch_size"], seed=seed, device=device, rank=rank, num_gpus=num_gpus
+        dataset, batch_size=options.data.batch_size, seed=seed, device=device, rank=rank, num_gpus=num_gpus
     )
     _seed(seed)  # alike on all ranks, so that they build the same networks
     data = data_record(dataset)
-    networks = _build_networks(options, dataset, device)
-    if options["resume"] is not None and not restart:
-        _copy_weights(options["resume"], networks)
+    networks = _build_networks(options.networks, dataset, device)
+    if options.networks.resume is not None and not restart:
+        _copy_weights(options.networks.resume, networks)
     _broadcast(list(networks.values()), num_gpus)
     G, D, G_ema = networks["G"], networks["D"], networks["G_ema"]
-    loss = util.construct_class_by_name(device=device, G=G, D=D, augment_pipe=None, **options["loss_kwargs"])
+    loss = util.construct_class_by_name(device=device, G=G, D=D, augment_pipe=None, **options.networks.loss_kwargs)
     set_settings(G_ema, settings_of(G))
-    metrics.check_metrics(options["metrics"])
+    metrics.check_metrics(options.logging.metrics)
     all_phases = [
-        *phases.setup_phases("G", G, options["G_opt_kwargs"], options["G_reg_interval"]),
-        *phases.setup_phases("D", D, options["D_opt_kwargs"], options["D_reg_interval"]),
+        *phases.setup_phases("G", G, options.networks.G_opt_kwargs, options.schedule.G_reg_interval),
+        *phases.setup_phases("D", D, options.networks.D_opt_kwargs, options.schedule.D_reg_interval),
     ]
     _seed(seed, num_gpus, rank)
     progress, knows_data = state.Progress(), True
@@ -95,14 +81,19 @@ def set_up(
             networks=networks,
             optimizers=phases.optimizers(all_phases),
             loss=loss,
-            options=fixed_options(options),
+            options=options.fixed(),
             dataset=data,
             rank=rank,
         )
     elif rank == 0:
         _forget(run_dir)
     log = RunLog(
-        run_dir, rank=rank, verbose=verbose, tensorboard=tensorboard, continued=restart, cur_nimg=progress.cur_nimg
+        run_dir,
+        rank=rank,
+        verbose=session.verbose,
+        tensorboard=session.tensorboard,
+        continued=restart,
+        cur_nimg=progress.cur_nimg,
     )
     run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log, data)
     if not knows_data:
@@ -124,7 +115,7 @@ def save_state(run: Run, progress: state.Progress) -> None:
         optimizers=phases.optimizers(run.phases),
         loss=run.loss,
         progress=progress,
-        options=fixed_options(run.options),
+        options=run.options.fixed(),
         dataset=run.data,
         rank=run.rank,
         num_gpus=run.num_gpus,
@@ -137,12 +128,12 @@ def _forget(run_dir: Path) -> None:
         (run_dir / name).unlink(missing_ok=True)
 
 
-def _build_networks(options: dict[str, Any], dataset: Any, device: torch.device) -> dict[str, Any]:
+def _build_networks(options: NetworkOptions, dataset: Any, device: torch.device) -> dict[str, Any]:
     """G and D in training mode, and a copy of G in eval mode for the average; none with gradients."""
     dims = {"c_dim": dataset.label_dim, "img_resolution": dataset.resolution, "img_channels": dataset.num_channels}
     G, D = (
-        util.construct_class_by_name(**options[key], **dims).train().requires_grad_(False).to(device)
-        for key in ("G_kwargs", "D_kwargs")
+        util.construct_class_by_name(**kwargs, **dims).train().requires_grad_(False).to(device)
+        for kwargs in (options.G_kwargs, options.D_kwargs)
     )
     return {"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()}
 
@@ -176,10 +167,10 @@ def _broadcast(networks: list[Any], num_gpus: int) -> None:
 
 def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
     """The image of real images, the first fakes, and at last the options, which make the folder that of a run."""
-    shape = tuple(run.options["image_grid"] or grids.grid_shape(dataset.resolution))
+    shape = tuple(run.options.logging.image_grid or grids.grid_shape(dataset.resolution))
     picked = grids.choose_images(dataset, (shape[0], shape[1]))
     labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)
-    run.fakes = grids.FakesGrid(labels, run.G.z_dim, (shape[0], shape[1]), run.options["batch_gpu"], run.device)
+    run.fakes = grids.FakesGrid(labels, run.G.z_dim, (shape[0], shape[1]), run.options.data.batch_gpu, run.device)
     atomic.remove_leftovers(run.run_dir)
     if fresh:
         images, _labels = dataset.batch(picked)
@@ -188,8 +179,8 @@ def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
         run.log.say(f"{len(dataset)} images of {dataset.image_shape}, labels {dataset.label_shape}")
         for name, net in (("G", run.G), ("D", run.D)):
             run.log.say(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
-    atomic.write_json(run.run_dir / OPTIONS_FILE, run.options)
-    run.log.say(f"Training for {run.options['total_kimg']:g} kimg in {run.run_dir}")
+    atomic.write_json(run.run_dir / OPTIONS_FILE, run.options.to_json())
+    run.log.say(f"Training for {run.options.schedule.total_kimg:g} kimg in {run.run_dir}")
 
 
 def _seed(*numbers: int) -> None:
@@ -198,8 +189,3 @@ def _seed(*numbers: int) -> None:
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002
     torch.manual_seed(seed)
-
-
-def fixed_options(options: dict[str, Any]) -> dict[str, Any]:
-    """The options a continued run must share."""
-    return {key: value for key, value in options.items() if key not in FREE_OPTIONS}

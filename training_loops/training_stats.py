@@ -37,6 +37,7 @@ def report(name: str, value: Any) -> Any:
     scalars = (value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=torch.float64)).detach()
     if scalars.numel() == 0:
         return value
+    # (n, sum x, sum x^2): they add up over calls, devices and processes, and give mean and deviation.
     flat = scalars.flatten().to(torch.float64)
     moments = torch.stack([torch.full_like(flat[0], flat.numel()), flat.sum(), flat.square().sum()])
     counter = by_device.get(moments.device)
@@ -103,6 +104,7 @@ class Collector:
         if num == 1:
             return 0.0
         moments = self._moments[name]
+        # sigma^2 = E[x^2] - E[x]^2; rounding may leave a little less than 0
         return math.sqrt(max(float(moments[2] / moments[0]) - mean * mean, 0.0))
 
     def as_dict(self) -> dict[str, dict[str, float]]:

@@ -15,7 +15,10 @@ import torch
 
 from training_loops.data.face_files import write_faces
 from training_loops.data.head_files import write_heads
-from training_loops.presets import WITH_CAMERAS, build_options
+from training_loops.options import TrainingOptions
+from training_loops.presets import build_options
+from training_loops.request import WITH_CAMERAS, TrainingRequest
+from training_loops.session import Session
 from training_loops.training_loop import default_device, training_loop
 
 from ..errors import LinkGANError
@@ -131,7 +134,7 @@ def measure_cost(
     Args:
         specs: ``NAME=AXES@REGION`` of the links that are trained together. data: data sets, each of one resolution.
         recipe: how links are trained; from the first step on, whatever its `start`. cfg: the embedded host's preset;
-            overrides: options of `build_options`.
+            overrides: attributes of `TrainingRequest`.
         rounds: pairs of blocks of `BLOCK` steps that are timed. progress: called after every step.
     Returns:
         One row each: links (how many), regions, resolution, time_ratio (median over pairs of blocks) with
@@ -142,7 +145,8 @@ def measure_cost(
     recipe, runs = dataclasses.replace(recipe, start=0.0), []
     for path in data:
         for links in specs:
-            options = build_options(cfg=cfg, data=path, threads=threads, snap=10**6, tick=10**6, **overrides)
+            request = TrainingRequest(cfg, path, threads=threads, snap=10**6, tick=10**6, **overrides)
+            options = build_options(request).to_json()
             spec = turn_on(
                 options, loss="linkgan_overhead", links=links, recipe=recipe, space=space, allow_overlap=allow_overlap
             )
@@ -158,9 +162,8 @@ def measure_cost(
 
 def _train(options: dict[str, Any], run_dir: Path, meter: Meter) -> None:
     options["total_kimg"] = meter.steps * options["batch_size"] / 1000
-    result = training_loop(
-        **options, run_dir=run_dir, device=meter.device, verbose=False, tensorboard=False, progress_fn=meter
-    )
+    session = Session(device=meter.device, verbose=False, tensorboard=False, progress_fn=meter)
+    result = training_loop(TrainingOptions.from_json(options), run_dir, session)
     if not result.finished:
         raise Stopped
 

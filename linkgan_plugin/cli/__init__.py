@@ -42,7 +42,7 @@ COMMANDS = {
     "regions": Target("regions", "regions", "Draw regions over real images, before training."),
     "segment": Target("segment", "segment", "Make segmentation networks, for regions that differ per image."),
     "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
-    "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, train, recipes."),
+    "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, recipes."),
     "plugins": Target("plugins", "plugins", "List plugins, where they come from, whether they load."),
 }
 

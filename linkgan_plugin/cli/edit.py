@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from .edit_request import EditRequest
 from .network_options import check_labels, check_links, class_option, host_option, links_options
-from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, typed_flags
+from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -17,23 +19,7 @@ if TYPE_CHECKING:
     from ..editing.trials import EditCandidate, Group
     from ..generators import LinkedGenerator
 
-VIDEOS = (".mp4", ".gif")
-SUFFIXES = (".png", *VIDEOS)
 STRIP = (0.25, 0.5, 0.75, 1.0)  # shares of the way that a strip shows
-
-# Options that contradict each other, and why.
-CONFLICTS = {
-    ("projections", "seeds"): "images are either projected photographs or seeds",
-    ("transplant", "variants"): "every --transplant is one variant",
-    ("transplant", "donor_seed"): "regions come from other images or from new samples",
-    ("transplant", "donor_psi"): "other images are taken as they are",
-    ("directions", "transplant"): "regions go along their own directions or to other images",
-    ("directions", "variants"): "a direction has two ends",
-    ("directions", "donor_seed"): "directions have no donor",
-    ("directions", "donor_psi"): "directions have no donor",
-    ("plain", "cell"): "a plain image keeps its own size",
-    ("contact", "plain"): "a contact sheet shows many images, --plain is one",
-}
 
 
 class Donor(click.ParamType):
@@ -93,36 +79,8 @@ Examples:
 @host_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".png, .mp4 or .gif.")
 @force_option
-@click.pass_context
-def edit(
-    ctx: click.Context,
-    snapshot: Path,
-    regions: tuple[str, ...],
-    seeds: list[int],
-    projections: tuple[Path, ...],
-    donor_seed: int,
-    variants: int,
-    donor_psi: float | None,
-    transplant: tuple[int | Path, ...],
-    directions: int | None,
-    strength: float,
-    paste: bool,
-    feather: float | None,
-    interpolate: bool,
-    contact: bool,
-    plain: bool,
-    psi: float,
-    links: tuple[str, ...],
-    link_space: str | None,
-    link_overlap: bool,
-    data: Path | None,
-    number: int | None,
-    wrapper: str,
-    cell: int,
-    host: Path | None,
-    out: Path,
-    force: bool,
-) -> None:
+@gathered(EditRequest)
+def edit(asked: EditRequest) -> None:
     """Move regions of images, in a sheet: one row per image, variants side by side, then a map of what changed.
 
     Images are seeds or projected photographs; regions go to new samples, to other images or along their strongest
@@ -132,98 +90,100 @@ def edit(
     given = typed_flags()
     check_links()
     check_labels()
-    _check(given, ctx.params)
-    check_out(out, force)
+    asked.check(given)
+    check_out(asked.out, asked.force)
 
+    from ..editing.trials import Group
+    from .edit_output import Edits, write
+
+    opened = _open(asked)
+    generator = opened.generator
+    groups = [Group.read(region, generator.spec) for region in asked.regions or generator.spec.block_names]
+    if asked.directions:
+        _find_directions(generator, groups)
+    trials = _trials(asked, given, opened)
+    editors = _editors(asked, opened)
+    named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
+    write(asked, Edits(editors, groups, trials, _metadata(asked, generator, trials), named))
+
+
+@dataclass(frozen=True)
+class _Opened:
+    """A network, the wrapper of it that edits, and the label of a host's projections, which do not say theirs."""
+
+    network: nn.Module
+    generator: LinkedGenerator
+    label: Tensor | None
+
+
+def _open(asked: EditRequest) -> _Opened:
+    """Open the network, with its links or those given."""
     from .. import registry
-    from ..editing.editor import Editor
-    from ..editing.trials import Group, in_parts, resamples, slides, transplants
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
-    from ..inversion.projected import load_projected
     from ..networks import load_network
+
+    network = load_network(asked.snapshot, host=asked.host)
+    check_channels(int(getattr(network.generator, "img_channels", 3)))
+    spec = network.linked(asked.links, space=asked.link_space, allow_overlap=asked.link_overlap)
+    labels = network.labels(asked.data, asked.number)
+    label = photograph_label(network.generator, labels)
+    wrap = registry.load("generators", asked.wrapper)
+    generator = wrap(network.generator, spec, truncation_psi=asked.psi, labels=labels)
+    return _Opened(network.generator, generator, label)
+
+
+def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
+    """Return what is done to the regions of every image."""
+    from ..editing.trials import in_parts, resamples, slides, transplants
+
+    if asked.directions:
+        trials = slides(asked.directions, reach=2 * asked.strength)
+    elif asked.transplant:
+        donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
+        trials = transplants(donors, strength=asked.strength)
+    else:
+        seeds = range(asked.donor_seed, asked.donor_seed + asked.samples(given))
+        trials = resamples(seeds, strength=asked.strength, psi=asked.donor_psi)
+    return in_parts(trials, STRIP) if asked.interpolate and not asked.is_video else trials
+
+
+def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
+    """Return an editor of every image."""
+    from ..editing.editor import Editor
+    from ..inversion.projected import load_projected
+
+    if not asked.projections:
+        return [Editor.of_seed(opened.generator, seed) for seed in asked.seeds]
+    found = [load_projected(path, opened.network, opened.label) for path in asked.projections]
+    return [Editor.of_projected(opened.generator, projected) for projected in found]
+
+
+def _metadata(asked: EditRequest, generator: LinkedGenerator, trials: list[EditCandidate]) -> dict[str, str]:
+    """Return what the file says of how it was made."""
     from ..report.provenance import provenance
 
-    network = load_network(snapshot, host=host)
-    check_channels(int(getattr(network.generator, "img_channels", 3)))
-    spec, labels = network.linked(links, space=link_space, allow_overlap=link_overlap), network.labels(data, number)
-    label = photograph_label(network.generator, labels)  # of a host's projections, which do not say theirs
-    generator = registry.load("generators", wrapper)(network.generator, spec, truncation_psi=psi, labels=labels)
-    groups = [Group.read(region, generator.spec) for region in regions or generator.spec.block_names]
-    if directions:
-        _find_directions(generator, groups)
-        trials = slides(directions, reach=2 * strength)
-    elif transplant:
-        donors = [(_donor_name(donor), _donor(donor, network.generator, label)) for donor in transplant]
-        trials = transplants(donors, strength=strength)
-    else:
-        count = 1 if plain and "variants" not in given else variants
-        trials = resamples(range(donor_seed, donor_seed + count), strength=strength, psi=donor_psi)
-    if interpolate and out.suffix.lower() == ".png":
-        trials = in_parts(trials, STRIP)
-    if projections:
-        found = [load_projected(path, network.generator, label) for path in projections]
-        editors = [Editor.of_projected(generator, projected) for projected in found]
-    else:
-        editors = [Editor.of_seed(generator, seed) for seed in seeds]
-
-    def shown(editor: Editor) -> Tensor:
-        return editor.pasted(feather) if paste else editor.image()
-
-    metadata = provenance(
+    sampled = not asked.transplant and not asked.directions
+    return provenance(
         command_line(),
         generator.spec,
-        seeds=None if projections else ",".join(map(str, seeds)),
-        projections=[str(path) for path in projections] or None,
-        donor_seed=None if transplant or directions else str(donor_seed),
+        seeds=None if asked.projections else ",".join(map(str, asked.seeds)),
+        projections=[str(path) for path in asked.projections] or None,
+        donor_seed=str(asked.donor_seed) if sampled else None,
         edits=[trial.name for trial in trials],
     )
-    if out.suffix.lower() in VIDEOS:
-        _write_video(out, editors, groups, trials, metadata, shown=shown, cell=cell, plain=plain)
-    elif plain:
-        _write_plain(out, editors[0].after(trials[0].step(groups[0].regions)), metadata, shown)
-    else:
-        _write_sheet(out, editors, groups, trials, metadata, shown=shown, cell=cell, contact=contact, given=given)
-
-
-def _check(given: dict[str, str], options: dict[str, Any]) -> None:
-    """Refuse options that do not go together, before anything is loaded."""
-    for (first, second), reason in CONFLICTS.items():
-        if first in given and second in given:
-            raise click.UsageError(f"{given[first]} and {given[second]} do not go together: {reason}")
-    suffix, regions = options["out"].suffix.lower(), options["regions"]
-    if suffix not in SUFFIXES:
-        raise click.UsageError(f"--out {options['out']}: expected a name that ends in {', '.join(SUFFIXES)}")
-    if options["feather"] is not None and not options["paste"]:
-        raise click.UsageError("--feather is the seam of --paste; give both or neither")
-    if options["directions"] and (not regions or any(name == "all" or "+" in name for name in regions)):
-        raise click.UsageError("--directions are those of single regions: name each with a --region of its own")
-    if options["contact"] and suffix in VIDEOS:
-        raise click.UsageError(f"--contact is an image; write it to a .png instead of {options['out'].name}")
-    images = len(options["projections"] or options["seeds"])
-    for name in ("contact", "plain"):
-        if options[name] and (images != 1 or len(regions) != 1):
-            raise click.UsageError(
-                f"--{name} shows one region of one image, not {len(regions) or 'all'} of {images}; "
-                "give one --region (eyes+mouth moves two at once) and one --seeds or --projection"
-            )
-    if options["plain"] and suffix == ".png":
-        variants = options["variants"] if "variants" in given else 1
-        edits = 2 * (options["directions"] or 0) or len(options["transplant"]) or variants
-        if edits > 1 or options["interpolate"]:
-            raise click.UsageError("--plain writes one edit as .png; ask for one, or write a .gif or .mp4")
 
 
 def _donor_name(donor: int | Path) -> str:
     return f"seed {donor}" if isinstance(donor, int) else donor.stem if donor.suffix else donor.name
 
 
-def _donor(donor: int | Path, generator: nn.Module, label: Tensor | None) -> int | Tensor:
+def _donor(donor: int | Path, opened: _Opened) -> int | Tensor:
     if isinstance(donor, int):
         return donor
     from ..inversion.projected import load_projected
 
-    return load_projected(donor, generator, label).latents
+    return load_projected(donor, opened.network, opened.label).latents
 
 
 def _find_directions(generator: LinkedGenerator, groups: list[Group]) -> None:
@@ -235,59 +195,3 @@ def _find_directions(generator: LinkedGenerator, groups: list[Group]) -> None:
     for group in groups:
         (region,) = group.regions
         directions_of(generator, region, progress=lambda seeds, name=region: tqdm(seeds, name, disable=None))
-
-
-def _write_video(
-    out: Path,
-    editors: list[Editor],
-    groups: list[Group],
-    trials: list[EditCandidate],
-    metadata: dict[str, str],
-    **looks: Any,
-) -> None:
-    from tqdm import tqdm
-
-    from ..report.video import count_frames, trial_frames, write_video
-
-    total = count_frames(groups, trials)
-    frames = trial_frames(editors, groups, trials, **looks)
-    write_video(out, tqdm(frames, "frames", total, disable=None), metadata)
-    click.echo(f"wrote {out} ({total} frames)")
-
-
-def _write_plain(out: Path, editor: Editor, metadata: dict[str, str], shown: Any) -> None:
-    """Write the edited image, with the edits that `Editor.from_json` does again."""
-    import json
-
-    from ..images.pixels import to_pixels
-    from ..images.png import save_png
-
-    pixels = to_pixels(shown(editor))[0]
-    save_png(out, pixels, {**metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
-    click.echo(f"wrote {out} ({pixels.shape[1]} x {pixels.shape[0]})")
-
-
-def _write_sheet(
-    out: Path,
-    editors: list[Editor],
-    groups: list[Group],
-    trials: list[EditCandidate],
-    metadata: dict[str, str],
-    *,
-    contact: bool,
-    given: dict[str, str],
-    **looks: Any,
-) -> None:
-    from tqdm import tqdm
-
-    from ..images.png import save_png
-    from ..report.sheet import contact_sheet, trial_sheet
-
-    with tqdm(total=len(groups) * len(trials), desc="edits", disable=None) as bar:
-        if contact:
-            sheet = contact_sheet(editors[0], groups[0], trials, tick=bar.update, **looks)
-        else:
-            told = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
-            sheet = trial_sheet(editors, groups, trials, notes=told, tick=bar.update, **looks)
-    save_png(out, sheet, metadata)
-    click.echo(f"wrote {out} ({sheet.shape[1]} x {sheet.shape[0]})")

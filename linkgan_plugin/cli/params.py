@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 import shlex
 import sys
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 from click.core import ParameterSource
@@ -18,6 +21,7 @@ existing_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 existing_path = click.Path(exists=True, path_type=Path)
 
 MOST_SEEDS = 1_000_000
+T = TypeVar("T")
 
 
 class Seeds(click.ParamType):
@@ -42,6 +46,19 @@ class Seeds(click.ParamType):
 
 
 SEEDS = Seeds()
+
+
+class Names(click.ParamType):
+    """Names joined by commas; none where the text is empty."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> list[str]:
+        """Return the names in the order given."""
+        return value if isinstance(value, list) else [name for name in str(value).split(",") if name]
+
+
+NAMES = Names()
 
 
 class FiniteRange(click.FloatRange):
@@ -74,6 +91,36 @@ class Device(click.ParamType):
 
 
 DEVICE = Device()
+
+
+def taken(kind: Callable[..., T], values: Mapping[str, Any], **others: Any) -> T:
+    """Return a dataclass made of the flags of a command that are called like its attributes.
+
+    Args:
+        kind: the dataclass.
+        values: what click gives the command; what is not an attribute is left out.
+        others: attributes that no flag stands for.
+    """
+    names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in values.items() if name in names}, **others)
+
+
+def gathered(kind: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command's function: flags that are attributes of the dataclass `kind` reach it as one, the first.
+
+    All other flags reach it as keyword arguments.
+    """
+    names = {f.name for f in fields(kind)}
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def command(**values: Any) -> Any:
+            others = {name: value for name, value in values.items() if name not in names}
+            return function(taken(kind, values), **others)
+
+        return command
+
+    return decorate
 
 
 force_option = click.option("--force", is_flag=True, help="Write over --out where it exists.")

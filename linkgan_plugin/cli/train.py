@@ -3,29 +3,19 @@
 from __future__ import annotations
 
 import os
-import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..flags import link_options, take_link_options
-from .params import DEVICE, existing_file, existing_path, typed_flags
+from ..flags import link_options
+from .params import DEVICE, NAMES, existing_file, existing_path, gathered
+from .train_options import RunFlags, options_and_folder
 
 if TYPE_CHECKING:
     from training_loops.processes import Place
-
-# Flags that say how to train, and those that --continue may change, with the training options they stand for.
-_NO_OPTIONS = {"continued", "device", "quiet", "dry_run"}
-_CHANGEABLE = {
-    "kimg": ["total_kimg"],
-    "tick": ["kimg_per_tick"],
-    "snap": ["image_snapshot_ticks", "network_snapshot_ticks"],
-    "metrics": ["metrics"],
-    "threads": ["threads"],
-}
 
 EPILOG = """\b
 Examples:
@@ -92,7 +82,13 @@ Examples:
 @click.option("--neural-res", type=click.IntRange(4), help="3D: side of the rendered image, at first.")
 @click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of the total variation of density.")
 @click.option("--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped this often.")
-@click.option("--metrics", default="", metavar="NAMES", help="Metrics at every snapshot, comma separated, e.g. link2k.")
+@click.option(
+    "--metrics",
+    type=NAMES,
+    default="",
+    metavar="NAMES",
+    help="Metrics at every snapshot, comma separated, e.g. link2k.",
+)
 @click.option("--tick", type=float, help="Thousand images between two lines of statistics.")
 @click.option("--snap", type=click.IntRange(1), help="Ticks between two snapshots.")
 @click.option("--fp32", is_flag=True, help="Single precision everywhere.")
@@ -110,37 +106,43 @@ Examples:
 @click.option("--dry-run", is_flag=True, help="Print the training options and stop.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
 @link_options
-def train(**values: Any) -> None:
+@gathered(RunFlags)
+def train(run: RunFlags, **values: Any) -> None:
     """Train the embedded StyleGAN2 or EG3D on your images; with --loss=linkgan, link latent axes to regions."""
     from training_loops.processes import joined
 
-    with joined(values.pop("device")) as place, failures_named(place):
-        train_at(place, values)
+    with joined(run.device) as place, failures_named(place):
+        train_at(place, run, values)
 
 
-def train_at(place: Place, values: dict[str, Any]) -> None:
-    """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all."""
+def train_at(place: Place, run: RunFlags, values: dict[str, Any]) -> None:
+    """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all.
+
+    Args:
+        place: this process.
+        run: which run, and how.
+        values: the other flags of the command by name.
+    """
     from training_loops.formats import strict_json
+    from training_loops.session import Session
     from training_loops.training_loop import training_loop
 
-    continued, quiet, dry_run = values["continued"], values.pop("quiet"), values.pop("dry_run")
-    options, run_dir = place.decided(lambda: options_and_folder(values, place.count))
-    if dry_run:
+    options, run_dir = place.decided(lambda: options_and_folder(run, values, place.count))
+    if run.dry_run:
         if place.rank == 0:
-            click.echo(strict_json.dumps(options, indent=2))
+            click.echo(strict_json.dumps(options.to_json(), indent=2))
         return
-    register_metrics(options["metrics"])
-    with progress_bar(quiet or place.rank != 0) as on_progress:
-        result = training_loop(
-            **options,
-            run_dir=run_dir,
+    register_metrics(options.logging.metrics)
+    with progress_bar(run.quiet or place.rank != 0) as on_progress:
+        session = Session(
             rank=place.rank,
-            restart=continued is not None,
             device=place.device,
-            verbose=quiet,
-            progress_fn=on_progress,
+            restart=run.continued is not None,
+            verbose=run.quiet,
             abort_fn=abort_with_parent(),
+            progress_fn=on_progress,
         )
+        result = training_loop(options, run_dir, session)
     if not result.finished:
         if place.rank == 0:
             click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; go on with: linkgan train --continue {run_dir}")
@@ -170,78 +172,7 @@ def failures_named(place: Place) -> Iterator[None]:
         raise
 
 
-def options_and_folder(values: dict[str, Any], count: int) -> tuple[dict[str, Any], Path]:
-    """Return the training options of the run that `count` processes are asked to do, and its folder."""
-    from training_loops.training_loop import OPTIONS_FILE, read_options
-
-    from ..hosts.hooks import announce
-
-    if values["continued"] is not None:
-        options = {**read_options(values["continued"]), **changed_options(values)}
-        announce(options)
-        return options, values["continued"]
-    links = take_link_options(values)
-    run_dir, outdir = values.pop("run_dir"), values.pop("outdir")
-    del values["continued"]
-    options = make_options({**values, "gpus": count}, links)
-    run_dir = run_dir or next_run_dir(outdir, options, linked=links["loss"] is not None)
-    if (run_dir / OPTIONS_FILE).exists():
-        raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
-    return options, run_dir
-
-
-def changed_options(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the training options that were typed beside --continue.
-
-    Raises:
-        click.UsageError: one that decides what is learned, which a run that goes on must keep.
-    """
-    typed = {name: flag for name, flag in typed_flags().items() if name not in _NO_OPTIONS}
-    fixed = [flag for name, flag in typed.items() if name not in _CHANGEABLE]
-    if fixed:
-        raise click.UsageError(
-            f"--continue keeps the options of the run; leave out {', '.join(fixed)}, or begin another run from "
-            "its last snapshot with --resume"
-        )
-    if "metrics" in typed:
-        values["metrics"] = metric_names(values["metrics"])
-    return {option: values[name] for name in typed for option in _CHANGEABLE[name]}
-
-
-def metric_names(text: str) -> list[str]:
-    """Return the names in a comma separated list."""
-    return [name for name in text.split(",") if name]
-
-
-def make_options(values: dict[str, Any], links: dict[str, Any]) -> dict[str, Any]:
-    """Return the training options of a new run, links and all.
-
-    Raises:
-        ValueError (LinkGANError for links): an option is wrong; names it.
-    """
-    from training_loops.presets import build_options
-
-    from ..hosts.hooks import announce
-    from ..hosts.options import follow_flags
-
-    if values["data"] is None:
-        raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
-    values["metrics"] = metric_names(values["metrics"])
-    options = build_options(**values)
-    follow_flags(options, links)
-    announce(options)
-    return options
-
-
-def next_run_dir(outdir: Path, options: dict[str, Any], *, linked: bool) -> Path:
-    """Return ``outdir/NNNNN-data-batchB[-linked]`` with the next free number, as the hosts name their runs."""
-    taken = [int(m[1]) for p in outdir.glob("*-*") if (m := re.match(r"(\d{5})-", p.name))]
-    name = Path(options["training_set_kwargs"]["path"]).stem
-    kind = "-linked" if linked else ""
-    return outdir / f"{max(taken, default=-1) + 1:05d}-{name}-batch{options['batch_size']}{kind}"
-
-
-def register_metrics(names: list[str]) -> None:
+def register_metrics(names: Sequence[str]) -> None:
     """Make the region metrics known to the embedded host's metric runner, where any is asked for."""
     if names:
         from training_loops import metrics

@@ -151,17 +151,3 @@ def test_a_malformed_list_of_numbers_is_refused(cli, text):
     result = cli("bench", "overhead", "--links", text)
     assert result.exit_code == 2
     assert "expected e.g. 1,2,4,8" in result.output
-
-
-def test_train_needs_a_checkout(cli, tmp_path, monkeypatch):
-    monkeypatch.delenv("LINKGAN_HOST", raising=False)
-    assert "--host is needed" in cli("bench", "train").output
-    result = cli("bench", "train", "--host", tmp_path)
-    assert result.exit_code == 2
-    assert "not a stylegan3 checkout" in result.output
-
-
-def test_train_names_a_gpu_that_is_not_there(cli, tmp_path, monkeypatch):
-    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
-    result = cli("bench", "train", "--host", tmp_path, "--device", "cuda")
-    assert (result.exit_code, result.output) == (2, "Error: device='cuda': 0 GPU(s) here; try --device cpu\n")

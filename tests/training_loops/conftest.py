@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from tests.training_loops.runs import options_of
 from training_loops.formats.folder import write_dataset
-from training_loops.presets import build_options
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -34,7 +34,7 @@ def tiny_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_options(tiny_data: Path) -> dict[str, Any]:
     """Options of a run of ten steps that takes well under a second."""
-    options = build_options(
+    options = options_of(
         cfg="tiny", data=tiny_data, batch=8, cbase=64, cmax=8, z_dim=8, w_dim=8, kimg=0.08, tick=0.016, snap=2
     )
-    return {**options, "image_grid": [4, 2], "verbose": False, "tensorboard": False}
+    return {**options, "image_grid": [4, 2]}

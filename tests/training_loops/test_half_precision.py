@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training_loops.runs import options_of, train
 from tests.training_loops.stylegan2.test_networks import SMALL, small_generator
 from training_loops.errors import OptionError
-from training_loops.presets import build_options
 from training_loops.snapshots import load_snapshot
 from training_loops.stylegan2.loss import StyleGAN2Loss
 from training_loops.stylegan2.networks import Discriminator, Generator
-from training_loops.training_loop import training_loop
 
 HALF = {"num_fp16_res": 2, "conv_clamp": 256}
 
@@ -68,16 +67,16 @@ def test_an_unknown_precision_is_refused() -> None:
 
 
 def test_options_switch_it(tiny_data: Path) -> None:
-    options = build_options(cfg="tiny", data=tiny_data, fp16_res=2, half="bfloat16")
+    options = options_of(cfg="tiny", data=tiny_data, fp16_res=2, half="bfloat16")
     assert options["G_kwargs"].items() >= {"half": "bfloat16", **HALF}.items()
     assert options["D_kwargs"]["block_kwargs"]["half"] == "bfloat16"
-    assert build_options(cfg="tiny", data=tiny_data, fp16_res=2, fp32=True)["G_kwargs"]["num_fp16_res"] == 0
+    assert options_of(cfg="tiny", data=tiny_data, fp16_res=2, fp32=True)["G_kwargs"]["num_fp16_res"] == 0
 
 
 def test_an_overflow_is_dropped_and_counted_and_the_run_goes_on(
     tmp_path: Path, tiny_data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    options = build_options(
+    options = options_of(
         cfg="tiny", data=tiny_data, batch=8, cbase=64, cmax=8, z_dim=8, w_dim=8, kimg=0.08, tick=0.04, pl_weight=2,
         fp16_res=2, half="bfloat16",
     )  # fmt: skip
@@ -92,7 +91,7 @@ def test_an_overflow_is_dropped_and_counted_and_the_run_goes_on(
                 parameter.grad.view(-1)[:2] = torch.tensor([float("nan"), float("inf")])
 
     monkeypatch.setattr(StyleGAN2Loss, "accumulate_gradients", overflowing)
-    result = training_loop(run_dir=tmp_path, **{**options, "image_grid": [4, 2]}, verbose=False, tensorboard=False)
+    result = train(tmp_path, {**options, "image_grid": [4, 2]})
     assert result.snapshot is not None
     snapshot = load_snapshot(result.snapshot)
     for net in (snapshot.G, snapshot.D, snapshot.G_ema):

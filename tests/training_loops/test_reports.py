@@ -12,10 +12,11 @@ import PIL.Image
 import pytest
 import torch
 
+from tests.training_loops.runs import options_of
 from training_loops import grids, metrics, processes, training_stats, util
 from training_loops.formats.folder import ImageFolderDataset
 from training_loops.logs import RunLog
-from training_loops.presets import build_options, preset
+from training_loops.presets import preset
 
 
 def test_a_collector_averages_what_was_reported_between_two_updates() -> None:
@@ -156,9 +157,7 @@ def test_grids_have_the_hosts_sizes() -> None:
 
 
 def test_options_describe_the_data_and_take_every_choice(tiny_data: Path) -> None:
-    options = build_options(
-        cfg="tiny", data=tiny_data, cond=True, mirror=True, seed=5, kimg=3, glr=0.1, dlr=0.2, gamma=7
-    )
+    options = options_of(cfg="tiny", data=tiny_data, cond=True, mirror=True, seed=5, kimg=3, glr=0.1, dlr=0.2, gamma=7)
     data = options["training_set_kwargs"]
     assert (data["resolution"], data["max_size"], data["use_labels"], data["xflip"]) == (8, 30, True, True)
     assert (options["random_seed"], options["total_kimg"]) == (5, 3)
@@ -169,8 +168,8 @@ def test_options_describe_the_data_and_take_every_choice(tiny_data: Path) -> Non
 
 
 def test_path_length_switches_lazy_regularization_on(tiny_data: Path) -> None:
-    assert build_options(cfg="tiny", data=tiny_data, pl_weight=2)["G_reg_interval"] == 4
-    assert build_options(cfg="small", data=tiny_data, pl_weight=0)["G_reg_interval"] is None
+    assert options_of(cfg="tiny", data=tiny_data, pl_weight=2)["G_reg_interval"] == 4
+    assert options_of(cfg="small", data=tiny_data, pl_weight=0)["G_reg_interval"] is None
 
 
 @pytest.mark.parametrize(
@@ -188,11 +187,11 @@ def test_the_public_defaults_follow_the_resolution(
 
 def test_wrong_choices_are_named(tiny_data: Path) -> None:
     with pytest.raises(ValueError, match="cfg 'huge': known are tiny, small, stylegan2"):
-        build_options(cfg="huge", data=tiny_data)
+        options_of(cfg="huge", data=tiny_data)
     with pytest.raises(ValueError, match="mbstd_group=3: expected a divisor of the 8 images"):
-        build_options(cfg="tiny", data=tiny_data, batch=8, mbstd_group=3)
+        options_of(cfg="tiny", data=tiny_data, batch=8, mbstd_group=3)
     with pytest.raises(ValueError, match="cbase=4: expected at least 8, for a feature map at 8 pixels"):
-        build_options(cfg="tiny", data=tiny_data, cbase=4)
+        options_of(cfg="tiny", data=tiny_data, cbase=4)
 
 
 def test_objects_are_found_by_dotted_name() -> None:

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training_loops.runs import train
 from tests.training_loops.states import assert_same_end, tensors
 from training_loops.metrics import UnknownMetricError, register_metric
 from training_loops.snapshots import SnapshotError, load_snapshot
-from training_loops.training_loop import lr_fraction, read_options, training_loop
+from training_loops.training_loop import lr_fraction, read_options
 
 # Everything random at once: noise inputs, style mixing, path length, labels' order.
 RANDOM = {"loss_kwargs": {"class_name": "training_loops.stylegan2.loss.StyleGAN2Loss", "r1_gamma": 1.0}}
@@ -49,7 +50,7 @@ def _stop_at(nimg: int) -> Any:
 
 def test_a_run_leaves_the_hosts_files(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     seen: list[tuple[int, int]] = []
-    result = training_loop(run_dir=tmp_path, **tiny_options, progress_fn=lambda *a: seen.append(a))
+    result = train(tmp_path, tiny_options, progress_fn=lambda *a: seen.append(a))
     assert (result.cur_nimg, result.finished) == (80, True)
     assert seen == [(8 * i, 80) for i in range(1, 11)]
     names = {path.name for path in tmp_path.iterdir()}
@@ -72,7 +73,7 @@ def test_a_run_leaves_the_hosts_files(tmp_path: Path, tiny_options: dict[str, An
 
 
 def test_statistics_lines_have_the_hosts_shape(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    training_loop(run_dir=tmp_path, **tiny_options)
+    train(tmp_path, tiny_options)
     lines = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     assert [line["Progress/tick"]["mean"] for line in lines] == [0, 1, 2, 3, 4, 5]
     for line in lines:
@@ -84,7 +85,7 @@ def test_statistics_lines_have_the_hosts_shape(tmp_path: Path, tiny_options: dic
 
 
 def test_the_snapshot_holds_the_averaged_generator(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    result = training_loop(run_dir=tmp_path, **tiny_options)
+    result = train(tmp_path, tiny_options)
     assert result.snapshot is not None
     snapshot = load_snapshot(result.snapshot)
     state = torch.load(tmp_path / "training-state.pt", weights_only=True)["networks"]
@@ -100,10 +101,10 @@ def test_the_snapshot_holds_the_averaged_generator(tmp_path: Path, tiny_options:
 @pytest.mark.parametrize("died_at", [8, 40, 72])  # at 8 only the state before the first step was saved
 def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, tiny_options: dict[str, Any], died_at: int) -> None:
     options = _with_everything_random(tiny_options)
-    training_loop(run_dir=tmp_path / "whole", **options)
+    train(tmp_path / "whole", options)
     with pytest.raises(StoppedHereError):
-        training_loop(run_dir=tmp_path / "broken", **options, progress_fn=_stop_at(died_at))
-    result = training_loop(run_dir=tmp_path / "broken", restart=True, **options)
+        train(tmp_path / "broken", options, progress_fn=_stop_at(died_at))
+    result = train(tmp_path / "broken", options, restart=True)
     assert result.finished
     assert_same_end(tmp_path / "whole", tmp_path / "broken")
     _assert_log_is_continuous(tmp_path / "broken")
@@ -111,17 +112,11 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, tiny_options: dict[s
 
 def test_an_aborted_run_continues_from_its_own_options(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     options = _with_everything_random(tiny_options)
-    training_loop(run_dir=tmp_path / "whole", **options)
+    train(tmp_path / "whole", options)
     calls = iter(range(100))
-    first = training_loop(run_dir=tmp_path / "two", **options, abort_fn=lambda: next(calls) == 2)
+    first = train(tmp_path / "two", options, abort_fn=lambda: next(calls) == 2)
     assert (first.cur_nimg, first.finished) == (24, False)
-    again = training_loop(
-        run_dir=tmp_path / "two",
-        restart=True,
-        verbose=False,
-        tensorboard=False,
-        **read_options(tmp_path / "two"),
-    )
+    again = train(tmp_path / "two", read_options(tmp_path / "two").to_json(), restart=True)
     assert (again.cur_nimg, again.finished) == (80, True)
     assert_same_end(tmp_path / "whole", tmp_path / "two")
     _assert_log_is_continuous(tmp_path / "two")
@@ -133,7 +128,7 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path: Path, tiny_options: dict[s
             os.kill(os.getpid(), signal.SIGINT)
 
     before = signal.getsignal(signal.SIGINT)
-    result = training_loop(run_dir=tmp_path, **tiny_options, progress_fn=interrupt)
+    result = train(tmp_path, tiny_options, progress_fn=interrupt)
     assert (result.cur_nimg, result.finished) == (32, False)
     assert signal.getsignal(signal.SIGINT) is before
     assert "the run can be continued" in (tmp_path / "log.txt").read_text()
@@ -143,16 +138,16 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path: Path, tiny_options: dict[s
 
 def test_how_often_a_run_is_looked_at_does_not_change_it(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     options = _with_everything_random(tiny_options)
-    training_loop(run_dir=tmp_path / "often", **options)
+    train(tmp_path / "often", options)
     rare = {**options, "kimg_per_tick": 1, "image_snapshot_ticks": None, "network_snapshot_ticks": None}
-    training_loop(run_dir=tmp_path / "rarely", **rare)
+    train(tmp_path / "rarely", rare)
     first, second = tensors(tmp_path / "often"), tensors(tmp_path / "rarely")
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
 def test_another_seed_gives_another_run(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     for seed in (0, 1):
-        training_loop(run_dir=tmp_path / str(seed), **{**tiny_options, "random_seed": seed, "total_kimg": 0.008})
+        train(tmp_path / str(seed), {**tiny_options, "random_seed": seed, "total_kimg": 0.008})
     first, second = tensors(tmp_path / "0"), tensors(tmp_path / "1")
     key = "/networks/G/synthesis.b4.conv1.weight"
     assert not torch.equal(first[key], second[key])
@@ -160,16 +155,16 @@ def test_another_seed_gives_another_run(tmp_path: Path, tiny_options: dict[str, 
 
 def test_labels_x_flips_and_microbatches_run(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     data = {**tiny_options["training_set_kwargs"], "use_labels": True, "xflip": True}
-    result = training_loop(run_dir=tmp_path, **{**tiny_options, "training_set_kwargs": data, "batch_gpu": 4})
+    result = train(tmp_path, {**tiny_options, "training_set_kwargs": data, "batch_gpu": 4})
     assert result.snapshot is not None
     snapshot = load_snapshot(result.snapshot)
     assert snapshot.G.c_dim == snapshot.D.c_dim == 3
 
 
 def test_weights_of_a_snapshot_start_a_new_run(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    first = training_loop(run_dir=tmp_path / "first", **tiny_options)
+    first = train(tmp_path / "first", tiny_options)
     still = {name: {**tiny_options[name], "lr": 0.0} for name in ("G_opt_kwargs", "D_opt_kwargs")}
-    second = training_loop(run_dir=tmp_path / "second", **{**tiny_options, **still, "resume": first.snapshot})
+    second = train(tmp_path / "second", {**tiny_options, **still, "resume": first.snapshot})
     assert first.snapshot is not None
     assert second.snapshot is not None
     a, b = load_snapshot(first.snapshot), load_snapshot(second.snapshot)
@@ -180,10 +175,10 @@ def test_weights_of_a_snapshot_start_a_new_run(tmp_path: Path, tiny_options: dic
 def test_a_snapshot_of_other_networks_is_refused_with_every_difference(
     tmp_path: Path, tiny_options: dict[str, Any]
 ) -> None:
-    first = training_loop(run_dir=tmp_path / "first", **{**tiny_options, "total_kimg": 0.008})
+    first = train(tmp_path / "first", {**tiny_options, "total_kimg": 0.008})
     wider = {**tiny_options["G_kwargs"], "channel_max": 4, "use_noise": True}
     with pytest.raises(SnapshotError) as caught:
-        training_loop(run_dir=tmp_path / "b", **{**tiny_options, "G_kwargs": wider, "resume": first.snapshot})
+        train(tmp_path / "b", {**tiny_options, "G_kwargs": wider, "resume": first.snapshot})
     message = str(caught.value)
     assert str(first.snapshot) in message
     assert "synthesis.b4.conv1.noise_strength is missing" in message
@@ -191,15 +186,15 @@ def test_a_snapshot_of_other_networks_is_refused_with_every_difference(
 
 
 def test_a_run_is_not_continued_with_other_options(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    training_loop(run_dir=tmp_path, **{**tiny_options, "total_kimg": 0.008})
+    train(tmp_path, {**tiny_options, "total_kimg": 0.008})
     with pytest.raises(SnapshotError, match="ema_kimg: 5 then, 7 now"):
-        training_loop(run_dir=tmp_path, restart=True, **{**tiny_options, "ema_kimg": 7})
+        train(tmp_path, {**tiny_options, "ema_kimg": 7}, restart=True)
 
 
 @pytest.mark.parametrize("damage", ["truncated", "foreign", "flipped"])
 def test_a_damaged_state_is_refused_by_name(tmp_path: Path, tiny_options: dict[str, Any], damage: str) -> None:
     options = {**tiny_options, "total_kimg": 0.008}
-    training_loop(run_dir=tmp_path, **options)
+    train(tmp_path, options)
     path = tmp_path / "training-state.pt"
     data = bytearray(path.read_bytes())
     if damage == "truncated":
@@ -210,7 +205,7 @@ def test_a_damaged_state_is_refused_by_name(tmp_path: Path, tiny_options: dict[s
     if damage == "foreign":
         torch.save({"format": "something else"}, path)
     with pytest.raises(SnapshotError, match=r"training-state\.pt"):
-        training_loop(run_dir=tmp_path, restart=True, **options)
+        train(tmp_path, options, restart=True)
 
 
 def test_metrics_run_at_snapshots_and_are_logged(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
@@ -219,8 +214,8 @@ def test_metrics_run_at_snapshots_and_are_logged(tmp_path: Path, tiny_options: d
         return {"mean_of_image": float(opts.G(torch.zeros(1, 8), torch.zeros(1, 0)).mean())}
 
     register_metric(mean_of_image)
-    training_loop(run_dir=tmp_path / "with", **{**tiny_options, "metrics": ["mean_of_image"]})
-    training_loop(run_dir=tmp_path / "without", **tiny_options)
+    train(tmp_path / "with", {**tiny_options, "metrics": ["mean_of_image"]})
+    train(tmp_path / "without", tiny_options)
     lines = (tmp_path / "with" / "metric-mean_of_image.jsonl").read_text().splitlines()
     last = json.loads(lines[-1])
     assert last["metric"] == "mean_of_image"
@@ -242,7 +237,7 @@ def test_wrong_options_are_named_before_training(
     tmp_path: Path, tiny_options: dict[str, Any], change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     with pytest.raises(error, match=message):
-        training_loop(run_dir=tmp_path, **{**tiny_options, **change})
+        train(tmp_path, {**tiny_options, **change})
     assert not (tmp_path / "stats.jsonl").exists()
 
 
@@ -259,6 +254,6 @@ def test_the_learning_rate_falls_over_the_last_share_of_the_run() -> None:
 
 
 def test_the_learning_rate_schedule_reaches_the_optimizers(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
-    training_loop(run_dir=tmp_path, **{**tiny_options, "lr_final_fraction": 0.0, "lr_decay_share": 1.0})
+    train(tmp_path, {**tiny_options, "lr_final_fraction": 0.0, "lr_decay_share": 1.0})
     groups = torch.load(tmp_path / "training-state.pt", weights_only=True)["optimizers"]["G"]["param_groups"]
     assert groups[0]["lr"] == pytest.approx(0.1 * groups[0]["initial_lr"])  # the last of ten steps

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
@@ -19,6 +19,7 @@ _TAPS = (1.0, 3.0, 3.0, 1.0)
 _POINTS = 1000  # of each volume, at which its density is regularized
 
 
+@dataclass(eq=False, repr=False)
 class EG3DLoss(LogisticLoss):
     """Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sections 3.4 and 4.
 
@@ -40,54 +41,47 @@ class EG3DLoss(LogisticLoss):
             `blur_fade_kimg`; the rendered image by the same share of its width.
     """
 
-    def __init__(
-        self,
-        device: torch.device | str,
-        G: Any,
-        D: Any,
-        augment_pipe: Any = None,
-        r1_gamma: float = 10,
-        style_mixing_prob: float = 0,
-        pl_weight: float = 0,
-        gpc_reg_prob: float | None = None,
-        gpc_reg_fade_kimg: float = 1000,
-        neural_rendering_resolution_initial: int = 64,
-        neural_rendering_resolution_final: int | None = None,
-        neural_rendering_resolution_fade_kimg: float = 1000,
-        dual_discrimination: bool = True,
-        filter_mode: str | float = "antialiased",
-        blur_init_sigma: float = 0,
-        blur_fade_kimg: float = 0,
-    ) -> None:
-        super().__init__(device, G, D, augment_pipe, r1_gamma, style_mixing_prob)
-        if pl_weight != 0:
-            raise OptionError(f"pl_weight={pl_weight:g}: expected 0, EG3D generators are trained without path length")
-        if gpc_reg_prob is not None and not 0 <= gpc_reg_prob <= 1:
-            raise OptionError(f"gpc_reg_prob={gpc_reg_prob:g}: expected a probability, or none")
-        kind = G.rendering_kwargs.get("reg_type", "l1")
-        if kind != "l1":
-            raise OptionError(f"rendering_kwargs: reg_type={kind!r}: expected 'l1'")
-        self.gpc_reg_prob = gpc_reg_prob
-        self.gpc_reg_fade_kimg = gpc_reg_fade_kimg
+    pl_weight: float = 0
+    gpc_reg_prob: float | None = None
+    gpc_reg_fade_kimg: float = 1000
+    neural_rendering_resolution_initial: int = 64
+    neural_rendering_resolution_final: int | None = None
+    neural_rendering_resolution_fade_kimg: float = 1000
+    dual_discrimination: bool = True
+    filter_mode: str | float = "antialiased"
+    blur_init_sigma: float = 0
+    blur_fade_kimg: float = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check()
         self.resolutions = (
-            neural_rendering_resolution_initial,
-            neural_rendering_resolution_final or neural_rendering_resolution_initial,
+            self.neural_rendering_resolution_initial,
+            self.neural_rendering_resolution_final or self.neural_rendering_resolution_initial,
         )
-        self.neural_rendering_resolution_fade_kimg = neural_rendering_resolution_fade_kimg
-        self.seen = ("image", "image_raw") if dual_discrimination else ("image",)
-        self.filter_mode = filter_mode
-        self.blur_init_sigma = blur_init_sigma
-        self.blur_fade_kimg = blur_fade_kimg
+        self.seen = ("image", "image_raw") if self.dual_discrimination else ("image",)
         self._resize_filter = resample.filter_buffer(_TAPS).to(self.device)
         self.cur_nimg = 0
         # Images drawn before the first step are then made as those of the first step are.
-        G.neural_rendering_resolution = self.neural_rendering_resolution
+        self.G.neural_rendering_resolution = self.neural_rendering_resolution
+
+    def _check(self) -> None:
+        if self.pl_weight != 0:
+            raise OptionError(
+                f"pl_weight={self.pl_weight:g}: expected 0, EG3D generators are trained without path length"
+            )
+        if self.gpc_reg_prob is not None and not 0 <= self.gpc_reg_prob <= 1:
+            raise OptionError(f"gpc_reg_prob={self.gpc_reg_prob:g}: expected a probability, or none")
+        kind = self.G.rendering_kwargs.get("reg_type", "l1")
+        if kind != "l1":
+            raise OptionError(f"rendering_kwargs: reg_type={kind!r}: expected 'l1'")
 
     @property
     def swapping_prob(self) -> float:
         """How likely the mapping network now sees another camera, 0 where it sees none."""
         if self.gpc_reg_prob is None:
             return 0.0
+        # p(t) = 1 + (p - 1) t, t the share of the fade that is over
         return 1 + (self.gpc_reg_prob - 1) * self._elapsed(self.gpc_reg_fade_kimg)
 
     @property
@@ -111,6 +105,7 @@ class EG3DLoss(LogisticLoss):
         """Cameras c [N, c_dim] that are rendered -> those that the mapping network sees."""
         if self.gpc_reg_prob is None:
             return torch.zeros_like(c)
+        # With probability p(t) the camera of another image of the batch, which tells nothing of this one's.
         swapped = torch.rand([len(c), 1], device=c.device) < self.swapping_prob
         return torch.where(swapped, c.roll(1, dims=0), c)
 
@@ -148,6 +143,7 @@ class EG3DLoss(LogisticLoss):
         weight = options.get("density_reg", 0)
         if weight == 0:
             return
+        # E_{x,d} |sigma(x) - sigma(x + d)|, x uniform in the cube, d normal and small
         ws = self.mapped(gen_z, self.conditioning(gen_c))
         points = (torch.rand([len(ws), _POINTS, 3], device=ws.device, dtype=ws.dtype) - 0.5) * options["box_warp"]
         near = points + torch.randn_like(points) * options["density_reg_p_dist"]

@@ -18,6 +18,7 @@ def segment_weights(densities: Tensor, depths: Tensor) -> Tensor:
     A segment has the softplus of the mean of its ends' sigmas as density, moved by -1 so that networks begin with
     empty space.
     """
+    # w_i = T_i (1 - exp(-sigma_i delta_i)), T_i = exp(-sum_{j<i} sigma_j delta_j) (NeRF, Eq. 3)
     sigma = F.softplus((densities[..., 1:] + densities[..., :-1]) / 2 - 1)
     optical = sigma * (depths[..., 1:] - depths[..., :-1])
     passed = torch.exp(-optical)  # the share of light that each segment lets through
@@ -27,11 +28,13 @@ def segment_weights(densities: Tensor, depths: Tensor) -> Tensor:
 
 def sample_weights(weights: Tensor) -> Tensor:
     """Return the weight of each sample, [..., D], where a segment's colour is the mean of its ends'."""
+    # sum_i w_i (c_i + c_{i+1}) / 2 = sum_i (w_{i-1} + w_i) / 2 c_i
     return (F.pad(weights, [1, 0]) + F.pad(weights, [0, 1])) / 2
 
 
 def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
     """Return the mean depth [...] of segments [..., D - 1]; the farthest depth of all for rays that nothing stops."""
+    # E[t] = sum_i w_i (t_i + t_{i+1}) / 2 / sum_i w_i
     total = weights.sum(dim=-1)
     stopped = total > 0
     # A division by nothing would be mended here and still fill the gradients with NaN.
@@ -41,6 +44,7 @@ def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
 
 def finish_colors(colors: Tensor, weights: Tensor, white_back: bool) -> Tensor:
     """Put colours [..., C] that were summed by segments' `weights` before black or white, and map [0, 1] to [-1, 1]."""
+    # C + (1 - sum_i w_i) background
     if white_back:
         colors = colors + (1 - weights.sum(dim=-1, keepdim=True))
     return colors * 2 - 1

@@ -41,13 +41,15 @@ class ImportanceRenderer(nn.Module):
         ray_directions: Tensor,
         rendering_options: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor, Tensor]:
+        # NeRF, Eq. 5 and section 5.2: a coarse pass at even depths, a fine one where the coarse one saw something, and
+        # C = sum_i v_i c_i over the samples of both in the order of their depths.
         options = read.RenderOptions.read(rendering_options)
         rays = (ray_origins, ray_directions)
         depths = stratified_depths(*rays, options)
         colors, densities = self._look(planes, decoder, *rays, depths, rendering_options)
         seen = [colors]
         if options.fine:
-            with torch.no_grad():
+            with torch.no_grad():  # where to look is no matter of gradients
                 fine = importance_depths(depths, segment_weights(densities, depths), options.fine)
             colors, more = self._look(planes, decoder, *rays, fine, rendering_options)
             seen.append(colors)
@@ -75,6 +77,7 @@ class ImportanceRenderer(nn.Module):
 
         The decoder gets the mean over the planes as features [N, 1, M, C]. Options: box_warp, density_noise.
         """
+        # c, sigma = decoder(mean over the three planes, each at the projection of x) (EG3D, section 3.2)
         features = sample_planes(planes, sample_coordinates, read.box_warp(options))
         out = decoder(features[:, None], sample_directions)
         noise = read.density_noise(options)
@@ -92,6 +95,7 @@ class ImportanceRenderer(nn.Module):
         options: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor]:
         """Colours [N, R, D, F] and sigmas [N, R, D] at depths [N, R, D] of rays."""
+        # x(t) = o + t d
         points = origins[:, :, None] + depths[..., None] * directions[:, :, None]
         along = directions[:, :, None].expand_as(points)
         out = self.run_model(planes, decoder, points.flatten(1, 2), along.flatten(1, 2), options)

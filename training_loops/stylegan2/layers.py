@@ -30,6 +30,8 @@ class FullyConnectedLayer(nn.Module):
         self.in_features = in_features
         self.out_features = out_features
         self.activation = activation
+        # Equalized learning rate (Karras et al. 2018): weights are drawn at variance 1 and scaled by He's constant at
+        # run time, so that Adam's steps are alike in all layers; lr_multiplier makes them smaller.
         self.weight = nn.Parameter(torch.randn([out_features, in_features]) / lr_multiplier)
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init))) if bias else None
         self.weight_gain = lr_multiplier / math.sqrt(in_features) if in_features > 0 else 0.0
@@ -37,6 +39,7 @@ class FullyConnectedLayer(nn.Module):
         self._act = ops.activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
+        # gain act(y) = act(gain y) where act is homogeneous: the gain is then part of the product's own factors.
         gain = self._act.gain if self._act.homogeneous else 1.0
         weight = self.weight.to(x.dtype).t()
         if self.bias is None:
@@ -84,7 +87,7 @@ class Conv2dLayer(nn.Module):
         self.conv_clamp = conv_clamp
         self.taps = resample.parse_taps(resample_filter)
         self.register_buffer("resample_filter", resample.filter_buffer(self.taps))
-        self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
+        self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)  # He's constant without the activation's gain
         self._act = ops.activation(activation)
         weight = torch.randn([out_channels, in_channels, kernel_size, kernel_size])
         self._add("weight", weight.to(memory_format=ops.layout(channels_last)), trainable)
@@ -97,6 +100,7 @@ class Conv2dLayer(nn.Module):
             self.register_buffer(name, value)
 
     def forward(self, x: Tensor, gain: float = 1) -> Tensor:
+        # y = clamp(gain act(x * w / sqrt(I k^2) + b)); the gain goes into w and b where act is homogeneous
         total_gain = self._act.gain * gain
         inner = total_gain if self._act.homogeneous else 1.0
         weight = (self.weight * (self.weight_gain * inner)).to(x.dtype)
@@ -173,6 +177,7 @@ class MappingNetwork(nn.Module):
         """Truncation pulls the first `truncation_cutoff` ws (all if None) to ``w_avg + psi (w - w_avg)``."""
         dtype = next(self.parameters()).dtype
         inputs = []
+        # z / sqrt(mean z^2): only the direction of z counts.
         if self.z_dim > 0:
             inputs.append(ops.normalize_2nd_moment(_checked("z", z, self.z_dim, dtype)))
         if self.c_dim > 0:
@@ -181,6 +186,7 @@ class MappingNetwork(nn.Module):
         for i in range(self.num_layers):
             x = getattr(self, f"fc{i}")(x)
         if update_emas and self._beta is not None:
+            # w_avg <- beta w_avg + (1 - beta) mean_N w
             self.w_avg.copy_(torch.lerp(x.detach().mean(dim=0), self.w_avg, self._beta))
         if self.num_ws is not None:
             x = x[:, None].repeat(1, self.num_ws, 1)
@@ -188,6 +194,7 @@ class MappingNetwork(nn.Module):
             return x
         if self._beta is None:
             raise ValueError(f"truncation_psi={truncation_psi}: this mapping network tracks no average w")
+        # w' = w_avg + psi (w - w_avg) (StyleGAN, section B of its supplement)
         if truncation_cutoff is None:
             return self.w_avg.lerp(x, truncation_psi)
         first, rest = x[:, :truncation_cutoff], x[:, truncation_cutoff:]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -12,31 +12,26 @@ from training_loops import training_stats
 from training_loops.loss import LogisticLoss
 
 
+@dataclass(eq=False, repr=False)
 class StyleGAN2Loss(LogisticLoss):
     """Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN".
 
-    Beside the logistic loss and R1, every `G_reg_interval` steps the path length penalty (|J^T y| - a)^2 with y noise
-    of unit energy per image and a its moving average. `pl_no_weight_grad` is accepted for the hosts' configs.
+    Beside the logistic loss and R1, every `G_reg_interval` steps the path length penalty.
+
+    Args:
+        pl_weight: weight of the penalty, from 0.
+        pl_batch_shrink: the penalty sees one image of so many, from 1.
+        pl_decay: share of the newest lengths in their moving average, 0 to 1.
+        pl_no_weight_grad: accepted for the hosts' configs.
     """
 
-    def __init__(
-        self,
-        device: torch.device | str,
-        G: Any,
-        D: Any,
-        augment_pipe: Any = None,
-        r1_gamma: float = 10,
-        style_mixing_prob: float = 0,
-        pl_weight: float = 0,
-        pl_batch_shrink: int = 2,
-        pl_decay: float = 0.01,
-        pl_no_weight_grad: bool = False,
-    ) -> None:
-        super().__init__(device, G, D, augment_pipe, r1_gamma, style_mixing_prob)
-        self.pl_weight = pl_weight
-        self.pl_batch_shrink = pl_batch_shrink
-        self.pl_decay = pl_decay
-        self.pl_no_weight_grad = pl_no_weight_grad
+    pl_weight: float = 0
+    pl_batch_shrink: int = 2
+    pl_decay: float = 0.01
+    pl_no_weight_grad: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         self.pl_mean = torch.zeros([], device=self.device)
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -65,6 +60,8 @@ class StyleGAN2Loss(LogisticLoss):
         """The path length penalty."""
         if self.pl_weight == 0:
             return
+        # E_{w,y} (||J_w^T y||_2 - a)^2 (Eq. 4): J_w^T y is the gradient of <G(w), y>, y normal noise of unit energy per
+        # image, a the moving average of the lengths. With a w per layer, a length is the root mean square over layers.
         n = max(gen_z.shape[0] // self.pl_batch_shrink, 1)
         img, ws = self.run_G(gen_z[:n], gen_c[:n])
         noise = torch.randn_like(img) / math.sqrt(img.shape[2] * img.shape[3])

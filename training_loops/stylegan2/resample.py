@@ -81,6 +81,7 @@ class _FirAdjoint(torch.autograd.Function):
             reach = [k - 1 - p for k, p in zip(kernel.shape[2:], padding, strict=True)]
             if min(reach) >= 0:
                 return F.conv2d(x, kernel.flip([2, 3]), padding=reach, groups=x.shape[1])
+        # Images of several sizes have as many samples at this stride; this says which of them is wanted.
         extra = [
             s - ((n - 1) * stride - 2 * p + k)
             for s, n, p, k in zip(size, x.shape[2:], padding, kernel.shape[2:], strict=True)
@@ -108,13 +109,15 @@ def _fir(x: Tensor, taps: Taps, pads: list[tuple[int, int]], *, stride: int = 1,
 
 def downsample2d(x: Tensor, taps: Taps) -> Tensor:
     """x [N, C, H, W] -> [N, C, H/2, W/2]."""
+    # y[m] = sum_i f[i] x[2m + n // 2 - i] along both axes
     return _fir(x, taps, [((n - 1) // 2, (n - 2) // 2) for n in _lengths(taps)], stride=2)
 
 
 def upsample2d(x: Tensor, taps: Taps) -> Tensor:
     """x [N, C, H, W] -> [N, C, 2H, 2W]."""
     kernel = _kernel(taps, 4.0, False, x.shape[1], x.dtype, x.device)
-    # The full convolution of the zero-filled image is longer than twice the image by n - 2 samples.
+    # y[m] = 2 sum_i f[m + n // 2 - 1 - 2i] x[i] along each axis: the adjoint of a filter with stride 2. The gain makes
+    # up for the inserted zeros. The full convolution is longer than twice the image by n - 2 samples.
     rows, columns = _lengths(taps)
     top, left = rows // 2 - 1, columns // 2 - 1
     bottom, right = rows - 2 - top, columns - 2 - left
@@ -128,6 +131,7 @@ def upsample2d(x: Tensor, taps: Taps) -> Tensor:
 def conv2d_down(x: Tensor, weight: Tensor, bias: Tensor | None, taps: Taps) -> Tensor:
     """Filter x [N, I, H, W], correlate with weight [O, I, k, k], keep every second sample: [N, O, H/2, W/2]."""
     half = weight.shape[2] // 2
+    # y = (w . (f * x))[::2]: only the samples that are kept are computed.
     if half == 0:  # a 1x1 kernel commutes with the filter
         return F.conv2d(downsample2d(x, taps), weight, bias)
     pads = [(half + (n - 1) // 2, half + (n - 2) // 2) for n in _lengths(taps)]
@@ -142,6 +146,7 @@ def conv2d_up(x: Tensor, weight: Tensor, taps: Taps) -> Tensor:
     kernel = weight.shape[2]
     if kernel == 1:
         return upsample2d(F.conv2d(x, weight), taps)
+    # f * (w * up(x)), the weight first: at stride 2 it never meets the inserted zeros.
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, O, 2H - 2 + k, 2W - 2 + k]
     before, after = kernel // 2 - kernel + 1, kernel // 2 - kernel + 2
     return _fir(y, taps, [(before + (n + 1) // 2, after + (n - 2) // 2) for n in _lengths(taps)], gain=4.0)

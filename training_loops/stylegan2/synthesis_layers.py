@@ -18,7 +18,7 @@ NOISE_MODES = ("random", "const", "none")
 class SynthesisLayer(nn.Module):
     """Modulated 3x3 convolution (optionally upsampling), noise, bias, activation.
 
-    StyleGAN2 scales the weight per sample by the styles s and normalises it:
+    StyleGAN2 scales the weight per sample by the styles s (Eq. 1) and normalises it (Eq. 2 and 3):
     ``w'_oik = w_oik s_i / sqrt(sum_ik (w_oik s_i)^2 + eps)``. Since both factors are constant over space, scaling
     the input by s and the output by the normaliser is the same, and keeps the convolution dense.
     """
@@ -106,6 +106,7 @@ def modulated_conv2d(
         fan_in = weight[0].numel()
         weight = weight / (weight.abs().amax(dim=[1, 2, 3], keepdim=True) * math.sqrt(fan_in))
         styles = styles / styles.abs().amax(dim=1, keepdim=True)
+    # d_o = 1 / sqrt(sum_i s_i^2 sum_k w_oik^2 + eps) (Eq. 3); y_o = gain d_o sum_ik w_oik (s_i x_i) + shift
     energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()  # [N, O]
     demodulation = (energy + 1e-8).rsqrt() * gain
     x = x * styles.to(x.dtype)[:, :, None, None]
@@ -140,6 +141,7 @@ class ToRGBLayer(nn.Module):
         self.weight_gain = 1 / math.sqrt(in_channels * kernel_size**2)
 
     def forward(self, x: Tensor, w: Tensor, fused_modconv: bool = True) -> Tensor:
+        # y_c = sum_i w_ci s_i x_i / sqrt(I k^2) + b_c: modulated (Eq. 1), not normalised
         scale = self.affine(w) * self.weight_gain
         x = x * scale.to(x.dtype)[:, :, None, None]
         y = F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=self.weight.shape[2] // 2)

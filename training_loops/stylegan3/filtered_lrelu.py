@@ -95,6 +95,7 @@ class _Axis:
         return (self.down - 1 + self.up_taps - 1 - self.before) // self.down
 
     def out_size(self, size: int) -> int:
+        # Both convolutions keep only what has all of its filter: n - (taps - 1) samples of n.
         upsampled = self.up * size + self.before + self.after - (self.up_taps - 1)
         return (upsampled - self.down_taps) // self.down + 1
 
@@ -150,6 +151,7 @@ def _square(taps: Tensor, axis: _Axis, x: Tensor) -> tuple[tuple[Tensor, ...], .
 
 
 def _bend_phases(x: Tensor, kernels: _Kernels, axes: list[_Axis], size: list[int], bend: Bend) -> Tensor:
+    # y = sum_{p,q} d_pq * bend(f_pq * x) over the row phases p and column phases q
     rows, columns = axes
     y = None
     for row, up_row in enumerate(kernels.up_rows):
@@ -167,6 +169,7 @@ def _bend_phases(x: Tensor, kernels: _Kernels, axes: list[_Axis], size: list[int
 
 def _upsample(x: Tensor, kernel: Tensor, axis: _Axis, out_size: int, dim: int) -> Tensor:
     """One phase along one axis, as long as the filter down asks for `out_size` samples."""
+    # y_p[q] = sum_i w_p[q + lead - stride i] x[i], 0 outside of x
     taps, size, phase_size = kernel.shape[dim], x.shape[dim], out_size - 1 + axis.reach
     if axis.stride > 1:
         before, after = -axis.lead, phase_size + axis.lead - (size - 1) * axis.stride - taps
@@ -208,6 +211,7 @@ class _Fir(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
+        # The adjoint of a correlation with padding p is one by the turned kernel with padding k - 1 - p.
         height, width = ctx.kernel.shape[2:]
         reach = (height - 1 - ctx.padding[0], width - 1 - ctx.padding[1])
         return _Fir.apply(grads[0], ctx.kernel.flip([2, 3]), reach), None, None

@@ -11,14 +11,13 @@ import pytest
 import torch
 
 from tests.training_loops.eg3d.golden_cases import labels
+from tests.training_loops.runs import options_of, train
 from tests.training_loops.states import assert_same_end
 from training_loops import grids
 from training_loops.eg3d.networks import DualDiscriminator, TriPlaneGenerator
 from training_loops.errors import OptionError
 from training_loops.formats.folder import ImageFolderDataset, write_dataset
-from training_loops.presets import build_options
 from training_loops.snapshots import SnapshotError, load_snapshot
-from training_loops.training_loop import training_loop
 
 SMALL: dict[str, Any] = {"cbase": 64, "cmax": 8, "z_dim": 8, "w_dim": 8, "batch": 4}
 # Everything random at once: noise inputs, swapped cameras, style mixing, ray jitter, points of the density.
@@ -37,10 +36,10 @@ def views(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _options(views: Path, **changes: Any) -> dict[str, Any]:
     """Options of a run of six steps with coarse planes and few samples along a ray."""
     settings = {"cfg": "heads3d", "data": views, "kimg": 0.024, "tick": 0.008, "snap": 1, **SMALL, **changes}
-    options = build_options(**settings)
+    options = options_of(**settings)
     options["G_kwargs"]["plane_resolution"] = 8
     options["G_kwargs"]["rendering_kwargs"].update(depth_resolution=4, depth_resolution_importance=4)
-    return {**options, "image_grid": [3, 2], "verbose": False, "tensorboard": False}
+    return {**options, "image_grid": [3, 2]}
 
 
 def test_the_preset_trains_through_cameras_at_half_the_resolution(views: Path) -> None:
@@ -63,15 +62,15 @@ def test_options_of_scenes_reach_network_and_loss(views: Path) -> None:
 
 def test_the_public_defaults_have_a_head_for_each_resolution(tmp_path: Path, views: Path) -> None:
     with pytest.raises(OptionError, match="images of 16 pixels, expected 128, 256 or 512"):
-        build_options(cfg="eg3d", data=views)
+        options_of(cfg="eg3d", data=views)
     write_dataset(tmp_path / "large.zip", np.zeros([2, 128, 128, 3], np.uint8), labels=labels(2, 2.7).tolist())
-    options = build_options(cfg="eg3d", data=tmp_path / "large.zip", gpus=8)
+    options = options_of(cfg="eg3d", data=tmp_path / "large.zip", gpus=8)
     assert (options["batch_size"], options["ema_kimg"], options["loss_kwargs"]["blur_fade_kimg"]) == (32, 10, 200)
     assert (options["G_opt_kwargs"]["lr"], options["D_opt_kwargs"]["lr"]) == (0.0025, 0.002)
     G, D = options["G_kwargs"], options["D_kwargs"]
     assert (G["num_fp16_res"], G["sr_num_fp16_res"], D["num_fp16_res"], D["conv_clamp"]) == (0, 4, 4, 256)
     assert G["rendering_kwargs"]["superresolution_module"].endswith("2X")
-    single = build_options(cfg="eg3d", data=tmp_path / "large.zip", fp32=True)
+    single = options_of(cfg="eg3d", data=tmp_path / "large.zip", fp32=True)
     assert (single["G_kwargs"]["sr_num_fp16_res"], single["D_kwargs"]["num_fp16_res"]) == (0, 0)
     with torch.device("meta"):
         for kwargs, cls in ((G, TriPlaneGenerator), (D, DualDiscriminator)):
@@ -88,12 +87,12 @@ def test_the_public_defaults_have_a_head_for_each_resolution(tmp_path: Path, vie
 )
 def test_options_that_cannot_work_are_named(tmp_path: Path, views: Path, change: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        training_loop(run_dir=tmp_path, **build_options(**{"cfg": "heads3d", "data": views, **SMALL, **change}))
+        train(tmp_path, options_of(**{"cfg": "heads3d", "data": views, **SMALL, **change}))
 
 
 def test_labels_that_are_no_cameras_are_refused(tiny_data: Path) -> None:
     with pytest.raises(OptionError, match="have 3 numbers, expected the 25 of a camera"):
-        build_options(cfg="heads3d", data=tiny_data)
+        options_of(cfg="heads3d", data=tiny_data)
 
 
 class StoppedHereError(Exception):
@@ -107,10 +106,10 @@ def test_a_killed_run_continues_bit_for_bit(tmp_path: Path, views: Path, died_at
             raise StoppedHereError
 
     options = {**_options(views, **RANDOM), "D_reg_interval": 2, "G_reg_interval": 2}
-    training_loop(run_dir=tmp_path / "whole", **options)
+    train(tmp_path / "whole", options)
     with pytest.raises(StoppedHereError):
-        training_loop(run_dir=tmp_path / "broken", **options, progress_fn=die)
-    result = training_loop(run_dir=tmp_path / "broken", restart=True, **options)
+        train(tmp_path / "broken", options, progress_fn=die)
+    result = train(tmp_path / "broken", options, restart=True)
     assert result.finished
     assert_same_end(tmp_path / "whole", tmp_path / "broken")
     same = [(tmp_path / run / "fakes000000_depth.png").read_bytes() for run in ("whole", "broken")]
@@ -125,7 +124,7 @@ def run(tmp_path_factory: pytest.TempPathFactory, views: Path) -> Path:
     options["loss_kwargs"].update(
         neural_rendering_resolution_final=12, neural_rendering_resolution_fade_kimg=0.008, gpc_reg_fade_kimg=0
     )
-    training_loop(run_dir=folder, **options)
+    train(folder, options)
     return folder
 
 
@@ -151,11 +150,11 @@ def test_settings_that_no_run_writes_are_refused(run: Path, tmp_path: Path, sett
 
 def test_training_goes_on_from_a_snapshot_at_its_size(run: Path, views: Path, tmp_path: Path) -> None:
     snapshot = run / "network-snapshot-000000.pt"
-    options = build_options(cfg="heads3d", data=views, kimg=0.004, batch=4, resume=snapshot, image_grid=[3, 2])
+    options = options_of(cfg="heads3d", data=views, kimg=0.004, batch=4, resume=snapshot, image_grid=[3, 2])
     assert options["G_kwargs"]["channel_max"] == 8
     assert options["loss_kwargs"]["neural_rendering_resolution_initial"] == 12
     still = {name: {**options[name], "lr": 0.0} for name in ("G_opt_kwargs", "D_opt_kwargs")}
-    result = training_loop(run_dir=tmp_path, **{**options, **still}, verbose=False, tensorboard=False)
+    result = train(tmp_path, {**options, **still})
     assert result.snapshot is not None
     before, after = load_snapshot(snapshot), load_snapshot(result.snapshot)
     assert all(torch.equal(p, q) for p, q in zip(before.G.parameters(), after.G.parameters(), strict=True))
@@ -163,7 +162,7 @@ def test_training_goes_on_from_a_snapshot_at_its_size(run: Path, views: Path, tm
 
 def test_a_snapshot_of_another_family_is_refused(run: Path, tiny_data: Path) -> None:
     with pytest.raises(OptionError, match=r"holds a TriPlaneGenerator; cfg tiny trains a .*stylegan2"):
-        build_options(cfg="tiny", data=tiny_data, resume=run / "network-snapshot-000000.pt")
+        options_of(cfg="tiny", data=tiny_data, resume=run / "network-snapshot-000000.pt")
 
 
 def test_grids_show_the_datas_cameras_and_depth(run: Path, views: Path) -> None:

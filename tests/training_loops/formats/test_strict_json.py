@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 import math
 
-import pytest
-
 from linkgan_plugin.report.curves import read_stats, series
 from linkgan_plugin.runs import last_stat
-from training_loops.errors import OptionError
 from training_loops.formats import strict_json
 from training_loops.metrics import report_metric
-from training_loops.training_loop import _check
 
 
 def refused(text):
@@ -40,11 +36,3 @@ def test_curves_and_figures_take_null_for_what_was_not_finite(tmp_path):
     assert y[0] == 0.5
     assert math.isnan(y[1])
     assert last_stat(tmp_path, "Loss", 7.0) == 0.5
-
-
-def test_options_that_are_not_finite_are_named():
-    good = {"batch_size": 4, "num_gpus": 1, "batch_gpu": 4, "total_kimg": 1, "kimg_per_tick": 1}
-    good |= {"lr_decay_share": 0.5, "lr_final_fraction": 1}
-    _check(good)
-    with pytest.raises(OptionError, match=r"loss_kwargs\.betas\.1=nan: expected a finite number"):
-        _check({**good, "loss_kwargs": {"betas": [0.0, math.nan]}})

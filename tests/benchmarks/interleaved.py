@@ -1,4 +1,4 @@
-"""A loss that lets two training loops in two processes take turns, and times whole optimizer steps of each."""
+"""A loss that interleaves two training loops in two processes, and times whole optimizer steps of each."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from typing import Any
 
 import torch
 
-from ..calls.build import build_by_name
+from linkgan_plugin.calls.build import build_by_name
 
-# This process's end of the pipe to the one that hands out the turns; loops make their loss from plain data, so it
+# This process's end of the pipe to the one that says whose block is next; loops make their loss from plain data, so it
 # cannot be passed to it.
 connection: Connection | None = None
 
@@ -20,14 +20,17 @@ class Done(Exception):
 
 
 class InterleavedLoss:
-    """The host's own loss, unchanged; before every `block`-th step it waits for its turn.
+    """The host's own loss, unchanged; before every `block`-th step it waits until it may go on.
 
-    A turn lasts from one step's first call to the same place `block` steps later, so all of a step counts: data,
-    optimizers, the moving average. Its seconds are sent when the turn ends.
+    A block lasts from one step's first call to the same place `block` steps later, so all of a step counts: data,
+    optimizers, the moving average. Its seconds are sent when the block ends.
 
     Args:
-        device, networks: as the host's loop passes them. base_class_name, base_kwargs: the host's own loss.
-        block: optimizer steps of a turn; a multiple of every interval of the host.
+        device: as the host's loop passes it.
+        base_class_name: the host's own loss.
+        base_kwargs: its arguments.
+        block: optimizer steps of a block; a multiple of every interval of the host.
+        networks: as the host's loop passes them.
     """
 
     def __init__(
@@ -40,7 +43,7 @@ class InterleavedLoss:
         **networks: Any,
     ) -> None:
         if connection is None:
-            raise RuntimeError("InterleavedLoss is for child processes of `linkgan bench train`")
+            raise RuntimeError("InterleavedLoss is for the child processes of a benchmark")
         self._pipe, self._device, self._block = connection, torch.device(device), block
         self._base = build_by_name(base_class_name, device=device, **networks, **base_kwargs)
         self._step, self._nimg, self._started = 0, -1, 0.0
@@ -55,12 +58,12 @@ class InterleavedLoss:
         if cur_nimg != self._nimg:
             self._nimg = cur_nimg
             if self._step % self._block == 0:
-                self._take_turn()
+                self._wait()
             self._step += 1
         self._base.accumulate_gradients(phase=phase, cur_nimg=cur_nimg, **call)
 
-    def _take_turn(self) -> None:
-        """End the last turn, and wait for the next."""
+    def _wait(self) -> None:
+        """End the last block, and wait for the next."""
         self._pipe.send(self._now() - self._started if self._step else None)
         if not self._pipe.recv():
             raise Done

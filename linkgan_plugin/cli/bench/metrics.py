@@ -1,0 +1,110 @@
+"""`linkgan bench metrics`: speed of region metrics against bare synthesis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..network_options import check_links, class_option, host_option, links_options
+from ..params import DEVICE, check_out, existing_file, existing_path, force_option, gathered
+from .params import folder, threads_option, write_result
+
+if TYPE_CHECKING:
+    from ...generators import LinkedGenerator
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What is measured.
+
+    Attributes:
+        snapshot: the network's file.
+        links: links instead of its own; () for its own.
+        link_space: their latent space, w or z; None for w where there is one.
+        link_overlap: let their regions share pixels.
+        pairs: edited pairs of a round.
+        batch: images at a time.
+        rounds: rounds that are timed.
+        data: data set for attributes and labels.
+        number: class of all images; None for those of the data.
+        device: cpu, cuda or cuda:1.
+        threads: CPU threads.
+        host: the folder with the train.py of a .pkl.
+        out: the folder for metrics.json.
+        force: write over it.
+    """
+
+    snapshot: Path
+    links: tuple[str, ...]
+    link_space: str | None
+    link_overlap: bool
+    pairs: int
+    batch: int
+    rounds: int
+    data: Path | None
+    number: int | None
+    device: str
+    threads: int
+    host: Path | None
+    out: Path
+    force: bool
+
+    def generator(self) -> LinkedGenerator:
+        """Return the network with its links."""
+        from ...generators import LinkedGenerator
+        from ...networks import load_network
+
+        network = load_network(self.snapshot, self.device, self.host)
+        spec = network.linked(self.links, space=self.link_space, allow_overlap=self.link_overlap)
+        return LinkedGenerator(network.generator, spec, labels=network.labels(self.data, self.number))
+
+
+@click.command(
+    epilog="\b\nExamples:\n  linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt",
+)
+@click.argument("snapshot", type=existing_file)
+@links_options
+@click.option("--pairs", type=click.IntRange(2), default=256, show_default=True, help="Pairs per round.")
+@click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
+@click.option("--rounds", type=click.IntRange(1), default=8, show_default=True)
+@click.option("--data", type=existing_path, help="Data set for attributes and labels.")
+@class_option
+@click.option("--device", type=DEVICE, default="cpu", show_default=True)
+@threads_option
+@host_option
+@click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")
+@force_option
+@gathered(Measurement)
+def metrics(asked: Measurement) -> None:
+    """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
+
+    Both render the same batches and take turns. With --data that has a reader, such as the procedural faces, a
+    second row has the metrics that read attributes as well.
+    """
+    check_links()
+    check_out(asked.out / "metrics.json", asked.force)
+
+    import torch
+    from tqdm import tqdm
+
+    from ...bench import throughput
+    from ...metrics.readers import reader_for
+
+    torch.set_num_threads(asked.threads)
+    generator = asked.generator()
+    reader = reader_for(asked.data, asked.device)
+    kinds = {"region metrics": None} | ({"with attributes read": reader} if reader else {})
+    size: dict[str, Any] = {"pairs": asked.pairs, "batch": asked.batch}
+    with tqdm(total=len(kinds) * (asked.rounds + 1), unit="round", desc="measuring") as bar:
+        rows = [
+            {
+                "metrics": name,
+                **throughput.measure_throughput(generator, kind, rounds=asked.rounds, progress=bar.update, **size),
+            }
+            for name, kind in kinds.items()
+        ]
+    write_result(asked.out / "metrics.json", {"snapshot": str(asked.snapshot), **size, "rows": rows})
+    click.echo(throughput.table(rows))

@@ -1,0 +1,150 @@
+"""What `linkgan edit` was asked for, and which of its options go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from ..editing.editor import Editor
+
+VIDEOS = (".mp4", ".gif")
+SUFFIXES = (".png", *VIDEOS)
+
+# Options that contradict each other, and why.
+CONFLICTS = {
+    ("projections", "seeds"): "images are either projected photographs or seeds",
+    ("transplant", "variants"): "every --transplant is one variant",
+    ("transplant", "donor_seed"): "regions come from other images or from new samples",
+    ("transplant", "donor_psi"): "other images are taken as they are",
+    ("directions", "transplant"): "regions go along their own directions or to other images",
+    ("directions", "variants"): "a direction has two ends",
+    ("directions", "donor_seed"): "directions have no donor",
+    ("directions", "donor_psi"): "directions have no donor",
+    ("plain", "cell"): "a plain image keeps its own size",
+    ("contact", "plain"): "a contact sheet shows many images, --plain is one",
+}
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """The command line of `linkgan edit`.
+
+    Attributes:
+        snapshot: the network's file.
+        host: the folder with the train.py of a .pkl; None for our own classes.
+        wrapper: name of the generator wrapper plugin.
+        psi: truncation psi of all images.
+        links: links instead of the network's own; () for its own.
+        link_space: their latent space, w or z; None for w where there is one.
+        link_overlap: let their regions share pixels.
+        data: data set to take classes or cameras from.
+        number: class of all images; None for those of the data.
+
+        seeds: images to edit.
+        projections: photographs to edit instead; () for the seeds.
+        regions: regions that are edited, one after another; () for each of the links.
+
+        donor_seed: seed of the first new sample.
+        variants: how many new samples, from 1.
+        donor_psi: their truncation psi; None for that of all images.
+        transplant: images to take the regions from instead, seeds or projections.
+        directions: how many of a region's strongest directions to go along instead, from 1; None for none.
+        strength: how far, 1 for all the way.
+        interpolate: show the way there as well.
+
+        paste: keep an image's own pixels outside the regions.
+        feather: width of the seam in pixels; None for a 16th of the image.
+        contact: a contact sheet of the variants of one region of one image.
+        plain: nothing but the edited image, in its own size.
+        cell: about the size of an image in a sheet or video, in pixels.
+        out: the file to write, one of `SUFFIXES`.
+        force: write over it.
+    """
+
+    snapshot: Path
+    host: Path | None
+    wrapper: str
+    psi: float
+    links: tuple[str, ...]
+    link_space: str | None
+    link_overlap: bool
+    data: Path | None
+    number: int | None
+
+    seeds: list[int]
+    projections: tuple[Path, ...]
+    regions: tuple[str, ...]
+
+    donor_seed: int
+    variants: int
+    donor_psi: float | None
+    transplant: tuple[int | Path, ...]
+    directions: int | None
+    strength: float
+    interpolate: bool
+
+    paste: bool
+    feather: float | None
+    contact: bool
+    plain: bool
+    cell: int
+    out: Path
+    force: bool
+
+    @property
+    def suffix(self) -> str:
+        """The kind of file that is written."""
+        return self.out.suffix.lower()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether it moves."""
+        return self.suffix in VIDEOS
+
+    def samples(self, given: dict[str, str]) -> int:
+        """Return how many new samples regions go to, given the flags that were typed."""
+        return 1 if self.plain and "variants" not in given else self.variants
+
+    def shown(self, editor: Editor) -> Tensor:
+        """Return the image [1, C, H, W] that is shown of an editor."""
+        return editor.pasted(self.feather) if self.paste else editor.image()
+
+    def check(self, given: dict[str, str]) -> None:
+        """Refuse options that do not go together, before anything is loaded.
+
+        Args:
+            given: what was typed, as `typed_flags` returns it.
+        Raises:
+            click.UsageError: names the options.
+        """
+        for (first, second), reason in CONFLICTS.items():
+            if first in given and second in given:
+                raise click.UsageError(f"{given[first]} and {given[second]} do not go together: {reason}")
+        if self.suffix not in SUFFIXES:
+            raise click.UsageError(f"--out {self.out}: expected a name that ends in {', '.join(SUFFIXES)}")
+        if self.feather is not None and not self.paste:
+            raise click.UsageError("--feather is the seam of --paste; give both or neither")
+        if self.directions and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
+            raise click.UsageError("--directions are those of single regions: name each with a --region of its own")
+        if self.contact and self.is_video:
+            raise click.UsageError(f"--contact is an image; write it to a .png instead of {self.out.name}")
+        self._check_single_image()
+        if self.plain and self.suffix == ".png":
+            edits = 2 * (self.directions or 0) or len(self.transplant) or self.samples(given)
+            if edits > 1 or self.interpolate:
+                raise click.UsageError("--plain writes one edit as .png; ask for one, or write a .gif or .mp4")
+
+    def _check_single_image(self) -> None:
+        images = len(self.projections or self.seeds)
+        for name, asked in (("contact", self.contact), ("plain", self.plain)):
+            if asked and (images != 1 or len(self.regions) != 1):
+                raise click.UsageError(
+                    f"--{name} shows one region of one image, not {len(self.regions) or 'all'} of {images}; "
+                    "give one --region (eyes+mouth moves two at once) and one --seeds or --projection"
+                )

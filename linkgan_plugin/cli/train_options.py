@@ -1,0 +1,112 @@
+"""From the command line of `linkgan train` to the options of a run and its folder."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from ..flags import take_link_options
+from .params import taken, typed_flags
+
+if TYPE_CHECKING:
+    from training_loops.options import TrainingOptions
+
+# Flags that say how to train, and those that --continue may change, with the training options they stand for.
+_NO_OPTIONS = {"continued", "device", "quiet", "dry_run"}
+_CHANGEABLE = {
+    "kimg": ["total_kimg"],
+    "tick": ["kimg_per_tick"],
+    "snap": ["image_snapshot_ticks", "network_snapshot_ticks"],
+    "metrics": ["metrics"],
+    "threads": ["threads"],
+}
+
+
+@dataclass(frozen=True)
+class RunFlags:
+    """The flags that say which run, and how it is carried out; all others say what it learns.
+
+    Attributes:
+        outdir: the folder of all runs.
+        run_dir: the folder of this run; None for a new number in `outdir`.
+        continued: the folder of a stopped run to go on with; None for a new one.
+        device: as typed; None for the GPU if there is one.
+        dry_run: print the options and stop.
+        quiet: no progress bar.
+    """
+
+    outdir: Path
+    run_dir: Path | None
+    continued: Path | None
+    device: str | None
+    dry_run: bool
+    quiet: bool
+
+
+def options_and_folder(run: RunFlags, values: dict[str, Any], count: int) -> tuple[TrainingOptions, Path]:
+    """Return the options of the run that `count` processes are asked to do, and its folder."""
+    from training_loops.options import OPTIONS_FILE, TrainingOptions, read_options
+
+    from ..hosts.hooks import announce
+
+    if run.continued is not None:
+        kept = read_options(run.continued).to_json()
+        options = TrainingOptions.from_json({**kept, **changed_options(values)})
+        announce(options.to_json())
+        return options, run.continued
+    links = take_link_options(dict(values))
+    options = make_options(values, links, count)
+    run_dir = run.run_dir or next_run_dir(run.outdir, options, linked=links["loss"] is not None)
+    if (run_dir / OPTIONS_FILE).exists():
+        raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
+    return options, run_dir
+
+
+def changed_options(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the training options that were typed beside --continue.
+
+    Raises:
+        click.UsageError: one that decides what is learned, which a run that goes on must keep.
+    """
+    typed = {name: flag for name, flag in typed_flags().items() if name not in _NO_OPTIONS}
+    fixed = [flag for name, flag in typed.items() if name not in _CHANGEABLE]
+    if fixed:
+        raise click.UsageError(
+            f"--continue keeps the options of the run; leave out {', '.join(fixed)}, or begin another run from "
+            "its last snapshot with --resume"
+        )
+    return {option: values[name] for name in typed for option in _CHANGEABLE[name]}
+
+
+def make_options(values: dict[str, Any], links: dict[str, Any], count: int) -> TrainingOptions:
+    """Return the options of a new run of `count` processes, links and all.
+
+    Raises:
+        ValueError (LinkGANError for links): an option is wrong; names it.
+    """
+    from training_loops.options import TrainingOptions
+    from training_loops.presets import build_options
+    from training_loops.request import TrainingRequest
+
+    from ..hosts.hooks import announce
+    from ..hosts.options import follow_flags
+
+    if values["data"] is None:
+        raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
+    # Links are turned on in plain data, as they are in the options of every other host.
+    options = build_options(taken(TrainingRequest, values, gpus=count)).to_json()
+    follow_flags(options, links)
+    announce(options)
+    return TrainingOptions.from_json(options)
+
+
+def next_run_dir(outdir: Path, options: TrainingOptions, *, linked: bool) -> Path:
+    """Return ``outdir/NNNNN-data-batchB[-linked]`` with the next free number, as the hosts name their runs."""
+    taken = [int(m[1]) for p in outdir.glob("*-*") if (m := re.match(r"(\d{5})-", p.name))]
+    name = Path(options.data.training_set_kwargs["path"]).stem
+    kind = "-linked" if linked else ""
+    return outdir / f"{max(taken, default=-1) + 1:05d}-{name}-batch{options.data.batch_size}{kind}"

@@ -1,0 +1,165 @@
+"""What the networks, the loss and the optimizers of a run are made with: a preset's or a snapshot's, and changes."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from training_loops import util
+from training_loops.camera_options import scene_kwargs
+from training_loops.errors import OptionError
+from training_loops.options import NetworkOptions
+from training_loops.request import WITH_CAMERAS, TrainingRequest
+from training_loops.settings import settings_of
+from training_loops.snapshots import load_snapshot
+
+if TYPE_CHECKING:
+    from training_loops.presets import Preset
+
+
+@dataclass(frozen=True)
+class _Start:
+    """Arguments of G and D, but for those that follow from the data, and what G's settings begin with."""
+
+    G: dict[str, Any]
+    D: dict[str, Any]
+    settings: dict[str, int] = field(default_factory=dict)
+
+
+def network_options(request: TrainingRequest, base: Preset, resolution: int, *, per_gpu: int) -> NetworkOptions:
+    """Return the preset's or the snapshot's networks, loss and optimizers, and over them what the request says.
+
+    Args:
+        request: what is asked for.
+        base: its preset.
+        resolution: of the images, in pixels.
+        per_gpu: images at a time in one process.
+    Raises:
+        OptionError: names the option.
+        SnapshotError: `resume` is not a whole snapshot.
+    """
+    # The minibatch standard deviation splits what D sees at a time into groups of one size.
+    group = chosen(request.mbstd_group, min(4, per_gpu))
+    if per_gpu % min(group, per_gpu):
+        raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
+    start = _preset_start(base) if request.resume is None else _snapshot_start(request.resume, request.cfg, base)
+    shared = {
+        **_known(channel_base=request.cbase, channel_max=request.cmax),
+        **_precision(request.fp32, request.fp16_res),
+    }
+    scene_G, loss = _scene(request, base, start, num_fp16_res=shared.get("num_fp16_res"))
+    G_kwargs = _layered(start.G, shared, _given_G(request), scene_G)
+    freeze = {"block_kwargs": {"freeze_layers": request.freezed}, "epilogue_kwargs": {"mbstd_group_size": group}}
+    D_kwargs = _layered(start.D, shared, freeze)
+    _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
+    _check_width(D_kwargs, resolution)
+    _set_half(G_kwargs, D_kwargs, request.half)
+    # Without momentum (beta1 = 0), as in StyleGAN: each network follows the other as it is now.
+    adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
+    return NetworkOptions(
+        G_kwargs={"class_name": base.G_class, **G_kwargs},
+        D_kwargs={"class_name": base.D_class, **D_kwargs},
+        G_opt_kwargs={**adam, "lr": chosen(request.glr, base.lr)},
+        D_opt_kwargs={**adam, "lr": chosen(request.dlr, chosen(base.D_lr, base.lr))},
+        loss_kwargs={
+            "class_name": base.loss_class,
+            "r1_gamma": chosen(request.gamma, base.gamma),
+            "pl_weight": chosen(request.pl_weight, base.pl_weight),
+            "style_mixing_prob": chosen(request.style_mixing, base.style_mixing),
+            **loss,
+        },
+        resume=None if request.resume is None else os.fspath(request.resume),
+    )
+
+
+def _given_G(request: TrainingRequest) -> dict[str, Any]:
+    return _known(
+        z_dim=request.z_dim,
+        w_dim=request.w_dim,
+        use_noise=request.noise,
+        mapping_kwargs=_known(num_layers=request.map_depth),
+    )
+
+
+def _scene(
+    request: TrainingRequest, base: Preset, start: _Start, *, num_fp16_res: int | None
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What cameras add to the arguments of G, and all of the family's own arguments of the loss."""
+    given = _known(neural_res=request.neural_res, density_reg=request.density_reg, gpc_reg_prob=request.gpc_reg_prob)
+    if not request.has_cameras:
+        if given:
+            raise OptionError(
+                f"{next(iter(given))}: cfg {request.cfg} has no cameras; it is for {', '.join(WITH_CAMERAS)}"
+            )
+        return {}, base.loss
+    before = _known(neural_res=start.settings.get("neural_rendering_resolution"))
+    scene_G, loss = scene_kwargs(start.G, base.loss, **{**before, **given})
+    return _layered(scene_G, _known(sr_num_fp16_res=num_fp16_res)), loss
+
+
+def _set_half(G_kwargs: dict[str, Any], D_kwargs: dict[str, Any], half: str) -> None:
+    """Name the kind of half precision, in place, wherever a network has layers that use it."""
+    if G_kwargs.get("num_fp16_res") != 0:
+        G_kwargs["half"] = half
+    if G_kwargs.get("sr_num_fp16_res", 0) != 0:
+        G_kwargs["sr_kwargs"] = {**G_kwargs["sr_kwargs"], "half": half}
+    if D_kwargs.get("num_fp16_res") != 0:
+        D_kwargs["block_kwargs"]["half"] = half
+
+
+def _preset_start(base: Preset) -> _Start:
+    capacity = {"channel_base": base.cbase, "channel_max": base.cmax, **_precision(False, base.fp16_res)}
+    latents = {"z_dim": base.dim, "w_dim": base.dim, "mapping_kwargs": {"num_layers": base.map_depth}}
+    return _Start(
+        _layered({**latents, "use_noise": base.use_noise, **capacity}, base.G),
+        _layered({"architecture": base.D_architecture, "mapping_kwargs": {}, **capacity}, base.D),
+    )
+
+
+def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
+    """What a snapshot's networks were made of."""
+    source = load_snapshot(path)
+    for network, name in ((source.G, base.G_class), (source.D, base.D_class)):
+        if type(network) is not util.get_object_by_name(name):
+            raise OptionError(f"resume={path}: holds a {type(network).__name__}; cfg {cfg} trains a {name}")
+    from_data = ("c_dim", "img_resolution", "img_channels")
+    G, D = (
+        {name: value for name, value in net.init_kwargs.items() if name not in from_data}
+        for net in (source.G, source.D)
+    )
+    return _Start(G, D, settings_of(source.G))
+
+
+def _check_width(kwargs: dict[str, Any], resolution: int) -> None:
+    """Raise OptionError where the layers of a network at its highest resolution would have no feature map left."""
+    base = kwargs["channel_base"]
+    if base < resolution:
+        raise OptionError(f"cbase={base}: expected at least {resolution}, for a feature map at {resolution} pixels")
+
+
+def _precision(fp32: bool, fp16_res: int | None) -> dict[str, Any]:
+    """What layers compute in, and the clamp that half precision needs; nothing where neither option is given."""
+    if not fp32 and fp16_res is None:
+        return {}
+    # Without a clamp, float16 would overflow at 65504.
+    count = 0 if fp32 else fp16_res
+    return {"num_fp16_res": count, "conv_clamp": 256 if count else None}
+
+
+def _known(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _layered(*layers: dict[str, Any]) -> dict[str, Any]:
+    """Arguments of which later layers win; a dict among them is layered likewise."""
+    kwargs: dict[str, Any] = {}
+    for layer in layers:
+        for name, value in layer.items():
+            kwargs[name] = _layered(kwargs.get(name) or {}, value) if isinstance(value, dict) else value
+    return kwargs
+
+
+def chosen(value: Any, default: Any) -> Any:
+    """Return `value`, or `default` where it is None."""
+    return default if value is None else value
