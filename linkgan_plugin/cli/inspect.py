@@ -34,6 +34,8 @@ Examples:
 def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show_source: bool) -> None:
     """Show what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
 
+    What the file holds says of which kind it is, not its name; gzip may have packed it.
+
     Networks and their sizes, links, data set, every name that the file refers to, and two verdicts: whether the file is
     safe to open here, and whether it is safe to open in its host, which runs the source code that a pickle carries.
 
@@ -152,7 +154,7 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
 def _facts(found: dict[str, Any]) -> list[str]:
     links = "; ".join(found["links"]) + f" (in {found['link_spec_in']})" if found["links"] else "none"
     data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "not said"
-    facts = [f"links: {links}", f"data set: {data}"]
+    facts = [*found["notes"], f"links: {links}", f"data set: {data}"]
     if found["augment_p"] is not None:
         facts.append(f"augmentation probability: {found['augment_p']:.3f}")
     if found["cur_nimg"]:
