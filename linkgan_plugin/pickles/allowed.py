@@ -183,6 +183,9 @@ def _table(budget: Budget, persistent: Callable[[Any], Node]) -> dict[Pair, Allo
     table = {pair: Allowed(".".join(pair), call=call) for pair, call in calls.items()}
     for pair in (("dnnlib.util", "EasyDict"), ("collections", "OrderedDict")):
         table[pair] = Allowed(".".join(pair), call=_dict, new=dict)
+    # The options of a command, which other projects keep beside their weights.
+    options = "argparse.Namespace"
+    table["argparse", "Namespace"] = Allowed(options, new=partial(Node, options, {}, budget=budget))
     return table
 
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from training_loops.errors import InputError
 from training_loops.formats.budget import DESCRIPTION, Budget
+from training_loops.formats.gzips import is_packed
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
 
@@ -100,6 +101,8 @@ def read_tensor_file(path: Path | str) -> HostSnapshot:
         PickleError: no such file, damaged, or one that another program wrote.
     """
     try:
+        if is_packed(path):
+            raise PickleError(".safetensors packed by gzip; unpack it first (gunzip)")
         _check_header(Path(path))
         file: Any = safe_open(path, framework="pt")  # it stays open for the tensors that are read later
         text = (file.metadata() or {}).get(_KEY)

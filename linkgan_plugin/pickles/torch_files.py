@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +27,7 @@ EXPECTED = "a network: a host's .pkl, a .pt of torch.save, or .safetensors, pack
 # Where projects put the moving average, then where they put the network itself.
 _AVERAGES = ("g_ema", "G_ema", "ema", "params_ema", "generator_ema", "netG_ema", "ema_state_dict")
 _GENERATORS = ("g", "G", "generator", "netG", "params", "state_dict", "model")
+_AVERAGE = "latent_avg"
 _DEEPEST = 3
 
 
@@ -54,11 +54,8 @@ def read_torch(path: Path) -> HostSnapshot:
     """
     budget = Budget(str(path), PICKLE)
     allowed = AllowList(budget)
-    options = Allowed("argparse.Namespace", new=partial(Node, "Namespace", {}, budget=budget))
 
     def lookup(module: str, name: str) -> Allowed | None:
-        if (module, name) == ("argparse", "Namespace"):
-            return options
         return tensors_only(module, name) or allowed(module, name)
 
     _check_program(path)
@@ -93,7 +90,9 @@ def _layouts(path: str, data: Any) -> HostSnapshot | None:
     notes: list[str] = []
     for role, state in _states(data):
         if role not in networks:
-            networks[role], said = rosinality.generator(state, _average(data, state))
+            average = state.get(_AVERAGE) or data.get(_AVERAGE)
+            weights = {name: tensor for name, tensor in state.items() if name != _AVERAGE}
+            networks[role], said = rosinality.generator(weights, average if _is_tensor(average) else None)
             notes += [f"{role}: {note}" for note in said]
     return HostSnapshot(path, networks, notes=notes) if networks else None
 
@@ -111,16 +110,15 @@ def _states(data: Any) -> Iterator[tuple[str, rosinality.State]]:
 def _layouts_in(value: Any, depth: int) -> Iterator[rosinality.State]:
     if type(value) not in (dict, Ordered):
         return
-    tensors = {name: item for name, item in value.items() if type(name) is str and isinstance(item, StoredTensor)}
+    tensors = {name: item for name, item in value.items() if type(name) is str and _is_tensor(item)}
     for start in rosinality.prefixes(tensors):
         yield {name.removeprefix(start): tensor for name, tensor in tensors.items() if name.startswith(start)}
     for item in value.values() if depth else ():
         yield from _layouts_in(item, depth - 1)
 
 
-def _average(data: Any, state: Mapping[str, Any]) -> StoredTensor | None:
-    found = data.get("latent_avg") if type(data) in (dict, Ordered) else None
-    return found if isinstance(found, StoredTensor) else None
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, StoredTensor)
 
 
 def _check_program(path: Path) -> None:
