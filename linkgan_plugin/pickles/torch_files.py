@@ -52,19 +52,10 @@ def read_torch(path: Path) -> HostSnapshot:
         PickleError: damaged, with a reference that no network needs, or without a network that is known here; says
             what it is, and what opens it.
     """
+    _check_program(path)
     budget = Budget(str(path), PICKLE)
     allowed = AllowList(budget)
-
-    def lookup(module: str, name: str) -> Allowed | None:
-        return tensors_only(module, name) or allowed(module, name)
-
-    _check_program(path)
-    try:
-        data = read_archive(path, lookup, budget=budget)
-    except PickleError as error:
-        what = recognised(outline(path))
-        hint = f"; by its names it is {what}" if what else ""
-        raise PickleError(f"{error}{hint}", offset=error.offset, reference=error.reference) from error
+    data = _read(path, allowed, budget)
     try:
         with budget:
             snapshot = _objects(str(path), data) or _layouts(str(path), data)
@@ -74,6 +65,24 @@ def read_torch(path: Path) -> HostSnapshot:
         raise PickleError(f"{path}: {recognised(data) or _described(data)}; no network for this program in it")
     snapshot.sources.extend(allowed.sources)
     return snapshot
+
+
+def read_data(path: Path) -> Any:
+    """Return what a file of torch.save holds: plain data, tensors, inert nodes. Raises PickleError as `read_torch`."""
+    budget = Budget(str(path), PICKLE)
+    return _read(path, AllowList(budget), budget)
+
+
+def _read(path: Path, allowed: AllowList, budget: Budget) -> Any:
+    def lookup(module: str, name: str) -> Allowed | None:
+        return tensors_only(module, name) or allowed(module, name)
+
+    try:
+        return read_archive(path, lookup, budget=budget)
+    except PickleError as error:
+        what = recognised(outline(path))
+        hint = f"; by its names it is {what}" if what else ""
+        raise PickleError(f"{error}{hint}", offset=error.offset, reference=error.reference) from error
 
 
 def _objects(path: str, data: Any) -> HostSnapshot | None:
