@@ -7,6 +7,7 @@ import json
 import pytest
 
 from linkgan_plugin.atomic import replacing, write_bytes, write_json
+from training_loops.errors import InputError
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_other(tmp_path):
@@ -35,8 +36,10 @@ def test_a_finished_write_replaces_the_old_file(tmp_path):
 def test_nan_never_reaches_a_json_file(tmp_path):
     path = tmp_path / "report.json"
     write_json(path, {"a": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        write_json(path, {"a": float("nan")})
+    with pytest.raises(InputError, match=r"report\.json: b\.c\[1\] is nan, and JSON has finite numbers only"):
+        write_json(path, {"a": 2, "b": {"c": [0.5, float("nan")]}})
+    with pytest.raises(InputError, match="the value is -inf"):
+        write_json(path, float("-inf"))
     assert json.loads(path.read_text()) == {"a": 1}
 
 

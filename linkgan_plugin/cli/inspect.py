@@ -137,7 +137,8 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
     channels = f", {network['img_channels']} channels" if "img_channels" in network else ""
     picture = f", {size} x {size} pixels{channels}" if size else ""
     dims = [f"{name} {network[name]}" for name in ("z_dim", "w_dim", "c_dim", "num_ws") if name in network]
-    half = f"fp16 in {network['fp16_layers']} of {network['layers']} layers" if network["fp16_layers"] else "fp32"
+    layers = f"{network['fp16_layers']} of {network['layers']} {network['layers_are']}"
+    half = f"{network['half']} in {layers}" if network["fp16_layers"] else "fp32"
     start = f", from {network['fp16_from']} pixels" if network["fp16_from"] else ""
     types = ", ".join(f"{count} {name}" for name, count in network["types"].items())
     opens = f"yes, as {network['native']}" if network["native"] else f"no: {network['native_error']}"

@@ -142,7 +142,20 @@ def _precision(node: Node) -> dict[str, Any]:
         for _, module in node.tree()
         if module.attributes.get("use_fp16")
     ]
-    return {"fp16_layers": sum(map(bool, halves)), "layers": len(halves), "fp16_from": _smallest(resolutions)}
+    stages = [module.attributes["DataType"] for _, module in node.tree() if "DataType" in module.attributes]  # R3GAN
+    return {
+        "fp16_layers": sum(map(bool, halves)) + stages.count("torch.bfloat16"),
+        "layers": len(halves) + len(stages),
+        "layers_are": "stages" if stages else "layers",
+        "fp16_from": _smallest(resolutions),
+        "half": "bf16" if stages or _says_bfloat16(node.init_kwargs) else "fp16",
+    }
+
+
+def _says_bfloat16(kwargs: Any) -> bool:
+    return isinstance(kwargs, dict) and (
+        kwargs.get("half") == "bfloat16" or any(_says_bfloat16(value) for value in kwargs.values())
+    )
 
 
 def _smallest(sizes: list[Any]) -> int | None:
