@@ -88,7 +88,7 @@ def _contents(path: Path, kind: Kind | None) -> dict[str, Any]:
         "training_set_kwargs": snapshot.training_set_kwargs,
         "augment_p": _augment_p(snapshot),
         "cur_nimg": snapshot.cur_nimg or None,
-        "source": read_source(path) if kind is Kind.TENSORS else None,
+        "source": (read_source(path) or None) if kind is Kind.TENSORS else None,
         "notes": snapshot.notes,
         "code": [asdict(code) for code in identified(snapshot.sources)],
         "safe_in_host": None,

@@ -21,6 +21,11 @@ _LAYOUTS = (
     ),
     ("synthesis.input.freqs", f"weights alone of a StyleGAN3; {_HOST}"),
     (
+        "to_rgb1.conv.modulation.weight",
+        "StyleGAN2 in rosinality's layout; where something beside the weights is in the way, keep them alone in the "
+        "code that wrote it, torch.save({'g_ema': data['g_ema']}, file)",
+    ),
+    (
         "style_convs.0.modulated_conv.weight",
         "StyleGAN2 in the layout of BasicSR, GFPGAN or MMGeneration, which is not converted here; take the weights in "
         "rosinality's layout or the host's .pkl that they came from",

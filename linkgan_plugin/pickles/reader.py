@@ -13,6 +13,7 @@ from training_loops.formats.pickles.machine import Machine, refuse
 from training_loops.formats.pickles.source import PickleError, Source
 
 from .allowed import AllowList
+from .foreign import recognised
 from .nodes import Node, plain
 
 NETWORKS = ("G", "D", "G_ema", "augment_pipe")
@@ -112,11 +113,14 @@ def _refuse(name: str, offset: int) -> PickleError:
 
 
 def _snapshot(path: str, data: Any, budget: Budget) -> HostSnapshot:
+    if type(data) is Node:
+        data = {"G_ema": data}
     if type(data) is not dict:
         raise PickleError(f"a {type(data).__name__}, expected a dict with {', '.join(NETWORKS[:3])}")
     networks = {name: data[name] for name in NETWORKS if type(data.get(name)) is Node}
     if not networks:
-        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
+        what = recognised(data)
+        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it{f'; it is {what}' if what else ''}")
     dataset = plain(data.get("training_set_kwargs") or {}, "training_set_kwargs", budget)
     if type(dataset) is not dict:
         raise PickleError(f"training_set_kwargs is a {type(dataset).__name__}, expected a dict")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ _AVERAGES = ("g_ema", "G_ema", "ema", "params_ema", "generator_ema", "netG_ema",
 _GENERATORS = ("g", "G", "generator", "netG", "params", "state_dict", "model")
 _AVERAGE = "latent_avg"
 _DEEPEST = 3
+_SEGMENTER_KEY = "linkgan_segmenter"  # as segmentation.store writes
+_SEGMENTER = "a segmentation network; links ask it by --segmenter NAME=FILE"
 
 
 def network_kind(path: Path) -> Kind:
@@ -64,6 +66,15 @@ def read_torch(path: Path) -> HostSnapshot:
     if snapshot is None:
         raise PickleError(f"{path}: {recognised(data) or _described(data)}; no network for this program in it")
     snapshot.sources.extend(allowed.sources)
+    return snapshot
+
+
+def read_state(path: Path, state: rosinality.State, metadata: Mapping[str, str]) -> HostSnapshot:
+    """Return the networks in a state dict that .safetensors hold. Raises PickleError as `read_torch` does."""
+    snapshot = _layouts(str(path), dict(state))
+    if snapshot is None:
+        what = _SEGMENTER if _SEGMENTER_KEY in metadata else recognised(dict(state)) or "no tensors"
+        raise PickleError(f"tensors without a description of networks ({what}); expected a file that convert has made")
     return snapshot
 
 

@@ -85,7 +85,10 @@ WRONG: dict[str, tuple[Any, str]] = {
     "fewer layers": (LATENTS[:, :6], r"latents \[1, 6, 8\], this network takes \[1, 8, 8\], \[8, 8\] or one row"),
     "whole numbers": (LATENTS.long(), "'w' holds int64, expected floating point"),
     "not finite": (LATENTS * float("nan"), "'w' holds numbers that are not finite"),
-    "a network": ({"g_ema": rosinality(network()), "latent_avg": torch.ones(8)}, "no latents in it: a dict of g_ema"),
+    "a network": (
+        {"g_ema": rosinality(network()), "latent_avg": torch.ones(8)},
+        "no latents in it: StyleGAN2 in rosinality's layout",
+    ),
     "weights": ({"a.weight": torch.ones(2), "b.bias": torch.ones(3)}, "no latents in it: weights alone"),
     "text": ("hello", "no latents in it: a str"),
     "nothing": ([], "no latents in it: a list"),

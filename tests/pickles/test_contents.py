@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import pickle
 import re
 import zipfile
 import zlib
@@ -13,6 +14,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from linkgan_plugin.networks import load_network
@@ -90,6 +92,28 @@ def test_a_whole_object_as_pivotal_tuning_saves_it_opens(contents: dict[str, byt
     assert told["code"]  # the source of its classes lies in it
     assert told["safe_in_host"] is False
     assert {item["name"] for item in told["globals"]} >= {"torch_utils.persistence._reconstruct_persistent_obj"}
+
+
+def test_a_generator_alone_in_a_pickle_opens(tmp_path: Path) -> None:
+    with reconstructing():
+        (tmp_path / "G.pkl").write_bytes(pickle.dumps(stored(generator(**ADA), KWARGS)))
+    found = load_network(tmp_path / "G.pkl").generator.state_dict()
+    assert all(torch.equal(found[name], tensor) for name, tensor in generator(**ADA).state_dict().items())
+
+
+def test_weights_that_pickle_wrote_are_named(tmp_path: Path) -> None:
+    (tmp_path / "G.pkl").write_bytes(pickle.dumps(dict(generator(**ADA).state_dict())))
+    with pytest.raises(InputError, match="none of G, D, G_ema in it; it is weights alone of a StyleGAN2"):
+        load_network(tmp_path / "G.pkl")
+
+
+def test_tensor_files_of_other_programs_are_named(tmp_path: Path) -> None:
+    save_file({"unet.weight": torch.zeros(2)}, tmp_path / "a.safetensors")
+    with pytest.raises(InputError, match=r"network that is not known here \(1 tensors: unet.weight\)"):
+        load_network(tmp_path / "a.safetensors")
+    save_file({"x": torch.zeros(2)}, tmp_path / "a.safetensors", {"linkgan_segmenter": "{}"})
+    with pytest.raises(InputError, match="a segmentation network; links ask it by --segmenter NAME=FILE"):
+        load_network(tmp_path / "a.safetensors")
 
 
 def bomb(size: int) -> bytes:

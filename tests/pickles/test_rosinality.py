@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from linkgan_plugin.networks import load_network
 from linkgan_plugin.pickles import native
 from linkgan_plugin.pickles.convert import convert, read_networks
+from linkgan_plugin.pickles.describe import describe
 from linkgan_plugin.pickles.rosinality import generator
 from tests.pickles.layouts import SIZES, golden_state, network, numbers, prefixed, rosinality
 from training_loops.formats.pickles.source import PickleError
@@ -83,6 +84,27 @@ def test_a_generator_is_found_where_projects_keep_it(place: str, zipped: bool, t
     assert found.init_kwargs["img_resolution"] == 32
     for psi in (1.0, 0.5):
         assert torch.allclose(images(found, psi), images(G, psi), atol=1e-5)
+
+
+@pytest.mark.parametrize("start", ["", "g_ema."])
+def test_a_generator_is_found_in_a_tensor_file(start: str, tmp_path: Path) -> None:
+    path = tmp_path / "public.safetensors"
+    save_file({name: t.clone() for name, t in prefixed(start, {**STATE, "latent_avg": AVERAGE}).items()}, path)
+    assert torch.allclose(images(load_network(path).generator, 0.5), images(G, 0.5), atol=1e-5)
+    assert describe(path)["error"] is None
+
+
+def test_what_lies_beside_the_weights_is_passed_over(tmp_path: Path) -> None:
+    beside: dict[str, Any] = {
+        "g_optim": {
+            "state": {140_234_567_890_123: {"step": 3, "exp_avg": torch.zeros(2)}},
+            "param_groups": [{"lr": 0.1}],
+        },
+        "opts": argparse.Namespace(exp_dir=Path("/a/b"), device=torch.device("cuda", 0), best=np.float64(0.5)),
+        "ada_aug_p": 0.0,
+    }
+    path = saved(tmp_path / "run.pt", {"g_ema": STATE, "latent_avg": AVERAGE, **beside})
+    assert torch.allclose(images(load_network(path).generator), images(G), atol=1e-5)
 
 
 def test_the_moving_average_comes_before_the_network_itself(tmp_path: Path) -> None:
