@@ -54,10 +54,13 @@ def read_torch(path: Path) -> HostSnapshot:
         PickleError: damaged, with a reference that no network needs, or without a network that is known here; says
             what it is, and what opens it.
     """
-    _check_program(path)
     budget = Budget(str(path), PICKLE)
     allowed = AllowList(budget)
-    data = _read(path, allowed, budget)
+    try:
+        data = _read(path, allowed, budget)
+    except InputError:
+        _check_program(path)
+        raise
     try:
         with budget:
             snapshot = _objects(str(path), data) or _layouts(str(path), data)
