@@ -13,12 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training_loops.errors import InputError
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import HeldTensor, StoredTensor
 from training_loops.sizes import check_sizes
 from training_loops.stylegan2.networks import Generator
 
+from .fitting import first_line
 from .nodes import Node
 from .own import node_of
 
@@ -50,8 +50,9 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
         check_sizes(kwargs)
         with torch.device("meta"):  # shapes only
             network = Generator(**kwargs)
-    except InputError as error:
-        raise PickleError(f"StyleGAN2 in rosinality's layout of a size that is not known here: {error}") from error
+    except (ValueError, ArithmeticError, RuntimeError) as error:  # shapes of a file can be wrong in any way
+        reason = first_line(error)
+        raise PickleError(f"StyleGAN2 in rosinality's layout of a size that is not known here ({reason})") from error
     _check_filters(state)
     node, notes = node_of(network), []
     wanted = network.state_dict()
