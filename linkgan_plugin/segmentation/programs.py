@@ -27,8 +27,8 @@ def open_program(path: Path) -> NetworkSegmenter:
         LinkGANError: the user has not said that they trust it, or it is no such file.
     """
     named.check_trusted(path, "give its weights, a state dict, to `linkgan segment export`")
-    load = _load_exported if _is_exported(path) else _load_script
     try:
+        load = _load_exported if _is_exported(path) else _load_script
         network, move = load(path)
     except Exception as error:  # whatever PyTorch's readers raise on a damaged file
         raise LinkGANError(f"{path} cannot be opened as a segmentation network: {error!s:.300}") from error

@@ -120,6 +120,10 @@ def test_other_files_are_refused(tmp_path, name):
     named.trust(tmp_path / f"z{name}")
     with pytest.raises(LinkGANError, match="cannot be opened as a segmentation network"):
         open_segmenter(tmp_path / f"z{name}")
+    whole = (tmp_path / f"z{name}").read_bytes()
+    (tmp_path / f"z{name}").write_bytes(whole.replace(b"PK\1\2", b"PK\0\0"))  # its list of entries is damaged
+    with pytest.raises(LinkGANError, match="cannot be opened as a segmentation network"):
+        open_segmenter(tmp_path / f"z{name}")
     with pytest.raises(LinkGANError, match="no such file or folder"):
         open_segmenter(tmp_path / "absent")
 
