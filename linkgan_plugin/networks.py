@@ -28,10 +28,10 @@ from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
 from .network_links import SPEC_ATTRIBUTE, links_for
 from .pickles import native
-from .pickles.convert import PICKLES, read_networks
+from .pickles.convert import read_networks
 from .pickles.nodes import Node
 from .pickles.reader import HostSnapshot
-from .pickles.tensor_file import SUFFIX
+from .pickles.torch_files import TORCH, is_embedded, network_kind
 
 HOST_VARIABLE = "LINKGAN_HOST"
 
@@ -102,7 +102,8 @@ class Network:
 
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
-    """Open a snapshot of the embedded host (.pt), of a host (.pkl) or a converted one (.safetensors).
+    """Open a snapshot of the embedded host (.pt), of a host (.pkl), a converted one (.safetensors), or StyleGAN2 in
+    rosinality's layout (.pt); gzip may have packed it. What the file holds says which it is, not its name.
 
     Nothing in the file is executed. A host's networks become networks of this package.
 
@@ -116,7 +117,7 @@ def load_network(path: Path | str, device: torch.device | str = "cpu", host: Pat
             its weights are not finite.
     """
     path = Path(path)
-    if path.suffix in (*PICKLES, SUFFIX):
+    if not _is_snapshot(path):
         code = host or os.environ.get(HOST_VARIABLE)
         return _load_described(path, device, Path(code) if code else None)
     snapshot = load_snapshot(path, device)
@@ -125,6 +126,10 @@ def load_network(path: Path | str, device: torch.device | str = "cpu", host: Pat
     return Network(
         snapshot.G_ema, _parsed(spec), snapshot.training_options, path, lambda: load_snapshot(path, device).D
     )
+
+
+def _is_snapshot(path: Path) -> bool:
+    return network_kind(path) in TORCH and is_embedded(path)
 
 
 def check_finite(generator: nn.Module, path: Path) -> None:

@@ -22,6 +22,7 @@ from training_loops.settings import set_settings, settings_of
 FORMAT = "training_loops.snapshot"
 VERSION = 1
 ROLES = ("G", "D", "G_ema")
+HALVES = (torch.float16, torch.bfloat16)
 
 # The only classes a file may name; everything else in it is data.
 CLASSES = {
@@ -143,10 +144,20 @@ def _unpack(packed: dict[str, Any]) -> Any:
     # On the meta device the description costs no memory, however large it claims to be.
     with torch.device("meta"):
         net = util.construct_class_by_name(class_name=packed["class_name"], **kwargs)
+    state = _widened(state, net.state_dict())
     check_state(net, state)
     net.load_state_dict(state, assign=True)
     set_settings(net, parse_object(packed.get("settings", "{}"), "settings"))
     return net.eval().requires_grad_(False)
+
+
+def _widened(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """Return the state with half precision as single, where the network has single: smaller files are made so."""
+
+    def is_halved(name: str, tensor: torch.Tensor) -> bool:
+        return tensor.dtype in HALVES and name in expected and expected[name].dtype == torch.float32
+
+    return {name: tensor.float() if is_halved(name, tensor) else tensor for name, tensor in state.items()}
 
 
 def check_state(net: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:

@@ -23,7 +23,7 @@ STRIP = (0.25, 0.5, 0.75, 1.0)  # shares of the way that a strip shows
 
 
 class Donor(click.ParamType):
-    """An image to take regions from: its seed, or the folder or .npz of a projection."""
+    """An image to take regions from: its seed, or the folder or the latents of a projection."""
 
     name = "seed|dir"
 
@@ -53,7 +53,11 @@ Examples:
 @click.option("--region", "regions", multiple=True, help="Region to move (repeat for several), eyes+mouth, rest, all.")
 @click.option("--seeds", type=SEEDS, default="0-7", show_default=True, help="Images to edit: 0-7 or 1,5,9.")
 @click.option(
-    "--projection", "projections", type=existing_path, multiple=True, help="Photograph to edit instead (its folder)."
+    "--projection",
+    "projections",
+    type=existing_path,
+    multiple=True,
+    help="Photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
 )
 @click.option("--donor-seed", type=click.IntRange(0), default=10_000, show_default=True, help="Seed of variant 1.")
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="How many new samples.")

@@ -34,6 +34,8 @@ Examples:
 def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show_source: bool) -> None:
     """Show what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
 
+    What the file holds says of which kind it is, not its name; gzip may have packed it.
+
     Networks and their sizes, links, data set, every name that the file refers to, and two verdicts: whether the file is
     safe to open here, and whether it is safe to open in its host, which runs the source code that a pickle carries.
 
@@ -135,7 +137,8 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
     channels = f", {network['img_channels']} channels" if "img_channels" in network else ""
     image = f", {size} x {size} pixels{channels}" if size else ""
     dims = [f"{name} {network[name]}" for name in ("z_dim", "w_dim", "c_dim", "num_ws") if name in network]
-    half = f"fp16 in {network['fp16_layers']} of {network['layers']} layers" if network["fp16_layers"] else "fp32"
+    layers = f"{network['fp16_layers']} of {network['layers']} {network['layers_are']}"
+    half = f"{network['half']} in {layers}" if network["fp16_layers"] else "fp32"
     start = f", from {network['fp16_from']} pixels" if network["fp16_from"] else ""
     types = ", ".join(f"{count} {name}" for name, count in network["types"].items())
     opens = f"yes, as {network['native']}" if network["native"] else f"no: {network['native_error']}"
@@ -152,7 +155,7 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
 def _facts(found: dict[str, Any]) -> list[str]:
     links = "; ".join(found["links"]) + f" (in {found['link_spec_in']})" if found["links"] else "none"
     data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "not said"
-    facts = [f"links: {links}", f"data set: {data}"]
+    facts = [*found["notes"], f"links: {links}", f"data set: {data}"]
     if found["augment_p"] is not None:
         facts.append(f"augmentation probability: {found['augment_p']:.3f}")
     if found["cur_nimg"]:

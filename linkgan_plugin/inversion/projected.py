@@ -21,7 +21,9 @@ from torch import Tensor, nn
 from training_loops.formats.atomic import write_bytes
 from training_loops.formats.budget import DESCRIPTION, PHOTOGRAPH_FILE, PHOTOGRAPH_PIXELS
 from training_loops.formats.files import read_file
+from training_loops.formats.gzips import first_bytes
 from training_loops.formats.images import BROKEN_IMAGE, FORMATS, opened_image
+from training_loops.formats.kinds import Kind, kind_of, looks_like
 from training_loops.formats.text import printable
 from training_loops.formats.zips import open_zip, read_entry
 
@@ -29,12 +31,13 @@ from ..calls.generator import GeneratorCalls
 from ..errors import LinkGANError
 from ..images.pixels import check_channels, to_pixels
 from ..images.png import save_png
+from .torch_latents import is_torch, read_latents
 
 LATENTS_FILE, TUNED_FILE = "projected_w.npz", "tuned.safetensors"
 TARGET_FILE, RENDERED_FILE = "target.png", "proj.png"
 # Names of arrays in the npz; the hosts' programs read the first and pass over the others.
 _LATENTS, _LABEL, _NOISE = "w", "label", "noise."
-LATENT_NAMES = ("w", "ws", "latent", "arr_0")  # what programs call the latents
+LATENT_NAMES = ("w", "ws", "latent", "latents", "arr_0")  # what programs call the latents
 _Array = npt.NDArray[np.generic]
 _PHOTOGRAPHS = (*FORMATS, "TIFF")  # 16 bits of grey, from scanners
 _LARGEST = float(np.finfo(np.float32).max)
@@ -108,7 +111,7 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
 
     Args:
         path: a folder that `save_projected` wrote, or a projected_w.npz, also one of a host or of another program
-            (latents alone; see `latents_from`), or their array as .npy.
+            (latents alone; see `latents_from`), or their array as .npy, or their tensor as torch.save writes it.
         generator: the network it was projected with; everything is compared with it.
         label: [1, c_dim], the class or camera, for files that hold none.
     Raises:
@@ -166,9 +169,12 @@ def _read_arrays(path: Path, generator: nn.Module) -> dict[str, _Array]:
 
 
 def _arrays(path: Path, limit: int) -> dict[str, _Array]:
-    """Read the arrays of a .npz, or that of a .npy as `w`, of at most `limit` bytes."""
-    if path.suffix.lower() in (".pt", ".pth"):
-        raise LinkGANError("a PyTorch file, expected .npz or .npy; write numpy.savez(file, w=latents.numpy())")
+    """Read the arrays of a .npz, that of a .npy as `w`, or the latents in a file of torch.save, of `limit` bytes."""
+    head = first_bytes(path)
+    if is_torch(path, head):
+        return read_latents(path, LATENT_NAMES, limit)
+    if kind_of(head) not in (Kind.ARCHIVE, Kind.ARRAY):
+        raise LinkGANError(f"{looks_like(head)}; expected .npz, .npy or latents of torch.save (.pt)")
     data = read_file(path, 2 * limit)
     if data.startswith(b"\x93NUMPY"):
         _check_size(len(data), limit)

@@ -68,6 +68,7 @@ _TORCH_CLASSES: frozenset[Pair] = frozenset(
     for value in vars(nn).values()
     if isinstance(value, type) and issubclass(value, nn.Module)
 )
+_PATHS = dict.fromkeys(("pathlib", "pathlib._local"), ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"))
 _NUMPY = ("numpy.core", "numpy._core")  # NumPy 2 renamed it
 # A class by its look, in a package that is none of Python's and of none of the large libraries, in which classes that
 # act could be found: a host that is not known here has its modules' classes in such places.
@@ -160,6 +161,19 @@ def _encode(text: Any, encoding: Any, *, budget: Budget) -> Blob:
     return Blob(Source(io.BytesIO(text.encode("latin1"))), budget)
 
 
+def _path(*parts: Any) -> str:
+    """Return a path as text; it is never opened."""
+    if not all(type(part) is str for part in parts):
+        raise ValueError("a path that is not made of text")
+    return "/".join(parts)
+
+
+def _device(kind: Any, number: Any = None) -> str:
+    if type(kind) is not str or type(number) not in (int, type(None)):
+        raise ValueError("a device that is not named by text and a number")
+    return kind if number is None else f"{kind}:{number}"
+
+
 def _table(budget: Budget, persistent: Callable[[Any], Node]) -> dict[Pair, Allowed]:
     calls: dict[Pair, Callable[..., Any] | None] = {
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): persistent,
@@ -183,6 +197,12 @@ def _table(budget: Budget, persistent: Callable[[Any], Node]) -> dict[Pair, Allo
     table = {pair: Allowed(".".join(pair), call=call) for pair, call in calls.items()}
     for pair in (("dnnlib.util", "EasyDict"), ("collections", "OrderedDict")):
         table[pair] = Allowed(".".join(pair), call=_dict, new=dict)
+    # The options of a command, and what may be in them, which other projects keep beside their weights.
+    for module, names in _PATHS.items():
+        table.update({(module, name): Allowed(f"{module}.{name}", call=_path) for name in names})
+    table["torch", "device"] = Allowed("torch.device", call=_device)
+    options = "argparse.Namespace"
+    table["argparse", "Namespace"] = Allowed(options, new=partial(Node, options, {}, budget=budget))
     return table
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from training_loops.formats.atomic import replacing
-from training_loops.formats.pickles.stored import HeldTensor
+from training_loops.formats.kinds import Kind
 from training_loops.snapshots import ROLES, load_snapshot, save_snapshot
 
 from .. import sidecar
@@ -18,9 +17,10 @@ from ..checksum import file_digest
 from ..errors import LinkGANError
 from ..network_links import SPEC_ATTRIBUTE
 from . import native
-from .nodes import Node
+from .own import node_of
 from .reader import HostSnapshot, read_pickle
 from .tensor_file import SUFFIX, read_tensor_file, write_tensor_file
+from .torch_files import is_embedded, network_kind, read_torch
 
 PICKLES = (".pkl", ".pickle")
 SNAPSHOT = ".pt"
@@ -29,42 +29,42 @@ TRAINED = ("stylegan2", "eg3d")  # families that the embedded host trains
 
 
 def read_networks(path: Path) -> HostSnapshot:
-    """Read the networks of a file of any of `KINDS`; nothing in it is run.
+    """Read the networks of a file, whose content says of which kind it is; nothing in it is run.
 
     Raises:
-        PickleError, SnapshotError: no such file, damaged, or of another kind than its name says.
-        LinkGANError: a name that ends otherwise.
+        PickleError, SnapshotError: damaged, or of a project whose networks are not known here.
+        LinkGANError: no such file, or one of another kind; says what it looks like.
     """
-    if path.suffix in PICKLES:
+    kind = network_kind(path)
+    if kind is Kind.PICKLE:
         return read_pickle(path)
-    if path.suffix == SUFFIX:
+    if kind is Kind.TENSORS:
         return read_tensor_file(path)
-    if path.suffix == SNAPSHOT:
-        return _read_snapshot(path)
-    raise LinkGANError(f"{path}: expected a name that ends in {', '.join(KINDS)}")
+    return _read_snapshot(path) if is_embedded(path) else read_torch(path)
 
 
 def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapshot:
-    """Write the networks of `source` to `target`, each file being of the kind that its name says; returns them.
+    """Write the networks of `source` to `target`, a file of the kind that its name says; returns them.
 
     Args:
         host: to write a pickle, the folder with the train.py that is to open it; its code runs.
     Raises:
         LinkGANError: networks that the kind cannot hold, or no `host` for a pickle; and as `read_networks` does.
     """
-    if target.suffix not in KINDS:
+    suffix = target.suffix.lower()
+    if suffix not in KINDS:
         raise LinkGANError(f"{target}: expected a name that ends in {', '.join(KINDS)}")
-    if target.suffix in PICKLES and host is None:
+    if suffix in PICKLES and host is None:
         raise LinkGANError(
             f"{target}: a host's pickle carries the source of its classes, which is the host's; give the folder with "
             "its train.py by --host DIR"
         )
     snapshot = read_networks(source)
     _take_links(snapshot, source)
-    if target.suffix in PICKLES:
+    if suffix in PICKLES:
         assert host is not None
         _write_pickle(target, snapshot, host)
-    elif target.suffix == SNAPSHOT:
+    elif suffix == SNAPSHOT:
         _write_snapshot(target, snapshot)
     else:
         write_tensor_file(target, snapshot, {"file": source.name, "sha256": file_digest(source)})
@@ -78,25 +78,6 @@ def _take_links(snapshot: HostSnapshot, path: Path) -> None:
         node = snapshot.networks.get(role)
         if spec is not None and node is not None and node.state.get(SPEC_ATTRIBUTE) is None:
             node.put(SPEC_ATTRIBUTE, spec)
-
-
-def node_of(module: nn.Module) -> Node:
-    """Return a description of one of our own networks, as a pickle would give it; the tensors are the network's."""
-    state = {name: value for name, value in vars(module).items() if not name.startswith("_") and name != "init_kwargs"}
-    state |= {
-        "_parameters": {name: HeldTensor(p) for name, p in module._parameters.items() if p is not None},
-        "_buffers": {name: HeldTensor(b) for name, b in module._buffers.items() if b is not None},
-        "_non_persistent_buffers_set": set(module._non_persistent_buffers_set),
-        "_modules": {name: node_of(child) for name, child in module._modules.items() if child is not None},
-        "_init_kwargs": _public(getattr(module, "init_kwargs", {})),
-    }
-    return Node(type(module).__name__, state)
-
-
-def _public(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments as the hosts' classes take them: no dict is None there, and half precision is float16."""
-    left_out = {"half": "float16", "block_kwargs": None, "mapping_kwargs": None, "epilogue_kwargs": None}
-    return {name: value for name, value in kwargs.items() if name not in left_out or value != left_out[name]}
 
 
 def _read_snapshot(path: Path) -> HostSnapshot:

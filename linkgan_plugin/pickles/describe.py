@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from training_loops.errors import InputError
+from training_loops.formats.gzips import first_bytes, is_packed
+from training_loops.formats.kinds import Kind, kind_of
 from training_loops.formats.pickles.source import PickleError
 
 from .. import sidecar
@@ -17,41 +19,43 @@ from ..images.pixels import check_channels
 from ..links import LinkSpec
 from ..network_links import SPEC_ATTRIBUTE
 from . import native
-from .allowed import Kind
-from .convert import PICKLES, read_networks
+from .allowed import Kind as NameKind
+from .convert import read_networks
 from .known_sources import identified
 from .listing import list_globals
 from .nodes import Node
 from .reader import HostSnapshot
-from .tensor_file import SUFFIX, read_source
+from .tensor_file import read_source
+from .torch_files import TORCH, is_embedded
 
 _SIZES = ("img_resolution", "img_channels", "z_dim", "w_dim", "c_dim", "num_ws")
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Return what a .pkl, .pt or .safetensors file holds. Nothing in it is run, and hardly a number in it read.
+    """Return what a network file holds, whatever it is called. Nothing in it is run, and hardly a number in it read.
 
     The result has always: file, kind, bytes, sha256, globals (name, offset, kind and allowed of each), safe_here, and
     error, None where the file is whole and has nothing in it that networks do not need. With no error also: networks by
-    role, link_spec, links, training_set_kwargs, augment_p, cur_nimg, source, code (what source it carries: class_name,
-    sha256, text, and origin, None where it is not known), safe_in_host (None for files that no host opens).
+    role, link_spec, links, training_set_kwargs, augment_p, cur_nimg, source, notes, code (what source it carries:
+    class_name, sha256, text, and origin, None where it is not known), safe_in_host (None for files that no host opens).
     """
-    known = list_globals(path) if path.suffix != SUFFIX else []
+    kind = kind_of(first_bytes(path))
+    known = list_globals(path) if kind is not Kind.TENSORS else []
     found: dict[str, Any] = {
         "file": str(path),
-        "kind": _kind(path),
+        "kind": _kind(path, kind),
         "bytes": path.stat().st_size,
         "sha256": file_digest(path),
-        "globals": [{**asdict(item), "allowed": item.kind is Kind.ALLOWED} for item in known],
+        "globals": [{**asdict(item), "allowed": item.kind is NameKind.ALLOWED} for item in known],
         "error": None,
         "safe_here": True,
     }
     try:
-        found |= _contents(path)
+        found |= _contents(path, kind)
     except InputError as error:
         return found | _failure(error)
-    if path.suffix in PICKLES:
-        dangerous = any(item.kind is Kind.DANGEROUS for item in known)
+    if kind is Kind.PICKLE or found["code"]:
+        dangerous = any(item.kind is NameKind.DANGEROUS for item in known)
         found["safe_in_host"] = not dangerous and all(code["origin"] for code in found["code"])
     return found
 
@@ -61,13 +65,19 @@ def _failure(error: InputError) -> dict[str, Any]:
     return {"error": str(error), "refused": reference, "offset": offset, "safe_here": False, "safe_in_host": False}
 
 
-def _kind(path: Path) -> str:
-    if path.suffix in PICKLES:
-        return "a host's pickle"
-    return "tensors with a description" if path.suffix == SUFFIX else "a snapshot of the embedded host"
+def _kind(path: Path, kind: Kind | None) -> str:
+    """Say what kind of file it is, as far as its first bytes and its outline show."""
+    packed = ", packed by gzip" if is_packed(path) else ""
+    if kind is Kind.PICKLE:
+        return f"a host's pickle{packed}"
+    if kind is Kind.TENSORS:
+        return f"tensors with a description{packed}"
+    if kind in TORCH:
+        return f"{'a snapshot of the embedded host' if is_embedded(path) else 'a file of torch.save'}{packed}"
+    return f"of no known kind{packed}"
 
 
-def _contents(path: Path) -> dict[str, Any]:
+def _contents(path: Path, kind: Kind | None) -> dict[str, Any]:
     snapshot = read_networks(path)
     spec, place = _links(snapshot, path)
     return {
@@ -78,7 +88,8 @@ def _contents(path: Path) -> dict[str, Any]:
         "training_set_kwargs": snapshot.training_set_kwargs,
         "augment_p": _augment_p(snapshot),
         "cur_nimg": snapshot.cur_nimg or None,
-        "source": read_source(path) if path.suffix == SUFFIX else None,
+        "source": (read_source(path) or None) if kind is Kind.TENSORS else None,
+        "notes": snapshot.notes,
         "code": [asdict(code) for code in identified(snapshot.sources)],
         "safe_in_host": None,
     }
@@ -131,7 +142,20 @@ def _precision(node: Node) -> dict[str, Any]:
         for _, module in node.tree()
         if module.attributes.get("use_fp16")
     ]
-    return {"fp16_layers": sum(map(bool, halves)), "layers": len(halves), "fp16_from": _smallest(resolutions)}
+    stages = [module.attributes["DataType"] for _, module in node.tree() if "DataType" in module.attributes]  # R3GAN
+    return {
+        "fp16_layers": sum(map(bool, halves)) + stages.count("torch.bfloat16"),
+        "layers": len(halves) + len(stages),
+        "layers_are": "stages" if stages else "layers",
+        "fp16_from": _smallest(resolutions),
+        "half": "bf16" if stages or _says_bfloat16(node.init_kwargs) else "fp16",
+    }
+
+
+def _says_bfloat16(kwargs: Any) -> bool:
+    return isinstance(kwargs, dict) and (
+        kwargs.get("half") == "bfloat16" or any(_says_bfloat16(value) for value in kwargs.values())
+    )
 
 
 def _smallest(sizes: list[Any]) -> int | None:

@@ -31,6 +31,8 @@ _MOST_REDIRECTS = 5  # Hugging Face and GitHub take two
 # Names that mean devices on Windows, whatever their suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
+_ALSO = (".gz", ".pth", ".bin", ".ckpt")  # what other projects call such files
+
 Started = Callable[[int | None], None]
 Progress = Callable[[int], object]
 
@@ -61,7 +63,7 @@ def place_of(url: str, folder: Path) -> Path:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise LinkGANError(printable(f"{url}: expected an address that begins with https:// or http://"))
     name = re.sub(r"[^\w.-]", "_", unquote(parts.path).rpartition("/")[2], flags=re.ASCII)[-80:].lstrip(".")
-    if Path(name).suffix not in KINDS:
+    if Path(name).suffix.lower() not in (*KINDS, *_ALSO):
         raise LinkGANError(printable(f"{url}: expected a file whose name ends in {', '.join(KINDS)}"))
     return folder / hashlib.sha256(url.encode()).hexdigest()[:12] / (f"_{name}" if _DEVICE.match(name) else name)
 

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import pickletools
-import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from training_loops.errors import InputError
 from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.gzips import first_bytes, open_unpacked
+from training_loops.formats.kinds import Kind, kind_of
 from training_loops.formats.pickles.archive import open_index
 from training_loops.formats.pickles.machine import Machine
 from training_loops.formats.pickles.source import PickleError, Source
-from training_loops.formats.pickles.values import Allowed, Buildable
+from training_loops.formats.pickles.values import Allowed, Ordered
 from training_loops.formats.text import printable
 
-from .allowed import AllowList, Kind, Pair, kind_of
+from .allowed import AllowList, Pair
+from .allowed import Kind as NameKind
+from .allowed import kind_of as kind_of_name
 
 
 @dataclass(frozen=True)
@@ -30,49 +34,51 @@ class Global:
 
     name: str
     offset: int
-    kind: Kind
-
-
-class _Inert(Buildable):
-    """Stands for the result of a call that was not made."""
-
-    def __init__(self, *_: Any) -> None:
-        pass
-
-    def build(self, state: Any) -> None:
-        """Ignore the state."""
+    kind: NameKind
 
 
 def list_globals(path: Path) -> list[Global]:
     """Return the globals of a host's pickle, or of the index of one of PyTorch's archives, as far as it can be read."""
     try:
-        with open(path, "rb") as file:
-            if zipfile.is_zipfile(file):
-                return _walked(open_index(path))
-            file.seek(0)
+        if kind_of(first_bytes(path)) in (Kind.ARCHIVE, Kind.ROW):
+            return _walked(*open_index(path))[1]
+        with open_unpacked(path) as file:
             binary = file.read(1) == b"\x80"
             file.seek(0)
-            return _walked(Source(file)) if binary else _parsed(file)
+            return _walked(Source(file), None)[1] if binary else _parsed(file)
     except (OSError, InputError):
         return []
 
 
-def _walked(source: Source) -> list[Global]:
+def outline(path: Path) -> Any:
+    """Return what a file of `torch.save` holds, as far as that can be read without knowing the objects in it.
+
+    Tensors have shapes and no numbers; an object that is not known is a dict without items, or of those set on it.
+    None stands for a file that cannot be read at all.
+    """
+    try:
+        return _walked(*open_index(path))[0]
+    except InputError:
+        return None
+
+
+def _walked(source: Source, persistent: Callable[[Any], Any] | None) -> tuple[Any, list[Global]]:
+    """Return what the pickle describes, None where it cannot be read to its end, and the globals in it."""
     budget = Budget("the pickle", PICKLE)
     known, called = AllowList(budget), set[Pair]()
 
     def lookup(module: str, name: str) -> Allowed:
-        def call(*_: Any) -> _Inert:
+        def call(*_: Any) -> Ordered:
             called.add((module, name))
-            return _Inert()
+            return Ordered()
 
-        allowed = known(module, name) if kind_of(module, name) is Kind.ALLOWED else None
-        return allowed or Allowed(f"{module}.{name}", call=call, new=_Inert)
+        allowed = known(module, name) if kind_of_name(module, name) is NameKind.ALLOWED else None
+        return allowed or Allowed(f"{module}.{name}", call=call, new=Ordered)
 
-    machine = Machine(source, lookup, budget=budget, persistent=_Inert)
-    refused: PickleError | None = None
+    machine = Machine(source, lookup, budget=budget, persistent=persistent or (lambda value: Ordered()))
+    data, refused = None, None
     try:
-        machine.run()
+        data = machine.run()
     except PickleError as error:
         refused = error
     except InputError:
@@ -81,7 +87,7 @@ def _walked(source: Source) -> list[Global]:
     if refused is not None and refused.reference is not None:
         last = _global(_split(refused.reference), refused.offset or 0, called=True)
         listed += [last] if last.name not in {item.name for item in listed} else []
-    return listed
+    return data, listed
 
 
 def _parsed(file: BinaryIO) -> list[Global]:
@@ -105,7 +111,7 @@ def _split(name: str) -> Pair:
 
 
 def _global(pair: Pair, offset: int, *, called: bool) -> Global:
-    kind = kind_of(*pair)
-    if kind is Kind.UNKNOWN and called:
-        kind = Kind.DANGEROUS
+    kind = kind_of_name(*pair)
+    if kind is NameKind.UNKNOWN and called:
+        kind = NameKind.DANGEROUS
     return Global(printable(".".join(pair)[:200]), offset, kind)

@@ -13,7 +13,7 @@ from torch import Tensor
 from training_loops.formats.budget import PICKLE, Budget
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
-from training_loops.formats.pickles.values import Allowed, Buildable
+from training_loops.formats.pickles.values import Allowed, Buildable, Ordered
 
 _DEEPEST = 64
 _SCALARS = (str, bool, int, float, type(None))
@@ -162,7 +162,7 @@ class Node(Buildable):
 
     def _typed(self, key: str, kind: type, default: Any) -> Any:
         value = self.state.get(key, default)
-        if type(value) is not kind:
+        if type(value) is not kind and not (kind is dict and type(value) is Ordered):
             raise PickleError(f"{self.class_name}: {key} is a {type(value).__name__}, expected a {kind.__name__}")
         return value
 

@@ -7,20 +7,16 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.gzips import open_unpacked
+from training_loops.formats.kinds import Kind, kind_of, looks_like
 from training_loops.formats.pickles.machine import Machine, refuse
 from training_loops.formats.pickles.source import PickleError, Source
 
 from .allowed import AllowList
+from .foreign import recognised
 from .nodes import Node, plain
 
 NETWORKS = ("G", "D", "G_ema", "augment_pipe")
-
-_FOREIGN = {
-    b"PK\x03\x04": "a zip archive (PyTorch's .pt files are), not a host's pickle",
-    b"\x1f\x8b": "compressed with gzip; unpack it first",
-    b"\x89HDF": "an HDF5 file, not a host's pickle",
-    b"\x89PNG": "a PNG image, not a host's pickle",
-}
 
 
 @dataclass(frozen=True)
@@ -33,6 +29,7 @@ class HostSnapshot:
             trained with, and how long, where the file says so.
         globals: every global that a pickle refers to, with the byte where it first does.
         sources: class name and text of all source that a pickle carries, wherever it lies in it.
+        notes: what a user should know of how the file was read, in sentences.
     """
 
     path: str
@@ -42,6 +39,7 @@ class HostSnapshot:
     cur_nimg: int = 0
     globals: dict[str, int] = field(default_factory=dict)
     sources: list[tuple[str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     @property
     def generator(self) -> Node:
@@ -60,7 +58,7 @@ def read_pickle(file: Path | str | BinaryIO) -> HostSnapshot:
     """Read a snapshot of stylegan2-ada-pytorch, stylegan3, eg3d or a fork of theirs.
 
     Args:
-        file: its path, or a seekable stream of bytes.
+        file: its path, gzip may have packed it; or a seekable stream of bytes.
     Raises:
         PickleError: no such file, not a host's snapshot, damaged, or with a reference that no snapshot needs; names
             the file, and where it can the global and the byte.
@@ -68,7 +66,7 @@ def read_pickle(file: Path | str | BinaryIO) -> HostSnapshot:
     if not isinstance(file, (str, Path)):
         return _named(getattr(file, "name", "stream"), file)
     try:
-        return _named(str(file), open(file, "rb"), close=True)
+        return _named(str(file), open_unpacked(file), close=True)
     except OSError as error:
         raise PickleError(f"{file}: {error.strerror or error}") from error
 
@@ -96,15 +94,12 @@ def _named(path: str, stream: BinaryIO, close: bool = False) -> HostSnapshot:
 
 def _check_start(stream: BinaryIO) -> None:
     start = stream.tell()
-    head = stream.read(8)
+    head = stream.read(512)
     stream.seek(start)
     if not head:
         raise PickleError("an empty file", offset=0)
-    for magic, what in _FOREIGN.items():
-        if head.startswith(magic):
-            raise PickleError(what, offset=0)
-    if head[:1] != b"\x80":
-        raise PickleError(f"not a pickle of protocol 2 or later (it begins with {head!r})", offset=0)
+    if kind_of(head) is not Kind.PICKLE:
+        raise PickleError(f"not a pickle of protocol 2 or later: {looks_like(head)}", offset=0)
 
 
 def _refuse(name: str, offset: int) -> PickleError:
@@ -118,11 +113,14 @@ def _refuse(name: str, offset: int) -> PickleError:
 
 
 def _snapshot(path: str, data: Any, budget: Budget) -> HostSnapshot:
+    if type(data) is Node:
+        data = {"G_ema": data}
     if type(data) is not dict:
         raise PickleError(f"a {type(data).__name__}, expected a dict with {', '.join(NETWORKS[:3])}")
     networks = {name: data[name] for name in NETWORKS if type(data.get(name)) is Node}
     if not networks:
-        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
+        what = recognised(data)
+        raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it{f'; it is {what}' if what else ''}")
     dataset = plain(data.get("training_set_kwargs") or {}, "training_set_kwargs", budget)
     if type(dataset) is not dict:
         raise PickleError(f"training_set_kwargs is a {type(dataset).__name__}, expected a dict")

@@ -15,6 +15,7 @@ from torch import Tensor
 from training_loops.errors import InputError
 from training_loops.formats.atomic import replacing
 from training_loops.formats.budget import DESCRIPTION, Budget
+from training_loops.formats.gzips import is_packed
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
 
@@ -22,6 +23,7 @@ from ..version import __version__
 from . import plain_json
 from .nodes import Node
 from .reader import NETWORKS, HostSnapshot
+from .torch_files import read_state
 
 SUFFIX = ".safetensors"
 _KEY = "linkgan"
@@ -94,20 +96,23 @@ def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]
 
 
 def read_tensor_file(path: Path | str) -> HostSnapshot:
-    """Read the networks of a file that `write_tensor_file` wrote.
+    """Read the networks of a file that `write_tensor_file` wrote, or a generator in rosinality's layout.
 
     Raises:
         PickleError: no such file, damaged, or one that another program wrote.
     """
     try:
+        if is_packed(path):
+            raise PickleError(".safetensors packed by gzip; unpack it first (gunzip)")
         _check_header(Path(path))
         file: Any = safe_open(path, framework="pt")  # it stays open for the tensors that are read later
-        text = (file.metadata() or {}).get(_KEY)
-        if text is None:
-            raise PickleError("tensors without a description of networks; expected a file that convert has made")
+        metadata = file.metadata() or {}
+        text = metadata.get(_KEY)
         names = file.keys()
         Budget(str(path), DESCRIPTION).charge(items=len(names))
         tensors = {name: _FileTensor(file, name) for name in names}
+        if text is None:
+            return read_state(Path(path), tensors, metadata)
         return _snapshot(str(path), plain_json.loads(text), tensors)
     except OSError as error:
         raise PickleError(f"{path}: {error.strerror or error}") from error
@@ -118,9 +123,10 @@ def read_tensor_file(path: Path | str) -> HostSnapshot:
 
 
 def read_source(path: Path | str) -> dict[str, Any]:
-    """Return what a file notes about the file that it came from."""
+    """Return what a file notes about the file that it came from, {} where it notes nothing."""
     with safe_open(path, framework="pt") as file:
-        source: dict[str, Any] = _typed(plain_json.loads(file.metadata()[_KEY]), "source", dict)
+        text = (file.metadata() or {}).get(_KEY)
+    source: dict[str, Any] = _typed(plain_json.loads(text), "source", dict) if text is not None else {}
     return source
 
 

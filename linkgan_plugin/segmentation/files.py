@@ -6,6 +6,9 @@ import zipfile
 from functools import lru_cache
 from pathlib import Path
 
+from training_loops.formats.gzips import MAGIC
+from training_loops.formats.kinds import looks_like
+
 from .. import registry
 from ..errors import LinkGANError
 from . import named, tensors
@@ -89,12 +92,13 @@ def _opened(path: Path, changed: int, size: int, trusted: bool) -> Segmenter:
     if path.is_dir():
         return open_folder(path)
     with open(path, "rb") as file:
-        head = file.read(9)
+        head = file.read(512)
     if tensors.looks_like_tensors(head):
         return read_network(path)
     if zipfile.is_zipfile(path):
         return open_program(path)
+    found = "packed by gzip; unpack it first" if head.startswith(MAGIC) else looks_like(head)
     raise LinkGANError(
-        f"{path} is no segmentation network; expected .safetensors with an architecture (`linkgan segment export`), "
-        "the folder of a Hugging Face model, TorchScript or torch.export"
+        f"{path} is no segmentation network ({found}); expected .safetensors with an architecture (`linkgan segment "
+        "export`), the folder of a Hugging Face model, TorchScript or torch.export"
     )

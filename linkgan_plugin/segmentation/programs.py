@@ -17,7 +17,7 @@ from .segmenter import Card, NetworkSegmenter
 # The member of an archive, and the ending of a file beside one, that describe the network.
 CARD = "segmenter.json"
 _LARGEST_CARD = 1 << 20
-_EXPORTED = ".pt2"
+_EXPORTED = ("models/model.json", "serialized_exported_program.json")  # what torch.export names its graph
 
 
 def open_program(path: Path) -> NetworkSegmenter:
@@ -27,12 +27,17 @@ def open_program(path: Path) -> NetworkSegmenter:
         LinkGANError: the user has not said that they trust it, or it is no such file.
     """
     named.check_trusted(path, "give its weights, a state dict, to `linkgan segment export`")
-    load = _load_exported if path.suffix == _EXPORTED else _load_script
     try:
+        load = _load_exported if _is_exported(path) else _load_script
         network, move = load(path)
     except Exception as error:  # whatever PyTorch's readers raise on a damaged file
         raise LinkGANError(f"{path} cannot be opened as a segmentation network: {error!s:.300}") from error
     return NetworkSegmenter(_card(path), network, move)
+
+
+def _is_exported(path: Path) -> bool:
+    with zipfile.ZipFile(path) as archive:
+        return any(name.endswith(_EXPORTED) for name in archive.namelist())
 
 
 def _load_script(path: Path) -> tuple[Callable[..., Any], Callable[[torch.device], Any]]:

@@ -35,7 +35,7 @@ from tests.training_loops.eg3d.test_networks import NARROW
 from tests.training_loops.eg3d.test_networks import small_generator as solid_generator
 from training_loops.eg3d.networks import DualDiscriminator
 from training_loops.formats.pickles.source import PickleError
-from training_loops.snapshots import SnapshotError, load_snapshot
+from training_loops.snapshots import load_snapshot
 from training_loops.stylegan2.networks import Discriminator
 from training_loops.stylegan3.networks import Generator as StyleGAN3
 
@@ -227,7 +227,7 @@ def test_a_family_that_is_not_trained_here_becomes_no_snapshot(tmp_path: Path) -
 
 def test_a_broken_snapshot_of_ours_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pt").write_bytes(b"PK\x03\x04")
-    with pytest.raises(SnapshotError, match="not a readable"):
+    with pytest.raises(PickleError, match=r"a\.pt: not a zip that can be read .* a download that was cut off\?"):
         convert(tmp_path / "a.pt", tmp_path / "b.safetensors")
 
 

@@ -18,6 +18,7 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.networks import load_network
 from linkgan_plugin.pickles.assemble import assemble
 from linkgan_plugin.pickles.convert import convert, read_networks
+from linkgan_plugin.pickles.describe import describe
 from linkgan_plugin.pickles.nodes import Node
 from training_loops.r3gan import layers, networks
 
@@ -65,6 +66,15 @@ def test_both_networks_open_without_their_code_to_the_bit(snapshot: tuple[Path, 
     assert torch.equal(found, images(G))
     assert torch.equal(opened.discriminator(found, torch.eye(4)[:, :3]), D(found, torch.eye(4)[:, :3]))
     assert (opened.generator.z_dim, opened.generator.c_dim, opened.generator.img_resolution) == (24, 3, 16)
+
+
+def test_stages_in_bfloat16_are_described(snapshot: tuple[Path, nn.Module, nn.Module], tmp_path: Path) -> None:
+    convert(snapshot[0], tmp_path / "a.safetensors")
+    for path in (snapshot[0], tmp_path / "a.safetensors"):
+        found = describe(path)["networks"]
+        for role in ("G_ema", "D"):
+            told = {name: found[role][name] for name in ("fp16_layers", "layers", "layers_are", "half")}
+            assert told == {"fp16_layers": 1, "layers": 3, "layers_are": "stages", "half": "bf16"}
 
 
 def test_links_that_are_given_live_in_z(snapshot: tuple[Path, nn.Module, nn.Module]) -> None:

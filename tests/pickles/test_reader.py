@@ -93,7 +93,7 @@ FOREIGN = {
     "empty": (b"", "empty file"),
     "text": (b"hello, world", "not a pickle"),
     "zip": (zipped(), "zip archive"),
-    "gzip": (gzip.compress(b"x"), "gzip"),
+    "packed twice": (gzip.compress(gzip.compress(b"x")), "packed by gzip twice"),
     "protocol 0": (pickle.dumps({"G": 1}, 0), "not a pickle of protocol 2"),
     "TensorFlow": (b"\x80\x03cdnnlib.tflib.network\nNetwork\nq\x00.", r"networks of TensorFlow .* legacy.py"),
     "a number": (pickle.dumps(1), "a int, expected a dict with G, D, G_ema"),

@@ -6,6 +6,8 @@ import io
 import pickle
 import sys
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -47,16 +49,23 @@ def stored(module: nn.Module, init_kwargs: dict[str, Any] | None = None, **attri
 
 def snapshot_bytes(**data: Any) -> bytes:
     """Return the pickle of a snapshot whose entries are `data`."""
+    file = io.BytesIO()
+    with reconstructing():
+        pickle.dump({"training_set_kwargs": {"path": "/data/faces.zip"}, "augment_pipe": None, **data}, file)
+    return file.getvalue()
+
+
+@contextmanager
+def reconstructing() -> Iterator[None]:
+    """Let the block pickle what `stored` returns, also inside other files."""
     before = {name: sys.modules.get(name) for name in ("torch_utils", NAME)}
     sys.modules["torch_utils"], sys.modules[NAME] = ModuleType("torch_utils"), ModuleType(NAME)
     sys.modules[NAME]._reconstruct_persistent_obj = _reconstruct_persistent_obj  # type: ignore[attr-defined]
-    file = io.BytesIO()
     try:
-        pickle.dump({"training_set_kwargs": {"path": "/data/faces.zip"}, "augment_pipe": None, **data}, file)
+        yield
     finally:
         for name, module in before.items():
             if module is None:
                 del sys.modules[name]
             else:
                 sys.modules[name] = module
-    return file.getvalue()

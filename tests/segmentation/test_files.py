@@ -31,6 +31,14 @@ def test_a_trusted_program_computes_what_it_did_before_it_was_saved(tmp_path, im
     assert torch.allclose(segmenter.scores(images), Light()(images), atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["a.pt", "a.pt2", "a"])
+@pytest.mark.parametrize(("write", "own"), [(script, "a.pt"), (exported, "a.pt2")])
+def test_what_a_program_is_called_does_not_matter(tmp_path, images, write, own, name):
+    path = write(tmp_path / own, trusted=False, classes=CLASSES).rename(tmp_path / name)
+    named.trust(path)
+    assert torch.allclose(open_segmenter(path).scores(images), Light()(images), atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["a.pt", "a.pt2", "a.safetensors", "a"])
 @pytest.mark.parametrize("write", [script, exported])
 def test_a_program_is_opened_for_nobody_who_has_not_said_so(tmp_path, monkeypatch, write, name):
@@ -105,11 +113,15 @@ def test_a_kind_of_region_is_no_network():
 @pytest.mark.parametrize("name", ["a.pt", "a.pt2", "a.safetensors"])
 def test_other_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no archive")
-    with pytest.raises(LinkGANError, match=r"is no segmentation network; expected .safetensors with"):
+    with pytest.raises(LinkGANError, match=r"is no segmentation network \(not a file .*b'no archive'\)\); expected"):
         open_segmenter(tmp_path / name)
     with zipfile.ZipFile(tmp_path / f"z{name}", "w") as archive:
         archive.writestr("data.txt", "1")
     named.trust(tmp_path / f"z{name}")
+    with pytest.raises(LinkGANError, match="cannot be opened as a segmentation network"):
+        open_segmenter(tmp_path / f"z{name}")
+    whole = (tmp_path / f"z{name}").read_bytes()
+    (tmp_path / f"z{name}").write_bytes(whole.replace(b"PK\1\2", b"PK\0\0"))  # its list of entries is damaged
     with pytest.raises(LinkGANError, match="cannot be opened as a segmentation network"):
         open_segmenter(tmp_path / f"z{name}")
     with pytest.raises(LinkGANError, match="no such file or folder"):

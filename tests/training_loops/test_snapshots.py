@@ -193,6 +193,20 @@ def test_altered_snapshots_are_refused_with_the_reason(
     assert "altered.pt" in str(caught.value)
 
 
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_halved_weights_are_made_single_again(tmp_path: Path, nets: dict[str, Any], dtype: torch.dtype) -> None:
+    def halve(data: dict[str, Any]) -> None:
+        for packed in data["networks"].values():
+            packed["state"] = {name: tensor.to(dtype) for name, tensor in packed["state"].items()}
+
+    found = load_snapshot(_altered(tmp_path / "small.pt", nets, halve))
+    for role, net in nets.items():
+        opened = getattr(found, role).state_dict()
+        for name, tensor in net.state_dict().items():
+            assert opened[name].dtype == tensor.dtype
+            assert torch.equal(opened[name], tensor.to(dtype).to(tensor.dtype))
+
+
 def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path, nets: dict[str, Any]) -> None:
     bomb = tmp_path / "bomb.pt"
     with (

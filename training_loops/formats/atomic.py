@@ -16,6 +16,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from training_loops.errors import InputError
+from training_loops.formats.strict_json import not_finite
+
 _MARK = ".atomic-tmp"
 _TEMPORARY = re.compile(rf"\..+{re.escape(_MARK)}-[a-z0-9_]{{8}}(\.[^.]*)?", re.DOTALL)
 _STALE = 3600.0  # seconds that no living writer leaves its file untouched
@@ -66,7 +69,13 @@ def write_bytes(path: str | os.PathLike[str], data: bytes) -> None:
 
 
 def write_json(path: str | os.PathLike[str], data: Any) -> None:
-    """Write plain data as indented JSON, atomically; NaN is refused, since it is not JSON."""
+    """Write plain data as indented JSON, atomically.
+
+    Raises:
+        InputError: NaN or infinity in it, for which JSON has no words; names where.
+    """
+    if found := not_finite(data):
+        raise InputError(f"{path}: {found}, and JSON has finite numbers only; the file is left as it was")
     write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 

@@ -12,6 +12,18 @@ def dumps(data: Any, **how: Any) -> str:
     return json.dumps(_finite(data), allow_nan=False, **how)
 
 
+def not_finite(data: Any, place: str = "") -> str | None:
+    """Return where plain data has a number that is NaN or infinite, as ``a.b[2] is nan``, None where it has none."""
+    if isinstance(data, float) and not math.isfinite(data):
+        return f"{place or 'the value'} is {data}"
+    items: Any = ()
+    if isinstance(data, dict):
+        items = ((f"{place}.{key}".lstrip("."), item) for key, item in data.items())
+    elif isinstance(data, list | tuple):
+        items = ((f"{place}[{number}]", item) for number, item in enumerate(data))
+    return next((found for name, item in items if (found := not_finite(item, name))), None)
+
+
 def _finite(data: Any) -> Any:
     if isinstance(data, float):
         return data if math.isfinite(data) else None

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from training_loops.errors import InputError
 from training_loops.formats import atomic
 from training_loops.formats.archive import new_archive
 
@@ -216,8 +217,10 @@ def test_a_finished_write_replaces_the_old_file(tmp_path: Path) -> None:
 def test_nan_never_reaches_a_json_file(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     atomic.write_json(path, {"a": 1})
-    with pytest.raises(ValueError, match="not JSON compliant"):
-        atomic.write_json(path, {"a": float("nan")})
+    with pytest.raises(InputError, match=r"report\.json: b\.c\[1\] is nan, and JSON has finite numbers only"):
+        atomic.write_json(path, {"a": 2, "b": {"c": [0.5, float("nan")]}})
+    with pytest.raises(InputError, match="the value is -inf"):
+        atomic.write_json(path, float("-inf"))
     assert json.loads(path.read_text()) == {"a": 1}
 
 

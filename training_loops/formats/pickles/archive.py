@@ -7,15 +7,17 @@ and before that a row of pickles, the index among them, with the numbers behind.
 from __future__ import annotations
 
 import struct
-import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, NamedTuple
 
 import torch
 
 from training_loops.formats.budget import PICKLE, Budget
+from training_loops.formats.gzips import open_unpacked
+from training_loops.formats.kinds import Kind, kind_of
 from training_loops.formats.pickles.machine import Lookup, Machine
 from training_loops.formats.pickles.source import PickleError, Source
 from training_loops.formats.pickles.tensors import (
@@ -49,22 +51,57 @@ def tensors_only(module: str, name: str) -> Allowed | None:
     return _TABLE.get((module, name)) or storage_type(module, name)
 
 
-def read_archive(path: Path, lookup: Lookup = tensors_only) -> Any:
+class Index(NamedTuple):
+    """The pickle of a file of `torch.save` that says what is in it, and what its persistent ids stand for."""
+
+    source: Source
+    persistent: Callable[[Any], Storage]
+
+
+def read_archive(path: Path, lookup: Lookup = tensors_only, *, budget: Budget | None = None) -> Any:
     """Return what a file of `torch.save` holds; tensors come as `PickledTensor`, to be read when they are asked for.
 
     Args:
-        path: a regular file.
+        path: a regular file, which gzip may have packed.
         lookup: the globals that it may refer to.
+        budget: what it may cost, where `lookup` charges the same.
     Raises:
         InputError: no such file, another format, damaged, or with a reference outside of `lookup`; names the file.
     """
-    budget = Budget(str(path), PICKLE)
+    budget = budget or Budget(str(path), PICKLE)
+    with _opened(path) as file:
+        if _is_zip(file):
+            return _Zip(file, str(path)).read(lookup, budget)
+        return _read_row(Source(file, close=True), lookup, budget)
+
+
+def open_index(path: Path) -> Index:
+    """Return the index of a file of `torch.save`; its tensors cannot be read. Raises InputError as `read_archive`."""
+    with _opened(path) as file:
+        if _is_zip(file):
+            return _Zip(file, str(path)).index()
+        source = Source(file, close=True)
+        _start_row(source, Budget(str(path), PICKLE))
+        return Index(source, _without_numbers(source))
+
+
+def entries_of(path: Path) -> list[str]:
+    """Return the names of what is in a zip archive. Raises InputError as `read_archive` does."""
+    with _opened(path) as file, file, open_zip(file, str(path)) as archive:
+        return archive.namelist()
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[BinaryIO]:
+    """Open a file, unpacked; whatever is wrong with it becomes a PickleError that names it."""
     try:
         if not path.is_file():
             raise PickleError("no such file")
-        if zipfile.is_zipfile(path):
-            return _Zip(path).read(lookup, budget)
-        return _read_row(Source(open(path, "rb"), close=True), lookup, budget)
+        with ExitStack() as unless_read:
+            file = open_unpacked(path)
+            unless_read.callback(file.close)
+            yield file
+            unless_read.pop_all()
     except OSError as error:
         raise PickleError(f"{path}: {error.strerror or error}") from error
     except MemoryError as error:
@@ -73,9 +110,15 @@ def read_archive(path: Path, lookup: Lookup = tensors_only) -> Any:
         raise PickleError(f"{path}: {error}", offset=error.offset, reference=error.reference) from error
 
 
-def open_index(path: Path) -> Source:
-    """Return the pickle in a zip archive of `torch.save`. Raises InputError as `read_archive` does."""
-    return _Zip(path).source(_INDEX)
+def _is_zip(file: BinaryIO) -> bool:
+    head = file.read(4)
+    file.seek(0)
+    return kind_of(head) is Kind.ARCHIVE
+
+
+def _without_numbers(source: Source) -> Callable[[Any], Storage]:
+    storages: dict[str, Storage] = {}
+    return lambda value: _storage_of(value, storages, lambda claim: source)
 
 
 def with_tensors(data: Any) -> Any:
@@ -103,14 +146,19 @@ def with_tensors(data: Any) -> Any:
 class _Zip:
     """A zip archive of `torch.save`: one folder with the index and the numbers, all entries stored."""
 
-    def __init__(self, path: Path) -> None:
-        with open_zip(path, str(path), stored=True) as archive:
+    def __init__(self, file: BinaryIO, what: str) -> None:
+        with open_zip(file, what, stored=True) as archive:
             self._entries = {entry.filename: entry for entry in archive.infolist()}
         roots = [name.removesuffix(_INDEX) for name in self._entries if name.endswith(f"/{_INDEX}")]
         if len(roots) != 1 or "/" in roots[0].rstrip("/"):
             raise PickleError("a zip archive without one data.pkl; expected a file of torch.save")
         self._root = roots[0]
-        self._file = Source(open(path, "rb"), close=True)  # noqa: SIM115  (closed when nothing reads it)
+        file.seek(0)
+        self._file = Source(file, close=True)
+
+    def index(self) -> Index:
+        source = self.source(_INDEX)
+        return Index(source, _without_numbers(source))
 
     def source(self, name: str) -> Source:
         """Return the content of an entry, its checksum compared."""
@@ -149,18 +197,12 @@ class _Zip:
 
 def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     """Read PyTorch's older format."""
-    if source.left < 2 or source.again().read(1) != b"\x80":
-        raise PickleError("not a file of torch.save")
+    _start_row(source, budget)
     storages: dict[str, Storage] = {}
 
     def pickle(allowed: Lookup = lambda module, name: None, claims: Callable[[Any], Any] | None = None) -> Any:
         return Machine(source, allowed, budget=budget, persistent=claims).run()
 
-    if pickle() != MAGIC:
-        raise PickleError("not a file of torch.save; a host's pickle ends in .pkl")
-    version, system = pickle(), pickle()
-    if version != FORMAT or type(system) is not dict or not system.get("little_endian"):
-        raise PickleError("a file of torch.save in a format that is not known here")
     data = pickle(lookup, lambda value: _storage_of(value, storages, lambda claim: source))  # numbers come later
     keys = pickle()
     if type(keys) is not list or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
@@ -173,6 +215,21 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     if source.left:
         raise PickleError(f"{source.left} bytes after the end of the tensors", offset=source.offset)
     return data
+
+
+def _start_row(source: Source, budget: Budget) -> None:
+    """Read what stands before the index in PyTorch's older format."""
+    if source.left < 2 or source.again().read(1) != b"\x80":
+        raise PickleError("not a file of torch.save")
+
+    def pickle() -> Any:
+        return Machine(source, lambda module, name: None, budget=budget).run()
+
+    if pickle() != MAGIC:
+        raise PickleError("not a file of torch.save; a host's pickle ends in .pkl")
+    version, system = pickle(), pickle()
+    if version != FORMAT or type(system) is not dict or not system.get("little_endian"):
+        raise PickleError("a file of torch.save in a format that is not known here")
 
 
 def _storage_of(value: Any, storages: dict[str, Storage], numbers: Callable[[Claim], Source]) -> Storage:

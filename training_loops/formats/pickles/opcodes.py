@@ -17,7 +17,7 @@ Instruction = Callable[["Machine"], None]
 INSTRUCTIONS: dict[int, Instruction] = {}
 
 _LONGEST_INTEGER = 64
-_LARGEST_KEY = 2**32
+_LARGEST_KEY = 2**48  # optimizers named parameters by their addresses before PyTorch 1.5
 _PROTOCOLS = range(2, 6)
 
 

@@ -1,0 +1,92 @@
+"""Which kind of file it is, by its first bytes; what a file is called says nothing."""
+
+from __future__ import annotations
+
+import re
+from enum import Enum
+from pathlib import Path
+
+from training_loops.errors import InputError
+from training_loops.formats.gzips import first_bytes
+from training_loops.formats.text import printable
+
+# torch.save's older format begins with a pickle of this number alone, whatever the protocol of the pickle.
+_ROW = re.compile(rb"\x80[\x02-\x05](\x95.{8})?\x8a\x0a" + re.escape(bytes.fromhex("6cfc9c46f9206aa85019")), re.DOTALL)
+_SHOWN = 12
+
+
+class Kind(str, Enum):
+    """The kinds that some reader here opens."""
+
+    PICKLE = "a pickle, as hosts write their snapshots"
+    ARCHIVE = "a zip archive, as torch.save writes"
+    ROW = "a file of torch.save before PyTorch 1.6"
+    TENSORS = "a .safetensors file"
+    ARRAY = "an array of NumPy"
+
+
+# What people have instead: a wrong download, a packed file, an image, another framework's weights.
+_OTHERS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
+    (re.compile(start, re.DOTALL | re.IGNORECASE), what)
+    for start, what in (
+        (rb"\s*<(!doctype|html|\?xml|head|script)", "a web page; the download link leads to a page, not to the file"),
+        (rb"version https://git-lfs", "a pointer of Git LFS; fetch the file itself with `git lfs pull`"),
+        (rb"\x1f\x8b", "packed by gzip twice, or damaged behind gzip's first bytes; unpack it first"),
+        (rb"BZh[1-9]", "packed by bzip2; unpack it first"),
+        (rb"\xfd7zXZ\0", "packed by xz; unpack it first"),
+        (rb"\x28\xb5\x2f\xfd", "packed by zstd; unpack it first"),
+        (rb"7z\xbc\xaf\x27\x1c", "a 7z archive; unpack it first"),
+        (rb"Rar!\x1a\x07", "a RAR archive; unpack it first"),
+        (rb".{257}ustar", "a tar archive; unpack it first"),
+        (rb"PK\x05\x06", "an empty zip archive"),
+        (rb"\x89HDF\r\n", "an HDF5 file, as Keras writes weights"),
+        (rb"GGUF", "a GGUF file of a language model"),
+        (rb"\x89PNG", "a PNG image"),
+        (rb"\xff\xd8\xff", "a JPEG image"),
+        (rb"GIF8", "a GIF image"),
+        (rb"RIFF.{4}WEBP", "a WebP image"),
+        (rb"\s*[\[{]", "JSON text"),
+        (rb"\0+$", "a file of zeros, as a download that was broken off leaves"),
+    )
+)
+
+
+def kind_of(head: bytes) -> Kind | None:
+    """Return the kind of a file that begins with `head` (512 bytes, or all of it), None for any other."""
+    if _ROW.match(head):
+        return Kind.ROW
+    if re.match(rb"\x80[\x01-\xff]", head):
+        return Kind.PICKLE
+    if head.startswith(b"PK\x03\x04"):
+        return Kind.ARCHIVE
+    if head.startswith(b"\x93NUMPY"):
+        return Kind.ARRAY
+    if head[8:9] == b"{" and (b"\0" in head[:8] or not head[:8].isascii()):  # a size before JSON, not text
+        return Kind.TENSORS
+    return None
+
+
+def looks_like(head: bytes) -> str:
+    """Return in words what a file that begins with `head` is, as far as that shows."""
+    if not head:
+        return "an empty file"
+    kind = kind_of(head)
+    if kind is not None:
+        return kind.value
+    found = next((what for start, what in _OTHERS if start.match(head)), None)
+    return found or f"not a file that is known here (it begins with {head[:_SHOWN]!r})"
+
+
+def kind_of_file(path: Path, wanted: tuple[Kind, ...], expected: str) -> Kind:
+    """Return the kind of a file, of what is in it where gzip packed it.
+
+    Args:
+        wanted: the kinds that will do. expected: what they are called in the message.
+    Raises:
+        InputError: no such file, or another kind; says what it looks like.
+    """
+    head = first_bytes(path)
+    kind = kind_of(head)
+    if kind not in wanted:
+        raise InputError(printable(f"{path}: {looks_like(head)}; expected {expected}"))
+    return kind
