@@ -10,11 +10,12 @@ from typing import Any
 
 import torch
 
+from training_loops.formats.budget import MOST_LINKS
 from training_loops.formats.text import printable
 
 from ..axes import text_of
 from ..errors import LinkGANError
-from ..links import Link, LinkSpec, parse_region
+from ..links import Link, LinkSpec
 from ..regions.base import Region, Scene, StaticRegion
 from ..regions.box import Box
 from ..regions.compose import UNION, Compound
@@ -37,10 +38,10 @@ class Given:
     @classmethod
     def typed(cls, text: str, dim: int) -> Given:
         """Return a link as typed, NAME=AXES@REGION, its axes as they are written; LinkGANError for a malformed one."""
-        LinkSpec.parse([text], dim=dim)
+        (link,) = LinkSpec.parse([text], dim=dim).links
         name, _, tail = text.partition("=")
         axes, _, region = tail.partition("@")
-        return cls(name.strip(), axes.strip(), parse_region(region), region.strip())
+        return cls(name.strip(), axes.strip(), link.region, region.strip())
 
     @classmethod
     def of(cls, link: Link) -> Given:
@@ -105,7 +106,11 @@ def assess(texts: Sequence[str], latent: Latent, *, allow_overlap: bool = False)
         rest: area, pixels, count and axes of what no link has, None where the links are not right together.
         errors: {"links": their places, "message"} of links that are not right together.
         option: the options of a command line.
+    Raises:
+        LinkGANError: more links than a spec may have.
     """
+    if len(texts) > MOST_LINKS:
+        raise LinkGANError(f"{len(texts)} links, expected at most {MOST_LINKS}")
     rows, links = zip(*(_row(text, latent) for text in texts), strict=True) if texts else ((), ())
     answer = {"links": list(rows), "rest": None, "errors": [], "option": option_text(texts, latent, allow_overlap)}
     if not texts or None in links:

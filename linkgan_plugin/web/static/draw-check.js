@@ -7,7 +7,7 @@ import { complain } from "./dom.js";
 export class Checker extends EventTarget {
   constructor(model) {
     super();
-    Object.assign(this, { model, found: new Map(), wrong: new Set(), answer: null, asked: "", busy: false });
+    Object.assign(this, { model, found: new Map(), wrong: new Set(), answer: null, asked: "", busy: false, failed: false });
   }
 
   /** Ask, unless the same was asked last; of changes that come faster than answers, only for the last. */
@@ -18,9 +18,10 @@ export class Checker extends EventTarget {
       this.asked = question.body;
       try {
         this.take(await (await api.post("links", JSON.parse(question.body))).json(), question.ids);
-        complain();
+        if (this.failed) complain();
+        this.failed = false;
       } catch (error) {
-        this.answer = null;
+        [this.answer, this.failed] = [null, true];
         complain(error.message);
         this.dispatchEvent(new Event("checked"));
       }

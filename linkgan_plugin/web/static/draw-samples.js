@@ -39,7 +39,7 @@ export class SampleStrip extends EventTarget {
     button.title = this.titleOf(name);
     const [canvas, svg] = [document.createElement("canvas"), document.createElementNS(SVG, "svg")];
     svg.setAttribute("viewBox", "0 0 1000 1000");
-    svg.setAttribute("aria-hidden", "true");
+    for (const part of [canvas, svg]) part.setAttribute("aria-hidden", "true"); // the button has the name
     button.append(canvas, svg);
     const cell = { name, button, canvas, svg, pixels: null };
     button.addEventListener("click", () => this.choose(cell));

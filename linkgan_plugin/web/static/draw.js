@@ -79,7 +79,7 @@ function showChecked() {
   const { option = "", errors = [], rest = null } = checker.answer ?? {};
   $("option").value = option;
   $("errors").replaceChildren(...errors.map(({ message }) => Object.assign(document.createElement("li"), { textContent: message })));
-  $("rest").textContent = rest ? `The rest: ${shareOf(rest, model.data.dim)}` : "";
+  $("rest").textContent = !rest ? "" : rest.count ? `The rest: ${shareOf(rest, model.data.dim)}` : "No axes are left for the rest.";
   $("copy").disabled = !checker.isRight;
 }
 
@@ -122,12 +122,12 @@ function add(id = page.model.selected.region) {
 function nudge(handle, by) {
   const { model, stage } = page;
   const { id, corners } = model.shape();
-  const by_ = by.map((steps) => steps * stepOf(pixels()));
+  const way = by.map((steps) => steps * stepOf(pixels()));
   const snap = snapper(pixels());
-  if (handle === undefined) model.reshape(id, moved(corners, by_, snap));
+  if (handle === undefined) model.reshape(id, moved(corners, way, snap));
   else {
     const { at } = stage.shown[handle];
-    model.reshape(id, dragged(corners, stage.shown[handle], at.map((value, axis) => snap(value + by_[axis])), 1 / (pixels() || 1000)));
+    model.reshape(id, dragged(corners, stage.shown[handle], at.map((value, axis) => snap(value + way[axis])), 1 / (pixels() || 1000)));
   }
   model.commit();
 }
@@ -148,9 +148,11 @@ function corner(handle, key) {
 
 async function copy() {
   const field = $("option");
-  field.select();
   const copied = await navigator.clipboard?.writeText(field.value).then(() => true, () => false);
-  if (!copied && !document.execCommand("copy")) return said("Press Ctrl-C: the text is selected.");
+  if (!copied) {
+    field.select(); // a page of another machine without https has no clipboard
+    if (!document.execCommand("copy")) return said("Press Ctrl-C: the text is selected.");
+  }
   const label = $("copy").querySelector("span");
   label.textContent = "Copied";
   setTimeout(() => (label.textContent = "Copy"), COPIED);
