@@ -26,7 +26,7 @@ export class DrawnList extends EventTarget {
       row.choose.ariaLabel = `Draw ${region.name}`;
       row.remove.ariaLabel = `Delete the region ${region.name}`;
       for (const field of ["name", "axes"]) if (row[field] !== document.activeElement) row[field].value = region[field];
-      row.add.hidden = Boolean(region.text);
+      row.add.style.visibility = region.text ? "hidden" : "";
       row.add.ariaLabel = `Add a shape to ${region.name}`;
       row.note.textContent = this.noteOf(region, found.get(region.id));
       row.error.textContent = found.get(region.id)?.error ?? "";

@@ -10,9 +10,10 @@ const SIDE = 160; // pixels that a small image has at most
 
 /** Fires "shown" with detail.pixels and detail.name when another image is to be shown large. */
 export class SampleStrip extends EventTarget {
-  constructor(holder, model, meanOf) {
+  /** `masks`: outlines of links that stay text, as the large image has them. */
+  constructor(holder, model, meanOf, masks) {
     super();
-    Object.assign(this, { holder, model, meanOf, cells: [], chosen: MEAN, shuffle: 0 });
+    Object.assign(this, { holder, model, meanOf, masks, cells: [], chosen: MEAN, shuffle: 0 });
   }
 
   /** Show the mean and the images of a shuffle, each as soon as it has come. */
@@ -85,7 +86,7 @@ export class SampleStrip extends EventTarget {
         path.style.setProperty("--region", region.colour);
         return path;
       });
-      svg.replaceChildren(...paths);
+      svg.replaceChildren(...[...this.masks.values()].map((mask) => mask.cloneNode()), ...paths);
     }
   }
 }

@@ -91,9 +91,8 @@ export class Stage {
     return group;
   }
 
-  /** Take the outline of a link that stays text, a path in pixels of the image. */
-  setMask(given, path) {
-    const size = this.canvas.width || 1;
+  /** Take the outline of a link that stays text, a path in the `size` pixels of a side. */
+  setMask(given, path, size) {
     const mask = element("path", { class: "fixed", d: path, transform: `scale(${ACROSS / size})`, "fill-rule": "evenodd" });
     this.masks.set(given, mask);
     this.svg.prepend(mask);

@@ -39,12 +39,11 @@ async function begin() {
   page.stage = new Stage($("picture"), page.model);
   page.pointer = new Pointer(page.stage, page.model, { tool: () => page.tool, pixels, say: said });
   page.list = new DrawnList($("regions"), page.model);
-  page.strip = new SampleStrip($("samples"), page.model, about.mean_of);
+  page.strip = new SampleStrip($("samples"), page.model, about.mean_of, page.stage.masks);
   page.checker = new Checker(page.model);
   listen();
   show();
-  await page.strip.load(0);
-  await showMasks();
+  await Promise.all([page.strip.load(0), showMasks()]);
 }
 
 /** Outlines of the links that stay text, where they are the same for every image. */
@@ -53,7 +52,8 @@ async function showMasks() {
   for (const [place, link] of page.about.links.entries()) {
     if (link.shapes) continue;
     const answer = await api.get(`masks/${place}`).catch(() => null); // what differs from image to image has none
-    if (answer) page.stage.setMask(place, outline(new Uint8Array(await answer.arrayBuffer()), size, size));
+    if (answer) page.stage.setMask(place, outline(new Uint8Array(await answer.arrayBuffer()), size, size), size);
+    page.strip.render();
   }
 }
 

@@ -324,6 +324,7 @@ def test_links_of_the_command_line_are_shapes_to_edit_or_stay_text(driver, data)
             "12.5 % · 128 px · 4 of 64 axes (0:4) · box(0,0.75,1,1)&box(0,0,0.5,1)"
         )
         page.wait("document.querySelector('.shapes .fixed')?.getAttribute('d') === 'M0 24L16 24L16 32L0 32Z'")
+        page.wait("document.querySelectorAll('.sample .fixed').length === 9")
         page.press("s", "v")
         page.drag((0.375, 0.375), (0.375, 0.25))
         page.gives(f"--link '{links[0].replace('0.25,0.25,0.5,0.5', '0.25,0.125,0.5,0.375')}' --link '{links[1]}'")
