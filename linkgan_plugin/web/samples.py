@@ -59,13 +59,12 @@ class Samples(ABC):
         numbers, total, count = self.of_mean(), torch.zeros([]), 0
         deadline = time.monotonic() + seconds
         with tqdm(total=len(numbers), desc="Mean image", unit="img", delay=2, leave=False) as bar:
-            for start in range(0, len(numbers), _BATCH):
-                batch = rgb(self.images(numbers[start : start + _BATCH])).clamp(-1, 1)
-                total = total + batch.double().sum(dim=0).cpu()
+            while count < len(numbers) and (count == 0 or time.monotonic() < deadline):
+                # One alone at first, then more at once: a large network may take seconds for each.
+                batch = self.images(numbers[count : count + min(count + 1, _BATCH)])
+                total = total + rgb(batch).clamp(-1, 1).double().sum(dim=0).cpu()
                 count += len(batch)
                 bar.update(len(batch))
-                if time.monotonic() > deadline:
-                    break
         return to_pixels((total / count)[None])[0], count
 
 
