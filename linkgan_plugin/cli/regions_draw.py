@@ -115,13 +115,13 @@ def _over_data(data: Path, links: tuple[str, ...], dim: int | None, overlap: boo
     from training_loops.presets import preset
 
     from ..web.drawing import Drawing
-    from ..web.drawn_links import Given, Latent, files_of
+    from ..web.drawn_links import Given, Latent, Reader, files_of
     from ..web.samples import DataSamples
 
     samples = DataSamples(data)
     dim = dim or preset(DEFAULT_CFG, samples.size).dim
     given = [Given.typed(text, dim) for text in links]
-    latent = Latent(dim, samples.size, files=files_of(given))
+    latent = Latent(dim, samples.size, reader=Reader(files_of(given)))
     return Drawing(samples, *samples.mean(), latent, given, any_dim=True, allow_overlap=overlap)
 
 
@@ -140,7 +140,7 @@ def _over_network(
     from ..calls.spaces import axes_of, choose_space
     from ..networks import load_network
     from ..web.drawing import Drawing
-    from ..web.drawn_links import Given, Latent, files_of
+    from ..web.drawn_links import Given, Latent, Reader, files_of
     from ..web.samples import NetworkSamples
 
     network = load_network(path, device or default_device(), host=host)
@@ -150,6 +150,6 @@ def _over_network(
     space, dim = choose_space(axes, space or (own.space if own else None), "this network")
     given = [Given.typed(text, dim) for text in links] or [Given.of(link) for link in (own.links if own else ())]
     samples = NetworkSamples(network, network.labels(data, number))
-    latent = Latent(dim, samples.size, space, space if space != usual else None, files_of(given))
+    latent = Latent(dim, samples.size, space, space if space != usual else None, Reader(files_of(given)))
     overlap = overlap or bool(own and own.allow_overlap)
     return Drawing(samples, *samples.mean(), latent, given, allow_overlap=overlap)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import combinations
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from training_loops.formats.budget import MOST_LINKS
 from training_loops.formats.text import printable
 
-from ..axes import text_of
+from ..axes import allocate, read_axes, text_of
 from ..errors import LinkGANError
 from ..links import Link, LinkSpec
 from ..regions.base import Region, Scene, StaticRegion
@@ -22,6 +23,8 @@ from ..regions.compose import UNION, Compound
 from ..regions.polygon import Polygon
 
 _MOST_PAIRED = 16  # links up to which every two that overlap are named, beyond the first two alone
+
+_KEPT = 32  # links, with masks of 4 MiB each for images of 1024 pixels
 
 Shape = dict[str, Any]
 
@@ -39,9 +42,8 @@ class Given:
     def typed(cls, text: str, dim: int) -> Given:
         """Return a link as typed, NAME=AXES@REGION, its axes as they are written; LinkGANError for a malformed one."""
         (link,) = LinkSpec.parse([text], dim=dim).links
-        name, _, tail = text.partition("=")
-        axes, _, region = tail.partition("@")
-        return cls(name.strip(), axes.strip(), link.region, region.strip())
+        name, axes, region = _parts(text)
+        return cls(name, axes, link.region, region)
 
     @classmethod
     def of(cls, link: Link) -> Given:
@@ -53,28 +55,48 @@ class Given:
         return {"name": self.name, "axes": self.axes, "region": self.text, "shapes": shapes_of(self.region)}
 
 
+class Reader:
+    """Reads links one by one and keeps the last ones: while one is drawn, the regions of the others stay measured.
+
+    Args:
+        files: content of the files that regions may name; no other is opened.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self._files = files or {}
+        self.link = lru_cache(_KEPT)(self._link)
+
+    def _link(self, text: str, dim: int, space: str) -> Link:
+        """Return a link with the axes that it has when it is the only one; LinkGANError for a malformed one."""
+        (link,) = LinkSpec.parse([text], dim=dim, space=space, read=self._read).links
+        return link
+
+    def _read(self, name: str) -> bytes:
+        if name not in self._files:
+            raise LinkGANError(
+                printable(f"'{name:.200}' is not opened from here; start the page with the --link that names it")
+            )
+        return self._files[name]
+
+
 @dataclass(frozen=True)
 class Latent:
     """The latent that links share out, and the side of the images in pixels.
 
     Attributes:
         dim: its axes. space: "w" or "z". typed_space: what --link-space is for it, None where that is the default.
-        size: of the images. files: content of the files that regions may name; no other is opened.
+        size: of the images. reader: of the links.
     """
 
     dim: int
     size: int
     space: str = "w"
     typed_space: str | None = None
-    files: Mapping[str, bytes] = field(default_factory=dict)
+    reader: Reader = field(default_factory=Reader)
 
-    def read(self, name: str) -> bytes:
-        """Return the content of a file that a link of the command line names; LinkGANError for any other."""
-        if name not in self.files:
-            raise LinkGANError(
-                printable(f"'{name:.200}' is not opened from here; start the page with the --link that names it")
-            )
-        return self.files[name]
+    def link(self, text: str) -> Link:
+        """Return a link by itself; LinkGANError for a malformed one."""
+        return self.reader.link(text, self.dim, self.space)
 
 
 def files_of(given: Sequence[Given]) -> dict[str, bytes]:
@@ -116,7 +138,7 @@ def assess(texts: Sequence[str], latent: Latent, *, allow_overlap: bool = False)
     if not texts or None in links:
         return answer
     try:
-        spec = LinkSpec.parse(texts, dim=latent.dim, space=latent.space, allow_overlap=True, read=latent.read)
+        spec = _together(texts, [link for link in links if link], latent)
     except LinkGANError as error:
         return answer | {"errors": [{"links": [], "message": str(error)}]}
     for row, link in zip(rows, spec.links, strict=True):
@@ -143,13 +165,38 @@ def _row(text: str, latent: Latent) -> tuple[dict[str, Any], Link | None]:
     """Return what is known of a link by itself, and the link if it is right."""
     row: dict[str, Any] = {"area": None, "pixels": None, "count": None, "axes": None, "error": None}
     try:
-        (link,) = LinkSpec.parse([text], dim=latent.dim, space=latent.space, read=latent.read).links
+        link = latent.link(text)
     except LinkGANError as error:
         return row | {"error": str(error)}, None
     if isinstance(link.region, StaticRegion):
-        pixels = float(link.region.coverage(latent.size, latent.size).sum(dtype="float64"))
-        row |= {"area": link.region.area(), "pixels": pixels}
+        row |= {"area": link.region.area(), "pixels": float(link.region.mask(_empty(latent.size)).double().sum())}
     return row | {"count": len(link.axes)}, link
+
+
+def _together(texts: Sequence[str], links: Sequence[Link], latent: Latent) -> LinkSpec:
+    """Return the spec of links that are right by themselves, as `LinkSpec.parse` does, with regions as they are kept.
+
+    Raises:
+        LinkGANError: they are not right together, whatever their regions share.
+    """
+    wishes = [
+        read_axes(_parts(text)[1], link.name, link.region.area, latent.dim)
+        for text, link in zip(texts, links, strict=True)
+    ]
+    axes = allocate(wishes, latent.dim)
+    owned = tuple(replace(link, axes=own) for link, own in zip(links, axes, strict=True))
+    return LinkSpec(owned, latent.dim, latent.space, allow_overlap=True)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return the name, axes and region of a link that is well formed."""
+    name, _, tail = text.partition("=")
+    axes, _, region = tail.partition("@")
+    return name.strip(), axes.strip(), region.strip()
+
+
+def _empty(size: int) -> Scene:
+    return Scene(torch.empty(1, 1, size, size))
 
 
 def _overlaps(spec: LinkSpec) -> list[dict[str, Any]]:
@@ -177,5 +224,5 @@ def _rest(spec: LinkSpec, size: int) -> dict[str, Any]:
     rest: dict[str, Any] = {"area": None, "pixels": None, "count": len(spec.rest_axes), "axes": text_of(spec.rest_axes)}
     if not (spec.rest_axes and all(link.region.static for link in spec.links)):
         return rest
-    mask = spec.region_masks(Scene(torch.empty(1, 1, size, size)))[-1].double()
+    mask = spec.region_masks(_empty(size))[-1].double()
     return rest | {"area": float(mask.mean()), "pixels": float(mask.sum())}

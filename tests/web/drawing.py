@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from linkgan_plugin.web.drawing import Drawing
-from linkgan_plugin.web.drawn_links import Given, Latent, files_of
+from linkgan_plugin.web.drawn_links import Given, Latent, Reader, files_of
 from linkgan_plugin.web.samples import DataSamples
 from training_loops.formats.folder import write_dataset
 
@@ -25,5 +25,5 @@ def drawing_of(data: Path, *links: str, allow_overlap: bool = False) -> Drawing:
     """A drawing over a data set that begins with links."""
     samples = DataSamples(data)
     given = [Given.typed(text, DIM) for text in links]
-    latent = Latent(DIM, samples.size, files=files_of(given))
+    latent = Latent(DIM, samples.size, reader=Reader(files_of(given)))
     return Drawing(samples, *samples.mean(), latent, given, any_dim=True, allow_overlap=allow_overlap)

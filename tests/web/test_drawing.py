@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
+from linkgan_plugin.axes import text_of
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.web.answers import MOST_JSON, WIDTH
 from linkgan_plugin.web.drawing import create_drawing_app
@@ -70,6 +71,25 @@ def test_areas_pixels_and_axes_are_those_of_the_grammar(page):
     ]
     assert answer["rest"] == {"area": 0.40625, "pixels": 416.0, "count": 29, "axes": "35:64"}
     assert answer["errors"] == []
+
+
+def test_axes_are_shared_out_as_training_does_also_when_one_link_of_several_changes(page):
+    links = ["a=auto@box(0,0,0.25,1)", "b=3@mouth", "c=0:2,60:64@hair_top", "d=auto@polygon(0.8,0.8,1,0.8,1,1)"]
+    for changed in ("a=auto@box(0,0,0.3,1)", "a=2:5@box(0,0,0.3,1)", "a=7@box(0,0,0.25,1)", links[0]):
+        some = [changed, *links[1:]]
+        answer = checked(page, *some, allow_overlap=True)
+        spec = LinkSpec.parse(some, dim=DIM, allow_overlap=True)
+        assert [row["axes"] for row in answer["links"]] == [text_of(link.axes) for link in spec.links]
+        assert answer["rest"]["axes"] == text_of(spec.rest_axes)
+
+
+@pytest.mark.parametrize("second", ["b=1:3@mouth", "a=2:4@mouth"])
+def test_links_that_are_not_right_together_are_refused_as_by_training(second, page):
+    links = ["a=0:2@eyes", second]
+    (error,) = checked(page, *links)["errors"]
+    with pytest.raises(ValueError, match=r"share axes 1:2|two links are called") as refusal:
+        LinkSpec.parse(links, dim=DIM)
+    assert error == {"links": [], "message": str(refusal.value)}
 
 
 def test_the_option_text_is_what_a_shell_gives_the_command(page):
