@@ -21,7 +21,7 @@ from training_loops.formats.text import printable
 from .axes import AxisRequest, allocate, check_dim, expand, ranges_of, read_axes, text_of
 from .calls.spaces import SPACES
 from .errors import LinkGANError, suggest
-from .regions.base import FINE, REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
+from .regions.base import REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
 from .regions.compose import certain_coverage
 from .regions.expression import read_expression
 from .regions.semantic import source_of_card
@@ -251,7 +251,7 @@ def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
                 f"link '{link.name}': {link.region} covers the whole image; a link needs pixels outside its region, "
                 "which its axes are to leave alone: choose a smaller region"
             )
-    fixed = [(link, link.region.coverage(FINE, FINE)) for link in links if isinstance(link.region, StaticRegion)]
+    fixed = [(link, link.region.fine) for link in links if isinstance(link.region, StaticRegion)]
     for link, coverage in fixed:
         if not coverage.any():
             raise LinkGANError(f"link '{link.name}': {link.region!s:.200} covers nothing inside the image")

@@ -12,6 +12,7 @@ from ..flags import segmenter_option, trust_option
 from ..regions.presets import PRESETS
 from .network_options import check_labels, check_links, class_option, host_option
 from .params import check_out, command_line, existing_file, existing_path, force_option
+from .regions_draw import draw
 
 if TYPE_CHECKING:
     from ..links import LinkSpec
@@ -50,7 +51,10 @@ Examples:
 
 @click.group(epilog=f"{GRAMMAR}\n{HELP_PRESETS}")
 def regions() -> None:
-    """Look at regions before training on them."""
+    """Look at regions before training on them, or draw them."""
+
+
+regions.add_command(draw)
 
 
 @regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over real images, or over a network's.")

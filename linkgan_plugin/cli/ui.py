@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 from pathlib import Path
 
 import click
 
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import DEVICE, command_line, existing_file, existing_path
-
-NEEDED = ("starlette", "uvicorn")
-FIRST_PORT = 8123
+from .serving import check_address, check_installed, serve_options
 
 
 @click.command(
@@ -33,10 +30,7 @@ Examples:
 @click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
 @host_option
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where edits are kept.")
-@click.option("--port", type=click.IntRange(0, 65535), default=FIRST_PORT, show_default=True, help="0 takes any.")
-@click.option("--address", default="127.0.0.1", show_default=True, help="Where to listen; see --allow-remote.")
-@click.option("--allow-remote", is_flag=True, help="Allow an --address that other machines can reach.")
-@click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser.")
+@serve_options
 def ui(
     snapshot: Path,
     psi: float,
@@ -68,12 +62,11 @@ def ui(
 
     from ..inversion.stages import Settings
     from ..web.app import create_app
-    from ..web.security import is_loopback, new_token
+    from ..web.security import new_token
     from ..web.server import address_of, listen, serve
     from ..web.studio import open_studio
 
-    if not is_loopback(address):
-        warn_of_others(address, allow_remote)
+    check_address(address, allow_remote)
     listening = listen(address, port)
     studio, first = open_studio(
         snapshot,
@@ -97,24 +90,3 @@ def ui(
         f"Edits are kept in {studio.shelf.folder}. Ctrl-C ends."
     )
     serve(create_app(studio, token=token, host=address), listening, page if open_browser else None)
-
-
-def check_installed() -> None:
-    """Raise UsageError with the way out where the server's packages are missing."""
-    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
-    if missing:
-        raise click.UsageError(f"the page needs {' and '.join(missing)}; pip install 'linkgan_plugin[ui]'")
-
-
-def warn_of_others(address: str, allowed: bool) -> None:
-    """Refuse an address that other machines can reach unless that is wanted; then say what it means."""
-    if not allowed:
-        raise click.UsageError(
-            f"other machines could reach a page on {address}; add --allow-remote if that is wanted, or leave --address "
-            "out and come in through ssh -L"
-        )
-    click.echo(
-        f"Warning: whoever can reach {address} and knows the address below can use the page, and what they send is not "
-        "encrypted.",
-        err=True,
-    )

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -104,8 +105,15 @@ class StaticRegion(Region):
             masks[height, width, device] = coverage[None, None].to(device)
         return masks[height, width, device]
 
+    @cached_property
+    def fine(self) -> np.ndarray:
+        """The coverage of FINE x FINE pixels, which areas and overlaps are measured on. Not to be written to."""
+        coverage = self.coverage(FINE, FINE).view()
+        coverage.flags.writeable = False
+        return coverage
+
     def area(self) -> float:
-        return float(self.coverage(FINE, FINE).mean(dtype=np.float64))
+        return float(self.fine.mean(dtype=np.float64))
 
 
 def pixel_shares(start: np.ndarray, stop: np.ndarray, count: int) -> np.ndarray:

@@ -70,7 +70,7 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
         return Compound(symbol, tuple(flat))
     region = StaticCompound(symbol, tuple(flat))
     # A shared border covers no pixel of the fine grid by half: it is not a common area.
-    if symbol == INTERSECTION and region.coverage(FINE, FINE).max() < 0.5:
+    if symbol == INTERSECTION and region.fine.max() < 0.5:
         raise LinkGANError(f"{region!s:.200} is empty: its parts have no area in common")
     return region
 
@@ -78,7 +78,7 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
 def certain_coverage(region: Region) -> np.ndarray:
     """Return how much of each pixel a region covers in every image at least: float32 [FINE, FINE] in [0, 1]."""
     if isinstance(region, StaticRegion):
-        return region.coverage(FINE, FINE)
+        return region.fine
     if not isinstance(region, Compound):
         return np.zeros([FINE, FINE], np.float32)  # it differs from image to image
     parts = [certain_coverage(part) for part in region.parts]

@@ -5,16 +5,14 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -26,18 +24,15 @@ from ..errors import LinkGANError
 from ..images.pixels import Pixels, to_pixels
 from ..images.png import png_bytes
 from ..metrics.record import versions
+from .answers import STATE, STATIC, error_handlers, image_response, json_of, nothing, told
 from .image import Image
-from .security import Guard, TooLarge, body_of, refused
+from .security import Guard, body_of
 from .shelf import NoSuchImage
 from .studio import EditSession
 from .uploads import MOST_BYTES, open_photograph
 from .worker import Busy
 
-STATIC = Path(__file__).parent / "static"
-MOST_JSON = 64 * 2**10
 MOST_UPLOADS = 4  # at once, each of MOST_BYTES
-# Headers of images on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
-STATE, WIDTH = "linkgan-state", "linkgan-width"
 
 
 def create_app(studio: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
@@ -73,17 +68,10 @@ def create_app(studio: EditSession, *, token: str, host: str = "127.0.0.1") -> A
         Route("/api/photographs", page.find, methods=["POST"]),
         Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
         Route("/api/photographs/{photograph}", page.give_up, methods=["DELETE"]),
-        Route("/api/{anything:path}", page.nothing),
+        Route("/api/{anything:path}", nothing),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
-    handlers: Mapping[Any, Any] = {
-        LinkGANError: _told(400),
-        NoSuchImage: _told(404),
-        TooLarge: _told(413),
-        Busy: _told(503),
-        HTTPException: _http_error,
-        Exception: _fault,
-    }
+    handlers = error_handlers() | {NoSuchImage: told(404)}
     # Around all of it, so that answers to faults carry the same headers.
     return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token=token, host=host)
 
@@ -101,7 +89,7 @@ class Page:
 
     async def new(self, request: Request) -> Response:
         """A new image, of a seed."""
-        image = await self.studio.new(await _json(request))
+        image = await self.studio.new(await json_of(request))
         return await self._answer(image.name, lambda image: None)
 
     async def view(self, request: Request) -> Response:
@@ -110,7 +98,7 @@ class Page:
 
     async def step(self, request: Request) -> Response:
         """An edit."""
-        data = await _json(request)
+        data = await json_of(request)
         return await self._change(request, lambda image: image.do(self.studio.step(data)))
 
     async def undo(self, request: Request) -> Response:
@@ -123,7 +111,7 @@ class Page:
 
     async def lock(self, request: Request) -> Response:
         """Hold a region, or let it go: {"region": name, "locked": true or false}."""
-        data = await _json(request)
+        data = await json_of(request)
         region, locked = data.get("region"), data.get("locked")
         if not isinstance(region, str) or not isinstance(locked, bool):
             raise LinkGANError("a lock has a region, by its name, and locked, true or false")
@@ -131,17 +119,17 @@ class Page:
 
     async def look(self, request: Request) -> Response:
         """Look at it otherwise (see `image.Look`)."""
-        data = await _json(request)
+        data = await json_of(request)
         return await self._change(request, lambda image: image.turn(data))
 
     async def preview(self, request: Request) -> Response:
         """The image that a step would make, without doing it."""
-        data = await _json(request)
-        return _image(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
+        data = await json_of(request)
+        return image_response(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
 
     async def before(self, request: Request) -> Response:
         """The image at first."""
-        return _image(await self._with(request, lambda image: _shown(image.before())))
+        return image_response(await self._with(request, lambda image: _shown(image.before())))
 
     async def masks(self, request: Request) -> Response:
         """Masks, one byte a pixel, region after region, with the state that they belong to."""
@@ -199,16 +187,12 @@ class Page:
     async def found(self, request: Request) -> Response:
         """How far that is, and what it looks like so far."""
         progress, pixels = self.studio.photographs.progress(request.path_params["photograph"])
-        return _image(pixels, progress)
+        return image_response(pixels, progress)
 
     async def give_up(self, request: Request) -> Response:
         """Stop looking."""
         self.studio.photographs.give_up(request.path_params["photograph"])
         return Response(status_code=204)
-
-    async def nothing(self, request: Request) -> Response:
-        """What is not there."""
-        raise HTTPException(404)
 
     async def _with(self, request: Request, call: Callable[[Image], Any]) -> Any:
         return await self.studio.with_image(request.path_params["image"], call)
@@ -226,33 +210,11 @@ class Page:
             return _shown(image.rendered()), image.state()
 
         pixels, state = await self.studio.with_image(name, answer)
-        return _image(pixels, state)
-
-
-async def _json(request: Request) -> Mapping[str, Any]:
-    body = await body_of(request, MOST_JSON)
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise LinkGANError("that is not JSON") from error
-    if not isinstance(data, Mapping):
-        raise LinkGANError("that is not a JSON object")
-    return data
+        return image_response(pixels, state)
 
 
 def _shown(image: Tensor) -> Pixels:
     return to_pixels(image)[0]
-
-
-def _image(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
-    """Return uint8 [H, W, 3] as the bytes that a canvas takes: red, green, blue, opaque.
-
-    On one machine, packing them as a file and unpacking it again would cost more than all else that is done here.
-    """
-    opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
-    opaque[..., :3] = pixels
-    headers = {WIDTH: str(pixels.shape[1])} | ({} if state is None else {STATE: json.dumps(state, allow_nan=False)})
-    return Response(opaque.tobytes(), headers=headers, media_type="application/octet-stream")
 
 
 def _file_name(image: Image, suffix: str) -> str:
@@ -262,17 +224,3 @@ def _file_name(image: Image, suffix: str) -> str:
 
 def _download(content: bytes, name: str, kind: str) -> Response:
     return Response(content, headers={"content-disposition": f'attachment; filename="{name}"'}, media_type=kind)
-
-
-def _told(status: int) -> Callable[[Request, Exception], Response]:
-    """Return a handler of mistakes: the sentence that the error is."""
-    return lambda request, error: refused(status, str(error))
-
-
-def _http_error(request: Request, error: HTTPException) -> Response:
-    return refused(error.status_code, f"There is nothing of the kind here ({error.detail}).")
-
-
-def _fault(request: Request, error: Exception) -> Response:
-    """Answer for a fault of ours. What it was is raised on, for the terminal, and not told to whoever asked."""
-    return refused(500, "Something went wrong in the program. The terminal says what.")

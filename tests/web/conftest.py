@@ -15,7 +15,8 @@ from starlette.testclient import TestClient
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.stages import Settings
-from linkgan_plugin.web.app import STATE, WIDTH, create_app
+from linkgan_plugin.web.answers import STATE, WIDTH
+from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.studio import EditSession
 
 TOKEN = "token-of-the-tests"

@@ -17,8 +17,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from linkgan_plugin.cli import main
-from linkgan_plugin.cli import ui as command
+from linkgan_plugin.cli import main, serving
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.web.server import address_of, listen
@@ -50,7 +49,7 @@ def started(*arguments: object, **environment: str) -> subprocess.Popen[str]:
 
 def test_missing_packages_are_named_with_the_way_out_before_the_network_is_opened(tmp_path, monkeypatch):
     (tmp_path / "broken.pt").write_bytes(b"no network")
-    monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: None if name == "uvicorn" else True)
+    monkeypatch.setattr(serving.importlib.util, "find_spec", lambda name: None if name == "uvicorn" else True)
     result = call(tmp_path / "broken.pt")
     assert result.exit_code == 2
     assert "the page needs uvicorn; pip install 'linkgan_plugin[ui]'" in result.output

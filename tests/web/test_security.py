@@ -9,6 +9,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from linkgan_plugin.web import answers
 from linkgan_plugin.web import app as web
 from linkgan_plugin.web.security import Guard, is_loopback, new_token
 from tests.web.conftest import ADDRESS, TOKEN
@@ -189,7 +190,7 @@ def test_long_bodies_are_not_read(page):
 
     claimed = page.post("images", content=b"{}", headers={"content-length": str(2**40)})
     assert claimed.status == 413
-    assert page.post("images", content=b" " * (web.MOST_JSON + 1)).status == 413
+    assert page.post("images", content=b" " * (answers.MOST_JSON + 1)).status == 413
     answer = page.post("photographs", content=b"\xff" * (web.MOST_BYTES + 1))
     assert (answer.status, answer.error) == (413, "that is more than 32 MiB, the most that is taken here")
 

@@ -12,20 +12,21 @@ export class Refusal extends Error {
 
 /**
  * Take out of the address what the terminal put there: whether it is a new start, and an image to begin with. A token
- * that the program does not take changes nothing: any page can lead here with one of its own.
+ * that the program does not take changes nothing: any page can lead here with one of its own. `first`: what the page
+ * asks for at first.
  */
-export async function takeStart() {
+export async function takeStart(first = "network") {
   const given = new URLSearchParams(location.hash.slice(1));
   const token = given.get("token");
   if (!token) return { isNew: false, image: location.hash.slice(1) };
   history.replaceState(null, "", location.pathname);
-  const isNew = localStorage.getItem(TOKEN) !== token && (await isTaken(token));
+  const isNew = localStorage.getItem(TOKEN) !== token && (await isTaken(token, first));
   if (isNew) localStorage.setItem(TOKEN, token);
   return { isNew, image: given.get("image") };
 }
 
-async function isTaken(token) {
-  const response = await fetch("api/network", { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
+async function isTaken(token, first) {
+  const response = await fetch(`api/${first}`, { headers: { Authorization: `Bearer ${token}` } }).catch(() => null);
   return response?.ok ?? false;
 }
 

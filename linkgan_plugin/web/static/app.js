@@ -1,6 +1,8 @@
 // The page: one image under edit, another to take regions from, and everything that is done to them.
 
 import * as api from "./api.js";
+import "./icons.js";
+import "./theme.js";
 import { $, anySeed, complain, setting } from "./dom.js";
 import { Directions } from "./directions.js";
 import { ImageView } from "./image_view.js";
@@ -239,7 +241,6 @@ function listen() {
   onClick("download-latents", () => main.download("latents"));
   onClick("help", () => $("help-dialog").showModal());
   onClick("skip", (event) => (event.preventDefault(), $("image").focus())); // the address is the image's name
-  onClick("theme", switchTheme);
   $("alert").querySelector("button").addEventListener("click", () => complain());
   $("pasted").addEventListener("change", () => main.change("look", { pasted: $("pasted").checked }));
   for (const [form, field, show] of [["new-image", "seed", newImage], ["donor-form", "donor-seed", newDonor]]) {
@@ -263,17 +264,5 @@ function listen() {
   });
 }
 
-const THEME = "linkgan-theme";
-function showTheme() {
-  const theme = localStorage.getItem(THEME);
-  if (theme) document.documentElement.dataset.theme = theme;
-}
-function switchTheme() {
-  const dark = getComputedStyle(document.documentElement).colorScheme === "dark" || (!document.documentElement.dataset.theme && matchMedia("(prefers-color-scheme: dark)").matches);
-  localStorage.setItem(THEME, dark ? "light" : "dark");
-  showTheme();
-}
-
-showTheme();
 api.onNewToken(() => (complain(), page.main?.state ? page.main.refresh() : location.reload()));
 begin().catch((error) => complain(error.message));

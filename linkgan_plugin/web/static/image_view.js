@@ -1,10 +1,10 @@
 // One image on the page: its pixels, the outlines of its regions over them, and what the pointer does there.
 
 import { paint } from "./api.js";
+import { fit } from "./fit.js";
 import { area, outline } from "./outline.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const CRISP = 256; // networks up to this size are shown in whole multiples of their pixels
 const NOTCH = 60; // how far a wheel turns for one step through the history
 const SLACK = 5; // pixels that a click may wander before it is a drag
 
@@ -35,18 +35,9 @@ export class ImageView extends EventTarget {
     if (!known || before !== pixels.width / pixels.height) this.fit();
   }
 
-  /** As large as there is room; small images in whole multiples of the screen's pixels. */
   fit() {
-    const { width, height } = this.canvas;
-    const box = this.element.getBoundingClientRect();
     const small = this.element.classList.contains("small");
-    const room = Math.min(box.width, small || innerWidth <= 960 ? Infinity : Math.max(box.height, 200) * (width / height));
-    const ratio = devicePixelRatio || 1;
-    const factor = Math.floor((room * ratio) / width);
-    const shown = width <= CRISP && factor >= 1 ? (factor * width) / ratio : Math.min(room, (2 * width) / ratio);
-    this.plate.style.width = `${shown}px`;
-    this.plate.style.height = `${(shown * height) / width}px`;
-    this.plate.classList.toggle("crisp", width <= CRISP);
+    fit(this.plate, this.canvas, this.element, small || innerWidth <= 960);
   }
 
   /** Take regions [{ name, title, colour }] and their masks (name -> bytes): draw outlines, small regions on top. */

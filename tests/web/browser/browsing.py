@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import uvicorn
 from selenium.webdriver import ActionChains
+from starlette.types import ASGIApp
 
 from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.security import new_token
@@ -16,14 +18,13 @@ from linkgan_plugin.web.server import address_of, listen
 from linkgan_plugin.web.studio import EditSession
 
 
-class Running:
-    """A studio behind a server in a thread."""
+class Served:
+    """An application, made of a token, behind a server in a thread."""
 
-    def __init__(self, studio: EditSession) -> None:
-        self.studio = studio
+    def __init__(self, app: Callable[[str], ASGIApp]) -> None:
         self.listening, token = listen("127.0.0.1", 0), new_token()
         self.address = address_of(self.listening, "127.0.0.1", token)
-        config = uvicorn.Config(create_app(studio, token=token), log_level="warning", ws="none")
+        config = uvicorn.Config(app(token), log_level="warning", ws="none")
         self.server = uvicorn.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]})
         self.thread.start()
@@ -32,6 +33,14 @@ class Running:
         self.server.should_exit = True
         self.thread.join(20)
         self.listening.close()
+
+
+class Running(Served):
+    """A studio behind a server in a thread."""
+
+    def __init__(self, studio: EditSession) -> None:
+        self.studio = studio
+        super().__init__(lambda token: create_app(studio, token=token))
 
 
 class Page:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,11 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 
 from linkgan_plugin.editing.example import example_generator
-from tests.web.browser.browsing import Page, Running
+from linkgan_plugin.web.drawing import create_drawing_app
+from tests.web.browser.browsing import Page, Running, Served
+from tests.web.browser.drawing_page import DrawPage, opened
 from tests.web.conftest import studio_of
+from tests.web.drawing import drawing_of, grey_data
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 DRIVER = shutil.which("chromedriver")
@@ -53,3 +57,25 @@ def page(driver: Any, running: Running) -> Iterator[Page]:
     yield made
     wrong = [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
     assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def grey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of twelve grey images of 32 pixels."""
+    return grey_data(tmp_path_factory.mktemp("data"))
+
+
+@pytest.fixture(scope="module")
+def drawing(grey: Path) -> Iterator[Served]:
+    made = Served(lambda token: create_drawing_app(drawing_of(grey), token=token))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def board(driver: Any, drawing: Served) -> Iterator[DrawPage]:
+    """An empty drawing that snaps to pixels; afterwards, nothing may have been wrong in the browser's eyes."""
+    made = opened(driver, drawing)
+    made.press("s")
+    yield made
+    assert [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []

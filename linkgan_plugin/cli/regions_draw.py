@@ -1,0 +1,155 @@
+"""`linkgan regions draw`: a page in the browser on which regions are drawn over images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..flags import segmenter_option, trust_option
+from .network_options import check_labels, class_option, host_option
+from .params import DEVICE, existing_file, existing_path, typed_flags
+from .serving import check_address, check_installed, serve_options
+
+if TYPE_CHECKING:
+    from ..web.drawing import Drawing
+
+DEFAULT_CFG = "tiny"  # of `linkgan train`
+EXAMPLES = """\b
+Examples:
+  linkgan regions draw --data faces.zip --open
+  linkgan regions draw --data cars/ --dim 512 --link 'wheels=auto@box(0.1,0.6,0.35,0.9)+box(0.65,0.6,0.9,0.9)'
+  linkgan regions draw --network network-snapshot-025000.pkl --port 9000
+  linkgan regions draw --network heads.pt --data heads.zip
+\b
+What comes of it is the text of --link options, with a Copy button:
+  --link 'wheels=auto@box(0.112,0.61,0.348,0.905)+box(0.652,0.61,0.888,0.905)'
+"""
+
+
+@click.command(epilog=EXAMPLES, short_help="Draw the regions of links with the mouse, in the browser.")
+@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, of its labels.")
+@click.option("--network", type=existing_file, metavar="NET", help="Draw over what this network generates instead.")
+@click.option(
+    "--link",
+    "links",
+    multiple=True,
+    metavar="NAME=AXES@REGION",
+    help="A link to begin with; repeatable. Boxes, polygons and their unions can be edited, other regions stay as they "
+    "are. By default the network's.",
+)
+@click.option(
+    "--dim", type=click.IntRange(min=1), help=f"Axes of the latent space; the network's, else those of {DEFAULT_CFG}."
+)
+@click.option(
+    "--link-space", type=click.Choice(["w", "z"]), help="Latent space of the axes; w, or z where there is no W."
+)
+@click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
+@segmenter_option
+@trust_option
+@class_option
+@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@host_option
+@serve_options
+def draw(
+    data: Path | None,
+    network: Path | None,
+    links: tuple[str, ...],
+    dim: int | None,
+    link_space: str | None,
+    link_overlap: bool,
+    number: int | None,
+    device: str | None,
+    host: Path | None,
+    port: int,
+    address: str,
+    allow_remote: bool,
+    open_browser: bool,
+) -> None:
+    """Draw the regions of links with the mouse, over images of a data set or of a network, and copy them as --link.
+
+    The page shows the mean image and single ones. Drag boxes, click the corners of polygons, mirror what is left onto
+    the right; areas, axes and overlaps are those that training will find. The page is for this machine alone, and
+    everything in it comes from here. Ctrl-C ends it.
+    """
+    check_installed()
+    _check_source(data, network)
+    from ..web.drawing import create_drawing_app
+    from ..web.security import new_token
+    from ..web.server import address_of, listen, serve
+
+    check_address(address, allow_remote)
+    listening = listen(address, port)
+    if network is not None:
+        drawing = _over_network(network, links, link_space, link_overlap, data, number, device, host)
+    else:
+        assert data is not None  # one of the two is there
+        drawing = _over_data(data, links, dim, link_overlap)
+    token = new_token()
+    page = address_of(listening, address, token)
+    click.echo(f"{page}\nOpen this address in a browser, also where one came up without the page. Ctrl-C ends.")
+    serve(create_drawing_app(drawing, token=token, host=address), listening, page if open_browser else None)
+
+
+def _check_source(data: Path | None, network: Path | None) -> None:
+    """Refuse to draw over nothing, and options of a network without one.
+
+    Raises:
+        click.UsageError: says what to give or to leave out.
+    """
+    typed = typed_flags()
+    if network is not None:
+        check_labels()
+        if "dim" in typed:
+            raise click.UsageError("--dim is the network's own; leave it out with --network")
+        return
+    unheard = [typed[name] for name in ("number", "link_space", "device", "host") if name in typed]
+    if unheard:
+        raise click.UsageError(f"{' and '.join(unheard)}: about a network; give --network, or leave it out")
+    if data is None:
+        raise click.UsageError("give --data, images to draw over, or --network, which generates some")
+
+
+def _over_data(data: Path, links: tuple[str, ...], dim: int | None, overlap: bool) -> Drawing:
+    from training_loops.presets import preset
+
+    from ..web.drawing import Drawing
+    from ..web.drawn_links import Given, Latent, Reader, files_of
+    from ..web.samples import DataSamples
+
+    samples = DataSamples(data)
+    dim = dim or preset(DEFAULT_CFG, samples.size).dim
+    given = [Given.typed(text, dim) for text in links]
+    latent = Latent(dim, samples.size, reader=Reader(files_of(given)))
+    return Drawing(samples, *samples.mean(), latent, given, any_dim=True, allow_overlap=overlap)
+
+
+def _over_network(
+    path: Path,
+    links: tuple[str, ...],
+    space: str | None,
+    overlap: bool,
+    data: Path | None,
+    number: int | None,
+    device: str | None,
+    host: Path | None,
+) -> Drawing:
+    from training_loops.processes import default_device
+
+    from ..calls.spaces import axes_of, choose_space
+    from ..networks import load_network
+    from ..web.drawing import Drawing
+    from ..web.drawn_links import Given, Latent, Reader, files_of
+    from ..web.samples import NetworkSamples
+
+    network = load_network(path, device or default_device(), host=host)
+    own = network.spec if not links else None
+    axes = axes_of(network.generator)
+    usual, _ = choose_space(axes, None, "this network")
+    space, dim = choose_space(axes, space or (own.space if own else None), "this network")
+    given = [Given.typed(text, dim) for text in links] or [Given.of(link) for link in (own.links if own else ())]
+    samples = NetworkSamples(network, network.labels(data, number))
+    latent = Latent(dim, samples.size, space, space if space != usual else None, Reader(files_of(given)))
+    overlap = overlap or bool(own and own.allow_overlap)
+    return Drawing(samples, *samples.mean(), latent, given, allow_overlap=overlap)

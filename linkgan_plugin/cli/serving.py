@@ -1,0 +1,57 @@
+"""What the commands that serve a page share: where it listens, who can reach it, and what is installed for it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+NEEDED = ("starlette", "uvicorn")
+FIRST_PORT = 8123
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def serve_options(command: F) -> F:
+    """Add where a page listens; the command receives `port`, `address`, `allow_remote` and `open_browser`."""
+    for option in (
+        click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser."),
+        click.option("--allow-remote", is_flag=True, help="Allow an --address that other machines can reach."),
+        click.option("--address", default="127.0.0.1", show_default=True, help="Where to listen; see --allow-remote."),
+        click.option(
+            "--port", type=click.IntRange(0, 65535), default=FIRST_PORT, show_default=True, help="0 takes any."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def check_installed() -> None:
+    """Raise UsageError with the way out where the server's packages are missing."""
+    missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.UsageError(f"the page needs {' and '.join(missing)}; pip install 'linkgan_plugin[ui]'")
+
+
+def check_address(address: str, allow_remote: bool) -> None:
+    """Refuse an address that other machines can reach unless that is wanted; then say what it means.
+
+    Raises:
+        click.UsageError: others could reach it, and --allow-remote was not typed.
+    """
+    from ..web.security import is_loopback
+
+    if is_loopback(address):
+        return
+    if not allow_remote:
+        raise click.UsageError(
+            f"other machines could reach a page on {address}; add --allow-remote if that is wanted, or leave --address "
+            "out and come in through ssh -L"
+        )
+    click.echo(
+        f"Warning: whoever can reach {address} and knows the address below can use the page, and what they send is not "
+        "encrypted.",
+        err=True,
+    )

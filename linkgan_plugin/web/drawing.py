@@ -1,0 +1,164 @@
+"""The server of the page on which regions are drawn: which addresses there are, and what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp
+
+from ..errors import LinkGANError
+from ..images.pixels import Pixels
+from ..regions.base import StaticRegion
+from ..report.preview import COLOURS
+from .answers import STATIC, error_handlers, image_response, json_of, nothing
+from .drawn_links import Given, Latent, assess, shapes_of
+from .samples import Samples
+from .security import Guard
+from .worker import Worker
+
+MEAN = "mean"
+_SEEDS = 2**32
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """What one server works on.
+
+    Attributes:
+        samples: the images. mean, mean_of: their mean, uint8 [H, W, 3], and of how many it is.
+        latent: what links share out. any_dim: whether the page may ask for another number of axes.
+        given: the links that the page begins with.
+        allow_overlap: whether regions may share pixels to begin with.
+    """
+
+    samples: Samples
+    mean: Pixels
+    mean_of: int
+    latent: Latent
+    given: Sequence[Given] = ()
+    any_dim: bool = False
+    allow_overlap: bool = False
+
+    def describe(self) -> dict[str, Any]:
+        """Return what the page needs at first, as plain data. The key tells drawings of one browser tab apart."""
+        links = [link.to_json() for link in self.given]
+        known = {
+            "title": self.samples.title,
+            "size": self.samples.size,
+            "dim": self.latent.dim,
+            "any_dim": self.any_dim,
+            "space": self.latent.space,
+            "links": links,
+            "allow_overlap": self.allow_overlap,
+        }
+        return known | {
+            "key": hashlib.sha256(json.dumps(known).encode()).hexdigest()[:16],
+            "mean_of": self.mean_of,
+            "colours": ["#{:02x}{:02x}{:02x}".format(*colour) for colour in COLOURS],
+        }
+
+    def mask(self, place: int) -> bytes:
+        """Return the mask of a given link that stays text, one byte a pixel; LinkGANError where there is none."""
+        region = self.given[place].region if place < len(self.given) else None
+        if not isinstance(region, StaticRegion) or shapes_of(region) is not None:
+            raise LinkGANError(f"link {place} has no mask of its own that is the same for every image")
+        share = region.coverage(self.samples.size, self.samples.size)
+        return (255 * share).round().astype(np.uint8).tobytes()
+
+
+def create_drawing_app(drawing: Drawing, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
+    """Return the ASGI application of a drawing.
+
+    Args:
+        token, host: see `security.Guard`.
+    """
+    worker = Worker()
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        yield
+        worker.close()
+
+    page = _Page(drawing, worker)
+    routes = [
+        Route("/api/drawing", page.drawing, methods=["GET"]),
+        Route("/api/samples/{shuffle:int}", page.numbers, methods=["GET"]),
+        Route("/api/images/mean", page.mean, methods=["GET"]),
+        Route("/api/images/{number:int}", page.image, methods=["GET"]),
+        Route("/api/masks/{place:int}", page.mask, methods=["GET"]),
+        Route("/api/links", page.links, methods=["POST"]),
+        Route("/api/{anything:path}", nothing),
+        Route("/", lambda request: FileResponse(STATIC / "draw.html"), methods=["GET"]),
+        Mount("/", StaticFiles(directory=STATIC)),
+    ]
+    app = Starlette(routes=routes, lifespan=lifespan, exception_handlers=error_handlers())
+    return Guard(app, token=token, host=host)
+
+
+class _Page:
+    """The answers, one method for each address."""
+
+    def __init__(self, drawing: Drawing, worker: Worker) -> None:
+        self._drawing, self._worker = drawing, worker
+        self._checking = asyncio.Semaphore(1)
+
+    async def drawing(self, request: Request) -> Response:
+        """What the page needs to know at first."""
+        return JSONResponse(self._drawing.describe())
+
+    async def numbers(self, request: Request) -> Response:
+        """Which images are shown beside one another."""
+        shuffle = _below(request.path_params["shuffle"], _SEEDS, "shuffle")
+        return JSONResponse({"numbers": self._drawing.samples.numbers(shuffle)})
+
+    async def mean(self, request: Request) -> Response:
+        """The mean image."""
+        return image_response(self._drawing.mean)
+
+    async def image(self, request: Request) -> Response:
+        """An image by its number, in the thread that the network or the data set belongs to."""
+        number = _below(request.path_params["number"], _SEEDS, "image")
+        return image_response(await self._worker.run(partial(self._drawing.samples.pixels, number)))
+
+    async def mask(self, request: Request) -> Response:
+        """The mask of a link that stays text."""
+        content = await run_in_threadpool(self._drawing.mask, request.path_params["place"])
+        return Response(content, media_type="application/octet-stream")
+
+    async def links(self, request: Request) -> Response:
+        """What the grammar says of links: {"links": [text, ...], "allow_overlap": bool, "dim": axes}."""
+        texts, allow_overlap, latent = self._asked(await json_of(request))
+        async with self._checking:  # one at a time, so that a page that asks again and again takes no more than one CPU
+            answer = await run_in_threadpool(assess, texts, latent, allow_overlap=allow_overlap)
+        return JSONResponse(answer)
+
+    def _asked(self, data: Mapping[str, Any]) -> tuple[list[str], bool, Latent]:
+        texts, allow_overlap, dim = data.get("links"), data.get("allow_overlap", False), data.get("dim")
+        latent = self._drawing.latent
+        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+            raise LinkGANError("links must be a list of texts, NAME=AXES@REGION each")
+        if not isinstance(allow_overlap, bool):
+            raise LinkGANError("allow_overlap must be true or false")
+        if dim is not None and (type(dim) is not int or not (self._drawing.any_dim or dim == latent.dim)):
+            raise LinkGANError(f"dim must be {'a whole number' if self._drawing.any_dim else latent.dim}")
+        return texts, allow_overlap, replace(latent, dim=latent.dim if dim is None else dim)
+
+
+def _below(number: int, limit: int, what: str) -> int:
+    if number >= limit:
+        raise LinkGANError(f"{what} {number}: expected 0 to {limit - 1}")
+    return number

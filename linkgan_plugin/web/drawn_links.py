@@ -1,0 +1,228 @@
+"""Links as they are drawn: shapes of the regions that have some, and what the grammar says of the text of links."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
+
+import torch
+
+from training_loops.formats.budget import MOST_LINKS
+from training_loops.formats.text import printable
+
+from ..axes import allocate, read_axes, text_of
+from ..errors import LinkGANError
+from ..links import Link, LinkSpec
+from ..regions.base import Region, Scene, StaticRegion
+from ..regions.box import Box
+from ..regions.compose import UNION, Compound
+from ..regions.polygon import Polygon
+
+_MOST_PAIRED = 16  # links up to which every two that overlap are named, beyond the first two alone
+
+_KEPT = 32  # links, with masks of 4 MiB each for images of 1024 pixels
+
+Shape = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Given:
+    """A link that a drawing begins with: its texts, and its region as read."""
+
+    name: str
+    axes: str
+    region: Region
+    text: str
+
+    @classmethod
+    def typed(cls, text: str, dim: int) -> Given:
+        """Return a link as typed, NAME=AXES@REGION, its axes as they are written; LinkGANError for a malformed one."""
+        (link,) = LinkSpec.parse([text], dim=dim).links
+        name, axes, region = _parts(text)
+        return cls(name, axes, link.region, region)
+
+    @classmethod
+    def of(cls, link: Link) -> Given:
+        """Return a link of a spec."""
+        return cls(link.name, text_of(link.axes), link.region, str(link.region))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the page needs: shapes to edit, or None where the region stays the text that it is."""
+        return {"name": self.name, "axes": self.axes, "region": self.text, "shapes": shapes_of(self.region)}
+
+
+class Reader:
+    """Reads links one by one and keeps the last ones: while one is drawn, the regions of the others stay measured.
+
+    Args:
+        files: content of the files that regions may name; no other is opened.
+    """
+
+    def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
+        self._files = files or {}
+        self.link = lru_cache(_KEPT)(self._link)
+
+    def _link(self, text: str, dim: int, space: str) -> Link:
+        """Return a link with the axes that it has when it is the only one; LinkGANError for a malformed one."""
+        (link,) = LinkSpec.parse([text], dim=dim, space=space, read=self._read).links
+        return link
+
+    def _read(self, name: str) -> bytes:
+        if name not in self._files:
+            raise LinkGANError(
+                printable(f"'{name:.200}' is not opened from here; start the page with the --link that names it")
+            )
+        return self._files[name]
+
+
+@dataclass(frozen=True)
+class Latent:
+    """The latent that links share out, and the side of the images in pixels.
+
+    Attributes:
+        dim: its axes. space: "w" or "z". typed_space: what --link-space is for it, None where that is the default.
+        size: of the images. reader: of the links.
+    """
+
+    dim: int
+    size: int
+    space: str = "w"
+    typed_space: str | None = None
+    reader: Reader = field(default_factory=Reader)
+
+    def link(self, text: str) -> Link:
+        """Return a link by itself; LinkGANError for a malformed one."""
+        return self.reader.link(text, self.dim, self.space)
+
+
+def files_of(given: Sequence[Given]) -> dict[str, bytes]:
+    """Return the files that links came with, by the names that their regions have for them."""
+    return {name: data for link in given for name, data in link.region.files().items()}
+
+
+def shapes_of(region: Region) -> list[Shape] | None:
+    """Return boxes and polygons whose union a region is, None where it is something else.
+
+    A shape is {"kind": "box" or "polygon", "corners": [[x, y], ...]}, of a box the top left and bottom right ones.
+    """
+    if isinstance(region, Box):
+        return [{"kind": "box", "corners": [[region.x0, region.y0], [region.x1, region.y1]]}]
+    if isinstance(region, Polygon):
+        return [{"kind": "polygon", "corners": [list(corner) for corner in region.corners]}]
+    if not (isinstance(region, Compound) and region.symbol == UNION):
+        return None
+    parts = [shapes_of(part) for part in region.parts]
+    return None if None in parts else [shape for part in parts for shape in part or []]
+
+
+def assess(texts: Sequence[str], latent: Latent, *, allow_overlap: bool = False) -> dict[str, Any]:
+    """Return what the grammar says of links, ``NAME=AXES@REGION`` each, as plain data.
+
+    Returns:
+        links: a row each: area (share of the image) and pixels, None where they differ from image to image; count and
+            axes (ranges, None where they cannot be shared out); error, None where it is right by itself.
+        rest: area, pixels, count and axes of what no link has, None where the links are not right together.
+        errors: {"links": their places, "message"} of links that are not right together.
+        option: the options of a command line.
+    Raises:
+        LinkGANError: more links than a spec may have.
+    """
+    if len(texts) > MOST_LINKS:
+        raise LinkGANError(f"{len(texts)} links, expected at most {MOST_LINKS}")
+    rows, links = zip(*(_row(text, latent) for text in texts), strict=True) if texts else ((), ())
+    answer = {"links": list(rows), "rest": None, "errors": [], "option": option_text(texts, latent, allow_overlap)}
+    if not texts or None in links:
+        return answer
+    try:
+        spec = _together(texts, [link for link in links if link], latent)
+    except LinkGANError as error:
+        return answer | {"errors": [{"links": [], "message": str(error)}]}
+    for row, link in zip(rows, spec.links, strict=True):
+        row |= {"axes": text_of(link.axes)}
+    errors = [] if allow_overlap else _overlaps(spec)
+    return answer | {"errors": errors, "rest": None if errors else _rest(spec, latent.size)}
+
+
+def option_text(texts: Sequence[str], latent: Latent, allow_overlap: bool) -> str:
+    """Return links as options of a command line, quoted for a shell."""
+    options = [f"--link {_quoted(text)}" for text in texts]
+    if texts and latent.typed_space:
+        options.append(f"--link-space {latent.typed_space}")
+    return " ".join([*options, "--link-overlap"] if texts and allow_overlap else options)
+
+
+def _quoted(text: str) -> str:
+    """Quote always, also what a shell would take bare: the texts look alike."""
+    quoted = shlex.quote(text)
+    return quoted if quoted != text else f"'{text}'"
+
+
+def _row(text: str, latent: Latent) -> tuple[dict[str, Any], Link | None]:
+    """Return what is known of a link by itself, and the link if it is right."""
+    row: dict[str, Any] = {"area": None, "pixels": None, "count": None, "axes": None, "error": None}
+    try:
+        link = latent.link(text)
+    except LinkGANError as error:
+        return row | {"error": str(error)}, None
+    if isinstance(link.region, StaticRegion):
+        row |= {"area": link.region.area(), "pixels": float(link.region.mask(_empty(latent.size)).double().sum())}
+    return row | {"count": len(link.axes)}, link
+
+
+def _together(texts: Sequence[str], links: Sequence[Link], latent: Latent) -> LinkSpec:
+    """Return the spec of links that are right by themselves, as `LinkSpec.parse` does, with regions as they are kept.
+
+    Raises:
+        LinkGANError: they are not right together, whatever their regions share.
+    """
+    wishes = [
+        read_axes(_parts(text)[1], link.name, link.region.area, latent.dim)
+        for text, link in zip(texts, links, strict=True)
+    ]
+    axes = allocate(wishes, latent.dim)
+    owned = tuple(replace(link, axes=own) for link, own in zip(links, axes, strict=True))
+    return LinkSpec(owned, latent.dim, latent.space, allow_overlap=True)
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    """Return the name, axes and region of a link that is well formed."""
+    name, _, tail = text.partition("=")
+    axes, _, region = tail.partition("@")
+    return name.strip(), axes.strip(), region.strip()
+
+
+def _empty(size: int) -> Scene:
+    return Scene(torch.empty(1, 1, size, size))
+
+
+def _overlaps(spec: LinkSpec) -> list[dict[str, Any]]:
+    """Return the grammar's own refusal of every two links whose regions overlap, with their places."""
+
+    def refusal(places: Sequence[int]) -> str | None:
+        try:
+            LinkSpec(tuple(spec.links[place] for place in places), spec.dim, spec.space)
+        except LinkGANError as error:
+            return str(error)
+        return None
+
+    every = range(len(spec.links))
+    first = refusal(every)
+    if first is None:
+        return []
+    if len(spec.links) > _MOST_PAIRED:
+        return [{"links": [], "message": first}]
+    found = [(pair, refusal(pair)) for pair in combinations(every, 2)]
+    return [{"links": list(pair), "message": message} for pair, message in found if message is not None]
+
+
+def _rest(spec: LinkSpec, size: int) -> dict[str, Any]:
+    """Return the share of the rest; its area where that is the same for every image."""
+    rest: dict[str, Any] = {"area": None, "pixels": None, "count": len(spec.rest_axes), "axes": text_of(spec.rest_axes)}
+    if not (spec.rest_axes and all(link.region.static for link in spec.links)):
+        return rest
+    mask = spec.region_masks(_empty(size))[-1].double()
+    return rest | {"area": float(mask.mean()), "pixels": float(mask.sum())}
