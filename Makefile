@@ -26,4 +26,4 @@ test: lint
 
 # Fails on a broken link and on a docstring that cannot be read. The site in site/ loads nothing from elsewhere.
 docs: install
-	DISABLE_MKDOCS_2_WARNING=true $(BIN)/mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

@@ -24,7 +24,10 @@ def gaussian(ws: Tensor, donor: Tensor, strength: float, generator: torch.Genera
     All rows of a latent move alike, so style mixing and per-layer truncation keep their meaning.
 
     Args:
-        ws: [N, L, D] float latents. donor: unused. strength: alpha. generator: source of p.
+        ws: [N, L, D] float latents.
+        donor: unused.
+        strength: alpha.
+        generator: source of p.
     Returns:
         [N, L, D].
     """
@@ -36,7 +39,10 @@ def swap(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator 
     """Go to another sample's latent: exactly the edit that a user makes.
 
     Args:
-        ws, donor: [N, L, D] float latents. strength: share of the way to the donor, 1 = all of it.
+        ws: [N, L, D] float latents.
+        donor: [N, L, D], the other samples' latents.
+        generator: unused.
+        strength: share of the way to the donor, 1 = all of it.
     Returns:
         [N, L, D].
     """
@@ -47,7 +53,9 @@ def move(ws: Tensor, target: Tensor, block: Tensor) -> Tensor:
     """Move only the axes in `block` from `ws` to `target`.
 
     Args:
-        ws, target: [N, L, D]. block: bool, [D] or [N, D].
+        ws: [N, L, D] latents.
+        target: [N, L, D], where every axis would go.
+        block: bool, [D] or [N, D].
     Returns:
         [N, L, D]; axes outside the block are bitwise those of `ws`.
     """
