@@ -55,7 +55,8 @@ def verbatim(lines: list[str]) -> Iterator[str]:
 
 def option_lines(command: click.Command, ctx: click.Context) -> Iterator[str]:
     """Give a table of the options that --help shows."""
-    records = [parameter.get_help_record(ctx) for parameter in command.get_params(ctx)]
+    options = [parameter for parameter in command.get_params(ctx) if isinstance(parameter, click.Option)]
+    records = [option.get_help_record(ctx) for option in options]
     rows = [(names, text) for names, text in filter(None, records) if "--help" not in names]
     if rows:
         yield "| option | |\n|---|---|"

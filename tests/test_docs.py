@@ -218,6 +218,24 @@ def test_the_reference_has_every_command() -> None:
     assert hook.on_page_markdown("a page without it") == "a page without it"
 
 
+def test_the_reference_reads_entries_that_share_a_line() -> None:
+    griffe = pytest.importorskip("griffe")
+    code = '''def f(a, b):
+    """Add.
+
+    Args:
+        a: one number. b: another.
+    Returns:
+        The sum.
+    """
+'''
+    extensions = griffe.load_extensions(ROOT / "docs" / "docstring_sections.py")
+    with griffe.temporary_visited_module(code, extensions=extensions) as module:
+        sections = module["f"].docstring.parse("google", warnings=False)
+    assert [section.kind.value for section in sections] == ["text", "parameters", "returns"]
+    assert [(entry.name, entry.description) for entry in sections[1].value] == [("a", "one number."), ("b", "another.")]
+
+
 def plugin_code(containing: str) -> Block:
     (found,) = [block for block in BLOCKS if block.page == "docs/plugins.md" and containing in block.text]
     return found
