@@ -1,7 +1,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: install demo test lint
+.PHONY: install demo test lint docs
 
 install: .venv/.installed
 
@@ -24,3 +24,7 @@ lint: install
 # Two workers with one thread each: the tests' tensors are too small to share a core's work.
 test: lint
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+
+# Fails on a broken link and on a docstring that cannot be read. The site in site/ loads nothing from elsewhere.
+docs: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

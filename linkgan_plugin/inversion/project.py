@@ -39,10 +39,16 @@ def project(
         network: what `load_network` opens, a linked generator, or any generator with a space W.
         photographs: files, cut to their largest square, or tensors [N, C, R, R] in [-1, 1] of the network's size (see
             `linkgan_plugin.inversion.crop` for other cuts and for alignment by landmarks).
-        space, steps, tune, noise, locality, seed: see `Settings`.
+        space: `w` or `w+`, which starts from w.
+        steps: steps in each space.
+        tune: steps of pivotal tuning afterwards; 0 = none.
+        noise: whether the noise maps are optimised, where there are any.
+        locality: weight that keeps tuning local.
+        seed: of the start and of the noise.
         labels: [1 or N, c_dim], classes or cameras; a network with cameras needs them, others take zeros by default.
         distance: what is minimised; by default `PyramidDistance`, which needs no trained network.
-        batch: photographs at a time. progress: told the number of steps done since the last call, as a bar's `update`.
+        batch: photographs at a time.
+        progress: told the number of steps done since the last call, as a bar's `update`.
     Returns:
         One projection per photograph: ``.latents`` [1, num_ws, w_dim] and all that `Editor.of_projected` needs.
     Raises:
