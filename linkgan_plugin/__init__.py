@@ -9,7 +9,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .editing.editor import Editor
-    from .editing.steps import Resample, Restore, Slide, Transplant
+    from .editing.steps import DirectionEdit, Resample, Restore, Transplant
     from .generators import LinkedGenerator
     from .inversion.project import project
     from .inversion.projected import Projected, load_projected
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .networks import Network, load_network
 
 __all__ = [
+    "DirectionEdit",
     "Editor",
     "LinkSpec",
     "LinkedGenerator",
@@ -24,7 +25,6 @@ __all__ = [
     "Projected",
     "Resample",
     "Restore",
-    "Slide",
     "Transplant",
     "load_network",
     "load_projected",
@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "DirectionEdit": "editing.steps",
     "Editor": "editing.editor",
     "LinkSpec": "links",
     "LinkedGenerator": "generators",
@@ -39,7 +40,7 @@ _HOMES = {
     "Projected": "inversion.projected",
     "Resample": "editing.steps",
     "Restore": "editing.steps",
-    "Slide": "editing.steps",
+    "Slide": "editing.steps",  # the name of DirectionEdit in version 0.1
     "Transplant": "editing.steps",
     "load_network": "networks",
     "load_projected": "inversion.projected",

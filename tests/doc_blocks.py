@@ -15,10 +15,6 @@ from linkgan_plugin.cli import main
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md")])
 NOT_RUN = re.compile(r"<!-- not run: (.+) -->")
-# Spellings of flags, new to old: a flag that a command does not have yet is checked under its old name.
-RENAMED = {"--link-per-sample": "--link-per-sample", "--link-perturbations": "--link-perturbations"}
-# Commands that pages may show before they exist; once they do, they are checked like the others.
-COMING = {("regions", "draw")}
 
 
 @dataclass(frozen=True)
@@ -69,8 +65,8 @@ def linkgan_words(words: list[str]) -> list[str] | None:
     return None
 
 
-def find(words: list[str]) -> tuple[click.Command, click.Context, list[str]] | None:
-    """Return the command that words name, its context and the words after its name; None for one that is coming.
+def find(words: list[str]) -> tuple[click.Command, click.Context, list[str]]:
+    """Return the command that words name, its context and the words after its name.
 
     Raises:
         AssertionError: there is no such command.
@@ -80,22 +76,9 @@ def find(words: list[str]) -> tuple[click.Command, click.Context, list[str]] | N
     while isinstance(command, click.Group) and rest and not rest[0].startswith("-"):
         name = rest.pop(0)
         child = command.get_command(ctx, name)
-        if child is None and tuple(words[:2]) in COMING:
-            return None
         assert child is not None, f"there is no command {shlex.join(['linkgan', *words[:2]])}"
         command, ctx = child, click.Context(child, info_name=name, parent=ctx)
     return command, ctx, rest
-
-
-def spelled(words: list[str], command: click.Command) -> list[str]:
-    """Return words with flags under their old names where the command does not know the new ones."""
-    known = {name for parameter in command.params for name in parameter.opts}
-
-    def one(word: str) -> str:
-        flag, equals, value = word.partition("=")
-        return RENAMED[flag] + equals + value if flag in RENAMED and flag not in known else word
-
-    return [one(word) for word in words]
 
 
 def check(words: list[str]) -> None:
@@ -105,11 +88,8 @@ def check(words: list[str]) -> None:
         click.UsageError: an option that does not exist, or a value that it does not take.
         AssertionError: no such command, or something that it requires is missing.
     """
-    found = find(words)
-    if found is None:
-        return
-    command, ctx, rest = found
-    values, extra, _ = command.make_parser(ctx).parse_args(args=spelled(rest, command))
+    command, ctx, rest = find(words)
+    values, extra, _ = command.make_parser(ctx).parse_args(args=rest)
     assert not extra, f"{words}: unexpected {extra}"
     for parameter in command.params:
         given = values.get(parameter.name or "")
@@ -131,4 +111,4 @@ def check_link_flags(words: list[str]) -> None:
     for number, word in enumerate(words):
         if word.startswith(("--loss", "--link")):
             ours += [word] if "=" in word else words[number : number + 2]
-    train.make_parser(click.Context(train)).parse_args(args=spelled(ours, train))
+    train.make_parser(click.Context(train)).parse_args(args=ours)

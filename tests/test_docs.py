@@ -14,10 +14,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-import linkgan_plugin
 from linkgan_plugin.cli import main
 from tests.cli.conftest import SMALL
-from tests.doc_blocks import PAGES, ROOT, Block, blocks, check, find, linkgan_words, shell_lines, spelled
+from tests.doc_blocks import PAGES, ROOT, Block, blocks, check, linkgan_words, shell_lines
 from tests.pickles.test_native import filled
 from tests.pickles.written import snapshot_bytes, stored
 from training_loops.stylegan2.networks import Discriminator, Generator
@@ -42,8 +41,6 @@ NET = {"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 16, "img_channels
 WIDTH = {"channel_base": 64, "channel_max": 8}
 # Flags of hosts and of other programs that sentences mention.
 FOREIGN = {"--cfg", "--metrics", "--help", "--gpus"}
-# Names in Python blocks, new to old, where the package does not have the new ones yet.
-RENAMED = {"DirectionEdit": "Slide", "std=": "amount="}
 
 
 def linkgan(*words: object) -> None:
@@ -98,10 +95,8 @@ def test_what_a_page_shows_runs(page: Path, folder: Path) -> None:
 
 def run_small(words: list[str], block: Block) -> None:
     """Run a command of a page with little data and few steps, in the current folder."""
-    found = find(words)
-    assert found is not None, f"{block.where}: not there yet; say why it is not run"
     name = next((name for name in SMALLER if tuple(words[: len(name)]) == name), ())
-    words = spelled(words, found[0]) + ([] if not name else SMALLER[name])
+    words = words + ([] if not name else SMALLER[name])
     words += AT_ONCE if name == ("train",) and "--link" in words else []
     for word in words:
         stand_in(Path(word))
@@ -124,9 +119,6 @@ def run_python(block: Block, names: dict[str, Any]) -> None:
     """Run a Python block after those before it on the page."""
     stand_in(Path("runs/demo/linked/network-snapshot-000084.pt"))
     text = re.sub(r"steps=\d+", "steps=3", block.text)
-    if not hasattr(linkgan_plugin, "DirectionEdit"):
-        for new, old in RENAMED.items():
-            text = text.replace(new, old)
     exec(compile(text, block.where, "exec"), names)
 
 

@@ -74,7 +74,7 @@ def test_the_wheel_holds_every_file_and_no_other(wheel: Path) -> None:
         about = next(name.partition("/")[0] for name in names if ".dist-info/" in name)
         points = archive.read(f"{about}/entry_points.txt").decode()
     assert {name for name in names if not name.startswith(about)} == expected
-    assert {"linkgan_plugin/py.typed", "linkgan_plugin/metrics/face_reader.pt"} <= names
+    assert {"linkgan_plugin/py.typed", "linkgan_plugin/metrics/face_classifier.pt"} <= names
     assert sum(name.startswith("linkgan_plugin/patches/") and name.endswith(".json") for name in names) >= 3
     assert f"{about}/licenses/LICENSE" in names
     assert "linkgan = linkgan_plugin.cli:main" in points
@@ -100,10 +100,10 @@ def test_the_installed_patches_are_found(installed: Run, tmp_path: Path) -> None
 LOOK = """
 import json, torch, linkgan_plugin, training_loops
 from linkgan_plugin.hosts.families import families
-from linkgan_plugin.metrics.face_reader import load_reader
+from linkgan_plugin.metrics.face_classifier import load_face_classifier
 from training_loops.data.faces import render, sample_attributes
 images, _masks = render(sample_attributes(4, 0), 32)
-read = load_reader().attributes(images)
+read = load_face_classifier().attributes(images)
 print(json.dumps({
     "homes": [linkgan_plugin.__file__, training_loops.__file__],
     "families": [family.name for family in families()],

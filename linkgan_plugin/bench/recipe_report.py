@@ -59,8 +59,8 @@ def _table(links: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> Table:
 
 def _cell(row: Mapping[str, Any], link: str, key: str) -> str:
     shown = _shown(row["metrics"][link].get(key))
-    twin = row["unlinked_metrics"].get(link, {}).get(key)
-    return f"{shown} (unlinked {twin['mean']:.3f})" if twin else shown
+    baseline = row["unlinked_metrics"].get(link, {}).get(key)
+    return f"{shown} (unlinked {baseline['mean']:.3f})" if baseline else shown
 
 
 def _shown(value: Mapping[str, Any] | None) -> str:

@@ -75,7 +75,7 @@ def all_rows(links: Sequence[str]) -> dict[str, Row]:
         *(
             Row(
                 f"{name}-from-converged",
-                f"{name}, from the unlinked twin's last snapshot",
+                f"{name}, from the baseline's last snapshot",
                 links,
                 name,
                 (("start", 0.0),),

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..calls.rendering import Rendering
 from ..generators import LinkedGenerator
-from ..metrics.evaluate import Reader, evaluate
+from ..metrics.evaluate import AttributeClassifier, evaluate
 from .ratio import paired_ratio, take_turns
 from .tables import markdown
 
@@ -35,7 +35,7 @@ class Recorder(LinkedGenerator):
 
 def measure_throughput(
     generator: LinkedGenerator,
-    reader: Reader | None,
+    classifier: AttributeClassifier | None,
     *,
     pairs: int,
     batch: int,
@@ -46,7 +46,7 @@ def measure_throughput(
     """Evaluate `pairs` pairs and render the same images in the same batches, in turns, `rounds` times each.
 
     Args:
-        generator: the network with its spec. reader: for metrics that read attributes.
+        generator: the network with its spec. classifier: for metrics that read attributes.
         metrics: their names, None = all that can be had.
     Returns:
         ``ratio`` (bare seconds / seconds of the evaluation; 1 = metrics cost nothing but their images) with ``low`` and
@@ -55,7 +55,7 @@ def measure_throughput(
     recorder = Recorder(generator.generator, generator.spec, labels=generator.labels)
 
     def evaluation() -> None:
-        evaluate(recorder, pairs=pairs, batch=batch, metrics=metrics, reader=reader)
+        evaluate(recorder, pairs=pairs, batch=batch, metrics=metrics, classifier=classifier)
 
     calls: list[tuple[Tensor, Tensor | None]] = []
     recorder.rendered = calls

@@ -35,7 +35,7 @@ Examples:
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option("--quick", is_flag=True, help="Little data and little training: does it run here?")
 def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
-    """Train a linked generator and its unlinked twin on procedural images, side by side, and compare them.
+    """Train a linked generator and the unlinked baseline on procedural images, side by side, and compare them.
 
     Ctrl-C leaves a run that the same command continues.
     """
@@ -73,14 +73,14 @@ def _kind(name: str) -> Any:
 
 
 def _summary(report: Mapping[str, Any]) -> list[str]:
-    """Return the figures that matter most, a line per link, with those of the unlinked twin in brackets."""
+    """Return the figures that matter most, a line per link, with those of the unlinked baseline in brackets."""
     lines = []
     for link, metrics in report["linked"]["metrics"].items():
-        twin = report["unlinked"]["metrics"][link]
+        baseline = report["unlinked"]["metrics"][link]
         figures = [
-            f"{key} {metrics[key]:.{digits}f} ({twin[key]:.{digits}f})"
+            f"{key} {metrics[key]:.{digits}f} ({baseline[key]:.{digits}f})"
             for key, digits in SHOWN.items()
-            if None not in (metrics.get(key), twin.get(key))
+            if None not in (metrics.get(key), baseline.get(key))
         ]
         lines.append(f"{link}: {', '.join(figures).replace('(', '(unlinked ', 1)}")
     return [*lines, f"quality, linked / unlinked: {report['quality_ratio']:.2f}"]

@@ -15,8 +15,8 @@ from .params import SEEDS, check_out, command_line, existing_file, existing_path
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..editing.candidates import EditCandidate, RegionGroup
     from ..editing.editor import Editor
-    from ..editing.trials import EditCandidate, Group
     from ..generators import LinkedGenerator
 
 STRIP = (0.25, 0.5, 0.75, 1.0)  # shares of the way that a strip shows
@@ -97,18 +97,18 @@ def edit(asked: EditRequest) -> None:
     asked.check(given)
     check_out(asked.out, asked.force)
 
-    from ..editing.trials import Group
+    from ..editing.candidates import RegionGroup
     from .edit_output import Edits, write
 
     opened = _open(asked)
     generator = opened.generator
-    groups = [Group.read(region, generator.spec) for region in asked.regions or generator.spec.block_names]
+    groups = [RegionGroup.read(region, generator.spec) for region in asked.regions or generator.spec.block_names]
     if asked.directions:
         _find_directions(generator, groups)
-    trials = _trials(asked, given, opened)
+    candidates = _trials(asked, given, opened)
     editors = _editors(asked, opened)
     named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
-    write(asked, Edits(editors, groups, trials, _metadata(asked, generator, trials), named))
+    write(asked, Edits(editors, groups, candidates, _metadata(asked, generator, candidates), named))
 
 
 @dataclass(frozen=True)
@@ -139,17 +139,17 @@ def _open(asked: EditRequest) -> _Opened:
 
 def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
     """Return what is done to the regions of every image."""
-    from ..editing.trials import in_parts, resamples, slides, transplants
+    from ..editing.candidates import along_directions, in_parts, resamples, transplants
 
     if asked.directions:
-        trials = slides(asked.directions, reach=2 * asked.strength)
+        candidates = along_directions(asked.directions, reach=2 * asked.strength)
     elif asked.transplant:
         donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
-        trials = transplants(donors, strength=asked.strength)
+        candidates = transplants(donors, strength=asked.strength)
     else:
         seeds = range(asked.donor_seed, asked.donor_seed + asked.samples(given))
-        trials = resamples(seeds, strength=asked.strength, psi=asked.donor_psi)
-    return in_parts(trials, STRIP) if asked.interpolate and not asked.is_video else trials
+        candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi)
+    return in_parts(candidates, STRIP) if asked.interpolate and not asked.is_video else candidates
 
 
 def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
@@ -163,7 +163,7 @@ def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
     return [Editor.of_projected(opened.generator, projected) for projected in found]
 
 
-def _metadata(asked: EditRequest, generator: LinkedGenerator, trials: list[EditCandidate]) -> dict[str, str]:
+def _metadata(asked: EditRequest, generator: LinkedGenerator, candidates: list[EditCandidate]) -> dict[str, str]:
     """Return what the file says of how it was made."""
     from ..report.provenance import provenance
 
@@ -174,7 +174,7 @@ def _metadata(asked: EditRequest, generator: LinkedGenerator, trials: list[EditC
         seeds=None if asked.projections else ",".join(map(str, asked.seeds)),
         projections=[str(path) for path in asked.projections] or None,
         donor_seed=str(asked.donor_seed) if sampled else None,
-        edits=[trial.name for trial in trials],
+        edits=[candidate.name for candidate in candidates],
     )
 
 
@@ -190,7 +190,7 @@ def _donor(donor: int | Path, opened: _Opened) -> int | Tensor:
     return load_projected(donor, opened.network, opened.label).latents
 
 
-def _find_directions(generator: LinkedGenerator, groups: list[Group]) -> None:
+def _find_directions(generator: LinkedGenerator, groups: list[RegionGroup]) -> None:
     """Find directions where it can be watched; they are kept for every image."""
     from tqdm import tqdm
 

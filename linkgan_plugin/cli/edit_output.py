@@ -8,30 +8,30 @@ from dataclasses import dataclass
 import click
 from tqdm import tqdm
 
+from ..editing.candidates import EditCandidate, RegionGroup
 from ..editing.editor import Editor
-from ..editing.trials import EditCandidate, Group
 from ..images.pixels import to_pixels
 from ..images.png import save_png
-from ..report.sheet import contact_sheet, trial_sheet
+from ..report.sheet import candidate_sheet, contact_sheet
 from ..report.video import count_frames, trial_frames, write_video
 from .edit_request import EditRequest
 
 
 @dataclass(frozen=True)
 class Edits:
-    """All that is shown: every trial of every group of regions, for every image.
+    """All that is shown: every candidate of every group of regions, for every image.
 
     Attributes:
         editors: the images.
         groups: the regions that are edited at once.
-        trials: what is done to them.
+        candidates: what is done to them.
         metadata: what the file carries of how it was made.
-        named: the trials are named in the sheet.
+        named: the candidates are named in the sheet.
     """
 
     editors: list[Editor]
-    groups: list[Group]
-    trials: list[EditCandidate]
+    groups: list[RegionGroup]
+    candidates: list[EditCandidate]
     metadata: dict[str, str]
     named: bool
 
@@ -47,9 +47,9 @@ def write(asked: EditRequest, edits: Edits) -> None:
 
 
 def _write_video(asked: EditRequest, edits: Edits) -> None:
-    total = count_frames(edits.groups, edits.trials)
+    total = count_frames(edits.groups, edits.candidates)
     frames = trial_frames(
-        edits.editors, edits.groups, edits.trials, shown=asked.shown, cell=asked.cell, plain=asked.plain
+        edits.editors, edits.groups, edits.candidates, shown=asked.shown, cell=asked.cell, plain=asked.plain
     )
     write_video(asked.out, tqdm(frames, "frames", total, disable=None), edits.metadata)
     click.echo(f"wrote {asked.out} ({total} frames)")
@@ -57,20 +57,22 @@ def _write_video(asked: EditRequest, edits: Edits) -> None:
 
 def _write_plain(asked: EditRequest, edits: Edits) -> None:
     """Write the edited image, with the edits that `Editor.from_json` does again."""
-    editor = edits.editors[0].after(edits.trials[0].step(edits.groups[0].regions))
+    editor = edits.editors[0].after(edits.candidates[0].step(edits.groups[0].regions))
     pixels = to_pixels(asked.shown(editor))[0]
     save_png(asked.out, pixels, {**edits.metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
     click.echo(f"wrote {asked.out} ({pixels.shape[1]} x {pixels.shape[0]})")
 
 
 def _write_sheet(asked: EditRequest, edits: Edits) -> None:
-    editors, groups, trials = edits.editors, edits.groups, edits.trials
-    with tqdm(total=len(groups) * len(trials), desc="edits", disable=None) as bar:
+    editors, groups, candidates = edits.editors, edits.groups, edits.candidates
+    with tqdm(total=len(groups) * len(candidates), desc="edits", disable=None) as bar:
         if asked.contact:
-            sheet = contact_sheet(editors[0], groups[0], trials, tick=bar.update, shown=asked.shown, cell=asked.cell)
+            sheet = contact_sheet(
+                editors[0], groups[0], candidates, tick=bar.update, shown=asked.shown, cell=asked.cell
+            )
         else:
-            sheet = trial_sheet(
-                editors, groups, trials, notes=edits.named, tick=bar.update, shown=asked.shown, cell=asked.cell
+            sheet = candidate_sheet(
+                editors, groups, candidates, notes=edits.named, tick=bar.update, shown=asked.shown, cell=asked.cell
             )
     save_png(asked.out, sheet, edits.metadata)
     click.echo(f"wrote {asked.out} ({sheet.shape[1]} x {sheet.shape[0]})")

@@ -75,9 +75,9 @@ def metrics(
     from training_loops.formats.folder import ImageFolderDataset
 
     from ..generators import LinkedGenerator
+    from ..metrics.attributes import classifier_for
     from ..metrics.evaluate import evaluate
     from ..metrics.quality import measure_quality
-    from ..metrics.readers import reader_for
     from ..networks import load_network
 
     started = time.time()
@@ -85,8 +85,8 @@ def metrics(
         out.parent.mkdir(parents=True, exist_ok=True)
     network = load_network(snapshot, device, host)
     spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
-    reader = reader_for(data, device)
-    dataset = ImageFolderDataset(data) if data is not None and (quality_images or reader) else None
+    classifier = classifier_for(data, device)
+    dataset = ImageFolderDataset(data) if data is not None and (quality_images or classifier) else None
     subjects = {"results": network} | ({"baseline": load_network(baseline, device, host)} if baseline else {})
     if dataset is not None:
         for subject in subjects.values():
@@ -105,12 +105,12 @@ def metrics(
                 batch=batch,
                 seed=seed,
                 metrics=names or None,
-                reader=reader,
+                classifier=classifier,
                 progress=bar.update,
             )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
             if dataset is not None and quality_images:
-                quality = measure_quality(generator, dataset, reader, images=quality_images)
+                quality = measure_quality(generator, dataset, classifier, images=quality_images)
                 line[name]["quality"], line["quality_kind"] = quality.value, quality.kind
     line |= {
         "metric": f"link{pairs}",

@@ -64,11 +64,11 @@ def ui(
     from ..web.app import create_app
     from ..web.security import new_token
     from ..web.server import address_of, listen, serve
-    from ..web.studio import open_studio
+    from ..web.session import open_session
 
     check_address(address, allow_remote)
     listening = listen(address, port)
-    studio, first = open_studio(
+    session, first = open_session(
         snapshot,
         psi=psi,
         links=links,
@@ -87,6 +87,6 @@ def ui(
     page = address_of(listening, address, token, first)
     click.echo(
         f"{page}\nOpen this address in a browser, also where one came up without the page. "
-        f"Edits are kept in {studio.shelf.folder}. Ctrl-C ends."
+        f"Edits are kept in {session.store.folder}. Ctrl-C ends."
     )
-    serve(create_app(studio, token=token, host=address), listening, page if open_browser else None)
+    serve(create_app(session, token=token, host=address), listening, page if open_browser else None)

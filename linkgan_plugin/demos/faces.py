@@ -15,8 +15,8 @@ from training_loops.formats.folder import ImageFolderDataset
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
+from ..metrics.attributes import ProceduralClassifier, classifier_for
 from ..metrics.quality import Quality
-from ..metrics.readers import ProceduralReader, reader_for
 from . import page as demo_page
 from .drawing import draw_edits
 from .kind import Kind, Size
@@ -25,13 +25,13 @@ from .measuring import measure_columns
 PIXELS = 32
 TITLES = {
     "linked": "linked",
-    "unlinked": "its unlinked twin: the same axes, no regularizer",
+    "unlinked": "the unlinked baseline: the same axes, no regularizer",
 }
 
 
 @dataclass(frozen=True)
 class FacesDemo(Kind):
-    """Two links to fixed boxes, and the unlinked twin."""
+    """Two links to fixed boxes, and the unlinked baseline."""
 
     title: ClassVar[str] = "A generator whose regions can be redrawn one by one"
     full: ClassVar[Size] = Size(data=12_000, kimg=84, pairs=1000, quality_images=5000)
@@ -48,13 +48,13 @@ class FacesDemo(Kind):
         return [*link_options(faces.DEMO_LINKS), *([] if network == "linked" else ["--link-weight", "0"])]
 
     def measure(self) -> dict[str, Any]:
-        reader, dataset = face_reader(self.data), ImageFolderDataset(self.data)
+        classifier, dataset = face_classifier(self.data), ImageFolderDataset(self.data)
         generators = {network: self.generator(network) for network in self.networks}
         generators["oracle"] = LinkedGenerator(oracle := FaceOracle(PIXELS), oracle_spec(oracle))
-        return {"quality_kind": Quality.READER, **measure_columns(generators, reader, dataset, self.size)}
+        return {"quality_kind": Quality.CLASSIFIER, **measure_columns(generators, classifier, dataset, self.size)}
 
     def draw(self, metadata: Mapping[str, str]) -> None:
-        draw_edits(self.out, {twin: self.generator(twin) for twin in self.networks}, TITLES, metadata)
+        draw_edits(self.out, {name: self.generator(name) for name in self.networks}, TITLES, metadata)
 
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
         return [
@@ -75,12 +75,12 @@ def link_options(links: Sequence[str]) -> list[str]:
     return [part for text in links for part in ("--link", text)]
 
 
-def face_reader(data: Path) -> ProceduralReader:
-    """Return the reader of the faces in `data`; LinkGANError where it holds no procedural faces."""
-    reader = reader_for(data)
-    if reader is None:
+def face_classifier(data: Path) -> ProceduralClassifier:
+    """Return the classifier of the faces in `data`; LinkGANError where it holds no procedural faces."""
+    classifier = classifier_for(data)
+    if classifier is None:
         raise LinkGANError(f"{data} is not a set of procedural faces")
-    return reader
+    return classifier
 
 
 def oracle_spec(oracle: FaceOracle) -> LinkSpec:

@@ -22,7 +22,13 @@ from ..generators import LinkedGenerator
 from ..images import png
 from ..labels import labels_from
 from ..links import Link, LinkSpec
-from ..metrics.head_reader import correlations, load_head_reader, save_head_reader, train_head_reader, training_steps
+from ..metrics.head_classifier import (
+    correlations,
+    load_head_classifier,
+    save_head_classifier,
+    train_head_classifier,
+    training_steps,
+)
 from ..metrics.quality import Quality
 from ..regions.base import Scene, expression
 from ..report.page import Table, paragraph, section
@@ -42,25 +48,25 @@ _ROOM = 0.03
 # Deep along the line of sight: the same pixels, whether or not the generator's noses stand out as far as they should.
 _BACK, _FRONT = -0.3, 0.4
 # `log`: the pieces are small (3 and 8 % of the image), and their shares of the change begin near nothing. A change of
-# depth of 0.3 world units weighs as much as one from grey to white. The twins have little time, hence every step.
+# depth of 0.3 world units weighs as much as one from grey to white. Both networks have little time, hence every step.
 _RECIPE = {"form": "log", "weight": 1, "depth": 10, "interval": 1, "batch": 0.25}
 _BATCH = 64
 TITLES = {
     "linked": "linked, seen from three sides: colour, depth, |difference|",
-    "unlinked": "its unlinked twin: the same axes, no regularizer",
+    "unlinked": "the unlinked baseline: the same axes, no regularizer",
 }
 
 
 @dataclass(frozen=True)
 class HeadsSize(Size):
-    """`base`: thousand images that the network has seen from which both twins start."""
+    """`base`: thousand images that the network has seen from which both networks start."""
 
     base: float
 
 
 @dataclass(frozen=True)
 class HeadsDemo(Kind):
-    """Two links to pieces of the object, and the unlinked twin.
+    """Two links to pieces of the object, and the unlinked baseline.
 
     Both start from one generator that has learned what a head looks like from all sides: before there is a shape, a
     piece of it means nothing, and links only keep it from being learned.
@@ -79,9 +85,9 @@ class HeadsDemo(Kind):
         return self.out / "heads.zip"
 
     @property
-    def reader(self) -> Path:
+    def classifier(self) -> Path:
         """The network that reads the heads' attributes."""
-        return self.out / "reader.pt"
+        return self.out / "classifier.pt"
 
     def settings(self) -> dict[str, Any]:
         return {"kind": "3d", **super().settings(), "base": self.size.base}
@@ -92,10 +98,12 @@ class HeadsDemo(Kind):
     def prepare(self) -> None:
         if not self.data.exists():
             write_heads(self.data, self.size.data, PIXELS, seed=0, progress=True)
-        if not self.reader.exists():
+        if not self.classifier.exists():
             torch.set_num_threads(1)
-            with tqdm(total=training_steps(self.data), unit="step", desc="training the reader") as bar:
-                save_head_reader(self.reader, train_head_reader(self.data, progress=lambda loss: bar.update()))
+            with tqdm(total=training_steps(self.data), unit="step", desc="training the classifier") as bar:
+                save_head_classifier(
+                    self.classifier, train_head_classifier(self.data, progress=lambda loss: bar.update())
+                )
 
     def options(self, network: str) -> list[str]:
         links = [f"{name}={count}@{expression('box3d', _box(name))}" for name, count in AXES.items()]
@@ -111,15 +119,15 @@ class HeadsDemo(Kind):
         ]
 
     def measure(self) -> dict[str, Any]:
-        reader, dataset = load_head_reader(self.reader), ImageFolderDataset(self.data, use_labels=True)
+        classifier, dataset = load_head_classifier(self.classifier), ImageFolderDataset(self.data, use_labels=True)
         generators = {network: self.generator(network) for network in self.networks}
         generators["oracle"] = self._oracle(generators["linked"], dataset)
         return {
             "kind": "3d",
-            "quality_kind": Quality.READER,
-            **measure_columns(generators, reader, dataset, self.size),
+            "quality_kind": Quality.CLASSIFIER,
+            **measure_columns(generators, classifier, dataset, self.size),
             "coverage": part_coverage(generators["linked"].spec, self.size.pairs),
-            "reader": correlations(reader),
+            "classifier": correlations(classifier),
         }
 
     def _oracle(self, linked: LinkedGenerator, dataset: ImageFolderDataset) -> LinkedGenerator:
@@ -131,15 +139,15 @@ class HeadsDemo(Kind):
 
     def draw(self, metadata: Mapping[str, str]) -> None:
         look = Look(camera_labels(torch.zeros(1), torch.zeros(1)), YAW, PITCH, RADIUS - 0.4, RADIUS + 0.6)
-        twins = {network: self.generator(network) for network in self.networks}
-        regions = twins["linked"].spec.block_names
+        generators = {network: self.generator(network) for network in self.networks}
+        regions = generators["linked"].spec.block_names
         small = dataclasses.replace(look, cell=96)
         sheets = [
-            view_sheet(generator, range(3 if twin == "linked" else 2), regions, small, title=TITLES[twin])
-            for twin, generator in twins.items()
+            view_sheet(generator, range(3 if name == "linked" else 2), regions, small, title=TITLES[name])
+            for name, generator in generators.items()
         ]
         png.save_png(self.out / "sheet.png", stack(sheets), dict(metadata))
-        frames = turntable_frames(twins, range(3), regions, look)
+        frames = turntable_frames(generators, range(3), regions, look)
         write_mp4(self.out / "turntable.mp4", frames, comment=metadata["command"])
 
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
@@ -204,12 +212,14 @@ def _coverage_table(coverage: Mapping[str, Mapping[str, float]]) -> str:
 
 def _reader_table(report: Mapping[str, Any]) -> str:
     links = list(report["linked"]["metrics"])
-    read = {attribute: r for attribute, r in report["reader"].items() if _part_of(attribute) in links}
+    read = {attribute: r for attribute, r in report["classifier"].items() if _part_of(attribute) in links}
     table = Table(
         ["attribute", "correlation with the truth"], [[name, f"{r:.3f}"] for name, r in read.items()]
     ).to_html()
-    mean = sum(report["reader"].values()) / len(report["reader"])
-    return table + paragraph(f"On heads that the reader was not trained on; all {len(report['reader'])}: {mean:.3f}.")
+    mean = sum(report["classifier"].values()) / len(report["classifier"])
+    return table + paragraph(
+        f"On heads that the classifier was not trained on; all {len(report['classifier'])}: {mean:.3f}."
+    )
 
 
 def _part_of(attribute: str) -> str:

@@ -28,7 +28,7 @@ class Kind(ABC):
     """One demo in one folder. The job calls `prepare`, trains the networks, then calls the rest in their order.
 
     Class attributes:
-        networks: folders of the networks that are compared; the linked one first, its unlinked twin last.
+        networks: folders of the networks that are compared; the linked one first, the unlinked baseline last.
         starts: network -> the one whose weights it starts from, which is trained before it.
         columns: headings of all that is measured, the networks first. title: of the report.
         full, quick: how much work there is.
@@ -40,7 +40,7 @@ class Kind(ABC):
     starts: ClassVar[Mapping[str, str]] = {}
     columns: ClassVar[Mapping[str, str]] = {
         "linked": "linked",
-        "unlinked": "unlinked twin",
+        "unlinked": "unlinked baseline",
         "oracle": "the renderer itself",
     }
     title: ClassVar[str]

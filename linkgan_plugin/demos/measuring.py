@@ -10,24 +10,24 @@ from tqdm import tqdm
 from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
-from ..metrics.evaluate import Reader, evaluate
-from ..metrics.quality import FeatureReader, reader_quality
+from ..metrics.evaluate import AttributeClassifier, evaluate
+from ..metrics.quality import FeatureNetwork, classifier_quality
 from ..metrics.record import record
 from .kind import Size
 
 
-class FullReader(Reader, FeatureReader, Protocol):
+class FullClassifier(AttributeClassifier, FeatureNetwork, Protocol):
     """Reads attributes, and has features for the quality proxy."""
 
 
 def measure_columns(
-    generators: Mapping[str, LinkedGenerator], reader: FullReader, dataset: ImageFolderDataset, size: Size
+    generators: Mapping[str, LinkedGenerator], classifier: FullClassifier, dataset: ImageFolderDataset, size: Size
 ) -> dict[str, Any]:
     """Return column -> the region metrics and quality of its generator, as `record` gives them."""
     results = {}
     with tqdm(total=len(generators) * size.pairs, unit="pair", desc="measuring") as bar:
         for name, generator in generators.items():
-            links = evaluate(generator, pairs=size.pairs, reader=reader, progress=bar.update)
-            quality = reader_quality(generator, dataset, reader, images=size.quality_images)
+            links = evaluate(generator, pairs=size.pairs, classifier=classifier, progress=bar.update)
+            quality = classifier_quality(generator, dataset, classifier, images=size.quality_images)
             results[name] = record(links, quality)
     return results

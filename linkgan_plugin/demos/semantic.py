@@ -20,7 +20,7 @@ from ..generators import LinkedGenerator
 from ..links import Link, LinkSpec
 from ..metrics.evaluate import evaluate
 from ..metrics.painted import agreement, by_painting, painted_overlaps
-from ..metrics.quality import Quality, reader_quality
+from ..metrics.quality import Quality, classifier_quality
 from ..metrics.record import record
 from ..regions.base import expression
 from ..report.page import Table, paragraph, section
@@ -29,7 +29,7 @@ from ..segmentation.files import open_segmenter
 from . import page as demo_page
 from .boxes import best_boxes
 from .drawing import draw_edits
-from .faces import PIXELS, face_reader, link_options, paint_faces
+from .faces import PIXELS, face_classifier, link_options, paint_faces
 from .kind import Kind, Size
 
 # Class -> axes, four for each attribute that the class has in these faces: lightness, warmth and length of the hair,
@@ -38,7 +38,7 @@ AXES = {"hair": 12, "background": 8}
 TITLES = {
     "linked": "linked to classes: the regions move with the images",
     "box": "linked to fixed boxes of the classes' mean areas",
-    "unlinked": "the unlinked twin: the same axes, no regularizer",
+    "unlinked": "the unlinked baseline: the same axes, no regularizer",
 }
 
 
@@ -52,13 +52,13 @@ class SemanticSize(Size):
 
 @dataclass(frozen=True)
 class SemanticDemo(Kind):
-    """Two links to classes, the same links to fixed boxes, and the unlinked twin."""
+    """Two links to classes, the same links to fixed boxes, and the unlinked baseline."""
 
     networks: ClassVar[tuple[str, ...]] = ("linked", "box", "unlinked")
     columns: ClassVar[Mapping[str, str]] = {
         "linked": "linked to classes",
         "box": "linked to boxes",
-        "unlinked": "unlinked twin",
+        "unlinked": "unlinked baseline",
         "oracle": "the renderer itself",
     }
     title: ClassVar[str] = "Regions that move: links to classes"
@@ -112,7 +112,7 @@ class SemanticDemo(Kind):
         return dict(zip(AXES, best_boxes(np.stack(means)), strict=True))
 
     def links(self, network: str) -> list[str]:
-        """Return the links of a network; the unlinked twin has those of the linked one."""
+        """Return the links of a network; the unlinked baseline has those of the linked one."""
         if network == "box":
             regions = {name: expression("box", box) for name, box in self.boxes().items()}
         else:
@@ -130,32 +130,32 @@ class SemanticDemo(Kind):
         return found | {"oracle": LinkedGenerator(oracle, _oracle_spec(oracle, regions))}
 
     def measure(self) -> dict[str, Any]:
-        reader, dataset = face_reader(self.data), ImageFolderDataset(self.data)
+        classifier, dataset = face_classifier(self.data), ImageFolderDataset(self.data)
         segmenter, generators = open_segmenter(str(self.segmenter)), self.generators()
         passes = {name: [generator] for name, generator in generators.items()}
         passes["box"].append(self.generator("box"))
-        results: dict[str, Any] = {"kind": "semantic", "quality_kind": Quality.READER}
+        results: dict[str, Any] = {"kind": "semantic", "quality_kind": Quality.CLASSIFIER}
         total = self.size.pairs * sum(1 + len(every) for every in passes.values())
         with tqdm(total=total, unit="pair", desc="measuring") as bar:
 
             def measured(generator: LinkedGenerator) -> dict[str, Any]:
-                return evaluate(generator, pairs=self.size.pairs, reader=reader, progress=bar.update)
+                return evaluate(generator, pairs=self.size.pairs, classifier=classifier, progress=bar.update)
 
             for name, (generator, *boxed) in passes.items():
-                exact = LinkedGenerator(generator.generator, by_painting(generator.spec, reader))
-                quality = reader_quality(generator, dataset, reader, images=self.size.quality_images)
+                exact = LinkedGenerator(generator.generator, by_painting(generator.spec, classifier))
+                quality = classifier_quality(generator, dataset, classifier, images=self.size.quality_images)
                 results[name] = record(measured(exact), quality)
                 results[name]["by_segmenter"] = _without_quality(record(measured(generator), quality))
                 for other in boxed:
                     results[name]["by_own_boxes"] = _without_quality(record(measured(other), quality))
-                results[name]["agreement"] = agreement(generator, segmenter, reader, self.size.pairs)
+                results[name]["agreement"] = agreement(generator, segmenter, classifier, self.size.pairs)
         labelled = self._labelled()
         found = training.overlaps(segmenter.scores, labelled)
         return {
             **results,
             "box_quality_ratio": results["box"]["quality"] / results["unlinked"]["quality"],
             "boxes": {name: list(box) for name, box in self.boxes().items()},
-            "painted_on_real_faces": painted_overlaps(dataset, reader, self.size.pairs),
+            "painted_on_real_faces": painted_overlaps(dataset, classifier, self.size.pairs),
             "segmenter_on_real_faces": dict(zip(labelled.classes, found, strict=True)),
         }
 

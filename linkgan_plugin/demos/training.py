@@ -28,7 +28,7 @@ def train_networks(kind: Kind) -> None:
         return
     running: dict[str, subprocess.Popen[bytes]] = {}
     total = sum(round(1000 * kind.kimg(network)) for network in kind.runs)
-    text = "training both twins" if len(kind.runs) == 2 else f"training {len(kind.runs)} networks"
+    text = "training both networks" if len(kind.runs) == 2 else f"training {len(kind.runs)} networks"
     with tqdm(total=total, initial=_images(kind), unit="img", unit_scale=True, desc=text) as bar:
         try:
             while waiting or running:

@@ -34,9 +34,9 @@ class Directions:
     Attributes:
         vectors: [K, D] float32 over all latent axes, unit length, 0 on the axes of other blocks. The largest entry of
             each is positive.
-        scales: [K] float32, one standard deviation of the samples along each vector: what an amount of 1 goes.
-        changes: [K] float32, root mean square change of the region's pixels (images in [-1, 1]) per amount of 1, to
-            first order.
+        scales: [K] float32, one standard deviation of the samples along each vector: how far std = 1 goes.
+        changes: [K] float32, root mean square change of the region's pixels (images in [-1, 1]) per standard
+            deviation, to first order.
     """
 
     vectors: Tensor
@@ -70,7 +70,7 @@ class Directions:
         return cls(vectors, scales, changes)
 
     def move(self, direction: int) -> Tensor:
-        """Return what an amount of 1 adds to every layer's latents, [D].
+        """Return what std = 1 adds to every layer's latents, [D].
 
         Raises:
             LinkGANError: there is no such direction.

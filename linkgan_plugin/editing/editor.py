@@ -16,9 +16,9 @@ from ..inversion.projected import Projected
 from .edits import Edits
 from .paste import feathered, paste
 from .saved import Saved
-from .steps import Resample, Restore, Slide, Step, Transplant
+from .steps import DirectionEdit, Resample, Restore, Step, Transplant
 
-__all__ = ["Editor", "Resample", "Restore", "Slide", "Transplant"]
+__all__ = ["DirectionEdit", "Editor", "Resample", "Restore", "Transplant"]
 
 KEPT = 16  # rendered images that are kept, so that going back and forth costs nothing
 
@@ -46,7 +46,7 @@ class Editor(Edits):
         >>> before = editor.image()  # [1, 3, 16, 16] in [-1, 1]
         >>> editor.do(Resample("left", seed=7))  # a new left side
         >>> editor.do(Transplant(["left", "right"], donor=3, strength=0.5))  # half way to those of image 3
-        >>> editor.do(Slide("right", direction=0, amount=1.5))
+        >>> editor.do(DirectionEdit("right", direction=0, std=1.5))
         >>> editor.difference().sum(dim=0).nonzero().flatten().tolist()  # columns that changed
         [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]
         >>> editor.undo()

@@ -12,7 +12,7 @@ from ..generators import LinkedGenerator
 from ..perturb import replace_axes
 from .directions import Directions, directions_of
 from .saved import Saved
-from .steps import ALL, Resample, Restore, Slide, Step, Transplant
+from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
 
 
 class Version(NamedTuple):
@@ -214,8 +214,8 @@ class Edits:
             donor = step.donor
             donor = self._checked(donor) if isinstance(donor, Tensor) else self.generator.draw([donor])
             return torch.lerp(self.latents, donor, step.strength)
-        if isinstance(step, Slide):
-            return self.latents + step.amount * self.directions(step.region).move(step.direction)
+        if isinstance(step, DirectionEdit):
+            return self.latents + step.std * self.directions(step.region).move(step.direction)
         if isinstance(step, Restore):
             versions = self.history(step.region)
             if step.version >= len(versions):
@@ -223,4 +223,4 @@ class Edits:
             target = self.latents.clone()
             target[:, :, self.generator.block(step.region)] = versions[step.version].block
             return target
-        raise LinkGANError(f"a step is a Resample, Transplant, Slide or Restore, not {type(step).__name__}")
+        raise LinkGANError(f"a step is a Resample, Transplant, DirectionEdit or Restore, not {type(step).__name__}")

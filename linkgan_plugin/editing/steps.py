@@ -14,7 +14,7 @@ from .plain import tensor_from_json, tensor_to_json
 
 ALL = "all"  # every block of axes, the rest among them
 MAX_SEED = 2**32 - 1
-MAX_NUMBER = 1e6  # strengths and amounts beyond this are slips: nothing is left of an image long before
+MAX_NUMBER = 1e6  # strengths beyond this are slips: nothing is left of an image long before
 
 
 class Step:
@@ -131,25 +131,29 @@ class Transplant(_OfRegions):
 
 
 @dataclass(frozen=True, eq=False)
-class Slide(_OfRegion):
-    """Move a region along one of its strongest directions (see directions.py).
+class DirectionEdit(_OfRegion):
+    """Edit a region along one of its strongest directions (see directions.py).
 
     Attributes:
-        region: a link's name or `rest`. direction: 0 is the strongest.
-        amount: in typical changes: 1 is one standard deviation of the samples along that direction.
+        region: a link's name or `rest`.
+        direction: its number; 0 is the strongest.
+        std: how far, in standard deviations of the samples along that direction.
     """
 
     region: str
     direction: int
-    amount: float
-    kind: ClassVar[str] = "slide"
+    std: float
+    kind: ClassVar[str] = "direction"
 
     def part(self, share: float) -> Step:
-        return replace(self, amount=self.amount * share)
+        return replace(self, std=self.std * share)
 
     def __post_init__(self) -> None:
         _set(self, region=_name(self.region), direction=_count("direction", self.direction))
-        _set(self, amount=_number("amount", self.amount))
+        _set(self, std=_number("std", self.std))
+
+
+Slide = DirectionEdit  # its name in version 0.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -168,7 +172,9 @@ class Restore(_OfRegion):
         _set(self, region=_name(self.region), version=_count("version", self.version))
 
 
-KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Resample, Transplant, Slide, Restore)}
+KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Resample, Transplant, DirectionEdit, Restore)}
+# The names of version 0.1, which saved edits may have.
+_FORMER_KIND, _FORMER_FIELDS = "slide", {"amount": "std"}
 
 
 def step_from_json(data: Any) -> Step:
@@ -179,6 +185,8 @@ def step_from_json(data: Any) -> Step:
     """
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
         raise LinkGANError(f"a step must be a JSON object with a 'kind', not {data!r:.60}")
+    if data["kind"] == _FORMER_KIND:
+        data = {_FORMER_FIELDS.get(name, name): value for name, value in data.items()} | {"kind": DirectionEdit.kind}
     if data["kind"] not in KINDS:
         raise LinkGANError(f"unknown kind of step '{data['kind']:.40}'; {suggest(data['kind'], KINDS)}")
     kind = KINDS[data["kind"]]

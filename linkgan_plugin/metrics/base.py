@@ -20,8 +20,8 @@ from .estimate import Array, Estimate, mean, ratio
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A reader's figures of images, and which of its attributes belong to the region at hand.
+class AttributeReadings:
+    """A classifier's figures of images, and which of its attributes belong to the region at hand.
 
     Attributes:
         original: float64 [N, A], nominally in [0, 1]; so are those of the edits, named as in `PairBatch`.
@@ -88,8 +88,8 @@ class PairBatch:
         linked: the link's axes taken from the donor.
         others: every other axis taken from the donor.
         mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
-        reading: the reader's figures, for data that has a reader, else None.
-        solid: depths and other views, from 3D-aware generators, else None.
+        reading: the classifier's figures, for data that has an attribute classifier, else None.
+        depth_views: depths and other views, from 3D-aware generators, else None.
     """
 
     original: Tensor
@@ -97,8 +97,8 @@ class PairBatch:
     linked: Tensor
     others: Tensor
     mask: Tensor
-    reading: Reading | None = None
-    solid: DepthViews | None = None
+    readings: AttributeReadings | None = None
+    depth_views: DepthViews | None = None
 
     def change(self, edited: Tensor) -> Change:
         """Return the change from `original` to `edited` [N, C, H, W], split by the region."""
@@ -143,13 +143,13 @@ class Metric(ABC):
     Attributes:
         key: names it in results.
         better: which way is good.
-        needs_reader: it exists only for data with a reader.
+        needs_attributes: it exists only for data with an attribute classifier.
         needs_depth: it exists only for 3D-aware generators.
     """
 
     key: ClassVar[str]
     better: ClassVar[Literal["higher", "lower"]]
-    needs_reader: ClassVar[bool] = False
+    needs_attributes: ClassVar[bool] = False
     needs_depth: ClassVar[bool] = False
 
     @abstractmethod
@@ -231,9 +231,9 @@ def select(batch: PairBatch, rows: Tensor) -> PairBatch:
     if bool(rows.all()):
         return batch
     keep = rows.cpu().numpy()
-    reading = batch.reading
+    reading = batch.readings
     if reading is not None:
-        reading = Reading(
+        reading = AttributeReadings(
             reading.original[keep], reading.linked[keep], reading.others[keep], reading.donor[keep], reading.owned
         )
     return PairBatch(
@@ -242,11 +242,11 @@ def select(batch: PairBatch, rows: Tensor) -> PairBatch:
         linked=batch.linked[rows],
         others=batch.others[rows],
         mask=batch.mask[rows],
-        reading=reading,
-        solid=None if batch.solid is None else batch.solid.rows(rows),
+        readings=reading,
+        depth_views=None if batch.depth_views is None else batch.depth_views.rows(rows),
     )
 
 
 def as_figures(readings: Tensor) -> Array:
-    """Return a reader's output [N, A] as float64 on the CPU."""
+    """Return an attribute classifier's output [N, A] as float64 on the CPU."""
     return readings.detach().to("cpu", torch.float64).numpy()

@@ -18,7 +18,7 @@ from ..generators import LinkedGenerator
 from ..perturb import replace_axes
 from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
-from .base import DepthViews, Metric, PairBatch, Reading, as_figures, select
+from .base import AttributeReadings, DepthViews, Metric, PairBatch, as_figures, select
 from .estimate import Estimate
 
 # Seeds of donors start here, so that no image is ever its own donor.
@@ -27,7 +27,7 @@ DONOR_OFFSET = 1 << 20
 OWNERSHIP_SEEDS = 32
 
 
-class Reader(Protocol):
+class AttributeClassifier(Protocol):
     """Reads attributes from images, and says which of them belong to a region."""
 
     def attributes(self, images: Tensor) -> Tensor:
@@ -56,26 +56,30 @@ class LinkResult:
         return {key: estimate.value for key, estimate in self.estimates.items()}
 
 
-def metric_classes(names: Sequence[str] | None, *, with_reader: bool, with_depth: bool = False) -> list[type[Metric]]:
+def metric_classes(
+    names: Sequence[str] | None, *, with_attributes: bool, with_depth: bool = False
+) -> list[type[Metric]]:
     """Load region metrics from the registry.
 
     Args:
         names: registry names; None = all that can be had.
-        with_reader: there is a reader, which some need.
+        with_attributes: there is an attribute classifier, which some need.
         with_depth: there is depth, which some need.
     Raises:
-        LinkGANError: an unknown name, or one that needs a reader or depth where there is none.
+        LinkGANError: an unknown name, or one that needs an attribute classifier or depth where there is none.
     """
     chosen = list(names) if names is not None else registry.names("metrics")
     classes = [registry.load("metrics", name) for name in chosen]
     for name, cls in zip(chosen, classes, strict=True) if names is not None else ():
-        if cls.needs_reader and not with_reader:
+        if cls.needs_attributes and not with_attributes:
             raise LinkGANError(
                 f"metric {name!r} reads attributes, which only procedural data has; give its file with --data"
             )
         if cls.needs_depth and not with_depth:
             raise LinkGANError(f"metric {name!r} is about depth, which this generator does not give")
-    return [cls for cls in classes if (with_reader or not cls.needs_reader) and (with_depth or not cls.needs_depth)]
+    return [
+        cls for cls in classes if (with_attributes or not cls.needs_attributes) and (with_depth or not cls.needs_depth)
+    ]
 
 
 class Tally:
@@ -138,7 +142,7 @@ def evaluate(
     batch: int = 64,
     seed: int = 0,
     metrics: Sequence[str] | None = None,
-    reader: Reader | None = None,
+    classifier: AttributeClassifier | None = None,
     progress: Callable[[int], object] = lambda n: None,
     share: tuple[int, int] = (0, 1),
     joined: Callable[[Tally], Tally] = alone,
@@ -155,7 +159,7 @@ def evaluate(
         batch: images per forward.
         seed: first seed.
         metrics: registry names, None = all.
-        reader: for the metrics that read attributes.
+        classifier: for the metrics that read attributes.
         progress: called with the number of pairs done since its last call.
         share: (rank, processes): this process measures its part of the pairs.
         joined: makes one tally of all parts.
@@ -166,30 +170,36 @@ def evaluate(
     """
     if pairs < 2:
         raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
-    classes = metric_classes(metrics, with_reader=reader is not None, with_depth=generator.is_3d_aware)
+    classes = metric_classes(metrics, with_attributes=classifier is not None, with_depth=generator.is_3d_aware)
     tally = Tally(generator.spec.names, classes)
-    solid = any(cls.needs_depth for cls in classes)
-    owned = _owned(generator, reader, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if reader is not None else {}
+    views = any(cls.needs_depth for cls in classes)
+    owned = (
+        _owned(generator, classifier, range(seed, seed + min(pairs, OWNERSHIP_SEEDS))) if classifier is not None else {}
+    )
     own = shared(pairs, batch, share)
     for start in own[::batch]:
         seeds = range(seed + start, seed + min(start + batch, own.stop))
-        for name, shown, absent in _batches(generator, seeds, reader, owned, solid):
+        for name, shown, absent in _batches(generator, seeds, classifier, owned, views):
             tally.show(name, shown, absent)
         tally.pairs += len(seeds)
         progress(len(seeds))
     return joined(tally).results()
 
 
-def _owned(generator: LinkedGenerator, reader: Reader, seeds: range) -> dict[str, np.ndarray]:
+def _owned(generator: LinkedGenerator, classifier: AttributeClassifier, seeds: range) -> dict[str, np.ndarray]:
     """Return link name -> bool [A]: whose pixels lie in the region, by some images."""
     labels = generator.labels(seeds)
     scene = generator.scene(generator.rendering(generator.draw(seeds, labels), labels), labels)
     regions = generator.spec.region_masks(scene)
-    return {name: reader.owned(scene, regions[row]) for row, name in enumerate(generator.spec.names)}
+    return {name: classifier.owned(scene, regions[row]) for row, name in enumerate(generator.spec.names)}
 
 
 def _batches(
-    generator: LinkedGenerator, seeds: range, reader: Reader | None, owned: dict[str, np.ndarray], solid: bool
+    generator: LinkedGenerator,
+    seeds: range,
+    classifier: AttributeClassifier | None,
+    owned: dict[str, np.ndarray],
+    views: bool,
 ) -> Iterable[tuple[str, PairBatch | None, int]]:
     """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
     labels = generator.labels(seeds)  # a pair shares its class and its camera
@@ -198,7 +208,7 @@ def _batches(
     rendering = generator.rendering(latents, labels)
     original, donor = rendering.image, generator.render(donors, labels)
     regions = generator.spec.region_masks(generator.scene(rendering, labels))
-    read = (lambda images: as_figures(reader.attributes(images))) if reader else None
+    read = (lambda images: as_figures(classifier.attributes(images))) if classifier else None
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
@@ -208,15 +218,15 @@ def _batches(
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None
-        if reader is not None and read is not None and read_original is not None and read_donor is not None:
-            reading = Reading(read_original, read(linked.image), read(others), read_donor, owned[name])
-        depths = _solid(generator, seeds, labels, rendering, linked, edited, mask) if solid else None
+        if classifier is not None and read is not None and read_original is not None and read_donor is not None:
+            reading = AttributeReadings(read_original, read(linked.image), read(others), read_donor, owned[name])
+        depths = _depth_views(generator, seeds, labels, rendering, linked, edited, mask) if views else None
         batch = PairBatch(original, donor, linked.image, others, mask, reading, depths)
         absent = int((~present).sum())
         yield name, select(batch, present) if absent < len(original) else None, absent
 
 
-def _solid(
+def _depth_views(
     generator: LinkedGenerator,
     seeds: range,
     labels: Tensor,
@@ -226,7 +236,7 @@ def _solid(
     mask: Tensor,
 ) -> DepthViews:
     """Return the depths of pairs, and their edits as the donors' cameras see them."""
-    assert rendering.depth is not None  # so it is for a generator that is solid
+    assert rendering.depth is not None  # so it is for a generator that renders depth
     assert linked.depth is not None
     other_labels = generator.labels([seed + DONOR_OFFSET for seed in seeds])
     other = generator.view(edited, labels, other_labels)

@@ -83,24 +83,24 @@ class ViewError(RatioMetric):
 
     def figures(self, batch: PairBatch) -> tuple[Array, Array]:
         colour, _, seen = _from_the_side(batch)
-        solid = _solid(batch)
-        edit = (_at(batch.linked, solid.mask) - _at(batch.original, solid.mask)).square().mean(dim=1, keepdim=True)
+        views = _depth_views(batch)
+        edit = (_at(batch.linked, views.mask) - _at(batch.original, views.mask)).square().mean(dim=1, keepdim=True)
         return _sum(colour), _sum(edit * seen)
 
 
-def _solid(batch: PairBatch) -> DepthViews:
-    assert batch.solid is not None  # a metric that needs depth is shown no other batch
-    return batch.solid
+def _depth_views(batch: PairBatch) -> DepthViews:
+    assert batch.depth_views is not None  # a metric that needs depth is shown no other batch
+    return batch.depth_views
 
 
 def _depth_change(batch: PairBatch) -> Change:
-    solid = _solid(batch)
-    square = (solid.linked - solid.original).double().square()
-    return Change(_sum(square * solid.mask), _sum(square * (1 - solid.mask.double())))
+    views = _depth_views(batch)
+    square = (views.linked - views.original).double().square()
+    return Change(_sum(square * views.mask), _sum(square * (1 - views.mask.double())))
 
 
 def _area(batch: PairBatch) -> Change:
-    mask = _solid(batch).mask
+    mask = _depth_views(batch).mask
     return Change(_sum(mask), _sum(1 - mask.double()))
 
 
@@ -111,13 +111,13 @@ def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
         squared differences of colour, distances of the surfaces along the second camera's rays in world units, and
         which pixels are in the region and seen by both, 0 or 1; each [N, 1, h, w].
     """
-    solid = _solid(batch)
-    points = unproject(solid.linked, solid.labels)
-    places, away = project(points, solid.other_labels)
-    distance = look_up(solid.other_linked, places) - away
-    pixel = pixel_size(away, solid.other_labels)
-    seen = (solid.mask > 0.5) & inside_image(places) & (distance > -_HIDDEN * pixel)
-    there, here = look_up(_at(solid.other_image, solid.mask), places), _at(batch.linked, solid.mask)
+    views = _depth_views(batch)
+    points = unproject(views.linked, views.labels)
+    places, away = project(points, views.other_labels)
+    distance = look_up(views.other_linked, places) - away
+    pixel = pixel_size(away, views.other_labels)
+    seen = (views.mask > 0.5) & inside_image(places) & (distance > -_HIDDEN * pixel)
+    there, here = look_up(_at(views.other_image, views.mask), places), _at(batch.linked, views.mask)
     colour = (there - here).square().mean(dim=1, keepdim=True)
     distance = torch.minimum(distance, _LARGEST * pixel)
     # 0, not times 0: what no camera sees may be at no distance at all.

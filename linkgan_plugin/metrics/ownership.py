@@ -10,7 +10,7 @@ from abc import abstractmethod
 import numpy as np
 
 from ..errors import LinkGANError
-from .base import Metric, PairBatch, Reading, joined
+from .base import AttributeReadings, Metric, PairBatch, joined
 from .estimate import Array, Estimate, correlation
 
 
@@ -21,21 +21,21 @@ class CorrelationMetric(Metric):
     """
 
     better = "higher"
-    needs_reader = True
+    needs_attributes = True
 
     def __init__(self) -> None:
         self._first: list[Array] = []
         self._second: list[Array] = []
 
     @abstractmethod
-    def readings(self, reading: Reading) -> tuple[Array, Array]:
+    def readings(self, readings: AttributeReadings) -> tuple[Array, Array]:
         """Return the two [N, A'] readings to correlate."""
 
     def update(self, batch: PairBatch) -> None:
         """Take in N more pairs. Raises LinkGANError for pairs without readings."""
-        if batch.reading is None:
-            raise LinkGANError(f"{self.key} needs data with a reader, such as the procedural faces")
-        first, second = self.readings(batch.reading)
+        if batch.readings is None:
+            raise LinkGANError(f"{self.key} needs data with an attribute classifier, such as the procedural faces")
+        first, second = self.readings(batch.readings)
         self._first.append(first)
         self._second.append(second)
 
@@ -50,8 +50,8 @@ class Transfer(CorrelationMetric):
 
     key = "transfer"
 
-    def readings(self, reading: Reading) -> tuple[Array, Array]:
-        return reading.linked[:, reading.owned], reading.donor[:, reading.owned]
+    def readings(self, readings: AttributeReadings) -> tuple[Array, Array]:
+        return readings.linked[:, readings.owned], readings.donor[:, readings.owned]
 
 
 class OtherKept(CorrelationMetric):
@@ -59,8 +59,8 @@ class OtherKept(CorrelationMetric):
 
     key = "other_kept"
 
-    def readings(self, reading: Reading) -> tuple[Array, Array]:
-        return reading.linked[:, ~reading.owned], reading.original[:, ~reading.owned]
+    def readings(self, readings: AttributeReadings) -> tuple[Array, Array]:
+        return readings.linked[:, ~readings.owned], readings.original[:, ~readings.owned]
 
 
 class RestKeeps(CorrelationMetric):
@@ -68,5 +68,5 @@ class RestKeeps(CorrelationMetric):
 
     key = "rest_keeps"
 
-    def readings(self, reading: Reading) -> tuple[Array, Array]:
-        return reading.others[:, reading.owned], reading.original[:, reading.owned]
+    def readings(self, readings: AttributeReadings) -> tuple[Array, Array]:
+        return readings.others[:, readings.owned], readings.original[:, readings.owned]

@@ -1,4 +1,4 @@
-"""Regions without a segmenter: the reader reads a face's attributes, and the renderer paints the masks of those.
+"""Regions without a segmenter: the classifier reads a face's attributes, and the renderer paints the masks of those.
 
 Nothing that trained a link had a say in these masks, so they are the witness against which links by class are measured.
 """
@@ -18,8 +18,8 @@ from ..generators import LinkedGenerator
 from ..links import LinkSpec
 from ..regions.base import Region, Scene
 from ..segmentation.segmenter import Segmenter
+from .attributes import ProceduralClassifier
 from .quality import FIRST_SEED
-from .readers import ProceduralReader
 
 _BATCH = 64
 
@@ -29,17 +29,17 @@ class PaintedPart(Region):
 
     Args:
         part: a name in `faces.PARTS`.
-        reader: reads the attributes that the part's shape follows from.
+        classifier: reads the attributes that the part's shape follows from.
     """
 
-    def __init__(self, part: str, reader: ProceduralReader) -> None:
-        self.part, self._reader = part, reader
+    def __init__(self, part: str, classifier: ProceduralClassifier) -> None:
+        self.part, self._classifier = part, classifier
 
     def mask(self, scene: Scene) -> Tensor:
-        """Return float32 [N, 1, H, W], soft at edges. Parts with one reader share one painting of a scene."""
-        key = ("painted", id(self._reader))
+        """Return float32 [N, 1, H, W], soft at edges. Parts with one classifier share one painting of a scene."""
+        key = ("painted", id(self._classifier))
         if key not in scene.found:
-            scene.found[key] = painted_masks(self._reader, scene.images)
+            scene.found[key] = painted_masks(self._classifier, scene.images)
         row = faces.PARTS.index(self.part)
         return scene.found[key][:, row : row + 1]
 
@@ -47,15 +47,15 @@ class PaintedPart(Region):
         return f"painted({self.part})"
 
 
-def painted_masks(reader: ProceduralReader, images: Tensor) -> Tensor:
+def painted_masks(classifier: ProceduralClassifier, images: Tensor) -> Tensor:
     """Faces [N, 3, H, H] in [-1, 1] -> masks [N, P, H, H] in the order of `faces.PARTS`, which sum to 1."""
-    attributes = reader.attributes(images)
+    attributes = classifier.attributes(images)
     return faces.render(attributes, images.shape[-1])[1].to(images.device)
 
 
-def by_painting(spec: LinkSpec, reader: ProceduralReader) -> LinkSpec:
+def by_painting(spec: LinkSpec, classifier: ProceduralClassifier) -> LinkSpec:
     """Return a spec whose links are called like parts of the face with those parts, painted, as regions."""
-    links = tuple(dataclasses.replace(link, region=PaintedPart(link.name, reader)) for link in spec.links)
+    links = tuple(dataclasses.replace(link, region=PaintedPart(link.name, classifier)) for link in spec.links)
     return dataclasses.replace(spec, links=links)
 
 
@@ -87,25 +87,27 @@ class Overlaps:
         }
 
 
-def painted_overlaps(dataset: ImageFolderDataset, reader: ProceduralReader, count: int) -> dict[str, float | None]:
+def painted_overlaps(
+    dataset: ImageFolderDataset, classifier: ProceduralClassifier, count: int
+) -> dict[str, float | None]:
     """Return how well painted masks agree with the exact ones, part by part, on `count` real faces of a data set."""
     values = dataset.read_json("attributes.json")["values"][:count]
     overlaps = Overlaps(faces.PARTS)
     for start in range(0, len(values), _BATCH):
         truth = torch.tensor(values[start : start + _BATCH])
         images = torch.from_numpy(dataset.batch(range(start, start + len(truth)))[0]).float() / 127.5 - 1
-        overlaps.show(painted_masks(reader, images), faces.render(truth, images.shape[-1])[1])
+        overlaps.show(painted_masks(classifier, images), faces.render(truth, images.shape[-1])[1])
     return overlaps.result()
 
 
 @torch.no_grad()
 def agreement(
-    generator: LinkedGenerator, segmenter: Segmenter, reader: ProceduralReader, count: int
+    generator: LinkedGenerator, segmenter: Segmenter, classifier: ProceduralClassifier, count: int
 ) -> dict[str, float | None]:
     """Return how well painted masks and a segmenter of the same parts agree on `count` generated faces."""
     overlaps = Overlaps(faces.PARTS)
     for start in range(0, count, _BATCH):
         seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + _BATCH, count))
         images = generator.sample(seeds).images
-        overlaps.show(segmenter.scores(images), painted_masks(reader, images))
+        overlaps.show(segmenter.scores(images), painted_masks(classifier, images))
     return overlaps.result()

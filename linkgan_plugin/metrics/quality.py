@@ -21,7 +21,7 @@ FIRST_SEED = 1 << 24
 _BATCH = 128
 
 
-class FeatureReader(Protocol):
+class FeatureNetwork(Protocol):
     """A network that reads attributes from images of a data set."""
 
     def features(self, images: Tensor) -> Tensor:
@@ -38,7 +38,7 @@ class Quality:
         images: how many were generated.
     """
 
-    READER: ClassVar[str] = "Frechet distance of the attribute reader's features (not FID)"
+    CLASSIFIER: ClassVar[str] = "Frechet distance of the attribute classifier's features (not FID)"
     SWD: ClassVar[str] = "sliced Wasserstein distance of Laplacian pyramid patches (not FID)"
 
     value: float
@@ -47,33 +47,33 @@ class Quality:
 
 
 def measure_quality(
-    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: FeatureReader | None, *, images: int
+    generator: LinkedGenerator, dataset: ImageFolderDataset, classifier: FeatureNetwork | None, *, images: int
 ) -> Quality:
-    """Measure by the reader where the data has one, else by patches.
+    """Measure by the classifier where the data has one, else by patches.
 
     Args:
         generator: the network.
         dataset: its data.
-        reader: a network that reads that data, or None.
+        classifier: a network that reads that data, or None.
         images: how many are generated, and at most how many are read.
     Raises:
-        LinkGANError: fewer than 2 images for a reader, images of another shape than the data's, or not finite.
+        LinkGANError: fewer than 2 images for a classifier, images of another shape than the data's, or not finite.
     """
-    if reader is not None:
-        return reader_quality(generator, dataset, reader, images=images)
+    if classifier is not None:
+        return classifier_quality(generator, dataset, classifier, images=images)
     return patch_quality(generator, dataset, images=images)
 
 
-def reader_quality(
-    generator: LinkedGenerator, dataset: ImageFolderDataset, reader: FeatureReader, *, images: int
+def classifier_quality(
+    generator: LinkedGenerator, dataset: ImageFolderDataset, classifier: FeatureNetwork, *, images: int
 ) -> Quality:
-    """Frechet distance between the reader's features of generated images and of the data."""
+    """Frechet distance between the classifier's features of generated images and of the data."""
     real, fake = FeatureStats(), FeatureStats()
     for batch in _real(dataset, images):
-        real.append(reader.features(batch))
+        real.append(classifier.features(batch))
     for batch in _generated(generator, images):
-        fake.append(reader.features(batch))
-    return Quality(frechet_distance(real, fake), Quality.READER, images)
+        fake.append(classifier.features(batch))
+    return Quality(frechet_distance(real, fake), Quality.CLASSIFIER, images)
 
 
 def patch_quality(generator: LinkedGenerator, dataset: ImageFolderDataset, *, images: int) -> Quality:

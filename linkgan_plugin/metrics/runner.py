@@ -41,8 +41,8 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
         ``<name>_<link>_<metric>`` -> value, the same on every rank.
     """
     from ..hosts import session, smoke
+    from .attributes import classifier_for
     from .evaluate import evaluate, shared
-    from .readers import reader_for
 
     run = session.current()
     if run is not None and run.smoke:
@@ -53,7 +53,7 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
         generator,
         pairs=pairs,
         batch=batch,
-        reader=reader_for(opts.dataset_kwargs.get("path"), opts.device),
+        classifier=classifier_for(opts.dataset_kwargs.get("path"), opts.device),
         progress=_progress(opts, name, len(shared(pairs, batch, share))),
         share=share,
         joined=lambda tally: _joined(tally, opts),

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..editing.candidates import EditCandidate, RegionGroup, resamples
 from ..editing.editor import Editor
-from ..editing.trials import EditCandidate, Group, resamples
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
@@ -30,7 +30,7 @@ def edit_sheet(
     cell: int = 96,
     title: str | None = None,
 ) -> Pixels:
-    """Draw the `trial_sheet` of seeds whose regions are redrawn.
+    """Draw the `candidate_sheet` of seeds whose regions are redrawn.
 
     Column v of every region takes the sample of seed ``donor_seed + v``, the same for all rows and regions.
 
@@ -41,15 +41,15 @@ def edit_sheet(
         uint8 [H, W, 3].
     """
     editors = [Editor.of_seed(generator, seed) for seed in seeds]
-    groups = [Group.read(region, generator.spec) for region in regions]
-    trials = resamples(range(donor_seed, donor_seed + variants))
-    return trial_sheet(editors, groups, trials, cell=cell, title=title, notes=False)
+    groups = [RegionGroup.read(region, generator.spec) for region in regions]
+    candidates = resamples(range(donor_seed, donor_seed + variants))
+    return candidate_sheet(editors, groups, candidates, cell=cell, title=title, notes=False)
 
 
-def trial_sheet(
+def candidate_sheet(
     editors: Sequence[Editor],
-    groups: Sequence[Group],
-    trials: Sequence[EditCandidate],
+    groups: Sequence[RegionGroup],
+    candidates: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 96,
@@ -57,15 +57,15 @@ def trial_sheet(
     notes: bool = True,
     tick: Callable[[], object] = lambda: None,
 ) -> Pixels:
-    """Draw a sheet: image | for each group of regions: every trial and their mean |difference| to the image.
+    """Draw a sheet: image | for each group of regions: every candidate and their mean |difference| to the image.
 
     The outline of the regions is drawn on the difference map. Of projected photographs, the photograph comes first.
 
     Args:
-        editors: one row each. groups: regions that move together. trials: one column each, in every group.
+        editors: one row each. groups: regions that move together. candidates: one column each, in every group.
         shown: what is drawn of an editor, such as its pasted image; differences are between what is drawn.
-        cell: about how large an image is drawn, in pixels. notes: write the names of the trials over their columns.
-        tick: called after each trial.
+        cell: about how large an image is drawn, in pixels. notes: write the names of the candidates over their columns.
+        tick: called after each candidate.
     Returns:
         uint8 [H, W, 3].
     """
@@ -73,30 +73,30 @@ def trial_sheet(
     columns = [_originals(editors, cell, notes)]
     for group in groups:
         columns_of_trials, difference = [], torch.zeros_like(before[:, 0])
-        for trial in trials:
-            after = torch.cat([shown(editor.after(trial.step(group.regions))) for editor in editors])
-            difference += (after - before).abs().mean(dim=1) / len(trials)
+        for candidate in candidates:
+            after = torch.cat([shown(editor.after(candidate.step(group.regions))) for editor in editors])
+            difference += (after - before).abs().mean(dim=1) / len(candidates)
             columns_of_trials.append(_cells(after, cell))
             tick()
         maps = _maps(difference, editors, group, cell)
-        names = [*(trial.name for trial in trials), "difference"] if notes else []
+        names = [*(candidate.name for candidate in candidates), "difference"] if notes else []
         columns.append(_column(group.name, [*columns_of_trials, maps], names))
     return _titled(_beside(columns), title)
 
 
 def contact_sheet(
     editor: Editor,
-    group: Group,
-    trials: Sequence[EditCandidate],
+    group: RegionGroup,
+    candidates: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 96,
     title: str | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Pixels:
-    """Draw one image and every trial on a group of its regions in a grid, each with its name.
+    """Draw one image and every candidate on a group of its regions in a grid, each with its name.
 
-    The map of the mean |difference| comes last. Arguments are those of `trial_sheet`.
+    The map of the mean |difference| comes last. Arguments are those of `candidate_sheet`.
 
     Returns:
         uint8 [H, W, 3].
@@ -106,10 +106,10 @@ def contact_sheet(
     if editor.photograph is not None:
         entries = [("photograph", editor.photograph), ("projection", editor.image())]
     difference = torch.zeros_like(before[:, 0])
-    for trial in trials:
-        after = shown(editor.after(trial.step(group.regions)))
-        difference += (after - before).abs().mean(dim=1) / len(trials)
-        entries.append((trial.name, after))
+    for candidate in candidates:
+        after = shown(editor.after(candidate.step(group.regions)))
+        difference += (after - before).abs().mean(dim=1) / len(candidates)
+        entries.append((candidate.name, after))
         tick()
     cells = [(name, _cells(image, cell)[0]) for name, image in entries]
     cells.append(("mean |difference|", _maps(difference, [editor], group, cell)[0]))
@@ -135,7 +135,7 @@ def _originals(editors: Sequence[Editor], cell: int, notes: bool) -> Pixels:
     return _column("original", images, ["photograph", "projection"])
 
 
-def _maps(difference: Tensor, editors: Sequence[Editor], group: Group, cell: int) -> Pixels:
+def _maps(difference: Tensor, editors: Sequence[Editor], group: RegionGroup, cell: int) -> Pixels:
     """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all there are."""
     maps = pixels.enlarge(drawing.heat(difference), cell)
     if set(group.regions) == set(editors[0].generator.spec.block_names):

@@ -12,9 +12,9 @@ from PIL import Image
 
 from training_loops.formats.atomic import replacing
 
+from ..editing.candidates import EditCandidate, RegionGroup
 from ..editing.editor import Editor
 from ..editing.steps import Transplant
-from ..editing.trials import EditCandidate, Group
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
@@ -63,27 +63,32 @@ def resample_frames(
 
 def trial_frames(
     editors: Sequence[Editor],
-    groups: Sequence[Group],
-    trials: Sequence[EditCandidate],
+    groups: Sequence[RegionGroup],
+    candidates: Sequence[EditCandidate],
     *,
     shown: Shown = Editor.image,
     cell: int = 128,
     plain: bool = False,
 ) -> Iterator[Pixels]:
-    """Yield frames [H, W, 3]: each group of regions glides from trial to trial, in its own axes, and back.
+    """Yield frames [H, W, 3]: each group of regions glides from candidate to candidate, in its own axes, and back.
 
     Above stands what the images were, below it moves.
 
     Args:
-        editors: one column each. groups: regions that move together, one group after another. trials: where they go.
+        editors: one column each.
+        groups: regions that are edited together, one group after another.
+        candidates: the edits.
         shown: what is drawn of an editor, such as its pasted image.
         cell: about how large an image is drawn. plain: the moving images alone, in their own size.
     """
     still = torch.cat([shown(editor) for editor in editors])
     for group in groups:
         here = [editor.latents for editor in editors]
-        for trial in [*trials, None]:
-            there = [editor.after(trial.step(group.regions)).latents if trial else editor.latents for editor in editors]
+        for candidate in [*candidates, None]:
+            there = [
+                editor.after(candidate.step(group.regions)).latents if candidate else editor.latents
+                for editor in editors
+            ]
             for amount in _glide():
                 on_the_way = zip(editors, here, there, strict=True)
                 steps = [(e, Transplant(group.regions, torch.lerp(a, b, amount))) for e, a, b in on_the_way]
@@ -91,14 +96,14 @@ def trial_frames(
                 if plain:
                     yield _even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
                 else:
-                    name = trial.name if trial else "back"
+                    name = candidate.name if candidate else "back"
                     yield _frame(f"{group.name}: {name}", [_row("before", still, cell), _row("after", moving, cell)])
             here = there
 
 
-def count_frames(groups: Sequence[Group], trials: Sequence[EditCandidate]) -> int:
+def count_frames(groups: Sequence[RegionGroup], candidates: Sequence[EditCandidate]) -> int:
     """Return how many frames `trial_frames` yields."""
-    return len(groups) * (len(trials) + 1) * (STEPS + HOLD)
+    return len(groups) * (len(candidates) + 1) * (STEPS + HOLD)
 
 
 def _glide() -> list[float]:

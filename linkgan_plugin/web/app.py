@@ -25,30 +25,30 @@ from ..images.pixels import Pixels, to_pixels
 from ..images.png import png_bytes
 from ..metrics.record import versions
 from .answers import STATE, STATIC, error_handlers, image_response, json_of, nothing, told
-from .image import Image
+from .edited_image import EditedImage
 from .security import Guard, body_of
-from .shelf import NoSuchImage
-from .studio import EditSession
+from .session import EditSession
+from .store import NoSuchImage
 from .uploads import MOST_BYTES, open_photograph
 from .worker import Busy
 
 MOST_UPLOADS = 4  # at once, each of MOST_BYTES
 
 
-def create_app(studio: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
-    """Return the ASGI application of a studio.
+def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
+    """Return the ASGI application of a session.
 
     Args:
-        studio: the network and its images; closed when the application shuts down.
+        session: the network and its images; closed when the application shuts down.
         token, host: see `security.Guard`.
     """
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         yield
-        studio.close()
+        session.close()
 
-    page = Page(studio)
+    page = Page(session)
     one = "/api/images/{image}"
     routes = [
         Route("/api/network", page.network, methods=["GET"]),
@@ -79,17 +79,17 @@ def create_app(studio: EditSession, *, token: str, host: str = "127.0.0.1") -> A
 class Page:
     """The answers, one method for each address."""
 
-    def __init__(self, studio: EditSession) -> None:
-        self.studio = studio
+    def __init__(self, session: EditSession) -> None:
+        self.session = session
         self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
     async def network(self, request: Request) -> Response:
         """What the page needs to know at first."""
-        return JSONResponse(self.studio.describe())
+        return JSONResponse(self.session.describe())
 
     async def new(self, request: Request) -> Response:
         """A new image, of a seed."""
-        image = await self.studio.new(await json_of(request))
+        image = await self.session.new(await json_of(request))
         return await self._answer(image.name, lambda image: None)
 
     async def view(self, request: Request) -> Response:
@@ -99,15 +99,15 @@ class Page:
     async def step(self, request: Request) -> Response:
         """An edit."""
         data = await json_of(request)
-        return await self._change(request, lambda image: image.do(self.studio.step(data)))
+        return await self._change(request, lambda image: image.do(self.session.step(data)))
 
     async def undo(self, request: Request) -> Response:
         """One step back."""
-        return await self._change(request, Image.undo)
+        return await self._change(request, EditedImage.undo)
 
     async def redo(self, request: Request) -> Response:
         """One step forward again."""
-        return await self._change(request, Image.redo)
+        return await self._change(request, EditedImage.redo)
 
     async def lock(self, request: Request) -> Response:
         """Hold a region, or let it go: {"region": name, "locked": true or false}."""
@@ -115,17 +115,17 @@ class Page:
         region, locked = data.get("region"), data.get("locked")
         if not isinstance(region, str) or not isinstance(locked, bool):
             raise LinkGANError("a lock has a region, by its name, and locked, true or false")
-        return await self._change(request, lambda image: image.hold(region, locked))
+        return await self._change(request, lambda image: image.lock(region, locked))
 
     async def look(self, request: Request) -> Response:
         """Look at it otherwise (see `image.Look`)."""
         data = await json_of(request)
-        return await self._change(request, lambda image: image.turn(data))
+        return await self._change(request, lambda image: image.set_view(data))
 
     async def preview(self, request: Request) -> Response:
         """The image that a step would make, without doing it."""
         data = await json_of(request)
-        return image_response(await self._with(request, lambda image: _shown(image.preview(self.studio.step(data)))))
+        return image_response(await self._with(request, lambda image: _shown(image.preview(self.session.step(data)))))
 
     async def before(self, request: Request) -> Response:
         """The image at first."""
@@ -141,15 +141,15 @@ class Page:
     async def directions(self, request: Request) -> Response:
         """How much each of a region's strongest directions changes it (see `directions.Directions.changes`)."""
         return JSONResponse(
-            {"changes": await self.studio.changes(request.path_params["image"], request.path_params["region"])}
+            {"changes": await self.session.changes(request.path_params["image"], request.path_params["region"])}
         )
 
     async def download_image(self, request: Request) -> Response:
         """The image as a PNG that says how it was made."""
 
-        def made(image: Image) -> tuple[bytes, str]:
+        def made(image: EditedImage) -> tuple[bytes, str]:
             metadata = {
-                "command": self.studio.command,
+                "command": self.session.command,
                 "edits": json.dumps(image.to_json(), allow_nan=False),
                 "versions": json.dumps(versions(), allow_nan=False),
             }
@@ -161,7 +161,7 @@ class Page:
     async def download_latents(self, request: Request) -> Response:
         """The latents, in the format of the hosts' projected_w.npz; links in Z name them z."""
 
-        def made(image: Image) -> tuple[bytes, str]:
+        def made(image: EditedImage) -> tuple[bytes, str]:
             buffer = io.BytesIO()
             editor = image.editor
             arrays = {editor.generator.spec.space: editor.latents.cpu().numpy(), "label": editor.labels.cpu().numpy()}
@@ -179,37 +179,37 @@ class Page:
         try:
             data = await body_of(request, MOST_BYTES)
             async with self._decoding:  # one at a time, so that many need no more memory; not in the server's thread
-                name = await run_in_threadpool(lambda: self.studio.photographs.begin(open_photograph(data)))
+                name = await run_in_threadpool(lambda: self.session.photographs.begin(open_photograph(data)))
         finally:
             self._uploads -= 1
         return JSONResponse({"photograph": name}, status_code=202)
 
     async def found(self, request: Request) -> Response:
         """How far that is, and what it looks like so far."""
-        progress, pixels = self.studio.photographs.progress(request.path_params["photograph"])
+        progress, pixels = self.session.photographs.progress(request.path_params["photograph"])
         return image_response(pixels, progress)
 
     async def give_up(self, request: Request) -> Response:
         """Stop looking."""
-        self.studio.photographs.give_up(request.path_params["photograph"])
+        self.session.photographs.give_up(request.path_params["photograph"])
         return Response(status_code=204)
 
-    async def _with(self, request: Request, call: Callable[[Image], Any]) -> Any:
-        return await self.studio.with_image(request.path_params["image"], call)
+    async def _with(self, request: Request, call: Callable[[EditedImage], Any]) -> Any:
+        return await self.session.with_image(request.path_params["image"], call)
 
-    async def _change(self, request: Request, call: Callable[[Image], None]) -> Response:
+    async def _change(self, request: Request, call: Callable[[EditedImage], None]) -> Response:
         """Change an image and show it. It is written to its folder after the answer has gone."""
         name = request.path_params["image"]
         response = await self._answer(name, call)
-        response.background = BackgroundTask(self.studio.with_image, name, self.studio.shelf.save)
+        response.background = BackgroundTask(self.session.with_image, name, self.session.store.save)
         return response
 
-    async def _answer(self, name: str, call: Callable[[Image], None]) -> Response:
-        def answer(image: Image) -> tuple[Pixels, dict[str, Any]]:
+    async def _answer(self, name: str, call: Callable[[EditedImage], None]) -> Response:
+        def answer(image: EditedImage) -> tuple[Pixels, dict[str, Any]]:
             call(image)
             return _shown(image.rendered()), image.state()
 
-        pixels, state = await self.studio.with_image(name, answer)
+        pixels, state = await self.session.with_image(name, answer)
         return image_response(pixels, state)
 
 
@@ -217,7 +217,7 @@ def _shown(image: Tensor) -> Pixels:
     return to_pixels(image)[0]
 
 
-def _file_name(image: Image, suffix: str) -> str:
+def _file_name(image: EditedImage, suffix: str) -> str:
     kind = "photograph" if image.editor.photograph is not None else f"seed{image.source.get('seed', '')}"
     return f"linkgan-{kind}-edits{len(image.editor.steps)}.{suffix}"
 

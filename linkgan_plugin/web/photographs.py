@@ -20,8 +20,8 @@ from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.projected import Projected, from_pixels
 from ..inversion.stages import Projection, Settings
-from .image import Image
-from .shelf import ImageStore
+from .edited_image import EditedImage
+from .store import ImageStore
 from .worker import Busy, Stopped, Worker
 
 MOST_WAITING = 4  # the one in work among them
@@ -37,7 +37,7 @@ class Search:
 
     Attributes:
         target: [1, C, R, R] in [-1, 1]. pixels: what it looks like so far, uint8 [R, R, 3].
-        share: of the steps that are done. text, error: for people. image: its name on the shelf, in the end.
+        share: of the steps that are done. text, error: for people. image: its name in the store, in the end.
     """
 
     target: Tensor
@@ -58,13 +58,13 @@ class Photographs:
     """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
 
     Args:
-        generator, worker, shelf: of the studio. settings: what is done to every photograph.
+        generator, worker, store: of the session. settings: what is done to every photograph.
     """
 
     def __init__(
-        self, generator: LinkedGenerator, worker: Worker, shelf: ImageStore, settings: Settings | None = None
+        self, generator: LinkedGenerator, worker: Worker, store: ImageStore, settings: Settings | None = None
     ) -> None:
-        self._generator, self._worker, self._shelf = generator, worker, shelf
+        self._generator, self._worker, self._store = generator, worker, store
         self._settings = settings or Settings()
         self._searches: OrderedDict[str, Search] = OrderedDict()
 
@@ -113,7 +113,7 @@ class Photographs:
     def _look_for(self, search: Search) -> None:
         try:
             if not search.given_up:
-                search.image = self._shelf.add(*self._found(search)).name
+                search.image = self._store.add(*self._found(search)).name
         except Stopped:
             search.given_up = True
         except LinkGANError as error:
@@ -122,7 +122,7 @@ class Photographs:
             log.exception("a photograph could not be projected")
             search.error = "Something went wrong in the program. The terminal says what."
 
-    def _found(self, search: Search) -> tuple[Image, Projected]:
+    def _found(self, search: Search) -> tuple[EditedImage, Projected]:
         generator = self._generator
         label = photograph_label(generator.generator, generator.label_source)
         search.text = "Looking where in the network photographs are…"
@@ -145,7 +145,7 @@ class Photographs:
             if search.given_up:
                 raise Stopped
         projected = projection.take(0).projected
-        return Image.of_photograph(generator, projected), projected
+        return EditedImage.of_photograph(generator, projected), projected
 
 
 def _time_left(spent: float, share: float) -> str:

@@ -12,7 +12,7 @@ from PIL import Image
 from linkgan_plugin.bench import throughput
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.metrics.face_reader import FaceReader
+from linkgan_plugin.metrics.face_classifier import FaceClassifier
 from training_loops.formats.folder import ImageFolderDataset
 
 TINY = ["--cbase", "16", "--cmax", "4", "--w-dim", "16", "--z-dim", "16", "--batch", "4"]
@@ -93,12 +93,12 @@ def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapsho
 
     monkeypatch.setattr(throughput.time, "perf_counter", lambda: clock.now)
     monkeypatch.setattr(LinkedGenerator, "rendering", ticking(LinkedGenerator.rendering))
-    monkeypatch.setattr(FaceReader, "attributes", ticking(FaceReader.attributes))
+    monkeypatch.setattr(FaceClassifier, "attributes", ticking(FaceClassifier.attributes))
     options = ("--pairs", 8, "--batch", 4, "--rounds", 2)
     result = cli("bench", "metrics", linked_snapshot, "--data", faces_zip, *options, "--out", tmp_path)
     assert result.exit_code == 0, result.output
     plain, read = json.loads((tmp_path / "metrics.json").read_text())["rows"]
-    # Originals, donors and two edits for each of two links; a reader looks at 8 more to see what a region owns.
+    # Originals, donors and two edits for each of two links; the classifier sees 8 more, to tell what a region owns.
     assert plain["images"] == 8 * (2 + 2 * 2)
     assert read["images"] == plain["images"] + 8
     assert plain["ratio"] == 1

@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image, ImageSequence
 
-from linkgan_plugin import Editor, LinkedGenerator, Projected, Resample, Slide, Transplant, load_network
+from linkgan_plugin import DirectionEdit, Editor, LinkedGenerator, Projected, Resample, Transplant, load_network
 from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.inversion.projected import save_projected
 from linkgan_plugin.report.sheet import GAP, HEADER, NOTE
@@ -91,7 +91,7 @@ def test_directions_go_to_both_sides(edited, generator):
     path = edited("d.png", "--region", "mouth", "--seeds", 1, "--directions", 1, "--strength", 0.5)
     sheet = pixels(path)[HEADER + NOTE :]
     for column, amount in enumerate((-1.0, 1.0)):
-        editor = Editor.of_seed(generator, 1).after(Slide("mouth", 0, amount))
+        editor = Editor.of_seed(generator, 1).after(DirectionEdit("mouth", 0, amount))
         left = SIZE + GAP + column * SIZE
         assert np.array_equal(sheet[:, left : left + SIZE], drawn(editor.image()))
     assert json.loads(Image.open(path).text["edits"]) == ["0: -1", "0: +1"]

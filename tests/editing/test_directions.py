@@ -8,7 +8,7 @@ import torch
 
 from linkgan_plugin.editing import directions as module
 from linkgan_plugin.editing.directions import Directions, directions_of, find_directions
-from linkgan_plugin.editing.editor import Editor, Resample, Slide
+from linkgan_plugin.editing.editor import DirectionEdit, Editor, Resample
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
@@ -69,9 +69,9 @@ def test_together_they_explain_how_much_samples_differ(linear):
 def test_an_amount_of_one_changes_the_region_by_what_is_stated(linear):
     editor = Editor.of_seed(linear, 3)
     for direction, stated in enumerate(editor.directions("left").changes.tolist()):
-        change = editor.preview(Slide("left", direction, 1.0)) - editor.image()
+        change = editor.preview(DirectionEdit("left", direction, 1.0)) - editor.image()
         assert float(change[..., : SIZE // 2].square().mean().sqrt()) == pytest.approx(stated, rel=1e-4)
-        back = editor.preview(Slide("left", direction, -1.0)) - editor.image()
+        back = editor.preview(DirectionEdit("left", direction, -1.0)) - editor.image()
         assert torch.allclose(back, -change, atol=1e-5)
 
 
@@ -79,7 +79,7 @@ def test_changes_of_two_directions_do_not_mix(linear):
     editor = Editor.of_seed(linear, 3)
     before = editor.image()
     changes = torch.stack(
-        [(editor.preview(Slide("left", k, 1.0)) - before)[..., : SIZE // 2].flatten() for k in range(4)]
+        [(editor.preview(DirectionEdit("left", k, 1.0)) - before)[..., : SIZE // 2].flatten() for k in range(4)]
     )
     products = changes @ changes.T
     assert (products - products.diag().diag()).abs().max() < 1e-4 * products.max()
@@ -87,7 +87,7 @@ def test_changes_of_two_directions_do_not_mix(linear):
 
 def test_on_a_linked_network_nothing_outside_the_region_changes():
     editor = Editor.of_seed(example_generator(), 0)
-    editor.do(Slide("left", 0, 2.0))
+    editor.do(DirectionEdit("left", 0, 2.0))
     assert editor.difference()[:, :6].mean() > 0.05
     assert editor.difference()[:, 6:].max() == 0
 
@@ -107,7 +107,7 @@ def test_sliding_leaks_no_more_than_resampling_where_links_leak():
                 outside += float(change[..., 6:].sum())
         return outside / inside
 
-    slides = [Slide("left", direction, amount) for direction in range(4) for amount in (-1.0, 1.0)]
+    slides = [DirectionEdit("left", direction, amount) for direction in range(4) for amount in (-1.0, 1.0)]
     assert 0 < leak(slides) < 1.5 * leak([Resample("left", seed) for seed in range(50, 58)])
 
 

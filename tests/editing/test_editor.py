@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linkgan_plugin.editing.editor import Editor, Resample, Restore, Slide, Transplant
+from linkgan_plugin.editing.editor import DirectionEdit, Editor, Resample, Restore, Transplant
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.plain import tensor_to_json
 from linkgan_plugin.errors import LinkGANError
@@ -76,7 +76,7 @@ def test_every_layer_of_extended_latents_is_moved(editor):
     assert torch.equal(extended.latents[..., LEFT], donor[..., LEFT])
     assert torch.equal(extended.latents[..., 4:], latents[..., 4:])
     before = extended.latents
-    extended.do(Slide("right", 0, 2))
+    extended.do(DirectionEdit("right", 0, 2))
     change = (extended.latents - before)[0]
     assert torch.allclose(change[0], change[1], atol=1e-6)
     assert change[:, RIGHT].norm() > 0.1
@@ -107,7 +107,7 @@ def test_a_preview_does_nothing_and_a_part_of_it_is_on_the_way(editor):
     assert torch.equal(editor.image(), half)
     editor.do(Resample("left", 3))
     assert torch.equal(editor.image(), whole)
-    assert Slide("left", 0, 2).part(0.25) == Slide("left", 0, 0.5)
+    assert DirectionEdit("left", 0, 2).part(0.25) == DirectionEdit("left", 0, 0.5)
     with pytest.raises(LinkGANError, match="as a whole"):
         Restore("left", 0).part(0.5)
 
@@ -158,9 +158,9 @@ def test_a_locked_region_stays_when_everything_is_redrawn(editor):
     assert not torch.equal(editor.latents[..., RIGHT], start[..., RIGHT])
     assert editor.steps == (Resample(["right", "rest"], 1),)
     with pytest.raises(LinkGANError, match="left cannot move: locked"):
-        editor.do(Slide("left", 0, 1))
+        editor.do(DirectionEdit("left", 0, 1))
     editor.unlock("left")
-    editor.do(Slide("left", 0, 1))
+    editor.do(DirectionEdit("left", 0, 1))
     assert editor.edited() == ("left", "right", "rest")
 
 
@@ -200,15 +200,15 @@ def test_one_region_goes_back_while_the_others_stay(editor):
 
 
 def test_unknown_names_are_refused_and_nothing_is_done(editor):
-    for step in (Resample("lefft", 1), Slide("lefft", 0, 1), Restore("lefft", 0)):
+    for step in (Resample("lefft", 1), DirectionEdit("lefft", 0, 1), Restore("lefft", 0)):
         with pytest.raises(LinkGANError, match="did you mean 'left'"):
             editor.do(step)
     with pytest.raises(LinkGANError, match="did you mean 'left'"):
         editor.lock("lefft")
     with pytest.raises(LinkGANError, match="all"):
-        editor.do(Slide("all", 0, 1))
+        editor.do(DirectionEdit("all", 0, 1))
     with pytest.raises(LinkGANError, match="no direction 4"):
-        editor.do(Slide("left", 4, 1))
+        editor.do(DirectionEdit("left", 4, 1))
     assert editor.steps == ()
 
 
@@ -293,7 +293,7 @@ def test_a_photograph_is_edited_with_its_own_weights_and_directions_of_the_untun
     own = Editor.of_projected(generator, projected)
     assert not torch.equal(own.image(), generator.render(projected.latents))
     assert torch.equal(own.directions("left").vectors, editor.directions("left").vectors)
-    own.do(Slide("left", 1, 2))
+    own.do(DirectionEdit("left", 1, 2))
     saved = json.loads(json.dumps(own.to_json()))
     assert torch.equal(Editor.from_json(generator, saved, projected).pasted(), own.pasted())
     with pytest.raises(LinkGANError, match="give the projection"):
@@ -311,7 +311,7 @@ OPERATIONS = st.one_of(
         st.sampled_from([None, 0.5]),
     ),
     st.builds(Transplant, st.sampled_from(["left", "rest"]), st.integers(0, 20), st.floats(0, 1)),
-    st.builds(Slide, st.sampled_from(["left", "right"]), st.integers(0, 3), st.floats(-2, 2)),
+    st.builds(DirectionEdit, st.sampled_from(["left", "right"]), st.integers(0, 3), st.floats(-2, 2)),
     st.builds(Restore, st.sampled_from(["left", "right"]), st.integers(0, 2)),
     st.sampled_from(["undo", "redo", "lock left", "unlock left", "lock rest"]),
 )
@@ -384,7 +384,7 @@ def test_files_of_another_network_are_refused(editor):
 
 
 def test_directions_of_a_file_are_used_as_they_are(editor):
-    editor.do(Slide("left", 0, 1))
+    editor.do(DirectionEdit("left", 0, 1))
     saved = editor.to_json()
     vectors = -editor.directions("left").vectors
     changed = Editor.from_json(editor.generator, saved)

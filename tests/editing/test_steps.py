@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from linkgan_plugin.editing.plain import tensor_from_json, tensor_to_json
-from linkgan_plugin.editing.steps import Resample, Restore, Slide, Transplant, step_from_json
+from linkgan_plugin.editing.steps import DirectionEdit, Resample, Restore, Transplant, step_from_json
 from linkgan_plugin.errors import LinkGANError
 
 STEPS = [
@@ -16,7 +16,7 @@ STEPS = [
     Resample("all", seed=2**32 - 1, strength=-0.5, psi=0.7),
     Transplant("eyes", donor=3, strength=2),
     Transplant("eyes", donor=torch.randn(1, 4, 8)),
-    Slide("eyes", direction=2, amount=0.1),
+    DirectionEdit("eyes", direction=2, std=0.1),
     Restore("rest", version=1),
 ]
 
@@ -71,7 +71,7 @@ GOOD = {"kind": "resample", "regions": ["eyes"], "seed": 1}
         (GOOD | {"regions": []}, "at least one region"),
         (GOOD | {"regions": [1]}, "named by text"),
         (GOOD | {"regions": {"eyes": 1}}, "at least one region"),
-        ({"kind": "slide", "region": "eyes", "direction": -1, "amount": 1}, "direction must be"),
+        ({"kind": "direction", "region": "eyes", "direction": -1, "std": 1}, "direction must be"),
         ({"kind": "restore", "region": "eyes", "version": 0.5}, "version must be"),
         ({"kind": "transplant", "regions": ["eyes"], "donor": {"shape": [1]}}, "'shape' and 'float32'"),
         ({"kind": "transplant", "regions": ["eyes"], "donor": tensor_to_json(torch.zeros(2, 2, 2))}, r"\[2, 2, 2\]"),

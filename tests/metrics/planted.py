@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from linkgan_plugin.metrics.base import Metric, PairBatch, Reading
+from linkgan_plugin.metrics.base import AttributeReadings, Metric, PairBatch
 from linkgan_plugin.metrics.estimate import Estimate
 from linkgan_plugin.perturb import Perturbation, replace_axes, swap
 
@@ -95,18 +95,18 @@ def random_pairs(count: int, seed: int = 0, size: tuple[int, int] = (4, 5)) -> P
     return PairBatch(
         *images,
         mask=torch.rand(count, 1, *size, generator=random),
-        reading=Reading(*values, owned=np.array([True, False, True, False])),
+        readings=AttributeReadings(*values, owned=np.array([True, False, True, False])),
     )
 
 
 def rows_of(batch: PairBatch, rows: slice | Sequence[int]) -> PairBatch:
     """Return some pairs of a batch, in a given order."""
-    reading = batch.reading
+    reading = batch.readings
     if reading is not None:
         figures = {f.name: getattr(reading, f.name)[rows] for f in fields(reading) if f.name != "owned"}
         reading = replace(reading, **figures)
     tensors = {name: getattr(batch, name)[rows] for name in ("original", "donor", "linked", "others", "mask")}
-    return PairBatch(**tensors, reading=reading)
+    return PairBatch(**tensors, readings=reading)
 
 
 def change_by_loops(batch: PairBatch, edited: Tensor) -> list[tuple[float, float]]:

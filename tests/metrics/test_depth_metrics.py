@@ -34,8 +34,8 @@ def noisy_pairs(seed: int = 0) -> PairBatch:
     original, linked = DEPTH + 0.1 * torch.rand(2, COUNT, 1, SIDE, SIDE, generator=random)
     mask = torch.rand(COUNT, 1, SIDE, SIDE, generator=random)
     labels = cameras(COUNT)
-    solid = DepthViews(original, linked, mask, labels, labels, images[2], linked)
-    return PairBatch(*images, mask=torch.ones(COUNT, 1, SIZE, SIZE), solid=solid)
+    views = DepthViews(original, linked, mask, labels, labels, images[2], linked)
+    return PairBatch(*images, mask=torch.ones(COUNT, 1, SIZE, SIZE), depth_views=views)
 
 
 def planted(depth: float = 0.0, colour: float = 0.0) -> PairBatch:
@@ -48,25 +48,25 @@ def planted(depth: float = 0.0, colour: float = 0.0) -> PairBatch:
     wall = torch.full((COUNT, 1, SIDE, SIDE), DEPTH)
     mask = torch.zeros(COUNT, 1, SIDE, SIDE)
     mask[..., :3] = 1
-    solid = DepthViews(wall, wall, mask, cameras(COUNT), cameras(COUNT), linked + colour, wall + depth)
-    return PairBatch(original, original, linked, original, mask, solid=solid)
+    views = DepthViews(wall, wall, mask, cameras(COUNT), cameras(COUNT), linked + colour, wall + depth)
+    return PairBatch(original, original, linked, original, mask, depth_views=views)
 
 
-def change_by_loops(solid: DepthViews, i: int) -> tuple[float, float]:
+def change_by_loops(views: DepthViews, i: int) -> tuple[float, float]:
     inside = outside = 0.0
     for y in range(SIDE):
         for x in range(SIDE):
-            square = (float(solid.linked[i, 0, y, x]) - float(solid.original[i, 0, y, x])) ** 2
-            inside += float(solid.mask[i, 0, y, x]) * square
-            outside += (1 - float(solid.mask[i, 0, y, x])) * square
+            square = (float(views.linked[i, 0, y, x]) - float(views.original[i, 0, y, x])) ** 2
+            inside += float(views.mask[i, 0, y, x]) * square
+            outside += (1 - float(views.mask[i, 0, y, x])) * square
     return inside, outside
 
 
 def test_changes_of_depth_are_mean_squares_inside_and_outside() -> None:
     batch = noisy_pairs()
-    assert batch.solid is not None
-    changes = [change_by_loops(batch.solid, i) for i in range(COUNT)]
-    areas = [float(mask.double().sum()) for mask in batch.solid.mask]
+    assert batch.depth_views is not None
+    changes = [change_by_loops(batch.depth_views, i) for i in range(COUNT)]
+    areas = [float(mask.double().sum()) for mask in batch.depth_views.mask]
     inside = averaged(change[0] / area for change, area in zip(changes, areas, strict=True))
     outside = averaged(change[1] / (SIDE * SIDE - area) for change, area in zip(changes, areas, strict=True))
     share = sum(change[0] for change in changes) / sum(sum(change) for change in changes)
@@ -117,9 +117,9 @@ def test_depth_metrics_do_not_depend_on_batches(metric: type[Metric]) -> None:
 @pytest.mark.parametrize("metric", DEPTHS)
 def test_depth_goes_with_the_square_of_the_world_and_its_share_with_nothing(metric: type[Metric]) -> None:
     batch = noisy_pairs()
-    solid = batch.solid
-    assert solid is not None
-    larger = replace(batch, solid=replace(solid, original=2 * solid.original, linked=2 * solid.linked))
+    views = batch.depth_views
+    assert views is not None
+    larger = replace(batch, depth_views=replace(views, original=2 * views.original, linked=2 * views.linked))
     factor = 1 if metric is DepthLocality else 4
     assert measured(metric, larger).value == pytest.approx(factor * measured(metric, batch).value, rel=1e-12)
 
@@ -130,17 +130,17 @@ def test_a_ray_that_hits_nothing_beside_the_region_does_not_spoil_the_view_of_it
     metric: type[Metric], value: float
 ) -> None:
     batch = planted(depth=0.01, colour=0.1)
-    solid = batch.solid
-    assert solid is not None
-    linked = solid.linked.clone()
+    views = batch.depth_views
+    assert views is not None
+    linked = views.linked.clone()
     linked[..., 5] = value
-    assert measured(metric, replace(batch, solid=replace(solid, linked=linked))) == measured(metric, batch)
+    assert measured(metric, replace(batch, depth_views=replace(views, linked=linked))) == measured(metric, batch)
 
 
 @pytest.mark.parametrize("metric", DEPTHS)
 def test_depth_that_is_not_a_number_leaves_no_change_of_depth(metric: type[Metric]) -> None:
     batch = noisy_pairs()
-    assert batch.solid is not None
-    batch.solid.linked[1, 0, 2, 2] = math.nan
+    assert batch.depth_views is not None
+    batch.depth_views.linked[1, 0, 2, 2] = math.nan
     found = measured(metric, batch)
     assert (found.value, found.stderr, found.n) == (None, None, COUNT)

@@ -43,7 +43,7 @@ def entangled(spec=SPEC):
 
 
 def test_a_perfectly_linked_generator_scores_perfectly():
-    values = evaluate(linked(), pairs=400, batch=64, reader=HalfReader())["left"].values()
+    values = evaluate(linked(), pairs=400, batch=64, classifier=HalfReader())["left"].values()
     assert (values["leak_out"], values["leak_in"], values["leak_ratio"]) == (0, 0, 0)
     assert (values["locality"], values["diversity_kept"]) == (1, 1)
     assert values["effect_in"] > 0.1
@@ -85,7 +85,7 @@ def test_every_figure_agrees_with_a_brute_force_loop():
 
 
 def test_results_do_not_depend_on_the_batch_size():
-    tables = [evaluate(entangled(), pairs=23, batch=batch, reader=HalfReader())["left"] for batch in (1, 5, 23)]
+    tables = [evaluate(entangled(), pairs=23, batch=batch, classifier=HalfReader())["left"] for batch in (1, 5, 23)]
     for table in tables[1:]:
         for key, value in table.estimates.items():
             assert value.value == pytest.approx(tables[0].estimates[key].value, rel=1e-6), key
@@ -121,7 +121,7 @@ def test_images_without_the_region_are_counted_and_skipped():
     from linkgan_plugin.links import Link
 
     spec = LinkSpec(links=(Link("left", tuple(range(4)), SometimesAbsent()),), dim=DIM)
-    result = evaluate(linked(spec), pairs=100, batch=8, reader=HalfReader())["left"]
+    result = evaluate(linked(spec), pairs=100, batch=8, classifier=HalfReader())["left"]
     assert 30 < result.skipped < 70
     assert {estimate.n for estimate in result.estimates.values()} == {100 - result.skipped}
     assert result.values()["locality"] == 1
@@ -135,7 +135,7 @@ def test_a_region_that_never_appears_gives_no_number_instead_of_nan():
             return torch.zeros_like(scene.images[:, :1])
 
     spec = LinkSpec(links=(Link("left", tuple(range(4)), Never()),), dim=DIM)
-    result = evaluate(linked(spec), pairs=10, reader=HalfReader())["left"]
+    result = evaluate(linked(spec), pairs=10, classifier=HalfReader())["left"]
     assert result.skipped == 10
     assert set(result.values().values()) == {None}
 
@@ -174,14 +174,14 @@ def test_an_attribute_that_never_varies_correlates_with_nothing():
 
 
 def test_processes_that_share_the_pairs_give_the_result_of_one():
-    whole = evaluate(entangled(), pairs=23, batch=4, reader=HalfReader())["left"]
+    whole = evaluate(entangled(), pairs=23, batch=4, classifier=HalfReader())["left"]
     parts = []
     for rank in range(3):
         evaluate(
             entangled(),
             pairs=23,
             batch=4,
-            reader=HalfReader(),
+            classifier=HalfReader(),
             share=(rank, 3),
             joined=lambda tally: parts.append(tally) or tally,
         )

@@ -7,9 +7,9 @@ import torch
 
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.metrics.attributes import ProceduralClassifier, classifier_for
 from linkgan_plugin.metrics.evaluate import evaluate
 from linkgan_plugin.metrics.painted import Overlaps, agreement, by_painting, painted_masks, painted_overlaps
-from linkgan_plugin.metrics.readers import ProceduralReader, reader_for
 from linkgan_plugin.regions.base import Scene
 from linkgan_plugin.segmentation.segmenter import Card, Segmenter
 from training_loops.data import faces
@@ -26,8 +26,8 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> ImageFolderDataset:
 
 
 @pytest.fixture(scope="module")
-def reader(dataset: ImageFolderDataset) -> ProceduralReader:
-    found = reader_for(dataset.path)
+def classifier(dataset: ImageFolderDataset) -> ProceduralClassifier:
+    found = classifier_for(dataset.path)
     assert found is not None
     return found
 
@@ -40,20 +40,20 @@ def oracle(region: str) -> LinkedGenerator:
 
 
 def test_painted_masks_of_real_faces_are_nearly_the_exact_ones(
-    dataset: ImageFolderDataset, reader: ProceduralReader
+    dataset: ImageFolderDataset, classifier: ProceduralClassifier
 ) -> None:
-    found = painted_overlaps(dataset, reader, 80)
+    found = painted_overlaps(dataset, classifier, 80)
     assert set(found) == set(faces.PARTS)
     assert min(found[part] or 0 for part in ("hair", "background", "skin")) > 0.97
     assert min(value or 0 for value in found.values()) > 0.93
 
 
-def test_a_part_is_a_region_that_moves_with_the_image(reader: ProceduralReader) -> None:
+def test_a_part_is_a_region_that_moves_with_the_image(classifier: ProceduralClassifier) -> None:
     attributes = faces.sample_attributes(2, seed=0)
     attributes[1] = attributes[0]
     attributes[:, [a.name for a in faces.ATTRIBUTES].index("hair_length")] = torch.tensor([0.0, 1.0])
     images, masks = faces.render(attributes, 32)
-    spec = by_painting(oracle("box(0,0,1,0.5)").spec, reader)
+    spec = by_painting(oracle("box(0,0,1,0.5)").spec, classifier)
     assert str(spec["hair"].region) == "painted(hair)"
     short, long = spec.region_masks(Scene(images))[0, :, 0]
     truth = masks[:, faces.PARTS.index("hair")]
@@ -62,10 +62,10 @@ def test_a_part_is_a_region_that_moves_with_the_image(reader: ProceduralReader) 
     assert (long - truth[1]).abs().mean() < 0.01
 
 
-def test_the_renderer_is_local_by_its_own_masks_and_not_by_a_box(reader: ProceduralReader) -> None:
+def test_the_renderer_is_local_by_its_own_masks_and_not_by_a_box(classifier: ProceduralClassifier) -> None:
     boxed = oracle("box(0.1875,0.03125,0.8125,0.310008)")
-    painted = LinkedGenerator(boxed.generator, by_painting(boxed.spec, reader))
-    by_box, by_mask = (evaluate(g, pairs=24, reader=reader)["hair"].values() for g in (boxed, painted))
+    painted = LinkedGenerator(boxed.generator, by_painting(boxed.spec, classifier))
+    by_box, by_mask = (evaluate(g, pairs=24, classifier=classifier)["hair"].values() for g in (boxed, painted))
     assert (by_mask["locality"] or 0) > 0.85 > (by_box["locality"] or 1)
     assert (by_mask["transfer"] or 0) > 0.95, "hair's attributes belong to hair's pixels"
 
@@ -81,20 +81,20 @@ def test_overlaps_are_intersections_over_unions() -> None:
 
 
 class _Painter(Segmenter):
-    """Finds what the reader's masks show, but takes hair for background."""
+    """Finds what the classifier's masks show, but takes hair for background."""
 
-    def __init__(self, reader: ProceduralReader) -> None:
-        self.card, self._reader = Card(classes=faces.PARTS, sha256=""), reader
+    def __init__(self, classifier: ProceduralClassifier) -> None:
+        self.card, self._classifier = Card(classes=faces.PARTS, sha256=""), classifier
 
     def scores(self, images: torch.Tensor) -> torch.Tensor:
-        masks = painted_masks(self._reader, images).clone()
+        masks = painted_masks(self._classifier, images).clone()
         masks[:, 0] += masks[:, 1]
         masks[:, 1] = 0
         return masks
 
 
-def test_agreement_tells_classes_that_are_found_from_those_that_are_not(reader: ProceduralReader) -> None:
-    found = agreement(oracle("box(0,0,1,0.5)"), _Painter(reader), reader, 70)
+def test_agreement_tells_classes_that_are_found_from_those_that_are_not(classifier: ProceduralClassifier) -> None:
+    found = agreement(oracle("box(0,0,1,0.5)"), _Painter(classifier), classifier, 70)
     assert found["hair"] == 0
     assert 0.5 < (found["background"] or 0) < 0.9
     assert found["shirt"] == pytest.approx(1, abs=0.02)

@@ -14,7 +14,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics import quality
 from linkgan_plugin.metrics.frechet import gaussian_distance
-from linkgan_plugin.metrics.quality import FIRST_SEED, Quality, measure_quality, patch_quality, reader_quality
+from linkgan_plugin.metrics.quality import FIRST_SEED, Quality, classifier_quality, measure_quality, patch_quality
 from linkgan_plugin.metrics.swd import sliced_wasserstein
 from tests.toys import ToyGenerator
 from training_loops.formats.folder import ImageFolderDataset, write_dataset
@@ -63,27 +63,33 @@ def by_hand(pixels: np.ndarray, fakes: Tensor) -> float:
 def test_a_readers_distance_is_that_of_its_features_on_clamped_images(
     generator: LinkedGenerator, dataset: ImageFolderDataset, pixels: np.ndarray
 ) -> None:
-    found = reader_quality(generator, dataset, Corners(), images=REAL)
+    found = classifier_quality(generator, dataset, Corners(), images=REAL)
     fakes = generator.sample(range(FIRST_SEED, FIRST_SEED + REAL)).images
     assert fakes.abs().max() > 1, "else nothing is clamped"
-    assert found == Quality(pytest.approx(by_hand(pixels, fakes), rel=1e-5), Quality.READER, REAL)
+    assert found == Quality(pytest.approx(by_hand(pixels, fakes), rel=1e-5), Quality.CLASSIFIER, REAL)
 
 
 def test_the_batch_changes_nothing(
     generator: LinkedGenerator, dataset: ImageFolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = reader_quality(generator, dataset, Corners(), images=REAL), patch_quality(generator, dataset, images=REAL)
+    whole = (
+        classifier_quality(generator, dataset, Corners(), images=REAL),
+        patch_quality(generator, dataset, images=REAL),
+    )
     monkeypatch.setattr(quality, "_BATCH", 3)
-    reader = Corners()
-    parts = reader_quality(generator, dataset, reader, images=REAL), patch_quality(generator, dataset, images=REAL)
-    assert max(reader.batches) < 6
-    assert sum(reader.batches) == 2 * REAL
+    classifier = Corners()
+    parts = (
+        classifier_quality(generator, dataset, classifier, images=REAL),
+        patch_quality(generator, dataset, images=REAL),
+    )
+    assert max(classifier.batches) < 6
+    assert sum(classifier.batches) == 2 * REAL
     for found, expected in zip(parts, whole, strict=True):
         assert found == Quality(pytest.approx(expected.value, rel=1e-5), expected.kind, expected.images)
 
 
 def test_the_number_of_images_decides_the_value(generator: LinkedGenerator, dataset: ImageFolderDataset) -> None:
-    few, more = (reader_quality(generator, dataset, Corners(), images=count) for count in (10, REAL))
+    few, more = (classifier_quality(generator, dataset, Corners(), images=count) for count in (10, REAL))
     assert (few.images, more.images) == (10, REAL)
     assert few.value != pytest.approx(more.value, rel=1e-3)
 
@@ -102,9 +108,9 @@ def test_patches_are_compared_between_equal_counts(
 def test_data_with_a_reader_is_measured_by_it_and_other_data_by_patches(
     generator: LinkedGenerator, dataset: ImageFolderDataset
 ) -> None:
-    assert measure_quality(generator, dataset, Corners(), images=8).kind == Quality.READER
+    assert measure_quality(generator, dataset, Corners(), images=8).kind == Quality.CLASSIFIER
     assert measure_quality(generator, dataset, None, images=8).kind == Quality.SWD
-    assert "not FID" in Quality.READER
+    assert "not FID" in Quality.CLASSIFIER
     assert "not FID" in Quality.SWD
 
 
@@ -113,13 +119,13 @@ def test_a_distribution_is_at_no_distance_from_itself(generator: LinkedGenerator
     fakes = generator.sample(range(FIRST_SEED, FIRST_SEED + 12)).images.clamp(-1, 1)
     write_dataset(tmp_path / "own.zip", ((fakes + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
     own = ImageFolderDataset(tmp_path / "own.zip")
-    assert reader_quality(generator, own, Corners(), images=12).value < 1e-5
+    assert classifier_quality(generator, own, Corners(), images=12).value < 1e-5
 
 
 def test_a_broken_network_is_an_error_and_not_a_number(dataset: ImageFolderDataset) -> None:
     weight = torch.full((SIZE * SIZE, DIM), torch.nan)
     broken = LinkedGenerator(ToyGenerator(weight, SIZE), LinkSpec.parse(["a=0:2@box(0,0,0.5,1)"], dim=DIM))
     with pytest.raises(LinkGANError, match="features are not finite: the images or the network are broken"):
-        reader_quality(broken, dataset, Corners(), images=8)
+        classifier_quality(broken, dataset, Corners(), images=8)
     with pytest.raises(LinkGANError, match="images are not finite: the data or the network are broken"):
         patch_quality(broken, dataset, images=8)

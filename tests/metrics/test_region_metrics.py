@@ -28,7 +28,7 @@ from tests.toys import ToyGenerator, linked_weight
 MEANS = [EffectIn, EffectOut, LeakIn, LeakOut]
 RATIOS = [LeakRatio, Locality, DiversityKept]
 PIXELS: list[type[Metric]] = [*MEANS, *RATIOS]
-ALL = metric_classes(None, with_reader=True)
+ALL = metric_classes(None, with_attributes=True)
 COUNT = 24
 
 
@@ -142,8 +142,8 @@ def test_no_pairs_have_no_number(metric: type[Metric]) -> None:
 @pytest.mark.parametrize("metric", ALL)
 def test_a_region_whose_axes_do_nothing_has_no_effect_and_no_ratio(metric: type[Metric]) -> None:
     batch = random_pairs(COUNT)
-    assert batch.reading is not None
-    dead = replace(batch, linked=batch.original, reading=replace(batch.reading, linked=batch.reading.original))
+    assert batch.readings is not None
+    dead = replace(batch, linked=batch.original, readings=replace(batch.readings, linked=batch.readings.original))
     expected = {
         "effect_in": 0,
         "leak_out": 0,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from linkgan_plugin.editing.candidates import RegionGroup, resamples
 from linkgan_plugin.editing.editor import Editor, Resample
 from linkgan_plugin.editing.example import example_generator
-from linkgan_plugin.editing.trials import Group, resamples
 from linkgan_plugin.images import pixels
 from linkgan_plugin.report.video import HOLD, NARROWEST, STEPS, count_frames, trial_frames
 
@@ -19,10 +19,10 @@ def editors():
 
 
 def test_regions_glide_to_every_trial_and_back_one_after_another(editors):
-    groups = [Group.read(name, editors[0].generator.spec) for name in ("left", "left+right")]
-    trials = resamples([5, 6], strength=1.5)
-    frames = list(trial_frames(editors, groups, trials, plain=True))
-    assert len(frames) == count_frames(groups, trials)
+    groups = [RegionGroup.read(name, editors[0].generator.spec) for name in ("left", "left+right")]
+    candidates = resamples([5, 6], strength=1.5)
+    frames = list(trial_frames(editors, groups, candidates, plain=True))
+    assert len(frames) == count_frames(groups, candidates)
     stops = [
         step
         for group in groups
@@ -36,7 +36,7 @@ def test_regions_glide_to_every_trial_and_back_one_after_another(editors):
 
 
 def test_only_the_named_region_moves_and_it_moves_gently(editors):
-    group = Group.read("left", editors[0].generator.spec)
+    group = RegionGroup.read("left", editors[0].generator.spec)
     frames = np.stack(list(trial_frames(editors[:1], [group], resamples([5]), plain=True))).astype(int)
     steps = np.abs(np.diff(frames, axis=0))
     assert steps[..., 6:, :].max() == 0
@@ -45,6 +45,8 @@ def test_only_the_named_region_moves_and_it_moves_gently(editors):
 
 
 def test_headings_have_room_and_sides_are_even(editors):
-    frame = next(trial_frames(editors[:1], [Group.read("left", editors[0].generator.spec)], resamples([5]), cell=16))
+    frame = next(
+        trial_frames(editors[:1], [RegionGroup.read("left", editors[0].generator.spec)], resamples([5]), cell=16)
+    )
     assert frame.shape[1] == NARROWEST
     assert frame.shape[0] % 2 == 0

@@ -1,4 +1,4 @@
-"""A studio over tiny networks, asked as its page asks."""
+"""A session over tiny networks, asked as its page asks."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.stages import Settings
 from linkgan_plugin.web.answers import STATE, WIDTH
 from linkgan_plugin.web.app import create_app
-from linkgan_plugin.web.studio import EditSession
+from linkgan_plugin.web.session import EditSession
 
 TOKEN = "token-of-the-tests"
 ADDRESS = "http://127.0.0.1:8123"
@@ -61,37 +61,37 @@ class Asking:
         return self.step(image, kind="resample", regions=[region], seed=seed, **more)
 
 
-def studio_of(generator: LinkedGenerator, folder: Path) -> EditSession:
-    """A studio that looks for photographs in three steps."""
+def session_of(generator: LinkedGenerator, folder: Path) -> EditSession:
+    """A session that looks for photographs in three steps."""
     return EditSession(generator, title="tiny", folder=folder, settings=Settings(space="w", steps=3, noise=False))
 
 
 @contextmanager
-def asking(studio: EditSession) -> Iterator[Asking]:
-    """Serve a studio to one page."""
-    app = create_app(studio, token=TOKEN)
+def asking(session: EditSession) -> Iterator[Asking]:
+    """Serve a session to one page."""
+    app = create_app(session, token=TOKEN)
     with TestClient(app, base_url=ADDRESS, headers={"authorization": f"Bearer {TOKEN}"}) as client:
         yield Asking(client)
 
 
 @pytest.fixture
-def studio(tmp_path: Path) -> EditSession:
-    """A studio of the example generator: regions left, right and rest, 16 pixels."""
-    return studio_of(example_generator(), tmp_path / "kept")
+def session(tmp_path: Path) -> EditSession:
+    """A session of the example generator: regions left, right and rest, 16 pixels."""
+    return session_of(example_generator(), tmp_path / "kept")
 
 
 @pytest.fixture
-def page(studio: EditSession) -> Iterator[Asking]:
+def page(session: EditSession) -> Iterator[Asking]:
     """Its page."""
-    with asking(studio) as page:
+    with asking(session) as page:
         yield page
 
 
 @pytest.fixture
-def forwards(studio: EditSession, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def forwards(session: EditSession, monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Batch sizes of all synthesis forwards from here on."""
     seen: list[int] = []
-    synthesis = studio.generator.generator.synthesis
+    synthesis = session.generator.generator.synthesis
     real = synthesis.forward
 
     def counted(ws: Any) -> Any:

@@ -16,7 +16,7 @@ from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample
 from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.links import LinkSpec
-from tests.web.conftest import asking, studio_of
+from tests.web.conftest import asking, session_of
 
 LEFT, RIGHT = slice(0, 6), slice(10, 16)
 
@@ -43,7 +43,7 @@ def test_the_page_learns_the_regions_of_the_network(page):
     known = page.client.get("/api/network").json()
     assert [region["name"] for region in known["regions"]] == ["left", "right", "rest"]
     assert len({region["colour"] for region in known["regions"]}) == 3
-    assert (known["solid"], known["psi"], known["projects"]) == (False, 1.0, True)
+    assert (known["is_3d_aware"], known["psi"], known["projects"]) == (False, 1.0, True)
 
 
 def test_a_new_image_is_that_of_the_seed(page):
@@ -51,7 +51,7 @@ def test_a_new_image_is_that_of_the_seed(page):
     answer = page.new(seed=5)
     assert np.array_equal(answer.image, expected)
     assert answer.state["source"] == {"seed": 5, "psi": 1.0}
-    assert answer.state["regions"]["left"] == {"version": 0, "versions": 1, "slides": {}}
+    assert answer.state["regions"]["left"] == {"version": 0, "versions": 1, "directions": {}}
 
 
 def test_a_new_image_may_have_a_psi_of_its_own(page):
@@ -107,7 +107,7 @@ def test_undo_redo_and_history_lead_to_the_same_images(page):
     for version in (0, 1, 2):
         answer = page.step(image, kind="restore", region="left", version=version)
         assert np.array_equal(answer.image, shown[version])
-        assert answer.state["regions"]["left"] == {"version": version, "versions": 3, "slides": {}}
+        assert answer.state["regions"]["left"] == {"version": version, "versions": 3, "directions": {}}
 
 
 def test_a_turn_of_the_wheel_is_one_step_however_far_it_goes(page):
@@ -122,12 +122,12 @@ def test_a_turn_of_the_wheel_is_one_step_however_far_it_goes(page):
 def test_pulls_at_one_slider_are_one_step_and_add_up(page):
     image = page.new().state["image"]
     before = page.get(f"images/{image}").image
-    slide = {"kind": "slide", "region": "left", "direction": 1}
-    page.step(image, **slide, amount=1.0)
-    twice = page.step(image, **slide, amount=0.5)
+    edit = {"kind": "direction", "region": "left", "direction": 1}
+    page.step(image, **edit, std=1.0)
+    twice = page.step(image, **edit, std=0.5)
     assert twice.state["steps"] == 1
-    assert twice.state["regions"]["left"]["slides"] == {"1": 1.5}
-    once = page.step(page.new().state["image"], **slide, amount=1.5)
+    assert twice.state["regions"]["left"]["directions"] == {"1": 1.5}
+    once = page.step(page.new().state["image"], **edit, std=1.5)
     assert np.array_equal(twice.image, once.image)
     assert not np.array_equal(twice.image, before)
     assert np.array_equal(page.post(f"images/{image}/undo").image, before)
@@ -135,10 +135,10 @@ def test_pulls_at_one_slider_are_one_step_and_add_up(page):
 
 def test_a_preview_shows_a_step_without_doing_it(page):
     image = page.new().state["image"]
-    slide = {"kind": "slide", "region": "left", "direction": 0, "amount": 2.0}
-    preview = page.post(f"images/{image}/preview", slide)
+    edit = {"kind": "direction", "region": "left", "direction": 0, "std": 2.0}
+    preview = page.post(f"images/{image}/preview", edit)
     assert page.get(f"images/{image}").state["steps"] == 0
-    assert np.array_equal(page.step(image, **slide).image, preview.image)
+    assert np.array_equal(page.step(image, **edit).image, preview.image)
 
 
 def test_directions_come_strongest_first(page):
@@ -172,12 +172,12 @@ def test_a_region_is_taken_from_another_image_as_it_is_there(page):
     assert np.array_equal(after[:, :10], before[:, :10])
 
 
-def test_edits_are_there_again_after_a_new_start(page, studio, tmp_path):
+def test_edits_are_there_again_after_a_new_start(page, session, tmp_path):
     image = page.new().state["image"]
     shown = [page.resample(image, "left", seed=seed).image for seed in (1, 2)]
     page.post(f"images/{image}/locks", {"region": "right", "locked": True})
-    studio.close()
-    with asking(studio_of(example_generator(), tmp_path / "kept")) as again:
+    session.close()
+    with asking(session_of(example_generator(), tmp_path / "kept")) as again:
         answer = again.get(f"images/{image}")
         assert np.array_equal(answer.image, shown[1])
         assert answer.state["locked"] == ["right"]
@@ -199,17 +199,17 @@ def test_the_downloaded_image_says_how_it_was_made(page):
     assert "torch" in json.loads(file.text["versions"])
 
 
-def test_the_downloaded_latents_are_those_of_the_hosts_format(page, studio):
+def test_the_downloaded_latents_are_those_of_the_hosts_format(page, session):
     image = page.new().state["image"]
     shown = page.resample(image, "left", seed=7).image
     response = page.client.get(f"/api/images/{image}/latents")
     with np.load(io.BytesIO(response.content), allow_pickle=False) as file:
         w = torch.from_numpy(file["w"])
     assert (w.shape, w.dtype) == ((1, 2, 12), torch.float32)
-    assert np.array_equal(to_pixels(studio.generator.render(w))[0], shown)
+    assert np.array_equal(to_pixels(session.generator.render(w))[0], shown)
 
 
-def test_a_photograph_is_found_pasted_back_and_kept(page, studio, tmp_path):
+def test_a_photograph_is_found_pasted_back_and_kept(page, session, tmp_path):
     response = page.client.post("/api/photographs", content=png((30, 24), "JPEG"))
     assert response.status_code == 202
     found = waited(page, response.json()["photograph"])
@@ -224,22 +224,22 @@ def test_a_photograph_is_found_pasted_back_and_kept(page, studio, tmp_path):
     assert not np.array_equal(edited[:, LEFT], photograph[:, LEFT])
     whole = page.post(f"images/{image}/look", {"pasted": False}).image
     assert not np.array_equal(whole[:, 9:], photograph[:, 9:])
-    studio.close()
-    with asking(studio_of(example_generator(), tmp_path / "kept")) as again:
+    session.close()
+    with asking(session_of(example_generator(), tmp_path / "kept")) as again:
         assert np.array_equal(again.get(f"images/{image}").image, whole)
         assert np.array_equal(again.get(f"images/{image}/before").image, photograph)
 
 
-def test_a_photograph_can_be_given_up(page, studio):
+def test_a_photograph_can_be_given_up(page, session):
     photograph = page.client.post("/api/photographs", content=png()).json()["photograph"]
     assert page.client.delete(f"/api/photographs/{photograph}").status_code == 204
     refusal = page.get(f"photographs/{photograph}")
     assert (refusal.status, "choose it again" in refusal.error) == (400, True)
 
 
-def test_clicks_are_answered_while_a_photograph_is_looked_for(page, studio):
+def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):
     image = page.new().state["image"]
-    studio.photographs._settings = type(studio.photographs._settings)(space="w", steps=100_000, noise=False)
+    session.photographs._settings = type(session.photographs._settings)(space="w", steps=100_000, noise=False)
     photograph = page.client.post("/api/photographs", content=png()).json()["photograph"]
     while page.get(f"photographs/{photograph}").state["share"] == 0:
         time.sleep(0.01)
@@ -257,7 +257,7 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, studio):
         ("steps", {"kind": "resample", "regions": ["left"], "seed": 1, "strength": 1e38}, "strength must be a number"),
         ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "not kept here any more"),
         ("steps", {"kind": "restore", "region": "left", "version": 9}, "no version 9"),
-        ("steps", {"kind": "slide", "region": "left", "direction": 99, "amount": 1}, "no direction 99"),
+        ("steps", {"kind": "direction", "region": "left", "direction": 99, "std": 1}, "no direction 99"),
         ("locks", {"region": "left"}, "a lock has a region"),
         ("look", {"yaw": "far"}, "a look has yaw and pitch"),
         ("look", {"zoom": 2}, "a look has yaw and pitch"),

@@ -164,27 +164,27 @@ def test_it_can_begin_with_a_photograph_that_was_projected(network, tmp_path):
     import torch
 
     from linkgan_plugin.inversion.projected import Projected, save_projected
-    from linkgan_plugin.web.studio import open_studio
+    from linkgan_plugin.web.session import open_session
 
     generator = small_generator()
     latents = generator.mapping(torch.randn([1, 8]), None)
     projected = Projected(latents, torch.zeros([1, 0]), photograph=torch.zeros([1, 3, 16, 16]))
     save_projected(tmp_path / "face", projected)
-    studio, image = open_studio(network, projection=tmp_path / "face", keep=tmp_path / "kept")
-    studio.close()
-    assert torch.equal(studio.shelf.get(image).editor.start, latents)
+    session, image = open_session(network, projection=tmp_path / "face", keep=tmp_path / "kept")
+    session.close()
+    assert torch.equal(session.store.get(image).editor.start, latents)
 
 
 def test_edits_of_other_links_or_psi_are_kept_apart(network, tmp_path, monkeypatch):
-    from linkgan_plugin.web.studio import open_studio
+    from linkgan_plugin.web.session import open_session
 
     monkeypatch.setenv("LINKGAN_CACHE", str(tmp_path))
     settings = ({}, {"psi": 0.5}, {"links": ["side=0:4@box(0,0,0.5,1)"]}, {})
     folders = []
     for setting in settings:
-        studio, image = open_studio(network, **setting)
-        studio.close()
-        folders.append(studio.shelf.folder)
+        session, image = open_session(network, **setting)
+        session.close()
+        folders.append(session.store.folder)
         assert image is None
     assert len(set(folders)) == 3
     assert folders[0] == folders[3]

@@ -14,7 +14,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from tests.training_loops.eg3d.test_networks import small_generator
-from tests.web.conftest import asking, studio_of
+from tests.web.conftest import asking, session_of
 from training_loops.formats.cameras import intrinsics, join_labels, look_at, positions_on_sphere, split_labels
 
 PIVOT = torch.tensor([0.0, 0.1, 0.2])
@@ -76,7 +76,7 @@ def solid_page(tmp_path):
         LinkSpec.parse(["nose=0:2@box3d(-0.2,-0.2,-0.5,0.2,0.2,0.5)"], dim=5),
         labels=constant_labels(camera(pivot=torch.zeros(3))),
     )
-    with asking(studio_of(generator, tmp_path)) as page:
+    with asking(session_of(generator, tmp_path)) as page:
         yield page
 
 
@@ -85,7 +85,7 @@ def test_looking_from_another_side_turns_image_and_regions_and_no_latents(solid_
     front = solid_page.get(f"images/{image}")
     masks = solid_page.client.get(f"/api/images/{image}/masks").content
     side = solid_page.post(f"images/{image}/look", {"yaw": 0.6})
-    assert solid_page.client.get("/api/network").json()["solid"] is True
+    assert solid_page.client.get("/api/network").json()["is_3d_aware"] is True
     assert not np.array_equal(side.image, front.image)
     assert side.state["masks"] != front.state["masks"]
     assert solid_page.client.get(f"/api/images/{image}/masks").content != masks

@@ -18,9 +18,9 @@ ALLOWED = {"authorization": f"Bearer {TOKEN}"}
 
 
 @pytest.fixture
-def stranger(studio):
+def stranger(session):
     """A client without the token."""
-    with TestClient(web.create_app(studio, token=TOKEN), base_url=ADDRESS, raise_server_exceptions=False) as client:
+    with TestClient(web.create_app(session, token=TOKEN), base_url=ADDRESS, raise_server_exceptions=False) as client:
         yield client
 
 
@@ -31,12 +31,12 @@ def guarded(host: str) -> TestClient:
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", "Bearer x", f"Basic {TOKEN}", TOKEN, f"Bearer {TOKEN}x"])
 @pytest.mark.parametrize(("method", "path"), [("GET", "network"), ("POST", "images"), ("POST", "photographs")])
-def test_nothing_is_told_or_done_without_the_token(given, method, path, stranger, studio):
+def test_nothing_is_told_or_done_without_the_token(given, method, path, stranger, session):
     headers = {} if given is None else {"authorization": given}
     response = stranger.request(method, f"/api/{path}", json={"seed": 1}, headers=headers)
     assert response.status_code == 401
     assert "open the address that the terminal shows" in response.json()["error"]
-    assert len(studio.shelf) == 0
+    assert len(session.store) == 0
 
 
 def test_every_start_has_a_token_of_its_own():
@@ -84,9 +84,9 @@ def test_an_address_for_others_answers_to_numbers_but_not_to_names_that_anybody_
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-def test_other_pages_get_nothing_even_with_the_token(headers, method, stranger, studio):
+def test_other_pages_get_nothing_even_with_the_token(headers, method, stranger, session):
     response = stranger.request(method, "/api/images", json={"seed": 1}, headers={**ALLOWED, **headers})
-    assert (response.status_code, len(studio.shelf)) == (403, 0)
+    assert (response.status_code, len(session.store)) == (403, 0)
     assert "Another web page sent this" in response.json()["error"]
     assert "access-control-allow-origin" not in response.headers
 
@@ -158,13 +158,13 @@ def test_files_outside_the_page_are_not_served(path, stranger):
 
 
 @pytest.mark.parametrize("name", ["..", "%2e%2e", "..%2f..", "%2fetc%2fpasswd", "edits.json", "A" * 5000, "nul", "%00"])
-def test_no_name_of_the_page_becomes_a_path(name, page, studio):
+def test_no_name_of_the_page_becomes_a_path(name, page, session):
     kept = page.new().state["image"]
-    (studio.shelf.folder.parent / "edits.json").write_text((studio.shelf.folder / kept / "edits.json").read_text())
+    (session.store.folder.parent / "edits.json").write_text((session.store.folder / kept / "edits.json").read_text())
     for path in (f"images/{name}", f"images/{name}/image", f"images/{name}/masks", f"photographs/{name}"):
         answer = page.get(path)
         assert answer.status in (400, 404)
-        assert str(studio.shelf.folder) not in answer.response.text
+        assert str(session.store.folder) not in answer.response.text
 
 
 @pytest.mark.parametrize(
@@ -174,9 +174,9 @@ def test_no_name_of_the_page_becomes_a_path(name, page, studio):
         *(b'{"seed": NaN}', b'{"seed": ' + b"9" * 5000 + b"}", b"cos\nsystem\n(S'true'\ntR."),
     ],
 )
-def test_bodies_that_are_no_wish_are_refused(body, page, studio):
+def test_bodies_that_are_no_wish_are_refused(body, page, session):
     answer = page.post("images", content=body)
-    assert (answer.status, len(studio.shelf)) == (400, 0)
+    assert (answer.status, len(session.store)) == (400, 0)
     assert "Traceback" not in answer.error
 
 
@@ -195,11 +195,11 @@ def test_long_bodies_are_not_read(page):
     assert (answer.status, answer.error) == (413, "that is more than 32 MiB, the most that is taken here")
 
 
-def test_a_fault_of_ours_is_told_to_the_terminal_and_not_to_the_page(stranger, studio, monkeypatch):
+def test_a_fault_of_ours_is_told_to_the_terminal_and_not_to_the_page(stranger, session, monkeypatch):
     def fails(*args: object) -> None:
         raise RuntimeError("secret of /home/artist")
 
-    monkeypatch.setattr(studio.shelf, "get", fails)
+    monkeypatch.setattr(session.store, "get", fails)
     response = stranger.get("/api/images/0123456789abcdef", headers=ALLOWED)
     assert response.status_code == 500
     assert response.json() == {"error": "Something went wrong in the program. The terminal says what."}
@@ -215,10 +215,10 @@ def test_what_only_this_machine_reaches(host, is_so):
     assert is_loopback(host) is is_so
 
 
-def test_saved_edits_hold_no_code(page, studio):
+def test_saved_edits_hold_no_code(page, session):
     image = page.new().state["image"]
     page.resample(image, "left", seed=1)
-    folder = studio.shelf.folder / image
+    folder = session.store.folder / image
     assert sorted(path.name for path in folder.iterdir()) == ["edits.json"]
     assert isinstance(json.loads((folder / "edits.json").read_text()), dict)
     assert not Path(folder / "edits.json").read_bytes().startswith(b"\x80")

@@ -81,8 +81,8 @@ class Measurement:
 def metrics(asked: Measurement) -> None:
     """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
 
-    Both render the same batches and take turns. With --data that has a reader, such as the procedural faces, a
-    second row has the metrics that read attributes as well.
+    Both render the same batches, alternating. With --data that has an attribute classifier, such as the procedural
+    faces, a second row includes the metrics that read attributes.
     """
     check_links()
     check_out(asked.out / "metrics.json", asked.force)
@@ -91,12 +91,12 @@ def metrics(asked: Measurement) -> None:
     from tqdm import tqdm
 
     from ...bench import throughput
-    from ...metrics.readers import reader_for
+    from ...metrics.attributes import classifier_for
 
     torch.set_num_threads(asked.threads)
     generator = asked.generator()
-    reader = reader_for(asked.data, asked.device)
-    kinds = {"region metrics": None} | ({"with attributes read": reader} if reader else {})
+    classifier = classifier_for(asked.data, asked.device)
+    kinds = {"region metrics": None} | ({"with attributes read": classifier} if classifier else {})
     size: dict[str, Any] = {"pairs": asked.pairs, "batch": asked.batch}
     with tqdm(total=len(kinds) * (asked.rounds + 1), unit="round", desc="measuring") as bar:
         rows = [

@@ -28,10 +28,10 @@ const steered = () => page.steered();
 async function begin() {
   const start = await api.takeStart();
   page.network = await (await api.get("network")).json();
-  const { regions, solid, psi, projects, title } = page.network;
+  const { regions, is_3d_aware: is3dAware, psi, projects, title } = page.network;
   document.title = `${title} · linkgan`;
   $("network").textContent = title;
-  for (const part of document.querySelectorAll(".feature-solid")) part.hidden = !solid;
+  for (const part of document.querySelectorAll(".feature-3d")) part.hidden = !is3dAware;
   for (const part of document.querySelectorAll(".feature-project")) part.hidden = !projects;
   $("psi").parentElement.hidden = psi === null;
   const [strengthNow, psiNow] = [setting($("strength"), 1), setting($("psi"), psi ?? 1)];
@@ -39,7 +39,7 @@ async function begin() {
 
   page.main = new Viewer(new ImageView($("image"), "Redraw"), regions);
   page.donor = new Viewer(new ImageView($("donor-image"), "Take over"), regions);
-  page.main.view.plate.classList.toggle("turns", solid);
+  page.main.view.plate.classList.toggle("turns", is3dAware);
   page.list = new RegionList($("regions"), regions);
   page.directions = new Directions($("directions-section"), page.network.directions);
   listen();
@@ -111,15 +111,15 @@ function roll(region, by) {
 
 /** The step that brings a slider of a region from where it is to where it is wanted. */
 function slideTo(region, { direction, to }) {
-  const from = page.main.state.regions[region].slides[direction] ?? 0;
-  return { kind: "slide", region, direction, amount: to - from };
+  const from = page.main.state.regions[region].directions[direction] ?? 0;
+  return { kind: "direction", region, direction, std: to - from };
 }
 
 /** Slide; where the hand is faster than the answers, only to the last place. */
 function slide(region, detail) {
   page.main.latest(`slide ${detail.direction}`, async () => {
     const wanted = slideTo(region, detail);
-    if (Math.abs(wanted.amount) > LEAST_SLIDE) await step(wanted, `Moved ${title(region)} along direction ${detail.direction + 1}.`);
+    if (Math.abs(wanted.std) > LEAST_SLIDE) await step(wanted, `Moved ${title(region)} along direction ${detail.direction + 1}.`);
     if (region !== page.chosen) return;
     page.directions.done(detail);
     page.directions.show(page.main.state.regions[region], isLocked(region));
@@ -259,7 +259,7 @@ function listen() {
   listenToKeys({
     undo, redo, redrawAll, outlines, current, roll, lock, redraw,
     newImage: () => newImage(), compare: () => compare($("compare").ariaPressed !== "true"),
-    turn: (x, y) => page.network.solid && turn({ x: TURN * x, y: TURN * y }),
+    turn: (x, y) => page.network.is_3d_aware && turn({ x: TURN * x, y: TURN * y }),
     help: () => $("help-dialog").showModal(), region: (number) => page.network.regions[number]?.name,
   });
 }

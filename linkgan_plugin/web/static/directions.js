@@ -37,11 +37,11 @@ export class Directions extends EventTarget {
   }
 
   /** Put the sliders where the state of the region has them, but those in somebody's hand. */
-  show({ slides }, locked) {
+  show({ directions }, locked) {
     this.sliders.forEach((slider, direction) => {
       slider.disabled = locked;
       if (slider.dataset.held) return;
-      slider.value = slides[direction] ?? 0;
+      slider.value = directions[direction] ?? 0;
       slider.dispatchEvent(new Event("shown"));
     });
   }

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.security import new_token
 from linkgan_plugin.web.server import address_of, listen
-from linkgan_plugin.web.studio import EditSession
+from linkgan_plugin.web.session import EditSession
 
 
 class Served:
@@ -36,11 +36,11 @@ class Served:
 
 
 class Running(Served):
-    """A studio behind a server in a thread."""
+    """A session behind a server in a thread."""
 
-    def __init__(self, studio: EditSession) -> None:
-        self.studio = studio
-        super().__init__(lambda token: create_app(studio, token=token))
+    def __init__(self, session: EditSession) -> None:
+        self.session = session
+        super().__init__(lambda token: create_app(session, token=token))
 
 
 class Page:

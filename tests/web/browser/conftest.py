@@ -15,7 +15,7 @@ from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.web.drawing import create_drawing_app
 from tests.web.browser.browsing import Page, Running, Served
 from tests.web.browser.drawing_page import DrawPage, opened
-from tests.web.conftest import studio_of
+from tests.web.conftest import session_of
 from tests.web.drawing import drawing_of, grey_data
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -42,7 +42,7 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
-    made = Running(studio_of(example_generator(), tmp_path_factory.mktemp("kept")))
+    made = Running(session_of(example_generator(), tmp_path_factory.mktemp("kept")))
     yield made
     made.stop()
 

@@ -13,7 +13,7 @@ from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from tests.training_loops.eg3d.test_networks import small_generator
 from tests.web.browser.browsing import Page, Running
-from tests.web.conftest import studio_of
+from tests.web.conftest import session_of
 from tests.web.test_orbit import camera
 
 LEFT, RIGHT = slice(0, 6), slice(10, 16)
@@ -141,7 +141,7 @@ def test_a_solid_image_is_turned_by_dragging_and_a_drag_is_no_click(driver, tmp_
         LinkSpec.parse(["top=0:2@box(0,0,1,0.5)"], dim=5),
         labels=constant_labels(camera(pivot=camera().new_zeros(3))),
     )
-    running = Running(studio_of(generator, tmp_path))
+    running = Running(session_of(generator, tmp_path))
     try:
         page = Page(driver).open(running.address)
         front = page.pixels()

@@ -28,7 +28,7 @@ def photograph(folder: Path, seed: int = 0) -> np.ndarray:
 @pytest.fixture
 def endless(running: Running) -> Iterator[Any]:
     """The searches for photographs, which do not end by themselves."""
-    searches = running.studio.photographs
+    searches = running.session.photographs
     usual, searches._settings = searches._settings, replace(searches._settings, steps=1_000_000)
     yield searches
     searches._settings = usual

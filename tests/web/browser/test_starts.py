@@ -9,7 +9,7 @@ from selenium.webdriver import Keys
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.web.server import shown
 from tests.web.browser.browsing import Page, Running
-from tests.web.conftest import studio_of
+from tests.web.conftest import session_of
 
 
 def test_edits_survive_a_reload_and_back_returns_to_the_image_before(page):
@@ -56,11 +56,11 @@ def test_the_skip_link_leads_to_the_image_and_leaves_the_address(page):
 def test_the_psi_of_the_start_is_used_to_the_digit_until_the_slider_moves(psi, driver, tmp_path):
     generator = example_generator()
     generator.truncation_psi = psi
-    running = Running(studio_of(generator, tmp_path))
+    running = Running(session_of(generator, tmp_path))
     try:
         page = Page(driver).open(running.address)
         page.says("This is the image of seed")
-        image = running.studio.shelf.get(page.driver.current_url.rpartition("#")[2])
+        image = running.session.store.get(page.driver.current_url.rpartition("#")[2])
         page.region("left").click()
         page.says("Redrew left")
         assert image.source["psi"] == image.editor.steps[-1].psi == psi
@@ -78,12 +78,12 @@ def test_the_psi_of_the_start_is_used_to_the_digit_until_the_slider_moves(psi, d
 
 def test_a_file_leads_to_the_page_with_its_token(driver, tmp_path, monkeypatch):
     monkeypatch.setattr("webbrowser.open", driver.get)
-    running = Running(studio_of(example_generator(), tmp_path))
+    running = Running(session_of(example_generator(), tmp_path))
     try:
         with shown(running.address):
             page = Page(driver).ready()
         assert driver.current_url.startswith(running.address.partition("#")[0])
-        assert len(running.studio.shelf) == 2  # the image and the other one
+        assert len(running.session.store) == 2  # the image and the other one
         page.region("left").click()
         page.says("Redrew left")
     finally:
@@ -98,7 +98,7 @@ def test_a_wrong_token_in_an_address_does_not_lock_out_who_has_the_right_one(pag
 
 
 def test_back_says_that_the_program_has_ended(driver, tmp_path):
-    running = Running(studio_of(example_generator(), tmp_path))
+    running = Running(session_of(example_generator(), tmp_path))
     page = Page(driver).open(running.address)
     page.says("This is the image of seed")
     address = driver.current_url
@@ -113,7 +113,7 @@ def test_back_says_that_the_program_has_ended(driver, tmp_path):
 
 def test_a_new_start_goes_on_where_the_last_one_was(driver, tmp_path):
     folder = tmp_path / "kept"
-    first = Running(studio_of(example_generator(), folder))
+    first = Running(session_of(example_generator(), folder))
     page = Page(driver).open(first.address)
     page.region("left").click()
     page.says("Redrew left")
@@ -121,7 +121,7 @@ def test_a_new_start_goes_on_where_the_last_one_was(driver, tmp_path):
     first.stop()
     page.find("#redraw-all").click()
     page.wait("document.querySelector('#alert p').textContent.includes('Is it still running in the terminal?')")
-    second = Running(studio_of(example_generator(), folder))
+    second = Running(session_of(example_generator(), folder))
     try:
         page.open(f"{second.address}&image={image}")
         assert np.array_equal(page.pixels(), shown)

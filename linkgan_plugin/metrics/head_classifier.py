@@ -1,4 +1,4 @@
-"""A reader of the procedural heads, made from a data set of them in less than a minute of one core.
+"""A classifier of the procedural heads, made from a data set of them in less than a minute of one core.
 
 It reads the same from every side: heads are trained on as their cameras see them.
 """
@@ -20,23 +20,23 @@ from training_loops.formats.folder import ImageFolderDataset
 
 from ..errors import LinkGANError
 from ..regions.base import Scene
+from .attributes import OWNED_SHARE
 from .estimate import pearson
-from .face_reader import SIZE, FaceReader
-from .face_reader_training import fit, steps_of
-from .readers import OWNED_SHARE
+from .face_classifier import SIZE, FaceClassifier
+from .face_classifier_training import fit, steps_of
 
 NAMES = [attribute.name for attribute in heads3d.ATTRIBUTES]
 _EPOCHS, _BATCH = 8, 64
 
 
-class HeadReader:
+class HeadClassifier:
     """Reads the procedural heads' attributes; an attribute belongs to the region that holds its part.
 
     Args:
-        network: as `train_head_reader` returns it, of all attributes in `heads3d.ATTRIBUTES`.
+        network: as `train_head_classifier` returns it, of all attributes in `heads3d.ATTRIBUTES`.
     """
 
-    def __init__(self, network: FaceReader) -> None:
+    def __init__(self, network: FaceClassifier) -> None:
         self.network = network
 
     def attributes(self, images: Tensor) -> Tensor:
@@ -64,9 +64,9 @@ class HeadReader:
         return np.array([attribute.part in inside for attribute in heads3d.ATTRIBUTES])
 
 
-def train_head_reader(
+def train_head_classifier(
     data: Path, *, seed: int = 0, progress: Callable[[float], object] = lambda loss: None
-) -> FaceReader:
+) -> FaceClassifier:
     """Return a network that reads the heads in `data`, trained on all of them.
 
     Args:
@@ -80,14 +80,14 @@ def train_head_reader(
     images = torch.from_numpy(ImageFolderDataset(data).batch(range(len(truth)))[0]).float() / 127.5 - 1
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = FaceReader(len(NAMES))
+        network = FaceClassifier(len(NAMES))
         return fit(network, images, truth, epochs=_EPOCHS, batch=_BATCH, progress=progress).requires_grad_(False)
 
 
-def correlations(reader: HeadReader, count: int = 256, seed: int = 1_000_000) -> dict[str, float]:
+def correlations(classifier: HeadClassifier, count: int = 256, seed: int = 1_000_000) -> dict[str, float]:
     """Return the correlation of each attribute's reading with the truth, over `count` fresh heads."""
     truth, cameras = heads3d.sample_attributes(count, seed), sample_cameras(count, seed)
-    read = torch.cat([reader.attributes(views.images) for views in _rendered(truth, cameras)])
+    read = torch.cat([classifier.attributes(views.images) for views in _rendered(truth, cameras)])
     return dict(zip(NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))
 
 
@@ -112,17 +112,17 @@ def _attributes(data: Path) -> Tensor:
     return values
 
 
-def save_head_reader(path: Path, network: FaceReader) -> None:
+def save_head_classifier(path: Path, network: FaceClassifier) -> None:
     """Write the network's weights, atomically."""
     with replacing(path) as temporary:
         torch.save({"version": heads3d.VERSION, "names": NAMES, "state": network.state_dict()}, temporary)
 
 
-def load_head_reader(path: Path) -> HeadReader:
-    """Return the reader that `save_head_reader` wrote. Raises LinkGANError for one of other heads."""
+def load_head_classifier(path: Path) -> HeadClassifier:
+    """Return the classifier that `save_head_classifier` wrote. Raises LinkGANError for one of other heads."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     if (saved.get("version"), saved.get("names")) != (heads3d.VERSION, NAMES):
         raise LinkGANError(f"{path} reads other heads than these of version {heads3d.VERSION}; remove it")
-    network = FaceReader(len(NAMES))
+    network = FaceClassifier(len(NAMES))
     network.load_state_dict(saved["state"])
-    return HeadReader(network.eval().requires_grad_(False))
+    return HeadClassifier(network.eval().requires_grad_(False))

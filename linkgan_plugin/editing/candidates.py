@@ -1,4 +1,4 @@
-"""Trials: what can be tried on regions of images, side by side: new samples, other images, strong directions."""
+"""Edits to compare side by side: new samples, other images, strong directions."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..links import LinkSpec
-from .steps import ALL, Resample, Slide, Step, Transplant
+from .steps import ALL, DirectionEdit, Resample, Step, Transplant
 
-REACH = 2.0  # standard deviations that slides go to either side
+REACH = 2.0  # standard deviations along a direction, to either side
 
 
 class EditCandidate(NamedTuple):
@@ -21,14 +21,14 @@ class EditCandidate(NamedTuple):
     step: Callable[[Sequence[str]], Step]
 
 
-class Group(NamedTuple):
-    """Regions that move together: what they are called, and the names of their blocks."""
+class RegionGroup(NamedTuple):
+    """Regions that are edited together: what they are called, and the names of their blocks."""
 
     name: str
     regions: tuple[str, ...]
 
     @classmethod
-    def read(cls, text: str, spec: LinkSpec) -> Group:
+    def read(cls, text: str, spec: LinkSpec) -> RegionGroup:
         """Read ``eyes``, ``eyes+mouth``, ``rest`` or ``all``.
 
         Raises:
@@ -44,7 +44,7 @@ class Group(NamedTuple):
 
 
 def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None) -> list[EditCandidate]:
-    """Return trials that redraw regions, each from the sample of a seed (see `Resample`)."""
+    """Return candidates that redraw regions, each from the sample of a seed (see `Resample`)."""
     return [
         EditCandidate(f"seed {seed}", lambda regions, seed=seed: Resample(regions, seed, strength, psi))  # type: ignore[misc]
         for seed in seeds
@@ -52,32 +52,32 @@ def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None 
 
 
 def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0) -> list[EditCandidate]:
-    """Return trials that take regions from other images: their names, and seeds or latents (see `Transplant`)."""
+    """Return candidates that take regions from other images: their names, and seeds or latents (see `Transplant`)."""
     return [
         EditCandidate(name, lambda regions, donor=donor: Transplant(regions, donor, strength))  # type: ignore[misc]
         for name, donor in donors
     ]
 
 
-def slides(count: int, *, reach: float = REACH) -> list[EditCandidate]:
-    """Return trials that go along the first `count` directions of one region, to both sides (see `Slide`)."""
-    ends = [(direction, amount) for direction in range(count) for amount in (-reach, reach)]
+def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]:
+    """Return candidates along the first `count` directions of one region, to both sides (see `DirectionEdit`)."""
+    ends = [(direction, std) for direction in range(count) for std in (-reach, reach)]
     return [
-        EditCandidate(f"{direction}: {amount:+g}", lambda regions, end=(direction, amount): _slide(regions, *end))  # type: ignore[misc]
-        for direction, amount in ends
+        EditCandidate(f"{end[0]}: {end[1]:+g}", lambda regions, end=end: _direction_edit(regions, *end))  # type: ignore[misc]
+        for end in ends
     ]
 
 
-def in_parts(trials: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:
-    """Return every trial as several, which go these shares of its way."""
+def in_parts(candidates: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:
+    """Return every candidate as several, which go these shares of its way."""
     return [
-        EditCandidate(f"{trial.name} x {share:g}", lambda regions, t=trial, s=share: t.step(regions).part(s))  # type: ignore[misc]
-        for trial in trials
+        EditCandidate(f"{candidate.name} x {share:g}", lambda regions, t=candidate, s=share: t.step(regions).part(s))  # type: ignore[misc]
+        for candidate in candidates
         for share in shares
     ]
 
 
-def _slide(regions: Sequence[str], direction: int, amount: float) -> Step:
+def _direction_edit(regions: Sequence[str], direction: int, std: float) -> Step:
     if len(regions) != 1:
         raise LinkGANError(f"directions belong to one region, not to {', '.join(regions)}; name one")
-    return Slide(regions[0], direction, amount)
+    return DirectionEdit(regions[0], direction, std)

@@ -1,4 +1,4 @@
-"""Trains readers on renders, roughened so that they read generated images as well as rendered ones."""
+"""Trains classifiers on renders, roughened so that they read generated images as well as rendered ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,13 @@ from torch import Tensor
 from torch.nn.functional import conv2d, mse_loss, pad
 from tqdm import tqdm
 
-from linkgan_plugin.metrics.face_reader import SIZE, FaceReader, correlations, load_reader, save_reader
+from linkgan_plugin.metrics.face_classifier import (
+    SIZE,
+    FaceClassifier,
+    correlations,
+    load_face_classifier,
+    save_face_classifier,
+)
 from training_loops.data.faces import EYES_BOX, MOUTH_BOX, part_axes, render, sample_attributes
 
 _RENDERS = 24_000
@@ -20,23 +26,23 @@ _BATCH = 128
 _RATE = 4e-3
 
 
-def train(seed: int = 0) -> FaceReader:
-    """Return a reader trained on `_RENDERS` faces; on one thread the same seed gives the same weights."""
+def train(seed: int = 0) -> FaceClassifier:
+    """Return a classifier trained on `_RENDERS` faces; on one thread the same seed gives the same weights."""
     torch.manual_seed(seed)
     truth = sample_attributes(_RENDERS, seed + 1)
     images = render(truth, SIZE)[0]
-    reader = FaceReader()
-    with tqdm(total=steps_of(_RENDERS, _EPOCHS, _BATCH), desc="Training the face reader") as bar:
+    classifier = FaceClassifier()
+    with tqdm(total=steps_of(_RENDERS, _EPOCHS, _BATCH), desc="Training the face classifier") as bar:
 
         def show(loss: float) -> None:
             bar.set_postfix(loss=f"{loss:.4f}", refresh=False)
             bar.update()
 
-        return fit(reader, images, truth, epochs=_EPOCHS, batch=_BATCH, vary=splice, progress=show)
+        return fit(classifier, images, truth, epochs=_EPOCHS, batch=_BATCH, vary=splice, progress=show)
 
 
 def fit(
-    reader: FaceReader,
+    classifier: FaceClassifier,
     images: Tensor,
     truth: Tensor,
     *,
@@ -44,11 +50,11 @@ def fit(
     batch: int,
     vary: Callable[[Tensor, Tensor], tuple[Tensor, Tensor]] = lambda images, truth: (images, truth),
     progress: Callable[[float], object] = lambda loss: None,
-) -> FaceReader:
-    """Train a reader on images [N, 3, S, S] and their attributes [N, A], and return it in eval mode.
+) -> FaceClassifier:
+    """Train an attribute classifier on images [N, 3, S, S] and their attributes [N, A], and return it in eval mode.
 
     Args:
-        reader: is trained in place, and must be in training mode.
+        classifier: is trained in place, and must be in training mode.
         images: float32 [N, 3, S, S] in [-1, 1].
         truth: float32 [N, A].
         epochs: passes over the images.
@@ -56,19 +62,19 @@ def fit(
         vary: makes other pairs of a batch, before they are roughened.
         progress: called with the loss of every step.
     """
-    optimizer = torch.optim.AdamW(reader.parameters(), lr=_RATE, weight_decay=1e-3)
+    optimizer = torch.optim.AdamW(classifier.parameters(), lr=_RATE, weight_decay=1e-3)
     steps = steps_of(len(images), epochs, batch)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step / steps))
     for _ in range(epochs):
         for chosen in torch.randperm(len(images)).split(batch)[: max(1, len(images) // batch)]:
             shown, target = roughen(*vary(images[chosen], truth[chosen]))
-            loss = mse_loss(reader(shown)[1], target)
+            loss = mse_loss(classifier(shown)[1], target)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
             schedule.step()
             progress(loss.item())
-    return reader.eval()
+    return classifier.eval()
 
 
 def steps_of(images: int, epochs: int, batch: int) -> int:
@@ -84,7 +90,7 @@ def _rate(progress: float) -> float:
 def splice(images: Tensor, truth: Tensor, share: float = 0.2) -> tuple[Tensor, Tensor]:
     """Give some faces the eyes or the mouth of another one, box and attributes alike.
 
-    The reader must then take the eyes' attributes from the eyes, whatever skin or position surrounds them.
+    The classifier must then take the eyes' attributes from the eyes, whatever skin or position surrounds them.
     """
     images, truth = images.clone(), truth.clone()
     for part, box in (("eyes", EYES_BOX), ("mouth", MOUTH_BOX)):
@@ -117,10 +123,10 @@ def main(arguments: list[str]) -> None:
     """Train when asked to, then print the correlations."""
     torch.set_num_threads(1)
     if arguments == ["--train"]:
-        save_reader(train())
+        save_face_classifier(train())
     elif arguments:
         raise SystemExit(f"unknown arguments {arguments}; usage: python -m {__spec__.name} [--train]")
-    for name, r in correlations(load_reader()).items():
+    for name, r in correlations(load_face_classifier()).items():
         print(f"{name:14s} {r:.3f}")
 
 

@@ -13,7 +13,7 @@ from training_loops.data import faces
 from training_loops.formats.archive import ArchiveReader, DatasetError
 
 from ..regions.base import Scene
-from .face_reader import FaceReader, load_reader
+from .face_classifier import FaceClassifier, load_face_classifier
 
 # A part belongs to a region when at least this share of its pixels lies inside.
 OWNED_SHARE = 0.5
@@ -21,10 +21,10 @@ OWNED_SHARE = 0.5
 _RENDERS, _SIZE = 256, 64
 
 
-class ProceduralReader:
+class ProceduralClassifier:
     """Reads the procedural faces' attributes; an attribute belongs to the region that holds its part."""
 
-    def __init__(self, network: FaceReader) -> None:
+    def __init__(self, network: FaceClassifier) -> None:
         self.network = network
         _, masks = faces.render(faces.sample_attributes(_RENDERS, seed=0), _SIZE)
         self._parts = masks.mean(dim=0)  # [parts, S, S]
@@ -46,10 +46,10 @@ class ProceduralReader:
         return np.array([attribute.part in inside for attribute in faces.ATTRIBUTES])
 
 
-def reader_for(data: Path | str | None, device: torch.device | str = "cpu") -> ProceduralReader | None:
-    """Return the reader of a data set, or None where it has none.
+def classifier_for(data: Path | str | None, device: torch.device | str = "cpu") -> ProceduralClassifier | None:
+    """Return the classifier of a data set, or None where it has none.
 
-    Only the procedural faces have one, and only if they were painted from the attributes that the reader knows.
+    Only the procedural faces have one, and only if they were painted from the attributes that the classifier knows.
     """
     if data is None or not Path(data).exists():
         return None
@@ -59,4 +59,4 @@ def reader_for(data: Path | str | None, device: torch.device | str = "cpu") -> P
         return None
     if names != [attribute.name for attribute in faces.ATTRIBUTES]:
         return None
-    return ProceduralReader(load_reader(device))
+    return ProceduralClassifier(load_face_classifier(device))

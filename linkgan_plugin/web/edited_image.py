@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..cameras import orbit
 from ..editing.editor import Editor
-from ..editing.steps import Restore, Slide, Step
+from ..editing.steps import DirectionEdit, Restore, Step
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
@@ -48,14 +48,14 @@ class Look:
         return replace(before, **data)
 
 
-class Image:
+class EditedImage:
     """An editor, and how it is shown.
 
     Args:
         editor: of the image. source: where it came from, for people and for file names: {"seed": 5, "psi": 1.0} or
             {"photograph": true}. look: how it is shown.
     Attributes:
-        name: under which the shelf keeps it. revision: changes with everything that changes the image or the state.
+        name: under which the store keeps it. revision: changes with everything that changes the image or the state.
     """
 
     def __init__(self, editor: Editor, source: Mapping[str, Any], look: Look | None = None) -> None:
@@ -69,14 +69,14 @@ class Image:
         )
 
     @classmethod
-    def of_seed(cls, generator: LinkedGenerator, seed: int, psi: float | None) -> Image:
+    def of_seed(cls, generator: LinkedGenerator, seed: int, psi: float | None) -> EditedImage:
         """Return the image of a seed, at a truncation of its own."""
         labels = generator.labels([seed])
         editor = Editor(generator, generator.draw([seed], labels, psi), labels)
         return cls(editor, {"seed": seed, "psi": generator.truncation_psi if psi is None else psi})
 
     @classmethod
-    def of_photograph(cls, generator: LinkedGenerator, projected: Projected) -> Image:
+    def of_photograph(cls, generator: LinkedGenerator, projected: Projected) -> EditedImage:
         """Return the image of a photograph, pasted back wherever it is not edited."""
         return cls(Editor.of_projected(generator, projected), {"photograph": True}, Look(pasted=True))
 
@@ -118,12 +118,12 @@ class Image:
         self.editor.redo()
         self.revision += 1
 
-    def hold(self, region: str, locked: bool) -> None:
+    def lock(self, region: str, locked: bool) -> None:
         """Lock or unlock a region; LinkGANError for an unknown one."""
         (self.editor.lock if locked else self.editor.unlock)(region)
         self.revision += 1
 
-    def turn(self, data: Mapping[str, Any]) -> None:
+    def set_view(self, data: Mapping[str, Any]) -> None:
         """Look at it otherwise (see `Look.of`)."""
         look = Look.of(data, self.look)
         if self._pivot is None:
@@ -204,14 +204,14 @@ class Image:
         return next(number for number in last_first if torch.equal(history[number].block, own)), len(history)
 
     def _region(self, name: str, version: int, versions: int) -> dict[str, Any]:
-        slides: dict[int, float] = {}
+        positions: dict[int, float] = {}
         for step in reversed(self.editor.steps):
             if name not in step.names:
                 continue
-            if not isinstance(step, Slide):
+            if not isinstance(step, DirectionEdit):
                 break
-            slides[step.direction] = slides.get(step.direction, 0.0) + step.amount
-        return {"version": version, "versions": versions, "slides": slides}
+            positions[step.direction] = positions.get(step.direction, 0.0) + step.std
+        return {"version": version, "versions": versions, "directions": positions}
 
     # Keeping it
 
@@ -220,7 +220,7 @@ class Image:
         return {"source": self.source, "look": asdict(self.look), "edits": self.editor.to_json()}
 
     @classmethod
-    def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None) -> Image:
+    def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None) -> EditedImage:
         """Return the image of `to_json` data.
 
         Raises:
@@ -233,12 +233,12 @@ class Image:
 
 
 def _continues(last: Step, step: Step) -> bool:
-    if isinstance(last, Slide) and isinstance(step, Slide):
+    if isinstance(last, DirectionEdit) and isinstance(step, DirectionEdit):
         return (last.region, last.direction) == (step.region, step.direction)
     return isinstance(last, Restore) and isinstance(step, Restore) and last.region == step.region
 
 
 def _joined(last: Step, step: Step) -> Step:
-    if isinstance(last, Slide) and isinstance(step, Slide):
-        return replace(step, amount=last.amount + step.amount)
+    if isinstance(last, DirectionEdit) and isinstance(step, DirectionEdit):
+        return replace(step, std=last.std + step.std)
     return step

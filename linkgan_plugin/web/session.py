@@ -28,9 +28,9 @@ from ..links import REST
 from ..networks import load_network
 from ..pickles.download import cache_folder
 from ..report.preview import COLOURS, REST_COLOUR
-from .image import Image
+from .edited_image import EditedImage
 from .photographs import Photographs
-from .shelf import ImageStore
+from .store import ImageStore
 from .worker import Worker
 
 T = TypeVar("T")
@@ -58,8 +58,8 @@ class EditSession:
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
-        self.shelf = ImageStore(folder, generator)
-        self.photographs = Photographs(generator, self.worker, self.shelf, settings)
+        self.store = ImageStore(folder, generator)
+        self.photographs = Photographs(generator, self.worker, self.store, settings)
         self._changes: dict[str, list[float]] = {}
         self._seconds = _seconds_of_a_image(generator)
 
@@ -77,7 +77,7 @@ class EditSession:
                 }
                 for name, colour in zip(names, colours, strict=True)
             ],
-            "solid": self.generator.is_3d_aware,
+            "is_3d_aware": self.generator.is_3d_aware,
             "psi": self.generator.truncation_psi if self._truncates else None,
             "projects": self.photographs.possible,
             "directions": self._seconds * RENDERED,
@@ -87,16 +87,16 @@ class EditSession:
     def _truncates(self) -> bool:
         return self.generator.spec.space == "w" and self.generator.calls.mapping.accepts("truncation_psi")
 
-    async def new(self, data: Mapping[str, Any]) -> Image:
+    async def new(self, data: Mapping[str, Any]) -> EditedImage:
         """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
         seed, psi = whole_number(data, "seed"), data.get("psi")
         if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
             raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
-        return await self.worker.run(lambda: self.shelf.add(Image.of_seed(self.generator, seed, psi)))
+        return await self.worker.run(lambda: self.store.add(EditedImage.of_seed(self.generator, seed, psi)))
 
-    async def with_image(self, name: str, call: Callable[[Image], T]) -> T:
+    async def with_image(self, name: str, call: Callable[[EditedImage], T]) -> T:
         """Do something with an image in the thread that owns the network."""
-        return await self.worker.run(lambda: call(self.shelf.get(name)))
+        return await self.worker.run(lambda: call(self.store.get(name)))
 
     async def changes(self, name: str, region: str) -> list[float]:
         """Return how much each of a region's strongest directions changes it, strongest first.
@@ -124,7 +124,7 @@ class EditSession:
         """
         donor = data.get("donor") if isinstance(data, Mapping) else None
         if isinstance(donor, Mapping) and isinstance(donor.get("image"), str):
-            other = self.shelf.get(donor["image"])
+            other = self.store.get(donor["image"])
             data = {**data, "donor": tensor_to_json(other.editor.latents)}
         return step_from_json(data)
 
@@ -133,7 +133,7 @@ class EditSession:
         self.worker.close()
 
 
-def open_studio(
+def open_session(
     snapshot: Path,
     *,
     psi: float = 1.0,
@@ -149,7 +149,7 @@ def open_studio(
     keep: Path | None = None,
     command: str = "linkgan ui",
 ) -> tuple[EditSession, str | None]:
-    """Open a network file and return its studio, and the name of the image to begin with, if there is one.
+    """Open a network file and return its session, and the name of the image to begin with, if there is one.
 
     Args:
         psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
@@ -171,11 +171,11 @@ def open_studio(
             [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
         )  # not labels: images keep theirs
         keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
-    studio = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    session = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
-        return studio, None
+        return session, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
-    return studio, studio.shelf.add(Image.of_photograph(generator, projected), projected).name
+    return session, session.store.add(EditedImage.of_photograph(generator, projected), projected).name
 
 
 def _kept_by_default(name: str) -> Path:

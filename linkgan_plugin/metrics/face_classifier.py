@@ -4,8 +4,8 @@ It is the independent check of attribute transfer, and its features give the qua
 (a Frechet distance on them; it is not FID, which is defined on another network's features). It was trained to read
 rough images too, so the distance sees wrong or missing content well and fine noise hardly; `swd` sees fine noise.
 
-    python -m linkgan_plugin.metrics.face_reader_training           correlation of every reading with the truth
-    python -m linkgan_plugin.metrics.face_reader_training --train   make face_reader.pt again
+    python -m linkgan_plugin.metrics.face_classifier_training           correlation of every reading with the truth
+    python -m linkgan_plugin.metrics.face_classifier_training --train   make face_classifier.pt again
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from training_loops.formats.atomic import replacing
 
 SIZE = 32
 FEATURES = 48
-WEIGHTS = Path(__file__).with_name("face_reader.pt")
+WEIGHTS = Path(__file__).with_name("face_classifier.pt")
 _NAMES = [attribute.name for attribute in ATTRIBUTES]
 _BATCH = 256
 _REMAKE = f"python -m {__name__}_training --train"
 
 
-class FaceReader(nn.Module):
+class FaceClassifier(nn.Module):
     """Images [N, 3, H, W] in [-1, 1] to features [N, 48] and attributes [N, A]; other sizes are area-resized to 32.
 
     Args:
@@ -85,8 +85,8 @@ def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
     )
 
 
-def load_reader(device: torch.device | str = "cpu") -> FaceReader:
-    """Return the trained reader in eval mode. Raises LinkGANError when its file is missing or for other faces."""
+def load_face_classifier(device: torch.device | str = "cpu") -> FaceClassifier:
+    """Return the trained classifier in eval mode. Raises LinkGANError when its file is missing or for other faces."""
     if not WEIGHTS.exists():
         raise LinkGANError(f"{WEIGHTS} is missing; install the package again, or run {_REMAKE}")
     saved = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
@@ -95,21 +95,21 @@ def load_reader(device: torch.device | str = "cpu") -> FaceReader:
             f"{WEIGHTS} reads version {saved['version']} of the faces, this is version {VERSION} with "
             f"{len(_NAMES)} attributes; run {_REMAKE}"
         )
-    reader = FaceReader()
-    reader.load_state_dict({name: value.float() for name, value in saved["state"].items()})
+    classifier = FaceClassifier()
+    classifier.load_state_dict({name: value.float() for name, value in saved["state"].items()})
     # Twice as fast on a CPU, whose convolutions run in this layout.
-    return reader.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return classifier.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
-def save_reader(reader: FaceReader) -> None:
-    """Write the reader's weights, in half precision, where `load_reader` finds them."""
-    state = {name: v.half() if v.is_floating_point() else v for name, v in reader.state_dict().items()}
+def save_face_classifier(classifier: FaceClassifier) -> None:
+    """Write the classifier's weights, in half precision, where `load_face_classifier` finds them."""
+    state = {name: v.half() if v.is_floating_point() else v for name, v in classifier.state_dict().items()}
     with replacing(WEIGHTS) as temporary:
         torch.save({"version": VERSION, "names": _NAMES, "state": state}, temporary)
 
 
-def correlations(reader: FaceReader, count: int = 2000, seed: int = 1_000_000) -> dict[str, float]:
+def correlations(classifier: FaceClassifier, count: int = 2000, seed: int = 1_000_000) -> dict[str, float]:
     """Return the correlation of each attribute's reading with the truth, over `count` fresh renders."""
     truth = sample_attributes(count, seed)
-    read = reader.attributes(render(truth, SIZE)[0])
+    read = classifier.attributes(render(truth, SIZE)[0])
     return dict(zip(_NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))

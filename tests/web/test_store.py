@@ -13,9 +13,9 @@ from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.projected import Projected
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.web import shelf as shelves
-from linkgan_plugin.web.image import Image
-from linkgan_plugin.web.shelf import ImageStore, NoSuchImage
+from linkgan_plugin.web import store as shelves
+from linkgan_plugin.web.edited_image import EditedImage
+from linkgan_plugin.web.store import ImageStore, NoSuchImage
 
 
 @pytest.fixture
@@ -24,55 +24,55 @@ def generator():
 
 
 @pytest.fixture
-def shelf(tmp_path, generator):
+def store(tmp_path, generator):
     return ImageStore(tmp_path, generator)
 
 
-def added(shelf, seed=0):
-    return shelf.add(Image.of_seed(shelf.generator, seed, None)).name
+def added(store, seed=0):
+    return store.add(EditedImage.of_seed(store.generator, seed, None)).name
 
 
-def test_the_image_that_was_used_longest_ago_makes_room(shelf, monkeypatch):
+def test_the_image_that_was_used_longest_ago_makes_room(store, monkeypatch):
     monkeypatch.setattr(shelves, "MOST_KEPT", 3)
-    first, second, third = (added(shelf, seed) for seed in range(3))
-    shelf.get(first)
-    fourth = added(shelf, 3)
-    assert sorted(path.name for path in shelf.folder.iterdir()) == sorted([first, third, fourth])
+    first, second, third = (added(store, seed) for seed in range(3))
+    store.get(first)
+    fourth = added(store, 3)
+    assert sorted(path.name for path in store.folder.iterdir()) == sorted([first, third, fourth])
     with pytest.raises(NoSuchImage, match="not kept here any more"):
-        shelf.get(second)
+        store.get(second)
 
 
-def test_few_images_are_open_and_the_others_come_back_as_they_were(shelf, monkeypatch):
+def test_few_images_are_open_and_the_others_come_back_as_they_were(store, monkeypatch):
     monkeypatch.setattr(shelves, "MOST_OPEN", 2)
-    names = [added(shelf, seed) for seed in range(5)]
-    image = shelf.get(names[0])
+    names = [added(store, seed) for seed in range(5)]
+    image = store.get(names[0])
     image.do(Resample("left", seed=9))
-    shelf.save(image)
+    store.save(image)
     wanted = image.rendered().clone()
     for name in names[1:]:
-        shelf.get(name)
-    assert len(shelf._open) == 2
-    again = shelf.get(names[0])
+        store.get(name)
+    assert len(store._open) == 2
+    again = store.get(names[0])
     assert again is not image
     assert torch.equal(again.rendered(), wanted)
 
 
-def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(shelf, tmp_path, generator):
-    name = added(shelf)
+def test_a_new_shelf_knows_what_the_last_one_kept_and_nothing_else(store, tmp_path, generator):
+    name = added(store)
     for other in ("not-a-name", "0123456789ABCDEF", "../outside"):
         (tmp_path / other).mkdir(parents=True)
         (tmp_path / other / "edits.json").write_text("{}")
     (tmp_path / ("f" * 16)).mkdir()  # without edits
     again = ImageStore(tmp_path, generator)
     assert len(again) == 1
-    assert torch.equal(again.get(name).rendered(), shelf.get(name).rendered())
+    assert torch.equal(again.get(name).rendered(), store.get(name).rendered())
 
 
 @pytest.mark.parametrize(
     "content", ["", "{", "[]", '{"source": {}, "look": {}}', '{"source": {}, "look": {}, "edits": 1}']
 )
-def test_damaged_edits_are_named_and_the_others_still_open(content, shelf, tmp_path, generator):
-    broken, whole = added(shelf, 0), added(shelf, 1)
+def test_damaged_edits_are_named_and_the_others_still_open(content, store, tmp_path, generator):
+    broken, whole = added(store, 0), added(store, 1)
     (tmp_path / broken / "edits.json").write_text(content)
     again = ImageStore(tmp_path, generator)
     with pytest.raises(LinkGANError):
@@ -80,18 +80,18 @@ def test_damaged_edits_are_named_and_the_others_still_open(content, shelf, tmp_p
     assert again.get(whole).editor.steps == ()
 
 
-def test_edits_of_other_links_are_refused(shelf, tmp_path, generator):
-    name = added(shelf)
+def test_edits_of_other_links_are_refused(store, tmp_path, generator):
+    name = added(store)
     other = LinkedGenerator(generator.generator, LinkSpec.parse(["top=0:4@box(0,0,1,0.5)"], dim=12))
     with pytest.raises(LinkGANError, match="other links"):
         ImageStore(tmp_path, other).get(name)
 
 
-def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(shelf, tmp_path, generator):
+def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(store, tmp_path, generator):
     latents = generator.draw([3])
     photograph = torch.zeros([1, 3, 16, 16])
     projected = Projected(latents, torch.zeros([1, 0]), photograph=photograph)
-    name = shelf.add(Image.of_photograph(generator, projected), projected).name
+    name = store.add(EditedImage.of_photograph(generator, projected), projected).name
     assert sorted(path.name for path in (tmp_path / name).iterdir()) == ["edits.json", "projected_w.npz", "target.png"]
     again = ImageStore(tmp_path, generator).get(name)
     assert torch.equal(again.editor.start, latents)
@@ -99,11 +99,11 @@ def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(shelf, tmp_path,
     assert json.loads((tmp_path / name / "edits.json").read_text())["source"] == {"photograph": True}
 
 
-def test_an_image_that_was_edited_very_often_says_so(shelf, monkeypatch):
-    from linkgan_plugin.web import image as images
+def test_an_image_that_was_edited_very_often_says_so(store, monkeypatch):
+    from linkgan_plugin.web import edited_image
 
-    monkeypatch.setattr(images, "MOST_STEPS", 3)
-    image = shelf.get(added(shelf))
+    monkeypatch.setattr(edited_image, "MOST_STEPS", 3)
+    image = store.get(added(store))
     for seed in range(3):
         image.do(Resample("left", seed=seed))
     with pytest.raises(LinkGANError, match="edited 3 times, the most"):

@@ -1,24 +1,24 @@
-"""Trials and groups: which steps they are, and what they are called."""
+"""Candidates and groups: which steps they are, and what they are called."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
+from linkgan_plugin.editing.candidates import RegionGroup, along_directions, in_parts, resamples, transplants
 from linkgan_plugin.editing.example import example_generator
-from linkgan_plugin.editing.steps import Resample, Slide, Transplant
-from linkgan_plugin.editing.trials import Group, in_parts, resamples, slides, transplants
+from linkgan_plugin.editing.steps import DirectionEdit, Resample, Transplant
 from linkgan_plugin.errors import LinkGANError
 
 SPEC = example_generator().spec
 
 
 def test_groups_are_read_as_they_are_written():
-    assert Group.read("left", SPEC) == ("left", ("left",))
-    assert Group.read("left + rest", SPEC) == ("left + rest", ("left", "rest"))
-    assert Group.read("all", SPEC) == ("everything", ("left", "right", "rest"))
+    assert RegionGroup.read("left", SPEC) == ("left", ("left",))
+    assert RegionGroup.read("left + rest", SPEC) == ("left + rest", ("left", "rest"))
+    assert RegionGroup.read("all", SPEC) == ("everything", ("left", "right", "rest"))
     with pytest.raises(LinkGANError, match="did you mean 'right'"):
-        Group.read("left+rihgt", SPEC)
+        RegionGroup.read("left+rihgt", SPEC)
 
 
 def test_every_trial_is_the_step_that_its_name_says():
@@ -32,11 +32,11 @@ def test_every_trial_is_the_step_that_its_name_says():
         ("seed 1", Transplant(regions, 1, 2)),
         ("me", Transplant(regions, latents, 2)),
     ]
-    assert [(t.name, t.step(("left",))) for t in slides(2, reach=1.5)] == [
-        ("0: -1.5", Slide("left", 0, -1.5)),
-        ("0: +1.5", Slide("left", 0, 1.5)),
-        ("1: -1.5", Slide("left", 1, -1.5)),
-        ("1: +1.5", Slide("left", 1, 1.5)),
+    assert [(t.name, t.step(("left",))) for t in along_directions(2, reach=1.5)] == [
+        ("0: -1.5", DirectionEdit("left", 0, -1.5)),
+        ("0: +1.5", DirectionEdit("left", 0, 1.5)),
+        ("1: -1.5", DirectionEdit("left", 1, -1.5)),
+        ("1: +1.5", DirectionEdit("left", 1, 1.5)),
     ]
     assert [(t.name, t.step(regions)) for t in in_parts(resamples([4, 5], strength=2), [0.25, 1])] == [
         ("seed 4 x 0.25", Resample(regions, 4, 0.5)),
@@ -48,4 +48,4 @@ def test_every_trial_is_the_step_that_its_name_says():
 
 def test_directions_are_of_one_region():
     with pytest.raises(LinkGANError, match="left, right; name one"):
-        slides(1)[0].step(("left", "right"))
+        along_directions(1)[0].step(("left", "right"))

@@ -1,4 +1,4 @@
-"""The heads' reader learns from a data set, knows whose attributes a piece of the object shows, and fits in a file."""
+"""The heads' classifier learns from a data set, knows whose attributes a box shows, and fits in a file."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ import torch
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.metrics import head_reader
-from linkgan_plugin.metrics.face_reader import FaceReader
-from linkgan_plugin.metrics.head_reader import (
-    HeadReader,
+from linkgan_plugin.metrics import head_classifier
+from linkgan_plugin.metrics.face_classifier import FaceClassifier
+from linkgan_plugin.metrics.head_classifier import (
+    HeadClassifier,
     correlations,
-    load_head_reader,
-    save_head_reader,
-    train_head_reader,
+    load_head_classifier,
+    save_head_classifier,
+    train_head_classifier,
 )
 from linkgan_plugin.regions.base import Scene
 from training_loops.data.face_files import write_faces
@@ -26,29 +26,29 @@ from training_loops.data.heads3d import ATTRIBUTES, part_boxes, render, sample_a
 
 
 @pytest.fixture(scope="module")
-def reader(tmp_path_factory: pytest.TempPathFactory) -> HeadReader:
-    """A reader of 256 heads, kept in a file and opened again."""
-    folder = tmp_path_factory.mktemp("reader")
+def classifier(tmp_path_factory: pytest.TempPathFactory) -> HeadClassifier:
+    """A classifier of 256 heads, kept in a file and opened again."""
+    folder = tmp_path_factory.mktemp("classifier")
     write_heads(folder / "heads.zip", 256, 32, seed=0)
     steps: list[float] = []
-    network = train_head_reader(folder / "heads.zip", progress=steps.append)
-    assert len(steps) == head_reader.training_steps(folder / "heads.zip") == 32
-    save_head_reader(folder / "reader.pt", network)
-    opened = load_head_reader(folder / "reader.pt")
+    network = train_head_classifier(folder / "heads.zip", progress=steps.append)
+    assert len(steps) == head_classifier.training_steps(folder / "heads.zip") == 32
+    save_head_classifier(folder / "classifier.pt", network)
+    opened = load_head_classifier(folder / "classifier.pt")
     images = torch.rand(3, 3, 32, 32) * 2 - 1
     assert torch.equal(opened.attributes(images), network.attributes(images))
     assert opened.features(images).shape == (3, 48)
     return opened
 
 
-def test_plain_attributes_of_other_heads_are_read_after_a_few_steps(reader: HeadReader) -> None:
-    found = correlations(reader, count=80)
+def test_plain_attributes_of_other_heads_are_read_after_a_few_steps(classifier: HeadClassifier) -> None:
+    found = correlations(classifier, count=80)
     assert list(found) == [attribute.name for attribute in ATTRIBUTES]
     assert min(found["sky_light"], found["shirt_hue"]) > 0.7
     assert all(-1 <= r <= 1 for r in found.values())
 
 
-class Knowing(HeadReader):
+class Knowing(HeadClassifier):
     """Reads what was rendered, exactly."""
 
     def __init__(self, truth: torch.Tensor) -> None:
@@ -70,19 +70,19 @@ def test_a_box_around_a_part_owns_its_attributes_and_no_others_from_every_side(p
     assert not Knowing(truth).owned(scene, torch.zeros_like(mask)).any()
 
 
-def test_images_without_cameras_are_refused(reader: HeadReader) -> None:
+def test_images_without_cameras_are_refused(classifier: HeadClassifier) -> None:
     with pytest.raises(LinkGANError, match="with their cameras"):
-        reader.owned(Scene(torch.zeros(1, 3, 32, 32)), torch.ones(1, 1, 32, 32))
+        classifier.owned(Scene(torch.zeros(1, 3, 32, 32)), torch.ones(1, 1, 32, 32))
 
 
 def test_data_of_other_things_is_refused(tmp_path: Path) -> None:
     write_faces(tmp_path / "faces.zip", 2, 16, seed=0)
     with pytest.raises(LinkGANError, match="expected those of procedural heads"):
-        train_head_reader(tmp_path / "faces.zip")
+        train_head_classifier(tmp_path / "faces.zip")
 
 
 def test_a_reader_of_other_heads_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    save_head_reader(tmp_path / "reader.pt", FaceReader(len(head_reader.NAMES)))
-    monkeypatch.setattr(head_reader.heads3d, "VERSION", 99)
+    save_head_classifier(tmp_path / "classifier.pt", FaceClassifier(len(head_classifier.NAMES)))
+    monkeypatch.setattr(head_classifier.heads3d, "VERSION", 99)
     with pytest.raises(LinkGANError, match="other heads than these of version 99"):
-        load_head_reader(tmp_path / "reader.pt")
+        load_head_classifier(tmp_path / "classifier.pt")

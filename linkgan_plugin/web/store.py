@@ -18,7 +18,7 @@ from training_loops.formats.json_text import parse_json
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import LATENTS_FILE, Projected, load_projected, save_projected
-from .image import Image
+from .edited_image import EditedImage
 
 FILE = "edits.json"
 MOST_KEPT = 200  # images in the folder; beyond it the one that was looked at longest ago goes
@@ -27,7 +27,7 @@ _NAME = re.compile(r"[0-9a-f]{16}")
 
 
 class NoSuchImage(LinkGANError):
-    """An image that is not on the shelf."""
+    """An image that is not in the store."""
 
 
 class ImageStore:
@@ -45,12 +45,12 @@ class ImageStore:
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and (path / FILE).is_file()]
         found.sort(key=lambda path: (path / FILE).stat().st_mtime)
         self._places = OrderedDict((path.name, path) for path in found)  # the one used last is last
-        self._open: OrderedDict[str, Image] = OrderedDict()
+        self._open: OrderedDict[str, EditedImage] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)
 
-    def add(self, image: Image, projected: Projected | None = None) -> Image:
+    def add(self, image: EditedImage, projected: Projected | None = None) -> EditedImage:
         """Keep a new image, with the photograph that it is of."""
         image.name = secrets.token_hex(8)
         self._places[image.name] = self.folder / image.name
@@ -65,7 +65,7 @@ class ImageStore:
         self._close_some()
         return image
 
-    def get(self, name: str) -> Image:
+    def get(self, name: str) -> EditedImage:
         """Return an image, from memory or from its folder.
 
         Raises:
@@ -80,19 +80,19 @@ class ImageStore:
         self._places.move_to_end(name)
         return self._open[name]
 
-    def save(self, image: Image) -> None:
+    def save(self, image: EditedImage) -> None:
         """Write an image's edits, atomically; its photograph has been written when it was added."""
         if image.name in self._places:
             write_bytes(self._places[image.name] / FILE, json.dumps(image.to_json(), allow_nan=False).encode())
 
-    def _read(self, name: str) -> Image:
+    def _read(self, name: str) -> EditedImage:
         place = self._places[name]
         try:
             data: Any = parse_json(read_file(place / FILE, EDITS.bytes), FILE, EDITS)
         except ValueError as error:
             raise LinkGANError(f"the edits in {place} cannot be read ({error})") from error
         projected = load_projected(place, self.generator.generator) if (place / LATENTS_FILE).exists() else None
-        image = Image.from_json(self.generator, data, projected)
+        image = EditedImage.from_json(self.generator, data, projected)
         image.name = name
         return image
 
