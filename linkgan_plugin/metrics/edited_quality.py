@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass
 class _Set:
-    """One kind of images: what the yardstick saw of them, and some of them small, with the seeds' numbers."""
+    """One kind of images: what the yardstick saw of them, and some of them small."""
 
     seen: list[Tensor] = field(default_factory=list)
     shown: list[Tensor] = field(default_factory=list)
@@ -79,7 +79,7 @@ class QualityOf:
         sets = self._rendered(generator, edits)
         found: dict[str, Estimate] = {}
         for name in ("", *(edits if self._asked.edits else ())):
-            _, estimates = self.yardstick.distance(self._real, torch.cat(sets[name].seen))
+            estimates = self.yardstick.distance(self._real, torch.cat(sets[name].seen))
             for kind, estimate in estimates.items():
                 found[f"edited_quality{kind}:{name}" if name else f"quality{kind}"] = estimate
         for name in edits if self._asked.fits else ():

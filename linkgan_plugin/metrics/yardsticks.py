@@ -43,26 +43,22 @@ class Yardstick:
         """Images [N, C, H, W] in [-1, 1] -> what is compared, on the CPU: features [N, F], or the images."""
         return (self.network.features(images) if self.network is not None else images).cpu()
 
-    def distance(self, real: Tensor, fake: Tensor) -> tuple[Quality, dict[str, Estimate]]:
+    def distance(self, real: Tensor, fake: Tensor) -> dict[str, Estimate]:
         """Compare two sets of what `seen` returns.
 
         Args:
             real: [N, ...] of the data.
             fake: [M, ...] of generated images.
         Returns:
-            The quality, and its estimate with the other distance by name.
+            "" -> the quality; "_frechet" or "_kernel" -> the other distance, where both are measured.
         """
         if self.network is None:
             count = min(len(real), len(fake))
             patches = float(np.mean(sliced_wasserstein(real[:count], fake[:count])))
-            return Quality(patches, self.text, count), {"": Estimate(patches, None, count)}
+            return {"": Estimate(patches, None, count)}
         names = [self.first, *({KERNEL, FRECHET} - {self.first} if self.both else ())]
         found = {name: _DISTANCES[name](real, fake) for name in names}
-        value = found[self.first].value
-        assert value is not None  # features that are not finite were refused
-        return Quality(value, self.text, len(fake)), {
-            "" if name == self.first else f"_{name}": estimate for name, estimate in found.items()
-        }
+        return {"" if name == self.first else f"_{name}": estimate for name, estimate in found.items()}
 
 
 def yardstick(kind: str, classifier: FeatureNetwork | None, device: torch.device | str = "cpu") -> Yardstick:
