@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -25,6 +26,11 @@ from training_loops.formats.folder import ImageFolderDataset, write_dataset
 
 SIZE, DIM, IMAGES = 16, 5, 40
 LINKS = ["a=0:2@box(0,0,0.5,1)", "b=2:4@box(0.5,0,1,1)"]
+
+
+@pytest.fixture(autouse=True)
+def short_training(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(edited_quality, "fit", partial(fit, steps=5))
 
 
 class Halves:
@@ -90,7 +96,7 @@ def test_fit_never_shows_an_image_beside_its_own_edit(dataset: ImageFolderDatase
     generator = made(LINKS)
     found = QualityOf(dataset, yardstick("auto", Halves()), Asked(IMAGES, fits=True)).measure(generator)
     assert set(found) == {"quality", "fit:a", "fit:b", "fit:a+b", "fit:rest"}
-    assert found["fit:a"] == fit(by_hand(generator, [])[::2], by_hand(generator, [0, 1])[1::2])
+    assert found["fit:a"] == fit(by_hand(generator, [])[::2], by_hand(generator, [0, 1])[1::2], steps=5)
 
 
 def test_nothing_is_rendered_twice_and_the_batch_changes_nothing(
