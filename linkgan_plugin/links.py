@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training_loops.formats.budget import MASK_FILE, MOST_LINKS, REGIONS, Budget
 from training_loops.formats.files import read_file
+from training_loops.formats.json_text import fields_of
 from training_loops.formats.text import printable
 
 from .axes import AxisRequest, allocate, check_dim, expand, ranges_of, read_axes, text_of
@@ -29,6 +30,8 @@ from .regions.semantic import source_of_card
 REST = "rest"
 EXAMPLE = "eyes=0:64@box(0.25,0.35,0.75,0.5)"
 _VERSION = 1
+_SPEC_FIELDS = {"version": int, "space": str, "dim": int, "allow_overlap": bool, "links": list}
+_LINK_FIELDS = {"name": str, "axes": list, "region": str}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 _LEAST_OUTSIDE = 1e-3  # share of the image: with less there is nothing that a link could leave alone
 _TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
@@ -137,20 +140,17 @@ class LinkSpec:
         Raises:
             LinkGANError: a field is missing, unknown or of wrong type, or a file is not embedded; names it.
         """
-        version = _field(data, "version", int, "link spec")
+        version = fields_of(data, "link spec", {"version": int}, extra=True)["version"]
         if version != _VERSION:
             raise LinkGANError(
                 f"link spec of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it"
             )
-        _known_fields(data, ("version", "space", "dim", "allow_overlap", "links"), "link spec")
-        dim = _field(data, "dim", int, "link spec")
-        check_dim(dim)
-        items = _field(data, "links", list, "link spec")
-        _check_count(items)
+        found = fields_of(data, "link spec", _SPEC_FIELDS)
+        check_dim(found["dim"])
+        _check_count(found["links"])
         budget = Budget(REGIONS_OF_ALL, REGIONS)
-        links = tuple(_link_from_json(link, dim, budget) for link in items)
-        space = _field(data, "space", str, "link spec")
-        return cls(links, dim, space, _field(data, "allow_overlap", bool, "link spec"))
+        links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
+        return cls(links, found["dim"], found["space"], found["allow_overlap"])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -277,18 +277,16 @@ def _link_to_json(link: Link) -> dict[str, Any]:
 
 
 def _link_from_json(data: Mapping[str, Any], dim: int, budget: Budget) -> Link:
-    name = _field(data, "name", str, "link")
+    name = fields_of(data, "a link", {"name": str}, extra=True)["name"]
     _check_name(name)
     where = f"link '{name}'"
-    _known_fields(data, ("name", "axes", "region", "files"), where)
-    ranges = _field(data, "axes", list, where)
-    for pair in ranges:
+    found = fields_of(data, where, _LINK_FIELDS, {"files": dict})
+    for pair in found["axes"]:
         if not (isinstance(pair, list | tuple) and [type(end) for end in pair] == [int, int]):
             raise LinkGANError(f"{where}: 'axes' must be a list of [start, stop] integers, not {pair!r:.60}")
-    files = _field(data, "files", dict, where) if "files" in data else {}
-    text = _field(data, "region", str, where)
-    region = _named(name, lambda: parse_region(text, Files(lambda file: _embedded(files, file), budget)))
-    return Link(name, expand(ranges, dim, name), region)
+    read = Files(lambda file: _embedded(found.get("files", {}), file), budget)
+    region = _named(name, lambda: parse_region(found["region"], read))
+    return Link(name, expand(found["axes"], dim, name), region)
 
 
 def _embedded(files: Mapping[str, str], name: str) -> bytes:
@@ -301,20 +299,3 @@ def _embedded(files: Mapping[str, str], name: str) -> bytes:
         return base64.b64decode(files[name], validate=True)
     except (ValueError, TypeError) as error:
         raise LinkGANError(f"the embedded file '{name}' is not base64 text: {error}") from error
-
-
-def _field(data: Any, name: str, kind: type, where: str) -> Any:
-    """Return data[name] if it is there and of exactly that type (so True is no integer)."""
-    if not isinstance(data, Mapping):
-        raise LinkGANError(f"a {where.split()[0]} must be a JSON object, not {type(data).__name__}: {data!r:.60}")
-    if name not in data:
-        raise LinkGANError(f"{where} has no '{name}'; it needs one of type {kind.__name__}")
-    if type(data[name]) is not kind:
-        raise LinkGANError(f"{where}: '{name}' must be of type {kind.__name__}, not {data[name]!r:.60}")
-    return data[name]
-
-
-def _known_fields(data: Iterable[str], known: Sequence[str], where: str) -> None:
-    for name in data:
-        if name not in known:
-            raise LinkGANError(printable(f"{where} has an unknown field '{name!s:.80}'; {suggest(str(name), known)}"))
