@@ -13,6 +13,7 @@ from training_loops.formats.cameras import LABEL_DIM
 
 from .calls.build import build_by_name
 from .calls.generator import GeneratorCalls
+from .calls.random_state import check_seed
 from .calls.rendering import Rendering
 from .errors import LinkGANError
 from .labels import Labels, no_labels
@@ -55,12 +56,10 @@ def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     Raises:
         LinkGANError: a seed that is not in [0, 2^32), which NumPy's generator takes.
     """
-    random = np.random.RandomState(0)  # made once: making one takes thirty times as long as seeding it
+    random = np.random.RandomState(0)  # constructing one takes thirty times as long as seeding it
     rows = []
     for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise LinkGANError(f"seed {seed}: expected 0 to {2**32 - 1}")
-        random.seed(seed)
+        random.seed(check_seed(seed))
         rows.append(random.randn(z_dim))
     return torch.from_numpy(np.stack(rows)).to(torch.float32)
 

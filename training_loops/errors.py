@@ -1,4 +1,4 @@
-"""The errors that mean "the input was wrong": the message names the value given, what was expected and how to fix it."""
+"""Errors for wrong input: the message names the value given, what was expected and how to fix it."""
 
 from __future__ import annotations
 
