@@ -1,4 +1,4 @@
-"""Link specs: which latent axes answer for which region, read from text and JSON, validated, and as masks."""
+"""Link specs: which latent axes control which region; parsed from text and JSON, validated, and turned into masks."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ _VERSION = 1
 _SPEC_FIELDS = {"version": int, "space": str, "dim": int, "allow_overlap": bool, "links": list}
 _LINK_FIELDS = {"name": str, "axes": list, "region": str}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_LEAST_OUTSIDE = 1e-3  # share of the image: with less there is nothing that a link could leave alone
+_LEAST_OUTSIDE = 1e-3  # share of the image: with less, a link has nothing to leave unchanged
 _TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
 
 
 @dataclass(frozen=True)
 class Link:
-    """A name, the latent axes it owns (sorted, each once) and the region they answer for."""
+    """A name, the latent axes it owns (sorted, each once) and the region they control."""
 
     name: str
     axes: tuple[int, ...]
@@ -110,17 +110,26 @@ class LinkSpec:
     ) -> LinkSpec:
         """Return the spec of links `NAME=AXES@REGION` over `dim` axes.
 
-        AXES: ranges `0:8,16:24`, a count `64`, or `auto` (the region's share of the image, at least 1 axis). Counts and
-        `auto` take the first free block in the order given, leaving alone what any other link names explicitly.
-        `read` gives the bytes of files named in regions; by default the texts count as typed by the user, and what they
-        name is read from disk: files, and segmentation networks, which are then known in this process.
+        AXES: ranges `0:8,16:24`, a count `64`, or `auto`: max(1, round(area * dim)) axes, area the
+        region's share of the image. Counts and `auto` take the first free block in the order given and
+        skip axes that any other link names explicitly.
+
+        Args:
+            texts: the links.
+            dim: number of axes of the latent.
+            space: the latent space, `w` or `z`.
+            allow_overlap: accept static regions that overlap.
+            read: returns the bytes of files named in regions; by default they are read from disk, and segmentation
+                networks named there count as named by the user.
+        Raises:
+            LinkGANError: malformed links, or links that do not fit together; see the class.
         """
         check_dim(dim)
         _check_count(texts)
         read = Files(read or _read_typed)
-        wishes = [_read_link(text, dim, read) for text in texts]
-        axes = allocate([wish for wish, _ in wishes], dim)
-        links = tuple(Link(wish.name, own, region) for (wish, region), own in zip(wishes, axes, strict=True))
+        found = [_read_link(text, dim, read) for text in texts]
+        axes = allocate([request for request, _ in found], dim)
+        links = tuple(Link(request.name, own, region) for (request, region), own in zip(found, axes, strict=True))
         return cls(links, dim, space, allow_overlap)
 
     def to_json(self) -> dict[str, Any]:
@@ -135,7 +144,7 @@ class LinkSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
-        """Return the spec of `to_json` data, which may come from anywhere: no file is touched.
+        """Return the spec of `to_json` data, which may be untrusted: no file is opened.
 
         Raises:
             LinkGANError: a field is missing, unknown or of wrong type, or a file is not embedded; names it.
@@ -194,7 +203,7 @@ class LinkSpec:
 
 
 def parse_region(text: str, read: Read | None = None) -> Region:
-    """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` gives the bytes of files it names."""
+    """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` returns the bytes of its files."""
     return read_expression(text, read or _read_typed)
 
 
@@ -235,7 +244,7 @@ def _named(name: str, step: Callable[[], Region]) -> Region:
 
 
 def _read_typed(name: str) -> bytes:
-    """Return what a typed text names: a file's content, or the card of a segmentation network."""
+    """Return the content of a file that the user typed, or the card of a segmentation network."""
     if (source := source_of_card(name)) is not None:
         from .segmentation.files import typed_card
 
@@ -244,12 +253,12 @@ def _read_typed(name: str) -> bytes:
 
 
 def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
-    """Refuse regions that are empty or everything, and static ones that overlap, unless allowed, beyond a border."""
+    """Refuse regions that are empty or the whole image, and, unless allowed, static regions that overlap."""
     for link in links:
         if certain_coverage(link.region).mean() > 1 - _LEAST_OUTSIDE:
             raise LinkGANError(
                 f"link '{link.name}': {link.region} covers the whole image; a link needs pixels outside its region, "
-                "which its axes are to leave alone: choose a smaller region"
+                "which its axes must not change: choose a smaller region"
             )
     fixed = [(link, link.region.fine) for link in links if isinstance(link.region, StaticRegion)]
     for link, coverage in fixed:

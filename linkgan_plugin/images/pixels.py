@@ -1,4 +1,4 @@
-"""8-bit pixels from tensors of images."""
+"""Converts image tensors to 8-bit RGB pixels."""
 
 from __future__ import annotations
 
