@@ -126,10 +126,10 @@ def _photographed(
         click.UsageError: no data, no links, or links to pieces of objects, which take a network.
     """
     import numpy as np
-    import torch
     from torch.nn.functional import interpolate
 
     from training_loops.formats.folder import ImageFolderDataset
+    from training_loops.formats.pixels import to_float
 
     from ..links import LinkSpec
     from ..regions.base import Scene
@@ -145,7 +145,7 @@ def _photographed(
         )
     dataset = ImageFolderDataset(data)
     indices = np.unique(np.linspace(0, len(dataset) - 1, MAX_IMAGES).astype(int))
-    images = torch.from_numpy(np.stack([dataset[i][0] for i in indices])).float() / 127.5 - 1
+    images = to_float(np.stack([dataset[i][0] for i in indices]))
     return Scene(images if resolution is None else interpolate(images, (resolution, resolution), mode="area")), spec
 
 

@@ -9,11 +9,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..calls.random_state import check_seed
 from ..errors import LinkGANError, suggest
 from .plain import tensor_from_json, tensor_to_json
 
 ALL = "all"  # every block of axes, the rest among them
-MAX_SEED = 2**32 - 1
 MAX_NUMBER = 1e6  # strengths beyond this are slips: nothing is left of an image long before
 
 
@@ -99,7 +99,9 @@ class Resample(_OfRegions):
     kind: ClassVar[str] = "resample"
 
     def __post_init__(self) -> None:
-        _set(self, regions=_names(self.regions), seed=_seed(self.seed), strength=_number("strength", self.strength))
+        _set(
+            self, regions=_names(self.regions), seed=check_seed(self.seed), strength=_number("strength", self.strength)
+        )
         if self.psi is not None:
             _set(self, psi=_number("psi", self.psi))
 
@@ -126,7 +128,7 @@ class Transplant(_OfRegions):
             if donor.ndim != 3 or len(donor) != 1:
                 raise LinkGANError(f"a donor has latents [1, num_ws, w_dim], not {list(donor.shape)}")
         else:
-            donor = _seed(donor)
+            donor = check_seed(donor)
         _set(self, regions=_names(self.regions), donor=donor, strength=_number("strength", self.strength))
 
 
@@ -239,9 +241,3 @@ def _count(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise LinkGANError(f"{what} must be a whole number from 0, not {value!r:.60}")
     return value
-
-
-def _seed(value: Any) -> int:
-    if _count("a seed", value) > MAX_SEED:
-        raise LinkGANError(f"a seed is at most {MAX_SEED}, not {value}")
-    return int(value)

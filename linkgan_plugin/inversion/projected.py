@@ -24,6 +24,7 @@ from training_loops.formats.files import read_file
 from training_loops.formats.gzips import first_bytes
 from training_loops.formats.images import BROKEN_IMAGE, FORMATS, opened_image
 from training_loops.formats.kinds import Kind, kind_of, looks_like
+from training_loops.formats.pixels import to_float
 from training_loops.formats.text import printable
 from training_loops.formats.zips import open_zip, read_entry
 
@@ -326,7 +327,7 @@ def from_pixels(photograph: Image.Image, channels: int = 3) -> Tensor:
     check_channels(channels)
     pixels = torch.from_numpy(np.array(photograph.convert("L" if channels == 1 else "RGB")))
     pixels = pixels.reshape(*pixels.shape[:2], -1).permute(2, 0, 1)
-    image = (pixels.to(torch.float32) / 127.5 - 1).unsqueeze(0)
+    image = to_float(pixels).unsqueeze(0)
     return torch.cat([image, torch.ones_like(image[:, :1])], dim=1) if channels == 4 else image
 
 

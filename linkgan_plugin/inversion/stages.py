@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..calls.random_state import check_seed
 from ..errors import LinkGANError
 from . import noise as noises
 from .perceptual import Distance
@@ -53,8 +54,7 @@ class Settings:
         for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0)):
             if value < least:
                 raise LinkGANError(f"{name} is {value}, expected at least {least}")
-        if not 0 <= self.seed < 2**32:
-            raise LinkGANError(f"seed is {self.seed}, expected 0 to {2**32 - 1}")
+        check_seed(self.seed)
         if not 0 <= self.locality < math.inf:
             raise LinkGANError(f"locality is {self.locality}, expected 0 or more, and finite")
         if self.locality and not self.tune:

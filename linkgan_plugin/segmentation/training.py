@@ -15,6 +15,7 @@ from torch import Tensor
 from training_loops.formats.archive import ArchiveReader, DatasetError
 from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.json_text import parse_object
+from training_loops.formats.pixels import to_float
 
 from ..errors import LinkGANError
 from .architectures.small_unet import SmallUNet
@@ -152,7 +153,7 @@ def train(
 
 def as_images(pixels: np.ndarray) -> Tensor:
     """Uint8 [N, 1 or 3, H, W] -> float32 [N, 3, H, W] in [-1, 1]."""
-    return (torch.from_numpy(pixels).float() / 127.5 - 1).expand(-1, 3, -1, -1)
+    return to_float(pixels).expand(-1, 3, -1, -1)
 
 
 def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:

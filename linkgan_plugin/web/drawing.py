@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from ..calls.random_state import SEEDS
 from ..errors import LinkGANError
 from ..images.pixels import Pixels
 from ..regions.base import StaticRegion
@@ -31,7 +32,6 @@ from .security import Guard
 from .worker import Worker
 
 MEAN = "mean"
-_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -122,7 +122,7 @@ class _Page:
 
     async def numbers(self, request: Request) -> Response:
         """Which images are shown beside one another."""
-        shuffle = _below(request.path_params["shuffle"], _SEEDS, "shuffle")
+        shuffle = _below(request.path_params["shuffle"], SEEDS, "shuffle")
         return JSONResponse({"numbers": self._drawing.samples.numbers(shuffle)})
 
     async def mean(self, request: Request) -> Response:
@@ -131,7 +131,7 @@ class _Page:
 
     async def image(self, request: Request) -> Response:
         """An image by its number, in the thread that the network or the data set belongs to."""
-        number = _below(request.path_params["number"], _SEEDS, "image")
+        number = _below(request.path_params["number"], SEEDS, "image")
         return image_response(await self._worker.run(partial(self._drawing.samples.pixels, number)))
 
     async def mask(self, request: Request) -> Response:

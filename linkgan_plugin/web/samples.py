@@ -13,8 +13,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.pixels import to_float
 
 from ..calls.generator import GeneratorCalls
+from ..calls.random_state import SEEDS
 from ..errors import LinkGANError
 from ..generators import seeded_z
 from ..images.pixels import Pixels, check_channels, rgb, to_pixels
@@ -25,7 +27,6 @@ SHOWN = 8  # images beside one another
 MOST_OF_MEAN = 256  # images in a mean: more change no pixel that anybody sees
 _BATCH = 8
 _SECONDS = 4.0  # that a mean may take before the page opens
-_SEEDS = 2**32
 
 
 class Samples(ABC):
@@ -86,7 +87,7 @@ class DataSamples(Samples):
     def images(self, numbers: Sequence[int]) -> Tensor:
         if not all(0 <= number < len(self._data) for number in numbers):
             raise LinkGANError(f"image {max(numbers)}: the data has 0 to {len(self._data) - 1}")
-        return torch.from_numpy(np.stack([self._data[number][0] for number in numbers])).float() / 127.5 - 1
+        return to_float(np.stack([self._data[number][0] for number in numbers]))
 
     def of_mean(self) -> list[int]:
         return _spread(len(self._data), MOST_OF_MEAN)
@@ -112,7 +113,7 @@ class NetworkSamples(Samples):
 
     def numbers(self, shuffle: int) -> list[int]:
         """Return the next seeds in a row for every `shuffle`."""
-        return [(shuffle * SHOWN + place) % _SEEDS for place in range(SHOWN)]
+        return [(shuffle * SHOWN + place) % SEEDS for place in range(SHOWN)]
 
     @torch.no_grad()
     def images(self, numbers: Sequence[int]) -> Tensor:

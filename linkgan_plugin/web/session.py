@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..calls.random_state import check_seed
 from ..checksum import file_digest
 from ..editing.plain import tensor_to_json
 from ..editing.steps import Step, step_from_json
@@ -89,7 +90,7 @@ class EditSession:
 
     async def new(self, data: Mapping[str, Any]) -> EditedImage:
         """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
-        seed, psi = whole_number(data, "seed"), data.get("psi")
+        seed, psi = check_seed(data.get("seed")), data.get("psi")
         if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
             raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
         return await self.worker.run(lambda: self.store.add(EditedImage.of_seed(self.generator, seed, psi)))
@@ -205,14 +206,6 @@ def _seconds_of_a_image(generator: LinkedGenerator) -> float:
         generator.render(latents, labels).cpu()  # brings the image back, so that a GPU has finished it
         times.append(time.perf_counter())
     return min(later - earlier for earlier, later in pairwise(times))
-
-
-def whole_number(data: Any, name: str) -> int:
-    """Return data[name], a whole number from 0 to 2**32 - 1; LinkGANError otherwise."""
-    value = data.get(name) if isinstance(data, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
-        raise LinkGANError(f"{name} must be a whole number from 0 to {2**32 - 1}")
-    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -273,8 +273,8 @@ def test_the_example_in_the_docstring_runs():
         ({"locality": 1.0}, "tune some steps, or leave it out"),
         ({"locality": -1.0, "tune": 1}, "locality is -1.0, expected 0 or more"),
         ({"locality": float("inf"), "tune": 1}, "locality is inf, expected 0 or more, and finite"),
-        ({"seed": -1}, "seed is -1, expected 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296, expected 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1, expected a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed is 4294967296, expected a whole number from 0 to 4294967295"),
         ({"labels": torch.ones([1, 3])}, r"labels \[1, 3\] for 1 photographs, expected \[1, 0\]"),
     ],
 )

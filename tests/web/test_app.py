@@ -252,7 +252,7 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):
     ("path", "data", "says"),
     [
         ("steps", {"kind": "resample", "regions": ["eye"], "seed": 1}, "no link is called 'eye'"),
-        ("steps", {"kind": "resample", "regions": ["left"], "seed": -1}, "a seed must be a whole number"),
+        ("steps", {"kind": "resample", "regions": ["left"], "seed": -1}, "seed is -1, expected a whole number from 0"),
         ("steps", {"kind": "explode"}, "unknown kind of step 'explode'"),
         ("steps", {"kind": "resample", "regions": ["left"], "seed": 1, "strength": 1e38}, "strength must be a number"),
         ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "not kept here any more"),

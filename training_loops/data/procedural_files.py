@@ -13,6 +13,7 @@ from tqdm import tqdm
 from training_loops.data.faces import Attribute
 from training_loops.formats.archive import DatasetError, check_new
 from training_loops.formats.folder import write_dataset
+from training_loops.formats.pixels import to_uint8
 
 
 @dataclass(frozen=True)
@@ -98,8 +99,7 @@ def _description(procedure: Procedure, attributes: Tensor, seed: int) -> dict[st
 
 
 def _image(images: Tensor, masks: Tensor) -> np.ndarray:
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
-    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    return to_uint8(images).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _label_map(images: Tensor, masks: Tensor) -> np.ndarray:
