@@ -107,7 +107,8 @@ def find_directions(
         region: a link's name or `rest`.
         components: principal components of the block that are tried, as many directions come out; a block of no more
             axes is searched completely.
-        samples: seeded images over which the change is averaged. batch: images rendered at once.
+        samples: seeded images over which the change is averaged.
+        batch: images rendered at once.
         progress: wraps the range of samples, as tqdm does.
     Returns:
         the directions, on the generator's device; the same for the same generator.

@@ -20,7 +20,8 @@ def feathered(mask: Tensor, feather: float | None = None) -> Tensor:
     Pixels that the region covers by less than a half keep at least that share.
 
     Args:
-        mask: [H, W] in [0, 1]. feather: width of the seam in pixels; 0 leaves the mask as it is, None is a 16th of W.
+        mask: [H, W] in [0, 1].
+        feather: width of the seam in pixels; 0 leaves the mask as it is, None is a 16th of W.
     Returns:
         float32 [H, W] in [0, 1].
     Raises:
@@ -41,7 +42,8 @@ def paste(photograph: Tensor, edited: Tensor, mask: Tensor) -> Tensor:
     """Return `edited` where the mask is 1, `photograph` to the bit where it is 0, and a blend between.
 
     Args:
-        photograph, edited: [N, C, H, W]. mask: [H, W] in [0, 1].
+        photograph, edited: [N, C, H, W].
+        mask: [H, W] in [0, 1].
     Raises:
         LinkGANError: images of different sizes.
     """

@@ -23,9 +23,13 @@ class Saved:
     """What an editor is made of, without its network.
 
     Attributes:
-        spec, psi: the links and the truncation of the generator. of_photograph: the latents are a projection.
-        latents: at the start, [1, L, D] float32. labels: [1, c_dim] float32.
-        steps: all that can be undone or redone. done: how many of them are not undone. locked: regions.
+        spec, psi: the links and the truncation of the generator.
+        of_photograph: the latents are a projection.
+        latents: at the start, [1, L, D] float32.
+        labels: [1, c_dim] float32.
+        steps: all that can be undone or redone.
+        done: how many of them are not undone.
+        locked: regions.
         directions: those of its direction edits, by region.
     """
 

@@ -161,7 +161,8 @@ class Restore(_OfRegion):
     """Bring back an earlier version of one region; all others stay as they are.
 
     Attributes:
-        region: a link's name or `rest`. version: its place in `Editor.history(region)`, 0 being the start.
+        region: a link's name or `rest`.
+        version: its place in `Editor.history(region)`, 0 being the start.
     """
 
     region: str

@@ -141,7 +141,8 @@ def read_photograph(
     """Read a photograph as people see it (see `upright`) and cut it: [1, channels, resolution, resolution] in [-1, 1].
 
     Args:
-        crop: see `given_square`. landmarks: see `aligned_square`. Neither: the largest square in the middle.
+        crop: see `given_square`.
+        landmarks: see `aligned_square`. Neither: the largest square in the middle.
     Raises:
         LinkGANError: no readable image, or a cut that does not fit it.
     """

@@ -42,11 +42,14 @@ class Job:
     """A folder of projections.
 
     Attributes:
-        out: the folder. generator: the network. photographs: with names of their own each.
+        out: the folder.
+        generator: the network.
+        photographs: with names of their own each.
         lpips: minimised instead of the pyramid distance, and measured, where given.
         claim: plain data that says what is projected: checksums by name of `images` and of other `files`, `crop` and
             `labels`. A folder holds the projections of one claim and one setting.
-        command: noted in all that is written. batch: photographs at a time; results differ by rounding alone.
+        command: noted in all that is written.
+        batch: photographs at a time; results differ by rounding alone.
     """
 
     out: Path

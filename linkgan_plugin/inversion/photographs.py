@@ -38,7 +38,8 @@ def read_photographs(
     Args:
         crop: the square to cut out of all of them (see `crop.given_square`).
         landmarks: to align by, for all or by file name (see `crop.read_landmarks`).
-        number: the class of all of them. camera: a file with their cameras (see `conditions.read_labels`).
+        number: the class of all of them.
+        camera: a file with their cameras (see `conditions.read_labels`).
     Raises:
         LinkGANError: photographs of one name, or anything that does not fit them or the network.
     """

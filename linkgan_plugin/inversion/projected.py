@@ -213,7 +213,8 @@ def latents_from(arrays: Mapping[str, _Array], shape: tuple[int, int], path: Pat
     Args:
         arrays: one of `LATENT_NAMES` in it, of [1, num_ws, w_dim], [num_ws, w_dim], or one row for all layers: [w_dim],
             [1, w_dim], [1, 1, w_dim].
-        shape: (num_ws, w_dim) of the network. path: for messages.
+        shape: (num_ws, w_dim) of the network.
+        path: for messages.
     Raises:
         LinkGANError: none or several of the names, or another shape; says which there are.
     """

@@ -39,7 +39,8 @@ class Renderer(nn.Module):
         """Render N images [N, C, H, W].
 
         Args:
-            latents: [N, num_ws, w_dim]. labels: [N, c_dim].
+            latents: [N, num_ws, w_dim].
+            labels: [N, c_dim].
             noise: noise buffers by name, [N, 1, R, R] each; the generator's own where not given.
             weights: other entries of its state dict to use instead of its own, the same for all.
         """

@@ -54,11 +54,14 @@ class LatentSearch:
     """Optimises latents and noise of N images, as one batch in which no image depends on another.
 
     Args:
-        renderer: of the generator. targets: [N, C, H, W] in [-1, 1]. labels: [N, c_dim].
+        renderer: of the generator.
+        targets: [N, C, H, W] in [-1, 1].
+        labels: [N, c_dim].
         latents: [N, 1, w_dim] to search W, [N, num_ws, w_dim] to search W+: where it begins.
         noise: maps [N, 1, R, R] by name, where it begins; {} leaves the generator's noise as it is.
         deviations: [N], of W, by which the noise on latents is scaled; 0 for none.
-        steps: how many there will be. seed: of the noise on latents, the same for all images.
+        steps: how many there will be.
+        seed: of the noise on latents, the same for all images.
     """
 
     def __init__(

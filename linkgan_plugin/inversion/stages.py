@@ -29,7 +29,8 @@ class Settings:
 
     Attributes:
         space: `w`, or `w+`, which goes on from the solution in W.
-        steps: in each of the spaces. tune: steps of pivotal tuning afterwards, 0 for none.
+        steps: in each of the spaces.
+        tune: steps of pivotal tuning afterwards, 0 for none.
         noise: optimise the noise maps too, where the generator has any.
         locality: weight that keeps tuning local, 0 for none (see tuning.py).
         seed: of everything random. Which photographs are projected together changes results by rounding alone.
@@ -87,7 +88,8 @@ class Projection:
 
     Args:
         generator: any network with a space W; it stays as it is.
-        photographs: [N, C, R, R] in [-1, 1], of the network's size. labels: [N, c_dim], classes or cameras.
+        photographs: [N, C, R, R] in [-1, 1], of the network's size.
+        labels: [N, c_dim], classes or cameras.
         distance: what is minimised.
     """
 

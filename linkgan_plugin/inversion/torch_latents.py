@@ -34,7 +34,8 @@ def read_latents(path: Path, names: Collection[str], limit: int) -> dict[str, np
     """Return the latents of one image by their name, or as the first of `names` where they have none; nothing is run.
 
     Args:
-        names: what latents are called. limit: bytes that they may take.
+        names: what latents are called.
+        limit: bytes that they may take.
     Raises:
         LinkGANError: no latents in it, or those of several images; says what is in it.
     """

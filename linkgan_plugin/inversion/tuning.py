@@ -22,9 +22,14 @@ class Tuning:
     `reach`.)
 
     Args:
-        renderer: of the generator. target: [1, C, H, W] in [-1, 1]. label: [1, c_dim].
-        latents: [1, num_ws, w_dim], the pivot. noise: its maps [1, 1, R, R] by name.
-        steps: how many there will be. reach: a distance in W. seed: of the latents near the pivot.
+        renderer: of the generator.
+        target: [1, C, H, W] in [-1, 1].
+        label: [1, c_dim].
+        latents: [1, num_ws, w_dim], the pivot.
+        noise: its maps [1, 1, R, R] by name.
+        steps: how many there will be.
+        reach: a distance in W.
+        seed: of the latents near the pivot.
     """
 
     def __init__(

@@ -40,7 +40,8 @@ class Drawing:
 
     Attributes:
         samples: the images. mean, mean_of: their mean, uint8 [H, W, 3], and of how many it is.
-        latent: what links share out. any_dim: whether the page may ask for another number of axes.
+        latent: what links share out.
+        any_dim: whether the page may ask for another number of axes.
         given: the links that the page begins with.
         allow_overlap: whether regions may share pixels to begin with.
     """

@@ -84,8 +84,11 @@ class Latent:
     """The latent that links share out, and the side of the images in pixels.
 
     Attributes:
-        dim: its axes. space: "w" or "z". typed_space: what --link-space is for it, None where that is the default.
-        size: of the images. reader: of the links.
+        dim: its axes.
+        space: "w" or "z".
+        typed_space: what --link-space is for it, None where that is the default.
+        size: of the images.
+        reader: of the links.
     """
 
     dim: int

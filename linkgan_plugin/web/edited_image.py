@@ -52,10 +52,12 @@ class EditedImage:
     """An editor, and how it is shown.
 
     Args:
-        editor: of the image. source: where it came from, for people and for file names: {"seed": 5, "psi": 1.0} or
-            {"photograph": true}. look: how it is shown.
+        editor: of the image.
+        source: where it came from, for people and for file names: {"seed": 5, "psi": 1.0} or {"photograph": true}.
+        look: how it is shown.
     Attributes:
-        name: under which the store keeps it. revision: changes with everything that changes the image or the state.
+        name: under which the store keeps it.
+        revision: changes with everything that changes the image or the state.
     """
 
     def __init__(self, editor: Editor, source: Mapping[str, Any], look: Look | None = None) -> None:

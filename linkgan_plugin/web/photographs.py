@@ -36,8 +36,10 @@ class Search:
     """One photograph. Written by the worker, read by everyone.
 
     Attributes:
-        target: [1, C, R, R] in [-1, 1]. pixels: what it looks like so far, uint8 [R, R, 3].
-        share: of the steps that are done. text, error: for people. image: its name in the store, in the end.
+        target: [1, C, R, R] in [-1, 1].
+        pixels: what it looks like so far, uint8 [R, R, 3].
+        share: of the steps that are done. text, error: for people.
+        image: its name in the store, in the end.
     """
 
     target: Tensor
@@ -58,7 +60,8 @@ class Photographs:
     """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
 
     Args:
-        generator, worker, store: of the session. settings: what is done to every photograph.
+        generator, worker, store: of the session.
+        settings: what is done to every photograph.
     """
 
     def __init__(

@@ -32,7 +32,8 @@ class Samples(ABC):
     """Images by their numbers. For one thread at a time.
 
     Attributes:
-        title: what the page calls them. size: their side in pixels.
+        title: what the page calls them.
+        size: their side in pixels.
     """
 
     title: str
@@ -96,7 +97,8 @@ class NetworkSamples(Samples):
     """Images that a network generates; numbers are seeds, each with its own class or camera.
 
     Args:
-        network: it needs no links. labels: as `Network.labels` gives them, None where it takes none.
+        network: it needs no links.
+        labels: as `Network.labels` gives them, None where it takes none.
     """
 
     def __init__(self, network: Network, labels: Labels | None) -> None:

@@ -63,7 +63,8 @@ class Guard:
     """ASGI middleware: refuses what does not come from our own page, and adds the headers above to every answer.
 
     Args:
-        app: what is guarded. token: of this start.
+        app: what is guarded.
+        token: of this start.
         host: the address listened on. A loopback address answers to the names of this machine for itself alone.
             Others answer to that name, the machine's own, and any number: rebinding needs a name.
     """

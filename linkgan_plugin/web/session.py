@@ -43,8 +43,11 @@ class EditSession:
     """A network and the images that people make with it.
 
     Args:
-        generator: the network. title: what the page calls it. folder: where images are kept.
-        command: as typed, for the metadata of downloads. settings: how photographs are looked for.
+        generator: the network.
+        title: what the page calls it.
+        folder: where images are kept.
+        command: as typed, for the metadata of downloads.
+        settings: how photographs are looked for.
     """
 
     def __init__(
@@ -154,8 +157,8 @@ def open_session(
     Args:
         psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
         settings: how photographs are looked for.
-        projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
-            network, these links and this psi in the user's cache.
+        projection: a projected photograph to begin with.
+        keep: where images are kept, by default a folder for this network, these links and this psi in the user's cache.
     Raises:
         LinkGANError: a psi that the page could not ask for, a file that cannot be opened or does not fit the network.
     """

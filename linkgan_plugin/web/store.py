@@ -36,7 +36,8 @@ class ImageStore:
     Names are drawn here. What a page sends is only ever compared with them, so no page can name a file.
 
     Args:
-        folder: where they are kept, one folder each; made when missing. generator: that all are images of.
+        folder: where they are kept, one folder each; made when missing.
+        generator: that all are images of.
     """
 
     def __init__(self, folder: Path, generator: LinkedGenerator) -> None:

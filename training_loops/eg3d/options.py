@@ -18,10 +18,11 @@ class RenderOptions:
     """How rays are sampled and summed.
 
     Attributes:
-        coarse: samples of the first pass, at even distances with jitter. fine: samples of the second, where the first
-            saw something; 0 for one pass.
+        coarse: samples of the first pass, at even distances with jitter.
+        fine: samples of the second, where the first saw something; 0 for one pass.
         start, end: depths between which rays are sampled; None for the cube of the tri-planes.
-        box_warp: side of that cube. disparity: even steps of 1 / depth instead of depth.
+        box_warp: side of that cube.
+        disparity: even steps of 1 / depth instead of depth.
         white_back: what is behind everything is white, else black.
         density_noise: standard deviation of noise on the densities.
     """

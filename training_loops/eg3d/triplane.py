@@ -117,8 +117,9 @@ class TriPlaneGenerator(nn.Module):
         Args:
             neural_rendering_resolution: side H of the rendered image before super-resolution; it is kept for later
                 calls. None: that of the last call, at first 64.
-            cache_backbone: keep the planes. use_cached_backbone: render those that were kept, whatever ws are, if there
-                are any: one object from many sides.
+            cache_backbone: keep the planes.
+            use_cached_backbone: render those that were kept, whatever ws are, if there are any: one object from many
+                sides.
             synthesis_kwargs: noise_mode and others of the StyleGAN2 blocks. Noise in the super-resolution is that of
                 `rendering_kwargs`.
 

@@ -16,7 +16,9 @@ def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> An
     """Return the value of JSON text.
 
     Args:
-        text: UTF-8. what: the file, for messages. limits: what it may cost.
+        text: UTF-8.
+        what: the file, for messages.
+        limits: what it may cost.
     Raises:
         InputError: other text, NaN or infinities, names given twice, or more or deeper than `limits` allow.
     """

@@ -43,7 +43,8 @@ def filtered_lrelu(
     convolves likewise and keeps every `down`-th sample from the first.
 
     Args:
-        up_filter: [taps], for both axes. down_filter: [taps] for both axes, or [taps, taps].
+        up_filter: [taps], for both axes.
+        down_filter: [taps] for both axes, or [taps, taps].
     Raises:
         OptionError: `up` is no multiple of `down`. ValueError: x is too small to have an output.
     """

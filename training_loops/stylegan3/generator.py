@@ -86,9 +86,12 @@ class SynthesisNetwork(nn.Module):
 
     Args:
         channel_base: a layer that passes f cycles has ``channel_base / 2 / f`` channels, at most `channel_max`.
-        num_layers: without the image output. num_critical: last layers whose cutoff is half the sampling rate.
-        first_cutoff, first_stopband: of the input, cycles per image. last_stopband_rel: relative to the last cutoff.
-        margin_size: samples around the image. output_scale: of the image, from the last layer's unit variance.
+        num_layers: without the image output.
+        num_critical: last layers whose cutoff is half the sampling rate.
+        first_cutoff, first_stopband: of the input, cycles per image.
+        last_stopband_rel: relative to the last cutoff.
+        margin_size: samples around the image.
+        output_scale: of the image, from the last layer's unit variance.
         num_fp16_res: resolutions, from the highest, that compute in float16 on a GPU.
         layer_kwargs: of `SynthesisLayer`: conv_kernel, filter_size, lrelu_upsampling, use_radial_filters,
             conv_clamp, magnitude_ema_beta.

@@ -21,13 +21,16 @@ class SynthesisLayer(nn.Module):
     """x [N, in_channels, H, W], w [N, w_dim] -> [N, out_channels, H', W'] (Section 3.2, Figure 4b).
 
     Args:
-        is_torgb: the image output: neither normalised nor bent. is_critically_sampled: without a radial filter.
+        is_torgb: the image output: neither normalised nor bent.
+        is_critically_sampled: without a radial filter.
         use_fp16: compute in float16 on a GPU. in_size, out_size: samples, one number or (width, height).
         in_sampling_rate, out_sampling_rate: samples per unit of length; the second is a multiple of the first.
         in_cutoff, out_cutoff: the highest frequency that passes, cycles per unit. in_half_width, out_half_width: half
-            the transition bands. filter_size: taps per sample of the input, and of the output.
-        lrelu_upsampling: samples that are bent for each one of the output. conv_clamp: the largest magnitude after
-            bending. magnitude_ema_beta: decay of the mean square of the input, by which the output is normalised.
+            the transition bands.
+        filter_size: taps per sample of the input, and of the output.
+        lrelu_upsampling: samples that are bent for each one of the output.
+        conv_clamp: the largest magnitude after bending.
+        magnitude_ema_beta: decay of the mean square of the input, by which the output is normalised.
     Raises:
         OptionError: a rate, kernel, filter or upsampling that no layer can have.
     """

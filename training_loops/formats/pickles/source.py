@@ -17,8 +17,8 @@ class PickleError(InputError):
     """A pickle that cannot be read, or that asks for something a network snapshot has no use for.
 
     Attributes:
-        offset: the byte at which it was refused, None where the fault has no place. reference: the dotted name that was
-            refused, None where the fault is another one.
+        offset: the byte at which it was refused, None where the fault has no place.
+        reference: the dotted name that was refused, None where the fault is another one.
     """
 
     def __init__(self, message: str, *, offset: int | None = None, reference: str | None = None) -> None:
@@ -43,7 +43,8 @@ class Source:
     """Reads a seekable stream from where it stands to its end.
 
     Args:
-        file: the stream. base: what to add to positions in messages, for a stream that lies inside another.
+        file: the stream.
+        base: what to add to positions in messages, for a stream that lies inside another.
         close: whether to close the stream when neither this source nor any made from it is left.
     """
 
