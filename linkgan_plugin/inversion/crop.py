@@ -18,7 +18,7 @@ from training_loops.formats.files import read_file
 from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
-from .projected import from_pixels, opened, upright
+from .photograph_files import from_pixels, opened, upright
 
 Points = npt.NDArray[np.float64]
 Landmarks = Points | dict[str, Points]

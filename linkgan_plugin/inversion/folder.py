@@ -27,8 +27,9 @@ from ..images.pixels import Pixels, to_pixels
 from ..images.png import save_png
 from ..metrics.record import versions
 from .perceptual import Lpips, PyramidDistance, psnr
+from .photograph_files import opened
 from .photographs import Photograph
-from .projected import RENDERED_FILE, TARGET_FILE, opened, save_projected
+from .projected import RENDERED_FILE, TARGET_FILE, save_projected
 from .sheet import ProjectionRow, projection_sheet
 from .stages import Outcome, Projection, Settings
 

@@ -18,7 +18,8 @@ from ..images.pixels import Pixels, to_pixels
 from ..inversion.conditions import labels_for, photograph_label
 from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
-from ..inversion.projected import Projected, from_pixels
+from ..inversion.photograph_files import from_pixels
+from ..inversion.projected import Projected
 from ..inversion.stages import Projection, Settings
 from .edited_image import EditedImage
 from .store import ImageStore

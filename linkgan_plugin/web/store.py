@@ -17,7 +17,8 @@ from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..inversion.projected import LATENTS_FILE, Projected, load_projected, save_projected
+from ..inversion.latent_files import LATENTS_FILE
+from ..inversion.projected import Projected, load_projected, save_projected
 from .edited_image import EditedImage
 
 FILE = "edits.json"

@@ -7,10 +7,10 @@ import warnings
 
 from PIL import Image
 
-from training_loops.formats.images import check_scans
+from training_loops.formats.images import BROKEN_IMAGE, check_scans
 
 from ..errors import LinkGANError
-from ..inversion.projected import BROKEN_PICTURE, upright
+from ..inversion.photograph_files import upright
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 16 * 10**6  # 4 bytes each, four times while they are turned and cut: 256 MB
@@ -43,7 +43,7 @@ def open_photograph(data: bytes) -> Image.Image:
                 return upright(image)
     except LinkGANError:
         raise
-    except BROKEN_PICTURE as error:
+    except BROKEN_IMAGE as error:
         raise UploadError(f"this {kind} file is broken and cannot be read") from error
 
 
