@@ -20,7 +20,7 @@ from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.photograph_files import from_pixels
 from ..inversion.projected import Projected
-from ..inversion.stages import Projection, Settings
+from ..inversion.stages import Inversion, Settings
 from .edited_image import EditedImage
 from .store import ImageStore
 from .worker import Busy, Stopped, Worker
@@ -130,7 +130,7 @@ class Photographs:
         generator = self._generator
         label = photograph_label(generator.generator, generator.label_source)
         search.text = "Looking where in the network photographs are…"
-        projection = Projection(
+        inversion = Inversion(
             generator.generator,
             search.target,
             labels_for(generator.generator, label, 1),
@@ -138,17 +138,17 @@ class Photographs:
             PyramidDistance(),
         )
         total, started, looked = self._settings.total(1), time.monotonic(), 0.0
-        while not projection.finished:
-            projection.advance()
-            search.share = projection.steps_done / total
+        while not inversion.finished:
+            inversion.advance()
+            search.share = inversion.steps_done / total
             search.text = _time_left(time.monotonic() - started, search.share)
             if time.monotonic() - looked > LOOKS:
-                search.pixels = to_pixels(projection.images())[0]
+                search.pixels = to_pixels(inversion.images())[0]
                 looked = time.monotonic()
             self._worker.run_pending()
             if search.given_up:
                 raise Stopped
-        projected = projection.take(0).projected
+        projected = inversion.take(0).projected
         return EditedImage.of_photograph(generator, projected), projected
 
 
