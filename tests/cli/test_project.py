@@ -216,8 +216,8 @@ def test_lpips_is_minimised_and_measured_when_it_is_given(cli, photographs, link
     ("options", "message"),
     [
         (["--class", "1"], "class 1: it has no classes"),
-        (["--locality", "0.1"], "tune some steps"),
-        (["--crop", "0,0,99,99"], "no part of 20 x 16"),
+        (["--locality", "0.1"], "set tune above 0"),
+        (["--crop", "0,0,99,99"], "not inside 20 x 16"),
         (["--space", "z"], "'z' is not one of"),
         (["--lpips", "{photograph}"], "is not a TorchScript file"),
         (["--landmarks", "{photograph}"], "cannot be read as landmarks"),

@@ -270,7 +270,7 @@ def test_the_example_in_the_docstring_runs():
         ({"space": "z"}, "space 'z': known are w, w\\+"),
         ({"steps": 0}, "steps is 0, expected at least 1"),
         ({"tune": -1}, "tune is -1, expected at least 0"),
-        ({"locality": 1.0}, "tune some steps, or leave it out"),
+        ({"locality": 1.0}, "set tune above 0, or locality to 0"),
         ({"locality": -1.0, "tune": 1}, "locality is -1.0, expected 0 or more"),
         ({"locality": float("inf"), "tune": 1}, "locality is inf, expected 0 or more, and finite"),
         ({"seed": -1}, "seed is -1, expected 0 to 4294967295"),

@@ -157,7 +157,7 @@ def test_a_locked_region_stays_when_everything_is_redrawn(page):
     assert np.array_equal(after.image[:, LEFT], before[:, LEFT])
     assert not np.array_equal(after.image[:, RIGHT], before[:, RIGHT])
     refusal = page.resample(image, "left", seed=3)
-    assert (refusal.status, refusal.error) == (400, "left cannot move: locked; unlock one of them first")
+    assert (refusal.status, refusal.error) == (400, "left cannot be changed: locked; unlock one of them first")
     page.post(f"images/{image}/locks", {"region": "left", "locked": False})
     assert page.resample(image, "left", seed=3).status == 200
 
