@@ -40,7 +40,8 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
 
     Args:
         session: the network and its images; closed when the application shuts down.
-        token, host: see `security.Guard`.
+        token: see `security.Guard`.
+        host: see `security.Guard`.
     """
 
     @asynccontextmanager
@@ -110,7 +111,7 @@ class Page:
         return await self._change(request, EditedImage.redo)
 
     async def lock(self, request: Request) -> Response:
-        """Hold a region, or let it go: {"region": name, "locked": true or false}."""
+        """Lock or unlock a region: {"region": name, "locked": true or false}; raises LinkGANError for other data."""
         data = await json_of(request)
         region, locked = data.get("region"), data.get("locked")
         if not isinstance(region, str) or not isinstance(locked, bool):

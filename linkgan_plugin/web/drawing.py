@@ -73,7 +73,7 @@ class Drawing:
         }
 
     def mask(self, place: int) -> bytes:
-        """Return the mask of a given link that stays text, one byte a pixel; LinkGANError where there is none."""
+        """Return the mask of a link that cannot be drawn, one byte a pixel; raises LinkGANError if it has none."""
         region = self.given[place].region if place < len(self.given) else None
         if not isinstance(region, StaticRegion) or shapes_of(region) is not None:
             raise LinkGANError(f"link {place} has no mask of its own that is the same for every image")
@@ -85,7 +85,9 @@ def create_drawing_app(drawing: Drawing, *, token: str, host: str = "127.0.0.1")
     """Return the ASGI application of a drawing.
 
     Args:
-        token, host: see `security.Guard`.
+        drawing: the images and links.
+        token: see `security.Guard`.
+        host: see `security.Guard`.
     """
     worker = Worker()
 

@@ -61,8 +61,10 @@ class Photographs:
     """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
 
     Args:
-        generator, worker, store: of the session.
-        settings: what is done to every photograph.
+        generator: of the session.
+        worker: of the session.
+        store: of the session.
+        settings: of the inversions.
     """
 
     def __init__(

@@ -91,7 +91,7 @@ class EditSession:
         return self.generator.spec.space == "w" and self.generator.calls.mapping.accepts("truncation_psi")
 
     async def new(self, data: Mapping[str, Any]) -> EditedImage:
-        """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
+        """Return a new image of {"seed": a whole number, "psi": a number or absent}; raises LinkGANError otherwise."""
         seed, psi = whole_number(data, "seed"), data.get("psi")
         if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
             raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
@@ -155,7 +155,14 @@ def open_session(
     """Open a network file and return its session, and the name of the image to begin with, if there is one.
 
     Args:
-        psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
+        snapshot: the network file.
+        psi: truncation, 0 to 2.
+        links: as for `linkgan edit`.
+        space: of `links`, see `links.LinkSpec`.
+        allow_overlap: of `links`, see `links.LinkSpec`.
+        data: data set with labels, as for `linkgan edit`.
+        number: class, as for `linkgan edit`.
+        host: checkout of the network's code.
         settings: how photographs are looked for.
         projection: a projected photograph to begin with.
         keep: where images are kept, by default a folder for this network, these links and this psi in the user's cache.
@@ -211,7 +218,7 @@ def _seconds_of_a_image(generator: LinkedGenerator) -> float:
 
 
 def whole_number(data: Any, name: str) -> int:
-    """Return data[name], a whole number from 0 to 2**32 - 1; LinkGANError otherwise."""
+    """Return data[name], a whole number from 0 to 2**32 - 1; raises LinkGANError otherwise."""
     value = data.get(name) if isinstance(data, Mapping) else None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
         raise LinkGANError(f"{name} must be a whole number from 0 to {2**32 - 1}")

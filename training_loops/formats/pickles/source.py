@@ -122,7 +122,7 @@ class Source:
         return int.from_bytes(self.read(size), "little")
 
     def line(self) -> str:
-        """Return a line of text without its end."""
+        """Return a line of text without its end; raises PickleError if it has none."""
         data = self._cursor.go(self._position).readline(min(_LONGEST_LINE, self.left))
         self._moved(len(data), len(data))
         if not data.endswith(b"\n"):
