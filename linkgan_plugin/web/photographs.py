@@ -1,4 +1,4 @@
-"""Photographs on their way into the generator: what is looked for, how far it is, and what became of it."""
+"""Inversions of uploaded photographs: queued, running and finished jobs."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ from .edited_image import EditedImage
 from .store import ImageStore
 from .worker import Busy, Stopped, Worker
 
-MOST_WAITING = 4  # the one in work among them
-MOST_REMEMBERED = 32  # with those that are done
-LOOKS = 1.0  # seconds between two images of what has been found so far
+MOST_WAITING = 4  # including the running one
+MOST_REMEMBERED = 32  # including finished ones
+LOOKS = 1.0  # seconds between two previews
 
 log = logging.getLogger("linkgan.ui")
 
 
 @dataclass
 class Search:
-    """One photograph. Written by the worker, read by everyone.
+    """The inversion of one photograph. Written by the worker thread, read by all.
 
     Attributes:
         target: [1, C, R, R] in [-1, 1].
@@ -58,7 +58,7 @@ class Search:
 
 
 class Photographs:
-    """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
+    """Inverts photographs one after another in the worker's thread, which runs other jobs between the steps.
 
     Args:
         generator: of the session.
@@ -80,15 +80,16 @@ class Photographs:
         return self._generator.spec.space == "w" and self._generator.calls.has_w
 
     def begin(self, photograph: Pillow.Image) -> str:
-        """Let a photograph be looked for; returns the name to ask for it by.
+        """Queue the inversion of a photograph and return its name.
 
         Raises:
-            Busy: too many wait. LinkGANError: not possible with this network.
+            Busy: too many photographs are queued.
+            LinkGANError: the network has no links in W.
         """
         if not self.possible:
-            raise LinkGANError("photographs cannot be found in this network: its links are not in W")
+            raise LinkGANError("this network cannot invert photographs: its links are not in W")
         if sum(not search.over for search in self._searches.values()) >= MOST_WAITING:
-            raise Busy("other photographs are still being looked for; try again when one of them is done")
+            raise Busy("other photographs are being inverted; try again when one of them is done")
         side, channels = (int(getattr(self._generator.generator, f"img_{what}")) for what in ("resolution", "channels"))
         target = from_pixels(cut(photograph, largest_square(*photograph.size), side), channels)
         search = Search(target, to_pixels(target)[0])
@@ -107,12 +108,12 @@ class Photographs:
         """
         search = self._searches.get(name)
         if search is None or search.given_up:
-            raise LinkGANError("this photograph is not being looked for any more; choose it again")
+            raise LinkGANError("the inversion of this photograph has ended; choose it again")
         state = {"share": search.share, "text": search.text, "image": search.image, "error": search.error}
         return state, search.pixels
 
     def give_up(self, name: str) -> None:
-        """Stop looking for one, if it is still looked for."""
+        """Cancel an inversion that is queued or running."""
         if name in self._searches:
             self._searches[name].given_up = True
 
@@ -126,12 +127,12 @@ class Photographs:
             search.error = str(error)
         except Exception:
             log.exception("a photograph could not be projected")
-            search.error = "Something went wrong in the program. The terminal says what."
+            search.error = "An internal error occurred. The terminal shows it."
 
     def _found(self, search: Search) -> tuple[EditedImage, Projected]:
         generator = self._generator
         label = photograph_label(generator.generator, generator.label_source)
-        search.text = "Looking where in the network photographs are…"
+        search.text = "Measuring the latent space…"
         inversion = Inversion(
             generator.generator,
             search.target,

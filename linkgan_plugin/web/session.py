@@ -1,4 +1,4 @@
-"""What one server works on: a network, the thread that owns it, the images kept and the photographs looked for."""
+"""`EditSession`: a network, the thread that owns it, the stored images and the inversions of photographs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class EditSession:
         self._seconds = _seconds_of_a_image(generator)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the page needs to know of the network, as plain data."""
+        """Return the network's data for the page, as plain data."""
         names = self.generator.spec.block_names
         colours = [REST_COLOUR if name == REST else COLOURS[i % len(COLOURS)] for i, name in enumerate(names)]
         return {
@@ -102,9 +102,9 @@ class EditSession:
         return await self.worker.run(lambda: call(self.store.get(name)))
 
     async def changes(self, name: str, region: str) -> list[float]:
-        """Return how much each of a region's strongest directions changes it, strongest first.
+        """Return the change of a region along its strongest directions, strongest first.
 
-        They are the same for all images. Looking for them renders many images, with other things done between.
+        They are the same for all images. Finding them renders many images; other jobs run in between.
         """
         if region not in self._changes:
             editor = await self.with_image(name, lambda image: image.editor)
@@ -208,7 +208,7 @@ def _title(path: Path, generator: LinkedGenerator) -> str:
 
 
 def _seconds_of_a_image(generator: LinkedGenerator) -> float:
-    """Return how long an image takes, at best: the first sets things up, and others may keep the machine busy."""
+    """Return the shortest time of several renderings: the first includes set-up, others may be slowed by other jobs."""
     latents, labels = generator.draw([0]), generator.labels([0])
     times = [time.perf_counter()]
     for _ in range(4):

@@ -1,4 +1,4 @@
-"""The images that people edit, kept in a folder: each is there again after a reload and after a new start."""
+"""Edited images stored in a folder, so that they survive a reload and a restart."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class ImageStore:
             NoSuchImage: none of that name. LinkGANError: its files cannot be read, or are of another network.
         """
         if name not in self._places:
-            raise NoSuchImage("this image is not kept here any more; begin with a new one")
+            raise NoSuchImage("this image is no longer stored; start with a new one")
         if name not in self._open:
             self._open[name] = self._read(name)
             self._close_some()

@@ -1,4 +1,4 @@
-"""Photographs that come from outside: what is taken, and how large, decided before anything is decoded."""
+"""Checks of uploaded photographs: file type and size, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SIGNATURES = {
 
 
 class UploadError(LinkGANError):
-    """A file that is no photograph we take."""
+    """An uploaded file that is not an accepted photograph."""
 
 
 def open_photograph(data: bytes) -> Image.Image:
