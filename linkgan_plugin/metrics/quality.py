@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.pixels import to_float
 
 from ..generators import LinkedGenerator
 from .frechet import FeatureStats, frechet_distance
@@ -96,4 +97,4 @@ def real_images(dataset: ImageFolderDataset, images: int) -> Iterator[Tensor]:
     order = np.random.default_rng(0).permutation(len(dataset))[:images]
     for rows in np.array_split(order, max(1, len(order) // _BATCH)):
         pixels, _ = dataset.batch(rows)
-        yield torch.from_numpy(pixels).float() / 127.5 - 1
+        yield to_float(pixels)

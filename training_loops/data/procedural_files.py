@@ -21,10 +21,13 @@ class Procedure:
     """How a kind of image is drawn.
 
     Attributes:
-        renderer, version: noted in the data set. attributes: those that an image is drawn from.
-        parts: what the channels of its masks show. what: the plural that people are told, such as "faces".
+        renderer: its name, stored in the data set.
+        version: of the renderer, stored in the data set.
+        attributes: inputs of an image.
+        parts: channels of the masks.
+        what: the plural noun in messages, such as "faces".
         draw: attributes [n, A], cameras [n, 25] or None, size -> images [n, 3, S, S] in [-1, 1], masks [n, P, S, S].
-        batch: images that are drawn at once.
+        batch: images drawn at once.
     """
 
     renderer: str

@@ -20,7 +20,7 @@ def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> An
     Args:
         text: UTF-8.
         what: the file, for messages.
-        limits: the most it may cost.
+        limits: what it may cost.
     Raises:
         InputError: invalid JSON, NaN or infinities, duplicate names, or more values than `limits` allow.
     """
