@@ -20,30 +20,40 @@ _UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EPIPE}
 
 
 class Target(NamedTuple):
-    """Where a subcommand is, and what `linkgan --help` says of it without importing it."""
+    """Where a subcommand is defined, and its line in `linkgan --help`, which imports no subcommand.
+
+    Attributes:
+        module: module name, relative to this package.
+        attribute: name of the click command in it.
+        summary: one sentence.
+        heading: the heading that the help lists it under.
+    """
 
     module: str
     attribute: str
     summary: str
+    heading: str = "Commands"
 
+
+TRAIN, USE, MEASURE, HOSTS = "Train", "Use", "Measure", "Hosts and files"
 
 COMMANDS = {
-    "demo": Target("demo", "demo", "From nothing to a linked generator and its report, on a CPU."),
-    "train": Target("train", "train", "Train the embedded StyleGAN2 on your images, linked or not."),
-    "run": Target("run", "run", "Run a real host's command with links, its files untouched."),
-    "patch": Target("patch", "patch", "Make the same insertions in a host's files, and take them out again."),
-    "doctor": Target("doctor", "doctor", "Examine a host: what it is, what breaks here and what helps."),
-    "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are."),
-    "project": Target("project", "project", "Find photographs in a network, so that they can be edited."),
-    "edit": Target("edit", "edit", "Redraw regions of generated images or photographs: sheets, videos."),
-    "ui": Target("ui", "ui", "Click on regions in the browser to redraw them; photographs too."),
-    "inspect": Target("inspect", "inspect", "What a network file holds, and whether it is safe; runs nothing."),
-    "convert": Target("convert", "convert", "Host pickles, .safetensors and .pt snapshots into one another."),
-    "regions": Target("regions", "regions", "Draw regions over real images, before training."),
-    "segment": Target("segment", "segment", "Make segmentation networks, for regions that differ per image."),
-    "data": Target("data", "data", "Make data sets: procedural faces with exact masks."),
-    "bench": Target("bench", "bench", "What links cost and what they buy: overhead, metrics, recipes."),
-    "plugins": Target("plugins", "plugins", "List plugins, where they come from, whether they load."),
+    "demo": Target("demo", "demo", "Train and evaluate a small linked generator on a CPU; writes a report.", TRAIN),
+    "data": Target("data", "data", "Make procedural data sets with exact masks.", TRAIN),
+    "regions": Target("regions", "regions", "Draw or preview regions on images before training.", TRAIN),
+    "segment": Target("segment", "segment", "Train or export a segmentation network for semantic regions.", TRAIN),
+    "train": Target("train", "train", "Train the embedded StyleGAN2 or EG3D, with or without links.", TRAIN),
+    "project": Target("project", "project", "Invert images: optimise latents, noise and optionally weights.", USE),
+    "edit": Target("edit", "edit", "Edit regions of generated images or photographs.", USE),
+    "ui": Target("ui", "ui", "Edit regions in the browser.", USE),
+    "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are.", MEASURE),
+    "bench": Target("bench", "bench", "Measure the overhead of links and compare recipes.", MEASURE),
+    "run": Target("run", "run", "Run a host's command with links; no file of the host changes.", HOSTS),
+    "patch": Target("patch", "patch", "Insert the plugin into a host's files, or remove it.", HOSTS),
+    "doctor": Target("doctor", "doctor", "Check a host for incompatibilities with the installed libraries.", HOSTS),
+    "inspect": Target("inspect", "inspect", "Show the contents of a network file without running its code.", HOSTS),
+    "convert": Target("convert", "convert", "Convert between host pickles, .safetensors and .pt snapshots.", HOSTS),
+    "plugins": Target("plugins", "plugins", "List the installed plugins and check that they load.", HOSTS),
 }
 
 EPILOG = """\b
@@ -69,7 +79,7 @@ class UserError(click.ClickException):
 
 
 class LazyGroup(click.Group):
-    """A click group that knows its subcommands by a table and imports one only to run it."""
+    """A click group that reads its subcommands from a table and imports one only to run it."""
 
     def __init__(self, *args: Any, table: dict[str, Target], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -98,16 +108,19 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, target.summary) for name, target in self.table.items()])
+        width = max(map(len, self.table), default=0)
+        for heading in dict.fromkeys(target.heading for target in self.table.values()):
+            with formatter.section(heading):
+                rows = [(n.ljust(width), t.summary) for n, t in self.table.items() if t.heading == heading]
+                formatter.write_dl(rows)
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the command; standard output that cannot be written, a full disk or a closed pipe, is no traceback."""
+        """Run the command; report unwritable standard output (full disk, closed pipe) without a traceback."""
         try:
             try:
                 return super().main(*args, **kwargs)
             except SystemExit:
-                sys.stdout.flush()  # here, and not as the interpreter ends
+                sys.stdout.flush()  # now, not at interpreter exit
                 raise
         except OSError as error:
             if error.errno not in _UNWRITABLE or not _is_broken(sys.stdout):
@@ -121,17 +134,17 @@ class LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except LinkGANError as error:
-            # What a message quotes may come from a file: nothing in it steers the terminal.
+            # A message may quote text from a file: escape its control characters.
             raise UserError("\n".join(map(printable, str(error).splitlines()))) from error
         except OSError as error:
-            # No file of the user's, such as a closed pipe; or an error of a host's script, which is the host's to tell.
+            # Not about a user's file (a closed pipe, say), or raised by a host's script: not ours to report.
             if error.filename is None or ctx.invoked_subcommand == "run":
                 raise
             raise UserError(str(error)) from error
 
 
 def _is_broken(stream: TextIO) -> bool:
-    """Return whether nothing can be written to a stream; a line end shows it."""
+    """Return whether writing a line end to a stream fails."""
     try:
         stream.write("\n")
         stream.flush()
@@ -148,7 +161,7 @@ def _is_broken(stream: TextIO) -> bool:
 )
 @click.version_option(__version__, prog_name="linkgan")
 def main() -> None:
-    """Teach a StyleGAN-family generator to answer "change only this region", and use one that can."""
+    """Train StyleGAN-family generators whose latent axes are linked to image regions, and edit images with them."""
     from ..segmentation import named
 
     named.forget()

@@ -1,4 +1,4 @@
-"""`linkgan convert`: a network file as a file of another kind."""
+"""`linkgan convert`: converts a network file to another format."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ Examples:
 @click.argument("source", metavar="IN", type=existing_file)
 @click.argument("target", metavar="OUT", type=click.Path(dir_okay=False, path_type=Path))
 @host_option
-@click.option("--force", is_flag=True, help="Write over OUT where it exists.")
+@click.option("--force", is_flag=True, help="Overwrite OUT if it exists.")
 def convert(source: Path, target: Path, host: Path | None, force: bool) -> None:
-    """Turn the networks of IN into OUT, of which the ending of its name says what kind of file it becomes.
+    """Convert the networks in IN; the suffix of OUT selects the format.
 
     \b
-    .pkl          a host's snapshot. To write one, give the host's folder by --host: the file then opens
-                  in the plain host, without this package.
-    .pt           a snapshot of the embedded host, which trains on from it (StyleGAN2 and EG3D).
-    .safetensors  tensors and a description, which no program can be tricked into running.
+    .pkl          a host's snapshot. Writing one needs the host's folder (--host). The file then opens
+                  in the host without this package.
+    .pt           a snapshot of the embedded host, which can resume from it (StyleGAN2 and EG3D).
+    .safetensors  tensors and a JSON description; contains no code.
 
-    IN may be any of these, packed by gzip or not, or a .pt with StyleGAN2 in the layout of rosinality's
-    stylegan2-pytorch, which checkpoints of e4e, pSp and ReStyle hold too. Its content says which it is.
+    IN is any of these, gzipped or not, or a .pt with a StyleGAN2 in the layout of rosinality's stylegan2-pytorch,
+    as in checkpoints of e4e, pSp and ReStyle. The format is detected from the content.
 
-    Nothing in IN is run. Tensors keep every bit; constructor arguments, links and the data set's options go along.
+    No code in IN is run. Tensors are copied exactly, with constructor arguments, links and data set options.
     """
     from training_loops.formats.text import printable
 

@@ -17,10 +17,10 @@ def data() -> None:
 @click.option("--out", required=True, metavar="PATH", help="New zip (name ends in .zip) or folder for the images.")
 @click.option("--masks", metavar="PATH", help="New zip or folder for label maps, one grey PNG per image.")
 def faces(n: int, size: int, seed: int, out: str, masks: str | None) -> None:
-    """Paint cartoon faces with exact part masks.
+    """Generate cartoon faces with exact part masks.
 
-    The images come with attributes.json: the numbers (gaze_x, mouth_open, hair_light, ...) each face was painted from.
-    The label maps hold the index of the part that fills most of each pixel; parts.json names the parts.
+    attributes.json stores the parameters (gaze_x, mouth_open, hair_light, ...) of each face.
+    A label map stores, for each pixel, the index of the part that covers most of it; parts.json names the parts.
 
     \b
     Examples:
@@ -31,7 +31,7 @@ def faces(n: int, size: int, seed: int, out: str, masks: str | None) -> None:
 
     from training_loops.data.face_files import write_faces
 
-    # Many small tensors: a second thread costs more than it gives, far more on a busy machine.
+    # Many small tensors: a second thread costs more than it saves, especially on a busy machine.
     torch.set_num_threads(1)
     written = write_faces(out, n, size, seed, masks=masks, progress=True)
     click.echo(f"{written} faces of {size}x{size} pixels: {out}" + (f", label maps: {masks}" if masks else ""))
@@ -43,22 +43,21 @@ def faces(n: int, size: int, seed: int, out: str, masks: str | None) -> None:
 @click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the heads and cameras.")
 @click.option("--out", required=True, metavar="PATH", help="New zip (name ends in .zip) or folder for the images.")
 @click.option("--masks", metavar="PATH", help="New zip or folder for label maps, one grey PNG per image.")
-@click.option("--yaw", default=0.5, show_default=True, help="How far cameras go to either side, in radians.")
-@click.option("--pitch", default=0.25, show_default=True, help="How far cameras go up and down, in radians.")
+@click.option("--yaw", default=0.5, show_default=True, help="Largest camera yaw, in radians.")
+@click.option("--pitch", default=0.25, show_default=True, help="Largest camera pitch, in radians.")
 @click.option(
     "--spread",
     default="uniform",
     show_default=True,
     type=click.Choice(["uniform", "normal"]),
-    help="Cameras from everywhere alike, or mostly in front (the limits are two standard deviations).",
+    help="Distribution of camera angles; for normal, the limits are two standard deviations.",
 )
 def heads3d(n: int, size: int, seed: int, out: str, masks: str | None, yaw: float, pitch: float, spread: str) -> None:
-    """Render cartoon heads from many sides, with camera labels, for 3D-aware generators.
+    """Render cartoon heads from many viewpoints, with camera labels, for 3D-aware generators.
 
-    Each image shows another head, seen by a camera of its own. Labels are EG3D's: 16 numbers of the camera-to-world
-    matrix and 9 of the intrinsics. The images come with attributes.json: the numbers (nose_length, smile, ...) each
-    head was made from. The label maps hold the index of the part that fills most of each pixel; parts.json names the
-    parts.
+    Every image has its own head and camera. Labels are those of EG3D: 16 numbers of the camera-to-world matrix and 9
+    of the intrinsics. attributes.json stores the parameters (nose_length, smile, ...) of each head. A label map
+    stores, for each pixel, the index of the part that covers most of it; parts.json names the parts.
 
     \b
     Examples:

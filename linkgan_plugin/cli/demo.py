@@ -1,4 +1,4 @@
-"""`linkgan demo`: the whole job on procedural data, from nothing to a report."""
+"""`linkgan demo`: trains and evaluates a linked generator on procedural data and writes a report."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ SHOWN = {"locality": 2, "effect_in": 3, "transfer": 2, "depth_locality": 2}  # m
     epilog="""\b
 Examples:
   linkgan demo                                # about 9 minutes on two idle cores; writes runs/demo
-  linkgan demo --quick --out runs/quick       # under 2 minutes, and it shows
+  linkgan demo --quick --out runs/quick       # under 2 minutes, poor images
   linkgan demo --seed 1 --out runs/demo-1
-  linkgan demo --kind semantic                # hair and background by class; three networks; runs/demo-semantic
-  linkgan demo --kind 3d                      # mouth and nose of heads seen from all sides; runs/demo-3d
+  linkgan demo --kind semantic                # hair and background from a segmentation network
+  linkgan demo --kind 3d                      # mouth and nose of 3D heads; writes runs/demo-3d
 """
 )
 @click.option(
@@ -29,15 +29,17 @@ Examples:
     type=click.Choice(KINDS),
     default="faces",
     show_default=True,
-    help="Boxes on faces; classes, which move from face to face; pieces of 3D heads.",
+    help="faces: fixed boxes; semantic: classes segmented in each image; 3d: boxes in 3D heads.",
 )
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="Folder; runs/demo[-KIND].")
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), default=None, help="By default runs/demo[-KIND]."
+)
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--quick", is_flag=True, help="Little data and little training: does it run here?")
+@click.option("--quick", is_flag=True, help="Little data and a short training, to check that it runs.")
 def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
-    """Train a linked generator and the unlinked baseline on procedural images, side by side, and compare them.
+    """Train a linked generator and an unlinked baseline on procedural images in parallel, and compare them.
 
-    Ctrl-C leaves a run that the same command continues.
+    Ctrl-C stops the demo; the same command resumes it.
     """
     from ..demos.job import REPORT, run_demo
     from ..errors import Interrupted
@@ -50,7 +52,7 @@ def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
     try:
         report = run_demo(cls(out, seed, cls.quick if quick else cls.full), command=command_line())
     except Interrupted:
-        click.echo(f"\nstopped; the same command goes on: {command_line()}")
+        click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None
     for line in _summary(report):
         click.echo(line)
@@ -73,7 +75,7 @@ def _kind(name: str) -> Any:
 
 
 def _summary(report: Mapping[str, Any]) -> list[str]:
-    """Return the figures that matter most, a line per link, with those of the unlinked baseline in brackets."""
+    """Return the main results, one line per link, with those of the unlinked baseline in parentheses."""
     lines = []
     for link, metrics in report["linked"]["metrics"].items():
         baseline = report["unlinked"]["metrics"][link]

@@ -1,4 +1,4 @@
-"""`linkgan doctor`: whether a host works here, and what to do where it does not."""
+"""`linkgan doctor`: checks a host for incompatibilities with the installed libraries and tools."""
 
 from __future__ import annotations
 
@@ -21,13 +21,20 @@ Examples:
 """
 )
 @click.argument("directory", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--json", "as_json", is_flag=True, help="Print the same as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def doctor(directory: Path, as_json: bool) -> None:
-    """Say how the host in DIR gets on with the libraries and tools here, without running any of it.
+    """Check the host in DIR for incompatibilities with the installed libraries and tools; runs none of its code.
 
-    Each known incompatibility is `not used` by this host; `fine` with what is installed; mended by the lines of
-    `linkgan patch` (`patched`) or where `linkgan run` starts the host; `yours` to avoid; or it `breaks`. The exit code
-    is 1 if something has to be done first.
+    \b
+    Each known incompatibility has one of these states:
+      not used     the host does not use the affected feature
+      fine         the installed versions work
+      patched      fixed by the lines that `linkgan patch` inserted
+      linkgan run  fixed if the host is started with `linkgan run`
+      yours        avoid it with the option that is shown
+      breaks       not fixed; training fails
+
+    The exit code is 1 if the host cannot be trained yet.
     """
     from ..hosts.doctor import diagnose
 
@@ -43,7 +50,7 @@ def _text(diagnosis: Diagnosis) -> str:
         "host": f"{diagnosis.family} in {diagnosis.root}",
         "commit": _commit(diagnosis),
         "libraries": ", ".join(f"{name} {version}" for name, version in diagnosis.versions.items()),
-        "missing": ", ".join(diagnosis.missing) or "nothing that its training imports",
+        "missing": ", ".join(diagnosis.missing) or "no module that training imports",
         "patch": diagnosis.patch,
         "custom ops": diagnosis.custom_ops.summary,
     }
@@ -55,12 +62,12 @@ def _text(diagnosis: Diagnosis) -> str:
 
 def _commit(diagnosis: Diagnosis) -> str:
     if diagnosis.commit is None:
-        return "unknown (git does not know these files)"
+        return "unknown (not tracked by git)"
     return diagnosis.commit.sha + (", with local changes" if diagnosis.commit.changed else ", unchanged")
 
 
 def _describe(finding: Finding) -> str:
-    """Return a finding's state and, where it bites, the error and what is done about it."""
+    """Return a finding's state and, if the host is affected, the error and the fix."""
     if finding.state in ("not used", "fine"):
         return finding.state
     return f"{finding.state}: {finding.symptom} -> {finding.cure}"

@@ -1,4 +1,4 @@
-"""`linkgan edit`: redraw regions of generated images or of photographs; writes a sheet, an image or a video."""
+"""`linkgan edit`: edits regions of generated images or photographs; writes a sheet, an image or a video."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from ..editing.editor import Editor
     from ..generators import LinkedGenerator
 
-STRIP = (0.25, 0.5, 0.75, 1.0)  # shares of the way that a strip shows
+STRIP = (0.25, 0.5, 0.75, 1.0)  # strengths of the intermediate steps
 
 
 class Donor(click.ParamType):
-    """An image to take regions from: its seed, or the folder or the latents of a projection."""
+    """An image to copy regions from: a seed, or the folder or latents of a projection."""
 
     name = "seed|dir"
 
@@ -50,46 +50,58 @@ Examples:
 """
 )
 @click.argument("snapshot", type=existing_file)
-@click.option("--region", "regions", multiple=True, help="Region to move (repeat for several), eyes+mouth, rest, all.")
+@click.option("--region", "regions", multiple=True, help="Region to edit, eyes+mouth, rest or all; repeatable.")
 @click.option("--seeds", type=SEEDS, default="0-7", show_default=True, help="Images to edit: 0-7 or 1,5,9.")
 @click.option(
     "--projection",
     "projections",
     type=existing_path,
     multiple=True,
-    help="Photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
+    help="Inverted photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
 )
 @click.option("--donor-seed", type=click.IntRange(0), default=10_000, show_default=True, help="Seed of variant 1.")
-@click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="How many new samples.")
-@click.option("--donor-psi", type=float, help="Truncation psi of the new samples alone.")
+@click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="Number of new samples.")
+@click.option("--donor-psi", type=float, help="Truncation psi of the new samples only.")
 @click.option(
-    "--transplant", type=Donor(), multiple=True, help="Take the region from this image, a seed or a projection."
+    "--transplant", type=Donor(), multiple=True, help="Copy the region from this image, a seed or a projection."
 )
-@click.option("--directions", type=click.IntRange(1), help="Go along this many of the region's strongest directions.")
+@click.option("--directions", type=click.IntRange(1), help="Move along this many of the region's strongest directions.")
 @click.option(
-    "--strength", type=float, default=1.0, show_default=True, help="How far: 1 all the way, more exaggerates."
+    "--strength",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Strength of the edit: 0 = unchanged, 1 = full, above 1 = exaggerated.",
 )
-@click.option("--paste", is_flag=True, help="Keep the photograph's (or the image's) own pixels outside the regions.")
-@click.option("--feather", type=click.FloatRange(0), help="Width of the pasted seam in pixels; a 16th of the image.")
-@click.option("--interpolate", is_flag=True, help="Show the way there as well (.mp4 and .gif always do).")
-@click.option("--contact", is_flag=True, help="A contact sheet of the variants of one region of one image.")
-@click.option("--plain", is_flag=True, help="Nothing but the edited image, in its own size.")
+@click.option("--paste", is_flag=True, help="Keep the original pixels outside the regions.")
+@click.option(
+    "--feather", type=click.FloatRange(0), help="Width of the pasted seam in pixels; by default 1/16 of the image."
+)
+@click.option("--interpolate", is_flag=True, help="Add intermediate steps (.mp4 and .gif always have them).")
+@click.option("--contact", is_flag=True, help="Write a contact sheet of the variants of one region of one image.")
+@click.option("--plain", is_flag=True, help="Write only the edited image, at its own size.")
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
 @links_options
-@click.option("--data", type=existing_path, help="Data set to take classes or cameras from.")
+@click.option("--data", type=existing_path, help="Data set with the classes or cameras to use.")
 @class_option
 @click.option("--wrapper", default="linked", show_default=True, help="Generator wrapper plugin.")
-@click.option("--cell", type=click.IntRange(16), default=96, show_default=True, help="About the size of an image.")
+@click.option(
+    "--cell",
+    type=click.IntRange(16),
+    default=96,
+    show_default=True,
+    help="Approximate size of an image in the sheet, in pixels.",
+)
 @host_option
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help=".png, .mp4 or .gif.")
 @force_option
 @gathered(EditRequest)
 def edit(asked: EditRequest) -> None:
-    """Move regions of images, in a sheet: one row per image, variants side by side, then a map of what changed.
+    """Edit regions of images. The sheet has one row per image: the variants, then a map of the changes.
 
-    Images are seeds or projected photographs; regions go to new samples, to other images or along their strongest
-    directions. The suffix of --out says what is written: an image or a video. It carries the command, the seeds and
-    the link spec.
+    Images are seeds or inverted photographs. Regions are resampled, copied from other images, or moved along their
+    strongest directions. The suffix of --out selects an image or a video. The file's metadata stores the command, the
+    seeds and the link spec.
     """
     given = typed_flags()
     check_links()
@@ -113,7 +125,7 @@ def edit(asked: EditRequest) -> None:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A network, the wrapper of it that edits, and the label of a host's projections, which do not say theirs."""
+    """A network, its editing wrapper, and the label for a host's projections, which store none."""
 
     network: nn.Module
     generator: LinkedGenerator
@@ -121,7 +133,7 @@ class _Opened:
 
 
 def _open(asked: EditRequest) -> _Opened:
-    """Open the network, with its links or those given."""
+    """Open the network with its own links or the given ones."""
     from .. import registry
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
@@ -138,7 +150,7 @@ def _open(asked: EditRequest) -> _Opened:
 
 
 def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
-    """Return what is done to the regions of every image."""
+    """Return the edits to apply to every image."""
     from ..editing.candidates import along_directions, in_parts, resamples, transplants
 
     if asked.directions:
@@ -164,7 +176,7 @@ def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
 
 
 def _metadata(asked: EditRequest, generator: LinkedGenerator, candidates: list[EditCandidate]) -> dict[str, str]:
-    """Return what the file says of how it was made."""
+    """Return the provenance to store in the file."""
     from ..report.provenance import provenance
 
     sampled = not asked.transplant and not asked.directions
@@ -191,7 +203,7 @@ def _donor(donor: int | Path, opened: _Opened) -> int | Tensor:
 
 
 def _find_directions(generator: LinkedGenerator, groups: list[RegionGroup]) -> None:
-    """Find directions where it can be watched; they are kept for every image."""
+    """Find directions with a progress bar; they are cached for every image."""
     from tqdm import tqdm
 
     from ..editing.directions import directions_of

@@ -19,14 +19,14 @@ from .edit_request import EditRequest
 
 @dataclass(frozen=True)
 class Edits:
-    """All that is shown: every candidate of every group of regions, for every image.
+    """Everything that is drawn: every candidate of every group of regions, for every image.
 
     Attributes:
         editors: the images.
-        groups: the regions that are edited at once.
-        candidates: what is done to them.
-        metadata: what the file carries of how it was made.
-        named: the candidates are named in the sheet.
+        groups: the regions that are edited together.
+        candidates: the edits.
+        metadata: provenance to store in the file.
+        named: write the names of the candidates in the sheet.
     """
 
     editors: list[Editor]
@@ -37,7 +37,7 @@ class Edits:
 
 
 def write(asked: EditRequest, edits: Edits) -> None:
-    """Write the file that is asked for, and say so."""
+    """Write the requested file and print its name."""
     if asked.is_video:
         _write_video(asked, edits)
     elif asked.plain:
@@ -56,7 +56,7 @@ def _write_video(asked: EditRequest, edits: Edits) -> None:
 
 
 def _write_plain(asked: EditRequest, edits: Edits) -> None:
-    """Write the edited image, with the edits that `Editor.from_json` does again."""
+    """Write the edited image; its metadata stores the edits, which `Editor.from_json` repeats."""
     editor = edits.editors[0].after(edits.candidates[0].step(edits.groups[0].regions))
     pixels = to_pixels(asked.shown(editor))[0]
     save_png(asked.out, pixels, {**edits.metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})

@@ -1,4 +1,4 @@
-"""What `linkgan edit` was asked for, and which of its options go together."""
+"""The options of `linkgan edit`, and which of them can be combined."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
 VIDEOS = (".mp4", ".gif")
 SUFFIXES = (".png", *VIDEOS)
 
-# Options that contradict each other, and why.
+# Options that cannot be combined, and why.
 CONFLICTS = {
-    ("projections", "seeds"): "images are either projected photographs or seeds",
+    ("projections", "seeds"): "images are either inverted photographs or seeds",
     ("transplant", "variants"): "every --transplant is one variant",
-    ("transplant", "donor_seed"): "regions come from other images or from new samples",
-    ("transplant", "donor_psi"): "other images are taken as they are",
-    ("directions", "transplant"): "regions go along their own directions or to other images",
-    ("directions", "variants"): "a direction has two ends",
+    ("transplant", "donor_seed"): "regions are copied from other images or resampled",
+    ("transplant", "donor_psi"): "other images are used unchanged",
+    ("directions", "transplant"): "regions move along directions or are copied from other images",
+    ("directions", "variants"): "every direction gives two variants",
     ("directions", "donor_seed"): "directions have no donor",
     ("directions", "donor_psi"): "directions have no donor",
-    ("plain", "cell"): "a plain image keeps its own size",
-    ("contact", "plain"): "a contact sheet shows many images, --plain is one",
+    ("plain", "cell"): "--plain keeps the size of the image",
+    ("contact", "plain"): "a contact sheet shows many images, --plain writes one",
 }
 
 
@@ -43,7 +43,7 @@ class EditRequest:
         links: links instead of the network's own; () for its own.
         link_space: their latent space, w or z; None for w where there is one.
         link_overlap: let their regions share pixels.
-        data: data set to take classes or cameras from.
+        data: data set with the classes or cameras to use.
         number: class of all images; None for those of the data.
 
         seeds: images to edit.
@@ -51,20 +51,20 @@ class EditRequest:
         regions: regions that are edited, one after another; () for each of the links.
 
         donor_seed: seed of the first new sample.
-        variants: how many new samples, from 1.
+        variants: number of new samples, from 1.
         donor_psi: their truncation psi; None for that of all images.
         transplant: images to take the regions from instead, seeds or projections.
-        directions: how many of a region's strongest directions to go along instead, from 1; None for none.
-        strength: how far, 1 for all the way.
-        interpolate: show the way there as well.
+        directions: number of a region's strongest directions to move along instead, from 1; None for none.
+        strength: strength of the edit, 1 for the full edit.
+        interpolate: add intermediate steps.
 
         paste: keep an image's own pixels outside the regions.
         feather: width of the seam in pixels; None for a 16th of the image.
         contact: a contact sheet of the variants of one region of one image.
-        plain: nothing but the edited image, in its own size.
-        cell: about the size of an image in a sheet or video, in pixels.
+        plain: write only the edited image, at its own size.
+        cell: approximate size of an image in a sheet or video, in pixels.
         out: the file to write, one of `SUFFIXES`.
-        force: write over it.
+        force: overwrite it.
     """
 
     snapshot: Path
@@ -99,24 +99,24 @@ class EditRequest:
 
     @property
     def suffix(self) -> str:
-        """The kind of file that is written."""
+        """The suffix of the output file, in lower case."""
         return self.out.suffix.lower()
 
     @property
     def is_video(self) -> bool:
-        """Whether it moves."""
+        """Whether the output is a video."""
         return self.suffix in VIDEOS
 
     def samples(self, given: dict[str, str]) -> int:
-        """Return how many new samples regions go to, given the flags that were typed."""
+        """Return the number of new samples, given the flags that were typed."""
         return 1 if self.plain and "variants" not in given else self.variants
 
     def shown(self, editor: Editor) -> Tensor:
-        """Return the image [1, C, H, W] that is shown of an editor."""
+        """Return the image [1, C, H, W] to draw for an editor."""
         return editor.pasted(self.feather) if self.paste else editor.image()
 
     def check(self, given: dict[str, str]) -> None:
-        """Refuse options that do not go together, before anything is loaded.
+        """Reject options that cannot be combined, before anything is loaded.
 
         Args:
             given: what was typed, as `typed_flags` returns it.
@@ -131,7 +131,7 @@ class EditRequest:
         if self.feather is not None and not self.paste:
             raise click.UsageError("--feather is the seam of --paste; give both or neither")
         if self.directions and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
-            raise click.UsageError("--directions are those of single regions: name each with a --region of its own")
+            raise click.UsageError("--directions works on single regions: give each its own --region")
         if self.contact and self.is_video:
             raise click.UsageError(f"--contact is an image; write it to a .png instead of {self.out.name}")
         self._check_single_image()
@@ -146,5 +146,5 @@ class EditRequest:
             if asked and (images != 1 or len(self.regions) != 1):
                 raise click.UsageError(
                     f"--{name} shows one region of one image, not {len(self.regions) or 'all'} of {images}; "
-                    "give one --region (eyes+mouth moves two at once) and one --seeds or --projection"
+                    "give one --region (eyes+mouth edits both together) and one --seeds or --projection"
                 )

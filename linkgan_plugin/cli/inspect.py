@@ -1,4 +1,4 @@
-"""`linkgan inspect`: what a network file holds, and whether it is safe to open with other programs."""
+"""`linkgan inspect`: the contents of a network file, and whether other programs can open it safely."""
 
 from __future__ import annotations
 
@@ -21,26 +21,27 @@ Examples:
 """
 )
 @click.argument("place", metavar="FILE|URL")
-@click.option("--json", "as_json", is_flag=True, help="Print the same, and more, as JSON.")
-@click.option("--max-size", type=FiniteRange(0, 1e9), default=4096, show_default=True, help="MB to fetch at most.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, with more detail.")
+@click.option("--max-size", type=FiniteRange(0, 1e9), default=4096, show_default=True, help="Largest download, in MB.")
 @click.option(
     "--cache",
     envvar="LINKGAN_CACHE",
     metavar="DIR",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where fetched files are kept. Or LINKGAN_CACHE; by default linkgan in the user's cache folder.",
+    help="Folder for downloads; also LINKGAN_CACHE. By default linkgan in the user's cache folder.",
 )
-@click.option("--show-source", is_flag=True, help="Print the source code that a pickle carries.")
+@click.option("--show-source", is_flag=True, help="Print the source code stored in a pickle.")
 def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show_source: bool) -> None:
-    """Show what is in a .pkl, .pt or .safetensors file without running anything in it; no host is needed.
+    """Show the contents of a .pkl, .pt or .safetensors file without running its code; no host is needed.
 
-    What the file holds says of which kind it is, not its name; gzip may have packed it.
+    The format is detected from the content, not the name; the file may be gzipped.
 
-    Networks and their sizes, links, data set, every name that the file refers to, and two verdicts: whether the file is
-    safe to open here, and whether it is safe to open in its host, which runs the source code that a pickle carries.
+    Prints the networks and their sizes, the links, the data set and every name that the file refers to. Also states
+    whether the file is safe to open here, and whether it is safe to open in its host, which runs the source code
+    stored in a pickle.
 
-    The exit code is 1 for a file that is damaged or refers to something that no network needs, and for one whose source
-    code is not that of a public host: do not open that in a host unless you trust who made it.
+    The exit code is 1 if the file is damaged, refers to names that no network needs, or contains source code that is
+    not from a public host: do not open such a file in a host unless you trust its author.
     """
     from ..pickles.describe import describe
     from ..pickles.download import is_url

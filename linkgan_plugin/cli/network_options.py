@@ -1,4 +1,4 @@
-"""Options of every command that opens a network file."""
+"""Options shared by the commands that open a network file."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ host_option = click.option(
     envvar="LINKGAN_HOST",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="The folder with the train.py of a .pkl, to use its classes instead of ours; its code runs. Or LINKGAN_HOST.",
+    help="Host folder (with train.py): build a .pkl with its classes instead of ours; runs its code. Or LINKGAN_HOST.",
 )
 
 
 class_option = click.option(
-    "--class", "number", type=click.IntRange(0), help="Class of all images, for networks that have classes."
+    "--class", "number", type=click.IntRange(0), help="Class of all images, for conditional networks."
 )
 
 
 def check_labels() -> None:
-    """Refuse --class beside a --data that is there for nothing but classes.
+    """Reject --class together with a --data that is used only for classes.
 
     Raises:
         click.UsageError: both were typed.
@@ -39,15 +39,15 @@ def check_labels() -> None:
 
 
 def links_options(command: F) -> F:
-    """Add the links to use instead of a network's own; the command receives `links`, `link_space`, `link_overlap`."""
+    """Add the options of links that replace a network's own: `links`, `link_space`, `link_overlap`."""
     return spec_options(command, "Links instead of the snapshot's own.")
 
 
 def check_links() -> None:
-    """Refuse what would go unheard.
+    """Reject link options that would have no effect.
 
     Raises:
-        click.UsageError: --link-space or --link-overlap was typed without a --link that it is about.
+        click.UsageError: --link-space or --link-overlap was typed without --link.
     """
     typed = typed_flags()
     unheard = [typed[name] for name in ("link_space", "link_overlap") if name in typed]

@@ -1,4 +1,4 @@
-"""What several commands share: parameter types, and the command line as it was typed."""
+"""Shared by the commands: parameter types, flags as dataclasses, and the command line as typed."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SEEDS = Seeds()
 
 
 class Names(click.ParamType):
-    """Names joined by commas; none where the text is empty."""
+    """Names joined by commas; an empty text is an empty list."""
 
     name = "names"
 
@@ -62,7 +62,7 @@ NAMES = Names()
 
 
 class FiniteRange(click.FloatRange):
-    """A number within limits; unlike `click.FloatRange` it takes neither nan nor inf."""
+    """A finite number within limits; `click.FloatRange` also accepts nan and inf."""
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number."""
@@ -73,7 +73,7 @@ class FiniteRange(click.FloatRange):
 
 
 class Device(click.ParamType):
-    """A device that is here: ``cpu``, ``cuda`` or ``cuda:1``."""
+    """An available device: ``cpu``, ``cuda`` or ``cuda:1``."""
 
     name = "device"
 
@@ -94,21 +94,21 @@ DEVICE = Device()
 
 
 def taken(kind: Callable[..., T], values: Mapping[str, Any], **others: Any) -> T:
-    """Return a dataclass made of the flags of a command that are called like its attributes.
+    """Return a dataclass built from the flags that have the names of its attributes.
 
     Args:
         kind: the dataclass.
-        values: what click gives the command; what is not an attribute is left out.
-        others: attributes that no flag stands for.
+        values: the values of the command's flags; those that are not attributes are ignored.
+        others: attributes without a flag.
     """
     names = {f.name for f in fields(kind)}  # type: ignore[arg-type]
     return kind(**{name: value for name, value in values.items() if name in names}, **others)
 
 
 def gathered(kind: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a command's function: flags that are attributes of the dataclass `kind` reach it as one, the first.
+    """Decorate a command's function to receive the flags that are attributes of the dataclass `kind` as one object.
 
-    All other flags reach it as keyword arguments.
+    The object is the first argument. All other flags are passed as keyword arguments.
     """
     names = {f.name for f in fields(kind)}
 
@@ -123,26 +123,26 @@ def gathered(kind: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., An
     return decorate
 
 
-force_option = click.option("--force", is_flag=True, help="Write over --out where it exists.")
+force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
 
 
 def check_out(path: Path, force: bool) -> None:
-    """Refuse to write over a file.
+    """Refuse to overwrite a file.
 
     Raises:
         LinkGANError: `path` exists and `force` was not given; names --force.
     """
     if path.exists() and not force:
-        raise LinkGANError(f"{path} exists; choose another name, or write over it with --force")
+        raise LinkGANError(f"{path} exists; choose another name, or overwrite it with --force")
 
 
 def command_line() -> str:
-    """Return the command as typed, quoted for a shell; `linkgan` also where `python -m` or torchrun started it."""
+    """Return the command as typed, quoted for a shell; starts with `linkgan` also under `python -m` and torchrun."""
     return shlex.join(["linkgan", *sys.argv[1:]])
 
 
 def typed_flags() -> dict[str, str]:
-    """Return what was typed for the running command: names of parameters with the flags that stand for them."""
+    """Return the parameters typed for the running command: name -> flag."""
     ctx = click.get_current_context()
     typed = {name: value for name, value in ctx.params.items() if _was_typed(ctx, name)}
     return {p.name: _flag(p, typed[p.name]) for p in ctx.command.params if p.name in typed}
@@ -153,5 +153,5 @@ def _was_typed(ctx: click.Context, name: str) -> bool:
 
 
 def _flag(parameter: click.Parameter, value: Any) -> str:
-    """Return the flag of a parameter, the one that turns it off where that was typed."""
+    """Return the flag of a parameter; the --no- form if that was typed."""
     return parameter.secondary_opts[0] if value is False and parameter.secondary_opts else parameter.opts[0]

@@ -1,4 +1,4 @@
-"""`linkgan patch`: put the plugin into a host's own files, and take it out again."""
+"""`linkgan patch`: inserts the plugin into a host's files, and removes it."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ Examples:
   cd stylegan3 && python train.py --loss=linkgan --link 'eyes=0:64@eyes' ...
   linkgan patch revert stylegan3
 \b
-DIR is a checkout of stylegan2-ada-pytorch, stylegan3, eg3d or a fork of one: the folder of its train.py, or
-the folder above. `linkgan run DIR/train.py -- ...` makes the same insertions without writing any file.
+DIR is a checkout of stylegan2-ada-pytorch, stylegan3, eg3d or a fork of one: the folder that
+contains train.py, or its parent. `linkgan run DIR/train.py -- ...` makes the same insertions in memory.
 """
 MARKS = {"applied": "+", "not applied": " ", "outdated": "!", "edited": "!", "anchor missing": "-", "file missing": "-"}
 
 
 @click.group(epilog=EPILOG)
 def patch() -> None:
-    """Put the plugin into a host's own files, and take it out again.
+    """Insert the plugin into a host's files, or remove it.
 
-    A patch is a few marked lines that import linkgan_plugin; everything else stays as it is. Applying twice is applying
-    once, and revert gives back every byte. All files are changed or none.
+    A patch is a few marked lines that import linkgan_plugin; no other line changes. Applying it twice has no further
+    effect; revert restores every byte. Either all files are changed or none.
     """
 
 
-@patch.command(short_help="Tell what is patched.", epilog="\b\nExample:\n  linkgan patch status stylegan3")
+@patch.command(short_help="Show which patches are applied.", epilog="\b\nExample:\n  linkgan patch status stylegan3")
 @click.argument("folder", metavar="DIR", type=existing_path)
 def status(folder: Path) -> None:
-    """Tell what is patched in DIR, insertion by insertion; changes nothing.
+    """Show which patches are applied to DIR, one line per insertion; changes nothing.
 
     \b
-    applied         in place, as this version of the plugin writes it
-    not applied     not there; `apply` puts it in
-    outdated        written by another version, or moved; `apply` renews it
+    applied         inserted by this version of the plugin
+    not applied     not inserted; `apply` inserts it
+    outdated        inserted by another version, or moved; `apply` updates it
     edited          changed between the marks; `apply` and `revert` refuse
-    anchor missing  the host has no such place (or several)
-    file missing    the host has no such file
+    anchor missing  the line to insert at is missing, or occurs several times
+    file missing    the host does not have this file
     """
     root = host_root(folder)
     try:
         found = patching.status(root)
-    except LinkGANError as error:  # broken marks are something to tell, too
+    except LinkGANError as error:  # broken marks are a status too
         click.echo(f"{root}: marks are broken\n{error}")
         return
     click.echo(f"{root}: {found.overall} (family {found.family})")
@@ -71,48 +71,46 @@ def status(folder: Path) -> None:
 )
 @click.argument("folder", metavar="DIR", type=existing_path)
 @click.option("--dry-run", is_flag=True, help="Print the diff and change nothing.")
-@click.option(
-    "--no-compat", is_flag=True, help="Leave out (or take out) the remedies for today's torch, numpy and scipy."
-)
+@click.option("--no-compat", is_flag=True, help="Omit (or remove) the fixes for current torch, numpy and scipy.")
 def apply(folder: Path, dry_run: bool, no_compat: bool) -> None:
-    """Insert the plugin's lines into DIR, so that its own `python train.py` knows --loss=linkgan.
+    """Insert the plugin's lines into DIR; its `python train.py` then accepts --loss=linkgan.
 
-    Refuses, and changes nothing, where a place for the lines is missing or someone edited between the marks.
+    Fails without changes if a line to insert at is missing or the lines between the marks were edited.
     """
     if dry_run:
         _show(patching.applying(folder, compat=not no_compat))
         return
     changed = patching.apply(folder, compat=not no_compat)
-    _tell("patched", changed, "nothing to do: all is in place")
+    _report("patched", changed, "nothing to do: already applied")
     for row in patching.status(folder).rows:
         if row.state in (patching.State.ANCHOR_MISSING, patching.State.FILE_MISSING):
             click.echo(f"left out {row.name} ({row.group}): {row.file} {row.note or 'is not there'}")
 
 
 @patch.command(
-    short_help="Take them out again.",
+    short_help="Remove the plugin's lines.",
     epilog="\b\nExamples:\n  linkgan patch revert stylegan3 --dry-run\n  linkgan patch revert stylegan3",
 )
 @click.argument("folder", metavar="DIR", type=existing_path)
 @click.option("--dry-run", is_flag=True, help="Print the diff and change nothing.")
 def revert(folder: Path, dry_run: bool) -> None:
-    """Take the plugin's lines out of DIR again; your own edits outside of the marks stay.
+    """Remove the plugin's lines from DIR; your edits outside the marks are kept.
 
-    Refuses, and changes nothing, where someone edited between the marks.
+    Fails without changes if the lines between the marks were edited.
     """
     if dry_run:
         _show(patching.reverting(folder))
     else:
-        _tell("reverted", patching.revert(folder), "nothing to do: no lines of the plugin there")
+        _report("reverted", patching.revert(folder), "nothing to do: not patched")
 
 
 def _show(changes: Sequence[Change]) -> None:
-    """Print a diff byte for byte, so that it can be applied by others."""
+    """Print a diff byte for byte, so that `git apply` accepts it."""
     click.echo(encode(patching.diff(changes)), nl=False)
 
 
-def _tell(verb: str, changes: Sequence[Change], nothing: str) -> None:
-    """Name the files that changed."""
+def _report(verb: str, changes: Sequence[Change], nothing: str) -> None:
+    """Print the names of the changed files."""
     for change in changes:
         click.echo(f"{verb} {change.file}")
     if not changes:

@@ -1,4 +1,4 @@
-"""`linkgan plugins`: every installed plugin, where it comes from, and whether it loads."""
+"""`linkgan plugins`: lists every installed plugin, its distribution, and whether it loads."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ Examples:
   linkgan plugins --check
 """
 )
-@click.option("--check", is_flag=True, help="Import every plugin and say whether it loads.")
+@click.option("--check", is_flag=True, help="Import every plugin and report whether it loads.")
 def plugins(check: bool) -> None:
     """List the plugins of every installed distribution.
 
-    Without --check nothing is imported. The exit code is 1 if a name is claimed twice or, with --check, if a plugin
-    does not load; the others stay usable.
+    Without --check nothing is imported. The exit code is 1 if a name is registered twice or, with --check, if a plugin
+    does not load; the other plugins remain usable.
     """
     found = [entry for kind in registry.GROUPS for entry in registry.entries(kind)]
     problems = [registry.check(entry, importing=check) for entry in found]

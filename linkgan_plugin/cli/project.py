@@ -1,4 +1,4 @@
-"""`linkgan project`: find photographs in a generator, so that their regions can be edited."""
+"""`linkgan project`: inverts photographs, so that their regions can be edited."""
 
 from __future__ import annotations
 
@@ -19,34 +19,45 @@ Examples:
   linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
 \b
-Each photograph gets a folder in DIR: projected_w.npz (as the StyleGAN hosts write and read it; the noise is in it
-too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DIR/projections.png shows all.
+Each image gets a folder in OUT: projected_w.npz (the format of the StyleGAN hosts, with the noise maps added),
+target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/projections.png shows all results.
 """
 )
 @click.argument("images", metavar="IMAGE...", type=existing_file, nargs=-1, required=True)
-@click.option("--network", "snapshot", type=existing_file, required=True, help="Network file to find them in.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder to write.")
-@click.option("--space", type=click.Choice(["w", "w+"]), default="w+", show_default=True, help="w+ starts from w.")
-@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Steps in each space.")
-@click.option("--tune", type=click.IntRange(0), default=0, metavar="STEPS", help="Then tune the network (PTI).")
-@click.option("--locality", type=click.FloatRange(0), default=0.0, help="Weight that keeps tuning local; try 0.1.")
+@click.option("--network", "snapshot", type=existing_file, required=True, help="Network file to invert into.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Output folder.")
 @click.option(
-    "--noise/--no-noise", default=True, show_default=True, help="Optimise the noise maps, where there are any."
+    "--space",
+    type=click.Choice(["w", "w+"]),
+    default="w+",
+    show_default=True,
+    help="Latent space; w+ starts from the result in w.",
+)
+@click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Steps in each space.")
+@click.option(
+    "--tune", type=click.IntRange(0), default=0, metavar="STEPS", help="Steps of tuning the weights afterwards (PTI)."
+)
+@click.option("--locality", type=click.FloatRange(0), default=0.0, help="PTI locality regularization weight; try 0.1.")
+@click.option(
+    "--noise/--no-noise", default=True, show_default=True, help="Optimise the noise maps, if the network has any."
 )
 @click.option(
     "--lpips",
     type=existing_file,
     metavar="FILE",
-    help="LPIPS network (the hosts' vgg16.pt, with --trust-network as well), not ours.",
+    help="LPIPS network instead of ours, e.g. the hosts' vgg16.pt (which also needs --trust-network).",
 )
 @trust_option
-@click.option("--crop", metavar="X0,Y0,X1,Y1", help="Square to cut: fractions if none is above 1, else pixels.")
+@click.option("--crop", metavar="X0,Y0,X1,Y1", help="Square to crop: fractions if none is above 1, else pixels.")
 @click.option(
-    "--landmarks", type=existing_file, metavar="FILE.json", help="5 or 68 points of a face: align as FFHQ does."
+    "--landmarks", type=existing_file, metavar="FILE.json", help="5 or 68 facial landmarks: align as FFHQ does."
 )
-@click.option("--class", "number", type=click.IntRange(0), help="Class of all images, for networks that have classes.")
+@click.option("--class", "number", type=click.IntRange(0), help="Class of all images, for conditional networks.")
 @click.option(
-    "--camera", type=existing_path, metavar="FILE", help="25 numbers as JSON, or a data set with a label each."
+    "--camera",
+    type=existing_path,
+    metavar="FILE",
+    help="Camera: 25 numbers as JSON, or a data set with a label for each image.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -54,7 +65,7 @@ too), target.png, proj.png, metrics.json, and tuned.safetensors after --tune. DI
     type=click.IntRange(1),
     default=8,
     show_default=True,
-    help="Images at a time; none depends on the others.",
+    help="Images per batch; does not change the results.",
 )
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
@@ -77,10 +88,10 @@ def project(
     device: str,
     host: Path | None,
 ) -> None:
-    """Find photographs in a network: the latents, noise and, on request, weights that give them back.
+    """Invert images: optimise latents, noise and, with --tune, weights until the network reproduces them.
 
-    Without --crop or --landmarks the largest square in the middle is taken. Ctrl-C keeps what is done, and the same
-    command goes on.
+    Without --crop or --landmarks, the largest central square is used. Ctrl-C keeps finished results; the same command
+    resumes.
     """
     from ..checksum import file_digest
     from ..errors import Interrupted
@@ -115,6 +126,6 @@ def project(
     try:
         job.run()
     except Interrupted:
-        click.echo(f"\nstopped; the same command goes on: {command_line()}")
+        click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None
     click.echo(f"wrote {len(photographs)} projections to {out}; open {out / SHEET_FILE}")

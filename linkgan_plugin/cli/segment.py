@@ -1,4 +1,4 @@
-"""`linkgan segment`: segmentation networks for `semantic(...)` regions, trained here or with weights from elsewhere."""
+"""`linkgan segment`: trains or exports segmentation networks for `semantic(...)` regions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SUFFIX = ".safetensors"
 
 @click.group()
 def segment() -> None:
-    """Make segmentation networks, for regions that differ from image to image."""
+    """Make segmentation networks, for regions that differ between images."""
 
 
 out_option = click.option(
@@ -23,10 +23,10 @@ out_option = click.option(
 
 
 def check_network_out(out: Path, force: bool) -> None:
-    """Refuse a file to write that is there already, or has another ending.
+    """Reject an output file that exists or has another suffix.
 
     Raises:
-        LinkGANError: says what to do.
+        LinkGANError: states the fix.
     """
     from ..errors import LinkGANError
 
@@ -45,7 +45,10 @@ Examples:
 )
 @click.option("--data", required=True, type=existing_path, help="Images: a zip or folder of PNGs.")
 @click.option(
-    "--masks", required=True, type=existing_path, help="Label maps of the same names: grey PNGs, class numbers."
+    "--masks",
+    required=True,
+    type=existing_path,
+    help="Label maps with the same file names: grey PNGs of class numbers.",
 )
 @click.option(
     "--classes", metavar="NAME,...", help="Names of the classes by number; by default in the masks' parts.json."
@@ -67,9 +70,9 @@ def train(
     out: Path,
     force: bool,
 ) -> None:
-    """Train a small network that finds classes in images, and measure it on a tenth of them.
+    """Train a small segmentation network, and evaluate it on a held-out tenth of the images.
 
-    255 in a label map means not labelled. Images and label maps belong together by their names. The result is for
+    255 in a label map means unlabelled. Images and label maps are matched by name. Use the result in regions:
     `semantic(FILE,CLASS)`.
     """
     import torch
@@ -100,7 +103,7 @@ class Numbers(click.ParamType):
     name = "r,g,b"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
-        """Return the numbers; the network's card says which are possible."""
+        """Return the numbers; the network's card checks their range."""
         try:
             return tuple(float(part) for part in value.split(",")) if isinstance(value, str) else value
         except ValueError:
@@ -135,11 +138,21 @@ deeplabv3_resnet101, fcn_resnet50, fcn_resnet101 (as in torchvision).
 """
 )
 @click.argument("weights", type=existing_file)
-@click.option("--architecture", required=True, metavar="NAME", help="What the weights are of; see below.")
-@click.option("--classes", required=True, metavar="NAME,...", help="Names of all classes, in the order of the scores.")
-@click.option("--mean", type=Numbers(), default="0.485,0.456,0.406", show_default=True, help="Of images in [0, 1].")
-@click.option("--std", type=Numbers(), default="0.229,0.224,0.225", show_default=True, help="Of images in [0, 1].")
-@click.option("--size", type=Size(), help="Resize images to this for the network; by default they stay as they are.")
+@click.option("--architecture", required=True, metavar="NAME", help="Architecture of the weights; see below.")
+@click.option(
+    "--classes", required=True, metavar="NAME,...", help="Names of all classes, in the order of the output channels."
+)
+@click.option(
+    "--mean",
+    type=Numbers(),
+    default="0.485,0.456,0.406",
+    show_default=True,
+    help="Channel means, for images in [0, 1].",
+)
+@click.option(
+    "--std", type=Numbers(), default="0.229,0.224,0.225", show_default=True, help="Channel standard deviations."
+)
+@click.option("--size", type=Size(), help="Input size of the network; by default images are not resized.")
 @out_option
 @force_option
 def export(
@@ -154,8 +167,8 @@ def export(
 ) -> None:
     """Write WEIGHTS, a state dict in .safetensors or .pth, as a network that is safe to open.
 
-    The file holds tensors, the name of an architecture that this program knows, and what the network wants: nothing in
-    it can run. Weights that do not fit are refused with the names and shapes in which they differ.
+    The file stores tensors, the name of a known architecture and the input format; it contains no code. Weights that
+    do not fit are rejected with the names and shapes that differ.
     """
     from ..segmentation.export import export_weights
     from ..segmentation.segmenter import Card
@@ -167,5 +180,5 @@ def export(
 
 
 def class_names(text: str) -> tuple[str, ...]:
-    """Return the names in a comma separated list."""
+    """Return the names in a comma-separated list."""
     return tuple(name.strip() for name in text.split(","))

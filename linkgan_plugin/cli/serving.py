@@ -1,4 +1,4 @@
-"""What the commands that serve a page share: where it listens, who can reach it, and what is installed for it."""
+"""Shared by the commands that serve a page: address options and checks, and required packages."""
 
 from __future__ import annotations
 
@@ -15,13 +15,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 def serve_options(command: F) -> F:
-    """Add where a page listens; the command receives `port`, `address`, `allow_remote` and `open_browser`."""
+    """Add the server options: `port`, `address`, `allow_remote` and `open_browser`."""
     for option in (
         click.option("--open", "open_browser", is_flag=True, help="Open the page in the browser."),
         click.option("--allow-remote", is_flag=True, help="Allow an --address that other machines can reach."),
-        click.option("--address", default="127.0.0.1", show_default=True, help="Where to listen; see --allow-remote."),
         click.option(
-            "--port", type=click.IntRange(0, 65535), default=FIRST_PORT, show_default=True, help="0 takes any."
+            "--address", default="127.0.0.1", show_default=True, help="Address to listen on; see --allow-remote."
+        ),
+        click.option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=FIRST_PORT,
+            show_default=True,
+            help="Port; 0 = any free port.",
         ),
     ):
         command = option(command)
@@ -29,17 +35,17 @@ def serve_options(command: F) -> F:
 
 
 def check_installed() -> None:
-    """Raise UsageError with the way out where the server's packages are missing."""
+    """Raise UsageError with the pip command if the server's packages are missing."""
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise click.UsageError(f"the page needs {' and '.join(missing)}; pip install 'linkgan_plugin[ui]'")
 
 
 def check_address(address: str, allow_remote: bool) -> None:
-    """Refuse an address that other machines can reach unless that is wanted; then say what it means.
+    """Reject an address that other machines can reach, unless allowed; then print a warning.
 
     Raises:
-        click.UsageError: others could reach it, and --allow-remote was not typed.
+        click.UsageError: other machines could reach it, and --allow-remote was not typed.
     """
     from ..web.security import is_loopback
 
@@ -47,8 +53,8 @@ def check_address(address: str, allow_remote: bool) -> None:
         return
     if not allow_remote:
         raise click.UsageError(
-            f"other machines could reach a page on {address}; add --allow-remote if that is wanted, or leave --address "
-            "out and come in through ssh -L"
+            f"other machines could reach a page on {address}; add --allow-remote to allow it, or omit --address "
+            "and connect through ssh -L"
         )
     click.echo(
         f"Warning: whoever can reach {address} and knows the address below can use the page, and what they send is not "

@@ -1,4 +1,4 @@
-"""`linkgan train`: the embedded host's training command, with the link flags that a real host takes."""
+"""`linkgan train`: the training command of the embedded host, with the same link flags as other hosts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 EPILOG = """\b
 Examples:
-  # A linked generator of your own images, on a laptop
+  # A linked generator of your own images
   linkgan train --data photos.zip --outdir runs --link 'lower=auto@box(0,0.5,1,1)'
 \b
   # Two links, the paper's recipe, region metrics at every snapshot
@@ -30,28 +30,30 @@ Examples:
   linkgan train --data faces.zip --outdir runs --resume network-snapshot-000060.pt --kimg 20 \\
       --loss=linkgan --link 'eyes=16@eyes'
 \b
-  # A 3D-aware generator, whose data has cameras as labels; links hold still what lies in front of and behind them too
+  # A 3D-aware generator; the data needs camera labels. --link-depth also penalises leaks in depth
   linkgan train --data heads.zip --outdir runs --cfg heads3d --link-depth 1 \\
       --link 'mouth=16@box3d(-0.105,-0.19,0.07,0.105,-0.06,0.2)'
 \b
-  # Go on with a run that was stopped
+  # Resume a stopped run
   linkgan train --continue runs/00000-faces-batch8-linked
 \b
-  # Four GPUs (or, with --device cpu, four processes); one that fails ends all
+  # Four GPUs (or, with --device cpu, four processes); if one fails, all stop
   torchrun --nproc_per_node=4 -m linkgan_plugin train --data faces.zip --outdir runs --cfg stylegan2
 """
 
 
 @click.command(epilog=EPILOG)
 @click.option("--data", type=existing_path, help="Zip or folder of PNGs in the hosts' format.")
-@click.option("--outdir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Runs folder.")
-@click.option("--run-dir", type=click.Path(path_type=Path), help="Exact folder of this run, instead of a new number.")
+@click.option(
+    "--outdir", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of all runs."
+)
+@click.option("--run-dir", type=click.Path(path_type=Path), help="Folder of this run, instead of a numbered one.")
 @click.option(
     "--continue",
     "continued",
     type=existing_path,
     metavar="RUN",
-    help="Go on with a stopped run, exactly; --kimg, --tick, --snap, --metrics and --threads may change.",
+    help="Resume a stopped run exactly; only --kimg, --tick, --snap, --metrics and --threads may change.",
 )
 @click.option(
     "--cfg", type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d"]), default="tiny", show_default=True
@@ -76,32 +78,34 @@ Examples:
 @click.option("--noise/--no-noise", default=None, help="Noise inputs.")
 @click.option("--glr", type=float, help="Learning rate of G.")
 @click.option("--dlr", type=float, help="Learning rate of D.")
-@click.option("--lr-final", type=float, help="Share of the learning rate left at the end of the last quarter.")
+@click.option("--lr-final", type=float, help="Final fraction of the learning rate; it decays over the last quarter.")
 @click.option("--ema-kimg", type=float, help="Half-life of the averaged generator, in thousand images.")
 @click.option("--freezed", type=click.IntRange(0), default=0, show_default=True, help="Frozen layers of D.")
-@click.option("--neural-res", type=click.IntRange(4), help="3D: side of the rendered image, at first.")
-@click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of the total variation of density.")
-@click.option("--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped this often.")
+@click.option("--neural-res", type=click.IntRange(4), help="3D: initial neural rendering resolution.")
+@click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of density regularization (total variation).")
+@click.option(
+    "--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped with this probability."
+)
 @click.option(
     "--metrics",
     type=NAMES,
     default="",
     metavar="NAMES",
-    help="Metrics at every snapshot, comma separated, e.g. link2k.",
+    help="Metrics at every snapshot, comma-separated, e.g. link2k.",
 )
-@click.option("--tick", type=float, help="Thousand images between two lines of statistics.")
-@click.option("--snap", type=click.IntRange(1), help="Ticks between two snapshots.")
-@click.option("--fp32", is_flag=True, help="Single precision everywhere.")
-@click.option("--fp16-res", type=click.IntRange(0), help="Highest resolutions to compute in half precision.")
+@click.option("--tick", type=float, help="Thousand images between log lines.")
+@click.option("--snap", type=click.IntRange(1), help="Ticks between snapshots.")
+@click.option("--fp32", is_flag=True, help="Use float32 everywhere.")
+@click.option("--fp16-res", type=click.IntRange(0), help="Number of highest resolutions computed in half precision.")
 @click.option(
     "--half",
     type=click.Choice(["float16", "bfloat16"]),
     default="float16",
     show_default=True,
-    help="Kind of half precision; float16 is for GPUs and stays single on a CPU.",
+    help="Half precision format; on a CPU, float16 layers run in float32.",
 )
-@click.option("--nobench", is_flag=True, help="No cuDNN benchmarking.")
-@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@click.option("--nobench", is_flag=True, help="Disable cuDNN benchmarking.")
+@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default a GPU if available.")
 @click.option("--threads", type=click.IntRange(1), help="CPU threads.")
 @click.option("--dry-run", is_flag=True, help="Print the training options and stop.")
 @click.option("--quiet", is_flag=True, help="No progress bar.")
@@ -116,11 +120,11 @@ def train(run: RunFlags, **values: Any) -> None:
 
 
 def train_at(place: Place, run: RunFlags, values: dict[str, Any]) -> None:
-    """Train as one of the processes that share the run. Rank 0 reads the options, and speaks for all.
+    """Train as one process of the run. Rank 0 reads the options and prints for all ranks.
 
     Args:
         place: this process.
-        run: which run, and how.
+        run: folders, device and output of the run.
         values: the other flags of the command by name.
     """
     from training_loops.formats import strict_json
@@ -145,7 +149,7 @@ def train_at(place: Place, run: RunFlags, values: dict[str, Any]) -> None:
         result = training_loop(options, run_dir, session)
     if not result.finished:
         if place.rank == 0:
-            click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; go on with: linkgan train --continue {run_dir}")
+            click.echo(f"stopped at {result.cur_nimg / 1000:g} kimg; resume with: linkgan train --continue {run_dir}")
         raise click.exceptions.Exit(130)
     if place.rank == 0:
         click.echo(f"wrote {result.snapshot}")
@@ -153,7 +157,7 @@ def train_at(place: Place, run: RunFlags, values: dict[str, Any]) -> None:
 
 @contextmanager
 def failures_named(place: Place) -> Iterator[None]:
-    """Tell of files that cannot be written in one line, and of processes which failed and which only lost another."""
+    """Report unwritable files in one line, and which rank failed or lost its peer."""
     from training_loops.formats.atomic import DISK_ERRORS
     from training_loops.processes import PeerError
 
@@ -164,7 +168,7 @@ def failures_named(place: Place) -> Iterator[None]:
     except OSError as error:
         if error.filename is None:
             raise
-        advice = "; the run's files are whole, go on with --continue" if error.errno in DISK_ERRORS else ""
+        advice = "; the run's files are intact, resume with --continue" if error.errno in DISK_ERRORS else ""
         raise click.ClickException(f"{error}{advice}") from error
     except Exception as error:
         if place.count > 1 and not isinstance(error, (click.exceptions.Exit, click.ClickException)):
@@ -173,7 +177,7 @@ def failures_named(place: Place) -> Iterator[None]:
 
 
 def register_metrics(names: Sequence[str]) -> None:
-    """Make the region metrics known to the embedded host's metric runner, where any is asked for."""
+    """Register the region metrics with the embedded host's metric runner, if any metric is requested."""
     if names:
         from training_loops import metrics
 
@@ -184,7 +188,7 @@ def register_metrics(names: Sequence[str]) -> None:
 
 @contextmanager
 def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
-    """Give the training loop a callback that drives a bar with the time left; silent when `quiet`."""
+    """Yield a callback (images done, images in total) for the training loop that updates a progress bar."""
     from tqdm import tqdm
 
     with tqdm(unit="img", unit_scale=True, disable=quiet, smoothing=0.05) as bar:
@@ -199,7 +203,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def abort_with_parent() -> Callable[[], bool] | None:
-    """Return a test for "the demo or torchrun that started this is gone": no orphan goes on writing to its folder."""
+    """Return a test for the death of the demo or torchrun that started this process; None without one."""
     if not {"LINKGAN_STOP_WITH_PARENT", "TORCHELASTIC_RUN_ID"} & os.environ.keys():
         return None
     parent = os.getppid()

@@ -1,4 +1,4 @@
-"""From the command line of `linkgan train` to the options of a run and its folder."""
+"""Turns the command line of `linkgan train` into training options and a run folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .params import taken, typed_flags
 if TYPE_CHECKING:
     from training_loops.options import TrainingOptions
 
-# Flags that say how to train, and those that --continue may change, with the training options they stand for.
+# Flags that are not training options, and the flags that --continue may change with their training options.
 _NO_OPTIONS = {"continued", "device", "quiet", "dry_run"}
 _CHANGEABLE = {
     "kimg": ["total_kimg"],
@@ -28,12 +28,12 @@ _CHANGEABLE = {
 
 @dataclass(frozen=True)
 class RunFlags:
-    """The flags that say which run, and how it is carried out; all others say what it learns.
+    """The flags that select the run and how it is executed; all others are training options.
 
     Attributes:
         outdir: the folder of all runs.
         run_dir: the folder of this run; None for a new number in `outdir`.
-        continued: the folder of a stopped run to go on with; None for a new one.
+        continued: the folder of a stopped run to resume; None for a new one.
         device: as typed; None for the GPU if there is one.
         dry_run: print the options and stop.
         quiet: no progress bar.
@@ -48,7 +48,11 @@ class RunFlags:
 
 
 def options_and_folder(run: RunFlags, values: dict[str, Any], count: int) -> tuple[TrainingOptions, Path]:
-    """Return the options of the run that `count` processes are asked to do, and its folder."""
+    """Return the options of a run of `count` processes, and its folder.
+
+    Raises:
+        click.UsageError: the folder already contains a run, or an option is wrong.
+    """
     from training_loops.options import OPTIONS_FILE, TrainingOptions, read_options
 
     from ..hosts.hooks import announce
@@ -62,28 +66,30 @@ def options_and_folder(run: RunFlags, values: dict[str, Any], count: int) -> tup
     options = make_options(values, links, count)
     run_dir = run.run_dir or next_run_dir(run.outdir, options, linked=links["loss"] is not None)
     if (run_dir / OPTIONS_FILE).exists():
-        raise click.UsageError(f"{run_dir} holds a run already; go on with --continue {run_dir}, or choose another")
+        raise click.UsageError(
+            f"{run_dir} already contains a run; resume it with --continue {run_dir}, or choose another folder"
+        )
     return options, run_dir
 
 
 def changed_options(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the training options that were typed beside --continue.
+    """Return the training options that were typed together with --continue.
 
     Raises:
-        click.UsageError: one that decides what is learned, which a run that goes on must keep.
+        click.UsageError: an option that a resumed run cannot change.
     """
     typed = {name: flag for name, flag in typed_flags().items() if name not in _NO_OPTIONS}
     fixed = [flag for name, flag in typed.items() if name not in _CHANGEABLE]
     if fixed:
         raise click.UsageError(
-            f"--continue keeps the options of the run; leave out {', '.join(fixed)}, or begin another run from "
+            f"--continue keeps the options of the run; omit {', '.join(fixed)}, or start a new run from "
             "its last snapshot with --resume"
         )
     return {option: values[name] for name in typed for option in _CHANGEABLE[name]}
 
 
 def make_options(values: dict[str, Any], links: dict[str, Any], count: int) -> TrainingOptions:
-    """Return the options of a new run of `count` processes, links and all.
+    """Return the options of a new run of `count` processes, including links.
 
     Raises:
         ValueError (LinkGANError for links): an option is wrong; names it.
@@ -97,7 +103,7 @@ def make_options(values: dict[str, Any], links: dict[str, Any], count: int) -> T
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
-    # Links are turned on in plain data, as they are in the options of every other host.
+    # Links are added to plain data, as in the options of every other host.
     options = build_options(taken(TrainingRequest, values, gpus=count)).to_json()
     follow_flags(options, links)
     announce(options)

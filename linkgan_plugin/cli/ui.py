@@ -1,4 +1,4 @@
-"""`linkgan ui`: a page in the browser where people click on a region of an image to redraw it."""
+"""`linkgan ui`: a web page for editing regions of images."""
 
 from __future__ import annotations
 
@@ -22,14 +22,16 @@ Examples:
 @click.argument("snapshot", metavar="NET", type=existing_file)
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi, 0 to 2.")
 @links_options
-@click.option("--data", type=existing_path, help="Data set to take classes or cameras from.")
+@click.option("--data", type=existing_path, help="Data set with the classes or cameras to use.")
 @class_option
-@click.option("--projection", type=existing_path, help="A folder that `linkgan project` wrote, to begin with.")
-@click.option("--steps", type=click.IntRange(1), default=300, show_default=True, help="Steps to find a photograph.")
-@click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Steps of tuning for a photograph.")
-@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
+@click.option("--projection", type=existing_path, help="Folder written by `linkgan project`, opened first.")
+@click.option(
+    "--steps", type=click.IntRange(1), default=300, show_default=True, help="Inversion steps for a photograph."
+)
+@click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Tuning steps for a photograph.")
+@click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default a GPU if available.")
 @host_option
-@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Where edits are kept.")
+@click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for saved edits.")
 @serve_options
 def ui(
     snapshot: Path,
@@ -50,10 +52,10 @@ def ui(
     allow_remote: bool,
     open_browser: bool,
 ) -> None:
-    """Edit images of NET in the browser: click on a region to redraw it; photographs too.
+    """Edit images of NET, or uploaded photographs, in the browser: click on a region to resample it.
 
-    The page is for this machine alone, and everything in it comes from here. Edits are kept in a folder of their own
-    (the user's cache, or --keep), one for each network, so that they are there again after a new start. Ctrl-C ends it.
+    By default only this machine can open the page, and it loads nothing from the network. Edits are saved per network
+    in the user's cache folder (or --keep) and are available after a restart. Ctrl-C stops the server.
     """
     check_installed()
     check_links()
@@ -86,7 +88,6 @@ def ui(
     token = new_token()
     page = address_of(listening, address, token, first)
     click.echo(
-        f"{page}\nOpen this address in a browser, also where one came up without the page. "
-        f"Edits are kept in {session.store.folder}. Ctrl-C ends."
+        f"{page}\nOpen this address in a browser. Edits are saved in {session.store.folder}. Ctrl-C stops the server."
     )
     serve(create_app(session, token=token, host=address), listening, page if open_browser else None)
