@@ -96,6 +96,8 @@ def metrics(
     from ..metrics.yardsticks import yardstick
     from ..networks import load_network
 
+    given = {"--edited-quality": edited_quality, "--fit": fit, "--quality-kind": quality_kind != "auto"}
+    _check_quality(data, quality_images, given)
     started = time.time()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -152,6 +154,13 @@ def metrics(
         click.echo("without --data DATA neither quality nor attributes are measured", err=True)
     if out is not None:
         append_line(out, text)
+
+
+def _check_quality(data: Path | None, images: int, asked: dict[str, bool]) -> None:
+    """Refuse flags (name -> given) that measure against data where there is none; raises LinkGANError."""
+    for flag, given in asked.items():
+        if given and (data is None or not images):
+            raise LinkGANError(f"{flag} measures against data: add --data DATA, and --quality-images above 0")
 
 
 def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) -> None:

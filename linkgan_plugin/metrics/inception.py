@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from training_loops.formats.pixels import to_uint8
+
 from ..errors import LinkGANError
 
 WEIGHTS = "weights-inception-2015-12-05-6726825d.pth"
@@ -32,7 +34,7 @@ class InceptionFeatures:
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """Images [N, 1 or 3, H, W] in [-1, 1], taken as 8 bits -> features [N, 2048]."""
-        pixels = ((images.float() + 1) * 127.5).round().clamp(0, 255).byte().expand(-1, 3, -1, -1)
+        pixels = to_uint8(images.float()).expand(-1, 3, -1, -1)
         return torch.cat([self._network(part.to(self._device))[0] for part in pixels.split(_BATCH)])
 
 

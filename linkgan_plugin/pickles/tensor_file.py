@@ -74,7 +74,11 @@ def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]
     """Write a snapshot's networks, their tensors one at a time, atomically.
 
     Args:
-        path: where to. source: what to note about the file that it came from, plain data.
+        path: the file to write.
+        snapshot: what it holds.
+        source: plain data about the file that it came from, kept in the header.
+    Raises:
+        LinkGANError: networks that this format cannot hold.
     """
     description = {
         "version": _VERSION,

@@ -34,7 +34,9 @@ class LabelledImages:
     """Images and label maps of the same names.
 
     Attributes:
-        images: uint8 [N, 1 or 3, S, S]. labels: uint8 [N, S, S]; 255 = not labelled. classes: names by number.
+        images: uint8 [N, 1 or 3, S, S].
+        labels: uint8 [N, S, S]; 255 = not labelled.
+        classes: names by number.
     """
 
     images: np.ndarray
@@ -42,7 +44,7 @@ class LabelledImages:
     classes: tuple[str, ...]
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices to train on and to measure on, the same every time."""
+        """Return the indices [N] to train on and [M] to measure on, the same every time."""
         order = np.random.RandomState(0).permutation(len(self.images))
         held = max(1, round(_HELD_OUT * len(order)))
         return order[held:], order[:held]

