@@ -81,7 +81,7 @@ def test_the_wheel_holds_every_file_and_no_other(wheel: Path) -> None:
 
 
 def test_the_installed_command_explains_itself(installed: Run) -> None:
-    assert "Commands:" in installed("linkgan", "--help")
+    assert "Hosts and files:" in installed("linkgan", "--help")
     assert installed("linkgan", "--version").startswith("linkgan, version ")
 
 

@@ -105,5 +105,5 @@ def test_photographs_need_their_class(cli, snapshot, labelled, tmp_path):
     words = ("edit", snapshot, "--projection", tmp_path / "w.npz", "--out", tmp_path / "x.png")
     result = cli(*words, "--data", labelled)
     assert result.exit_code == 2, "no class of some other image is taken for the photograph's"
-    assert "does not say of which class" in result.output
+    assert "does not name the class" in result.output
     assert cli(*words, "--class", 2).exit_code == 0

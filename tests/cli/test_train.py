@@ -127,7 +127,7 @@ def test_a_run_that_goes_on_takes_new_lengths_and_refuses_what_it_learns_by(cli,
     assert cli("train", "--data", faces_zip, "--run-dir", run, "--kimg", 0.016, "--quiet", *SMALL).exit_code == 0
     refused = cli("train", "--continue", run, "--gamma", 5, "--no-noise", "--link", "eyes=4@eyes")
     assert refused.exit_code == 2
-    assert "--continue keeps the options of the run; leave out --gamma, --no-noise, --link," in " ".join(
+    assert "--continue keeps the options of the run; omit --gamma, --no-noise, --link," in " ".join(
         refused.output.split()
     )
     assert cli("train", "--continue", run, "--kimg", 0.032, "--metrics", "", "--quiet").exit_code == 0

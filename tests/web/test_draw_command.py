@@ -177,7 +177,7 @@ def test_3d_aware_networks_are_seen_through_the_cameras_of_the_data(folder, draw
         (("--network", "DATA", "--dim", 8), "--dim is the network's own"),
         (("--data", "DATA", "--link", "a=auto@box(0,0,2,1)"), "2 is outside the image"),
         (("--data", "DATA", "--link", "a=0:99@eyes"), "axes 0:99 are out of range; the latent has 64"),
-        (("--data", "DATA", "--address", "0.0.0.0"), "add --allow-remote if that is wanted"),
+        (("--data", "DATA", "--address", "0.0.0.0"), "add --allow-remote to allow it"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_way_out(arguments, text, data, draw):
