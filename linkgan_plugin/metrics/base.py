@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..change import split_change
 from .estimate import Array, Estimate, mean, ratio
 
 
@@ -104,21 +105,14 @@ class PairBatch:
         """Return the change from `original` to `edited` [N, C, H, W], split by the region."""
         # inside = sum_p m_p mean_c (e_pc - o_pc)^2,  outside = sum_p (1 - m_p) mean_c (e_pc - o_pc)^2
         # float32 is enough for a pixel; it is sums over a million of them that need more.
-        square = (edited.float() - self.original.float()).square().mean(dim=1).flatten(1).double()
-        inside = torch.linalg.vecdot(square, self._weights)
-        # Not all - inside, which loses the digits of a small leak beside a large effect.
-        outside = torch.linalg.vecdot(square, 1 - self._weights)
-        return Change(inside.cpu().numpy(), outside.cpu().numpy())
-
-    @cached_property
-    def _weights(self) -> Tensor:
-        """The mask as float64 [N, H * W]."""
-        return self.mask.flatten(1).double()
+        inside, outside = split_change(self.original, edited, self.mask, sums=torch.float64)
+        channels = self.original.shape[1]
+        return Change((inside / channels).cpu().numpy(), (outside / channels).cpu().numpy())
 
     @cached_property
     def area(self) -> Change:
         """Number of pixels inside and outside the region: sum_p m_p and sum_p (1 - m_p)."""
-        inside = self._weights.sum(dim=1).cpu().numpy()
+        inside = self.mask.flatten(1).double().sum(dim=1).cpu().numpy()
         return Change(inside, self.mask[0].numel() - inside)
 
     @cached_property

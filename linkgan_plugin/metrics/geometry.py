@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..cameras.views import inside_image, look_up, pixel_size, project, unproject
+from ..change import split_change
 from .base import Change, DepthViews, MeanMetric, PairBatch, RatioMetric, per_pixel
 from .estimate import Array
 
@@ -95,8 +96,8 @@ def _depth_views(batch: PairBatch) -> DepthViews:
 
 def _depth_change(batch: PairBatch) -> Change:
     views = _depth_views(batch)
-    square = (views.linked - views.original).double().square()
-    return Change(_sum(square * views.mask), _sum(square * (1 - views.mask.double())))
+    inside, outside = split_change(views.original.double(), views.linked.double(), views.mask)
+    return Change(inside.cpu().numpy(), outside.cpu().numpy())
 
 
 def _area(batch: PairBatch) -> Change:

@@ -23,7 +23,7 @@ _BATCH = 128
 
 
 class FeatureNetwork(Protocol):
-    """A network that reads attributes from images of a data set."""
+    """A network whose features images are compared by."""
 
     def features(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] -> features [N, F], what it sees before it decides."""
@@ -35,7 +35,7 @@ class Quality:
 
     Attributes:
         value: 0 or more.
-        kind: READER or SWD.
+        kind: CLASSIFIER or SWD.
         images: how many were generated.
     """
 

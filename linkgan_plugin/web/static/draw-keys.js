@@ -1,30 +1,18 @@
 // Keys of the page, but not while somebody types.
 
+import { listen } from "./shortcuts.js";
+
 const TYPING = "input:not([type=checkbox]), textarea, select";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const FURTHER = 10; // times as far with Shift
 
 /** Listen to keys and call what they mean. */
 export function listenToKeys(does) {
-  addEventListener("keydown", (event) => {
-    if (document.querySelector("dialog[open]") || event.target.matches?.(TYPING)) return;
-    const command = event.ctrlKey || event.metaKey ? withCommand(event, does) : plain(event, does);
-    if (!command) return;
-    event.preventDefault();
-    command();
-  });
+  listen(TYPING, does, (event, key) => plain(event, key, does));
 }
 
-function withCommand(event, does) {
-  const key = event.key.toLowerCase();
-  if (key === "z") return event.shiftKey ? does.redo : does.undo;
-  return key === "y" ? does.redo : null;
-}
-
-function plain(event, does) {
-  if (event.altKey) return null;
+function plain(event, key, does) {
   const handle = event.target.dataset?.handle;
-  const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key in ARROWS && does.selected()) {
     const by = ARROWS[key].map((way) => way * (event.shiftKey ? FURTHER : 1));
     return () => does.nudge(handle, by);
