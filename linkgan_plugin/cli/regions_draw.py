@@ -88,7 +88,7 @@ def draw(
         drawing = _over_data(data, links, dim, link_overlap)
     token = new_token()
     page = address_of(listening, address, token)
-    click.echo(f"{page}\nOpen this address in a browser, also where one came up without the page. Ctrl-C ends.")
+    click.echo(f"{page}\nOpen this address in a browser. Ctrl-C stops the server.")
     serve(create_drawing_app(drawing, token=token, host=address), listening, page if open_browser else None)
 
 

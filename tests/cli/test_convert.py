@@ -29,7 +29,7 @@ def test_a_file_that_exists_is_kept(cli: Cli, snapshot: Path, tmp_path: Path) ->
     target.write_text("precious")
     result = cli("convert", snapshot, target)
     assert result.exit_code == 2
-    assert f"{target} exists; choose another name, or write over it with --force" in result.output
+    assert f"{target} exists; choose another name, or overwrite it with --force" in result.output
     assert target.read_text() == "precious"
     result = cli("convert", snapshot, target, "--force")
     assert result.exit_code == 0, result.output

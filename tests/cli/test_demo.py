@@ -50,7 +50,7 @@ def test_ctrl_c_says_how_to_go_on(cli, tmp_path, monkeypatch):
     monkeypatch.setattr(job, "run_demo", stopped)
     result = cli("demo", "--out", tmp_path)
     assert result.exit_code == 130
-    assert "the same command goes on" in result.output
+    assert "resume with the same command" in result.output
 
 
 def test_an_unknown_kind_is_refused_with_the_known_ones(cli):

@@ -45,7 +45,7 @@ def test_the_table_shows_each_figure_with_its_error(cli, linked_snapshot):
     output = cli("metrics", linked_snapshot, "--metric", "locality", *QUICK).output
     row = next(line for line in output.splitlines() if line.startswith("eyes/locality"))
     assert "±" in row
-    assert "without --data DATA neither quality nor attributes are measured" in output
+    assert "quality and attributes are skipped without --data DATA" in output
     assert "effect_in" not in output
 
 

@@ -30,10 +30,10 @@ def test_apply_status_revert(host):
     applied = patch("apply", host.parent)
     assert applied.exit_code == 0, applied.output
     assert applied.output.splitlines()[:2] == ["patched train.py", "patched calc_metrics.py"]
-    assert patch("apply", host).output == "nothing to do: all is in place\n"
+    assert patch("apply", host).output == "nothing to do: already applied\n"
     assert f"{host}: patched (family stylegan3)\n  train.py\n  + import" in patch("status", host).output
     assert patch("revert", host).output.count("reverted ") == 6
-    assert patch("revert", host).output == "nothing to do: no lines of the plugin there\n"
+    assert patch("revert", host).output == "nothing to do: not patched\n"
     assert tree_bytes(host) == before
 
 

@@ -117,7 +117,7 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     monkeypatch.setattr(Projection, "advance", advance)
     stopped = cli(*arguments)
     assert stopped.exit_code == 130, stopped.output
-    assert "the same command goes on" in stopped.output
+    assert "resume with the same command" in stopped.output
     assert len(calls) == after
     done = {path.parent.name for path in (tmp_path / "out").glob("*/metrics.json")}
     assert done == {2: set(), 7: set(), 8: {"anna"}}[after]

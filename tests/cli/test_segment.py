@@ -63,7 +63,7 @@ def test_a_file_that_exists_is_kept(cli: Cli, tmp_path: Path) -> None:
     command = ("segment", "train", "--data", data, "--masks", masks, "--out", parts, "--steps", 1)
     result = cli(*command)
     assert result.exit_code == 2
-    assert f"{parts} exists; choose another name, or write over it with --force" in result.output
+    assert f"{parts} exists; choose another name, or overwrite it with --force" in result.output
     assert parts.read_text() == "precious"
     assert cli(*command, "--force").exit_code == 0
     assert open_segmenter(parts).card.classes == tuple(PARTS)

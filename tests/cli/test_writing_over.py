@@ -21,7 +21,7 @@ def test_a_file_that_is_there_stays_without_force(name, cli, linked_snapshot, tm
     out.write_bytes(b"mine")
     result = cli(*words)
     assert result.exit_code == 2
-    assert f"{out} exists; choose another name, or write over it with --force" in result.output
+    assert f"{out} exists; choose another name, or overwrite it with --force" in result.output
     assert out.read_bytes() == b"mine"
     result = cli(*words, "--force")
     assert result.exit_code == 0, result.output

@@ -121,7 +121,7 @@ def test_a_full_disk_is_told_in_one_line_and_the_run_continues(
     monkeypatch.undo()
     assert result.exit_code == 1
     (error,) = (line for line in result.output.splitlines() if line.startswith("Error: "))
-    assert re.search(rf"File too large: '{run}/[\w.-]+'; the run's files are whole, go on with --continue", error)
+    assert re.search(rf"File too large: '{run}/[\w.-]+'; the run's files are intact, resume with --continue", error)
     assert not [path for path in run.iterdir() if path.name.startswith(".")]
     assert leaves(run)["/progress/step"] == 5
     load_snapshot(run / "network-snapshot-000000.pt")

@@ -59,7 +59,7 @@ def test_an_address_for_others_has_to_be_wanted(tmp_path):
     (tmp_path / "broken.pt").write_bytes(b"no network")
     result = call(tmp_path / "broken.pt", "--address", "0.0.0.0")
     assert result.exit_code == 2
-    assert "add --allow-remote if that is wanted" in result.output
+    assert "add --allow-remote to allow it" in result.output
     warned = call(tmp_path / "broken.pt", "--address", "0.0.0.0", "--allow-remote", "--port", 0)
     assert "Warning: whoever can reach 0.0.0.0" in warned.output
     assert "broken.pt" in warned.output.splitlines()[-1]
@@ -138,7 +138,7 @@ def test_from_start_to_ctrl_c(network, tmp_path):
     try:
         line = running.stdout.readline()
         address, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)\n", line).groups()
-        assert "Ctrl-C ends" in running.stdout.readline()
+        assert "Ctrl-C stops" in running.stdout.readline()
 
         def ask(path: str, data: bytes | None = None, **headers: str):
             request = urllib.request.Request(address + path, data, headers)

@@ -177,7 +177,7 @@ def test_3d_aware_networks_are_seen_through_the_cameras_of_the_data(folder, draw
         (("--network", "DATA", "--dim", 8), "--dim is the network's own"),
         (("--data", "DATA", "--link", "a=auto@box(0,0,2,1)"), "2 is outside the image"),
         (("--data", "DATA", "--link", "a=0:99@eyes"), "axes 0:99 are out of range; the latent has 64"),
-        (("--data", "DATA", "--address", "0.0.0.0"), "add --allow-remote if that is wanted"),
+        (("--data", "DATA", "--address", "0.0.0.0"), "add --allow-remote to allow it"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_way_out(arguments, text, data, draw):
@@ -190,7 +190,7 @@ def test_from_start_to_ctrl_c(data):
     running = started("regions", "draw", "--data", data, "--port", "0")
     try:
         address, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)\n", running.stdout.readline()).groups()
-        assert "Ctrl-C ends" in running.stdout.readline()
+        assert "Ctrl-C stops" in running.stdout.readline()
         with urllib.request.urlopen(address, timeout=60) as page:
             assert b"linkgan regions" in page.read()
         asked = urllib.request.Request(address + "api/drawing", headers={"Authorization": f"Bearer {token}"})

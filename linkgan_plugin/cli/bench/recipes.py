@@ -83,7 +83,7 @@ Examples:
 @trust_option
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time, a thread each.")
 @click.option("--pairs", type=click.IntRange(2), default=1000, show_default=True, help="Edited pairs per measurement.")
-@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
+@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="Images for the quality metric; 0 = skip it.")
 @click.option("--out", type=folder, default=Path("runs/bench-recipes"), show_default=True)
 @click.option("--list", "only_list", is_flag=True, help="List the rows and stop.")
 @click.argument("train_options", metavar="[-- TRAIN OPTIONS]", nargs=-1, type=click.UNPROCESSED)
