@@ -1,4 +1,4 @@
-"""Sets of latent axes: reading `0:8,16:24`, `64` and `auto`, sharing out free ones, and writing ranges."""
+"""Sets of latent axes: parses `0:8,16:24`, `64` and `auto`, allocates free axes, and formats ranges."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_DIGITS = 18
 
 @dataclass(frozen=True)
 class AxisRequest:
-    """What a link asks for: explicit `axes`, or `count` free ones in a row when `axes` is None."""
+    """The axes that a link requests: explicit `axes`, or `count` consecutive free ones when `axes` is None."""
 
     name: str
     axes: tuple[int, ...] | None
@@ -26,7 +26,16 @@ class AxisRequest:
 
 
 def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) -> AxisRequest:
-    """Return the axes that link `name` asks for in `text`; `area` gives its region's share, for `auto`."""
+    """Parse the axes of a link: ranges ``0:8,16:24``, a count ``64``, or ``auto``.
+
+    Args:
+        text: the text between `=` and `@` of the link.
+        name: the link's name, for messages.
+        area: returns the region's share of the image in [0, 1], for `auto`; None if it differs per image.
+        dim: number of axes of the latent.
+    Raises:
+        LinkGANError: other text, no axes, axes out of range, or `auto` without a known area.
+    """
     text = text.strip()
     if text == "auto":
         share = area()
@@ -35,6 +44,7 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
                 f"link '{name}': 'auto' needs a region whose area is known, and this one differs from image to "
                 "image; give a number of axes, for example 16"
             )
+        # count = max(1, round(area * dim)): the axes are divided as the image is
         return AxisRequest(name, None, max(1, round(share * dim)))
     if text.isdecimal():
         count = _whole(text, name)
@@ -52,16 +62,16 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
     return AxisRequest(name, axes, len(axes))
 
 
-def allocate(wishes: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]:
-    """Return the axes of every wish, in order.
+def allocate(requests: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]:
+    """Return the axes of every request, in order.
 
     Explicit axes are kept as they are. A count takes the first block of that many free axes in a row, in the order
-    given, after all explicit axes of earlier and later wishes are set aside.
+    given, after all explicit axes of earlier and later requests are set aside.
     """
-    taken = {axis for wish in wishes if wish.axes is not None for axis in wish.axes}
+    taken = {axis for request in requests if request.axes is not None for axis in request.axes}
     result = []
-    for wish in wishes:
-        axes = wish.axes if wish.axes is not None else _first_fit(wish, taken, dim)
+    for request in requests:
+        axes = request.axes if request.axes is not None else _first_fit(request, taken, dim)
         taken.update(axes)
         result.append(axes)
     return result
@@ -80,7 +90,11 @@ def _whole(digits: str, name: str) -> int:
 
 
 def expand(ranges: Sequence[Sequence[int]], dim: int, name: str) -> tuple[int, ...]:
-    """Return the axes of half-open ranges [start, stop]; LinkGANError naming one that is empty or out of 0:dim."""
+    """Return the axes of half-open ranges [start, stop].
+
+    Raises:
+        LinkGANError: a range is empty or not within 0:dim, or axes repeat.
+    """
     for start, stop in ranges:
         if start >= stop:
             raise LinkGANError(
@@ -109,14 +123,14 @@ def text_of(axes: Collection[int]) -> str:
     return ",".join(f"{start}:{stop}" for start, stop in ranges_of(axes))
 
 
-def _first_fit(wish: AxisRequest, taken: Collection[int], dim: int) -> tuple[int, ...]:
-    """Return the first `wish.count` free axes in a row."""
+def _first_fit(request: AxisRequest, taken: Collection[int], dim: int) -> tuple[int, ...]:
+    """Return the first `request.count` consecutive free axes."""
     free = ranges_of([axis for axis in range(dim) if axis not in taken])
     for start, stop in free:
-        if stop - start >= wish.count:
-            return tuple(range(start, start + wish.count))
+        if stop - start >= request.count:
+            return tuple(range(start, start + request.count))
     largest = max((stop - start for start, stop in free), default=0)
     raise LinkGANError(
-        f"link '{wish.name}' needs {wish.count} axes in a row, but the largest free block of the {dim} has {largest}; "
-        "ask for fewer, or give ranges"
+        f"link '{request.name}' needs {request.count} axes in a row, but the largest free block of the {dim} has "
+        f"{largest}; ask for fewer, or give ranges"
     )

@@ -13,6 +13,7 @@ from training_loops.formats.cameras import LABEL_DIM
 
 from .calls.build import build_by_name
 from .calls.generator import GeneratorCalls
+from .calls.random_state import check_seed
 from .calls.rendering import Rendering
 from .errors import LinkGANError
 from .labels import Labels, no_labels
@@ -23,9 +24,11 @@ from .regions.base import Scene
 
 
 class Sample(NamedTuple):
-    """Latents and the images that they give.
+    """Latents and their images.
 
-    latents: [N, num_ws, w_dim] in W, [N, 1, z_dim] in Z (the spec's space). images: [N, C, H, W], nominally [-1, 1].
+    Attributes:
+        latents: [N, num_ws, w_dim] in W, [N, 1, z_dim] in Z (the spec's space).
+        images: [N, C, H, W], nominally in [-1, 1].
     """
 
     latents: Tensor
@@ -39,7 +42,8 @@ def build_linked(*, base_class_name: str, link_spec: Mapping[str, Any], **kwargs
     the plain host, without this package; the attribute survives in G_ema, which hosts deep-copy.
 
     Args:
-        base_class_name: dotted name of the host's generator class. link_spec: ``LinkSpec.to_json()``.
+        base_class_name: dotted name of the host's generator class.
+        link_spec: ``LinkSpec.to_json()``.
         kwargs: the host's own.
     Raises:
         LinkGANError: no class of that name.
@@ -55,12 +59,10 @@ def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     Raises:
         LinkGANError: a seed that is not in [0, 2^32), which NumPy's generator takes.
     """
-    random = np.random.RandomState(0)  # made once: making one takes thirty times as long as seeding it
+    random = np.random.RandomState(0)  # constructing one takes thirty times as long as seeding it
     rows = []
     for seed in seeds:
-        if not 0 <= seed < 2**32:
-            raise LinkGANError(f"seed {seed}: expected 0 to {2**32 - 1}")
-        random.seed(seed)
+        random.seed(check_seed(seed))
         rows.append(random.randn(z_dim))
     return torch.from_numpy(np.stack(rows)).to(torch.float32)
 
@@ -68,8 +70,7 @@ def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
 class LinkedGenerator:
     """A generator whose regions can be edited one by one. Every edit costs one synthesis forward.
 
-    Noise and ray jitter are constant and nothing in the network changes, so what an edit leaves alone stays exactly the
-    same.
+    Noise and ray jitter are constant and the network does not change, so two renders differ only by the edit.
 
     Args:
         generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
@@ -179,7 +180,7 @@ class LinkedGenerator:
 
     @torch.no_grad()
     def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
-        """Render as `render` does, with the depth of 3D-aware generators. All rendering goes through here."""
+        """Render latents [N, L, D] with labels [N, c_dim] as `render` does, with the depth of 3D-aware generators."""
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
@@ -188,7 +189,7 @@ class LinkedGenerator:
 
     @torch.no_grad()
     def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:
-        """Render from other cameras [N, c_dim] what `labels` [N, c_dim] are the cameras of: the same object.
+        """Render from other cameras [N, c_dim] the object that `labels` [N, c_dim] show.
 
         It differs from `rendering` of those cameras for latents in Z, which are mapped with a camera.
         """
@@ -215,11 +216,11 @@ class LinkedGenerator:
     def resample(
         self, latents: Tensor, regions: str | Sequence[str], seed: int, labels: Tensor | None = None
     ) -> Sample:
-        """Redraw regions: every row takes the block of the same new sample, that of `seed`."""
+        """Redraw regions of latents [N, L, D], labels [N, c_dim]: all rows take the block of the sample of `seed`."""
         return self.mix(latents, self.draw([seed]).expand_as(latents), regions, labels)
 
     def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
-        """Take regions from `donor` and everything else from `latents` (both as `draw` returns them)."""
+        """Take regions from `donor`, all else from `latents`, both [N, L, D] as `draw` returns; labels [N, c_dim]."""
         return self._done(replace_axes(latents, donor, self.block(regions)), labels)
 
     def interpolate(
@@ -230,7 +231,15 @@ class LinkedGenerator:
         amount: float,
         labels: Tensor | None = None,
     ) -> Sample:
-        """Go part of the way to `donor` in some regions: `amount` 0 = latents, 1 = `mix`; beyond 1 exaggerates."""
+        """Interpolate some regions: w + amount (donor - w); 0 = latents, 1 = `mix`.
+
+        Args:
+            latents: [N, L, D], as `draw` returns them.
+            donor: [N, L, D].
+            regions: names of links, or `rest`.
+            amount: above 1 exaggerates.
+            labels: [N, c_dim]; see `render`.
+        """
         return self._done(replace_axes(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
 
     def _done(self, latents: Tensor, labels: Tensor | None) -> Sample:

@@ -1,4 +1,4 @@
-"""Labels of seeds: which class or camera goes with which latent, drawn from a data set as hosts draw them."""
+"""Labels of seeds: the class or camera of each latent, drawn from a data set as hosts do."""
 
 from __future__ import annotations
 
@@ -52,12 +52,12 @@ class _Constant:
 
 
 def constant_labels(label: Tensor) -> Labels:
-    """Return labels that give every seed the same one."""
+    """Return labels that are `label` [1, c_dim] or [c_dim] for every seed."""
     return _Constant(label.detach().to("cpu", torch.float32).reshape(1, -1))
 
 
 def fixed_label(labels: Labels | None) -> Tensor | None:
-    """Return the one label [1, c_dim] that `constant_labels` gives every seed, None for labels that differ."""
+    """Return the label [1, c_dim] of `constant_labels`, None for labels that differ between seeds."""
     return labels.row if isinstance(labels, _Constant) else None
 
 
@@ -73,13 +73,14 @@ def class_label(number: int, c_dim: int) -> Tensor:
 
 
 def no_labels(c_dim: int, *, camera: bool = False) -> Labels:
-    """Return all-zero labels, which class-conditional hosts take for "no class".
+    """Return all-zero labels, which class-conditional hosts read as "no class".
 
     Args:
-        c_dim: numbers of a label. camera: whether the network is told by them where its camera is.
+        c_dim: numbers of a label.
+        camera: whether the network's labels are cameras.
 
     Raises:
-        LinkGANError: when asked for a camera, which zeros are not.
+        LinkGANError: when called, if labels are cameras: zeros are no camera.
     """
 
     def labels(seeds: Sequence[int]) -> Tensor:

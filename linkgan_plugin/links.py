@@ -1,11 +1,11 @@
-"""Link specs: which latent axes answer for which region, read from text and JSON, validated, and as masks."""
+"""Link specs: which latent axes control which region; parsed from text and JSON, validated, and turned into masks."""
 
 from __future__ import annotations
 
 import base64
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from training_loops.formats.budget import MASK_FILE, MOST_LINKS, REGIONS, Budget
 from training_loops.formats.files import read_file
+from training_loops.formats.json_text import fields_of
 from training_loops.formats.text import printable
 
 from .axes import AxisRequest, allocate, check_dim, expand, ranges_of, read_axes, text_of
@@ -29,14 +30,16 @@ from .regions.semantic import source_of_card
 REST = "rest"
 EXAMPLE = "eyes=0:64@box(0.25,0.35,0.75,0.5)"
 _VERSION = 1
+_SPEC_FIELDS = {"version": int, "space": str, "dim": int, "allow_overlap": bool, "links": list}
+_LINK_FIELDS = {"name": str, "axes": list, "region": str}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_LEAST_OUTSIDE = 1e-3  # share of the image: with less there is nothing that a link could leave alone
+_LEAST_OUTSIDE = 1e-3  # share of the image: with less, a link has nothing to leave unchanged
 _TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
 
 
 @dataclass(frozen=True)
 class Link:
-    """A name, the latent axes it owns (sorted, each once) and the region they answer for."""
+    """A name, the latent axes it owns (sorted, each once) and the region they control."""
 
     name: str
     axes: tuple[int, ...]
@@ -107,17 +110,26 @@ class LinkSpec:
     ) -> LinkSpec:
         """Return the spec of links `NAME=AXES@REGION` over `dim` axes.
 
-        AXES: ranges `0:8,16:24`, a count `64`, or `auto` (the region's share of the image, at least 1 axis). Counts and
-        `auto` take the first free block in the order given, leaving alone what any other link names explicitly.
-        `read` gives the bytes of files named in regions; by default the texts count as typed by the user, and what they
-        name is read from disk: files, and segmentation networks, which are then known in this process.
+        AXES: ranges `0:8,16:24`, a count `64`, or `auto`: max(1, round(area * dim)) axes, area the
+        region's share of the image. Counts and `auto` take the first free block in the order given and
+        skip axes that any other link names explicitly.
+
+        Args:
+            texts: the links.
+            dim: number of axes of the latent.
+            space: the latent space, `w` or `z`.
+            allow_overlap: accept static regions that overlap.
+            read: returns the bytes of files named in regions; by default they are read from disk, and segmentation
+                networks named there count as named by the user.
+        Raises:
+            LinkGANError: malformed links, or links that do not fit together; see the class.
         """
         check_dim(dim)
         _check_count(texts)
         read = Files(read or _read_typed)
-        wishes = [_read_link(text, dim, read) for text in texts]
-        axes = allocate([wish for wish, _ in wishes], dim)
-        links = tuple(Link(wish.name, own, region) for (wish, region), own in zip(wishes, axes, strict=True))
+        found = [_read_link(text, dim, read) for text in texts]
+        axes = allocate([request for request, _ in found], dim)
+        links = tuple(Link(request.name, own, region) for (request, region), own in zip(found, axes, strict=True))
         return cls(links, dim, space, allow_overlap)
 
     def to_json(self) -> dict[str, Any]:
@@ -132,25 +144,22 @@ class LinkSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
-        """Return the spec of `to_json` data, which may come from anywhere: no file is touched.
+        """Return the spec of `to_json` data, which may be untrusted: no file is opened.
 
         Raises:
             LinkGANError: a field is missing, unknown or of wrong type, or a file is not embedded; names it.
         """
-        version = _field(data, "version", int, "link spec")
+        version = fields_of(data, "link spec", {"version": int}, extra=True)["version"]
         if version != _VERSION:
             raise LinkGANError(
                 f"link spec of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it"
             )
-        _known_fields(data, ("version", "space", "dim", "allow_overlap", "links"), "link spec")
-        dim = _field(data, "dim", int, "link spec")
-        check_dim(dim)
-        items = _field(data, "links", list, "link spec")
-        _check_count(items)
+        found = fields_of(data, "link spec", _SPEC_FIELDS)
+        check_dim(found["dim"])
+        _check_count(found["links"])
         budget = Budget(REGIONS_OF_ALL, REGIONS)
-        links = tuple(_link_from_json(link, dim, budget) for link in items)
-        space = _field(data, "space", str, "link spec")
-        return cls(links, dim, space, _field(data, "allow_overlap", bool, "link spec"))
+        links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
+        return cls(links, found["dim"], found["space"], found["allow_overlap"])
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -194,7 +203,7 @@ class LinkSpec:
 
 
 def parse_region(text: str, read: Read | None = None) -> Region:
-    """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` gives the bytes of files it names."""
+    """Return the region of an expression such as ``eyes+box(0,0,1,0.2)``; `read` returns the bytes of its files."""
     return read_expression(text, read or _read_typed)
 
 
@@ -235,7 +244,7 @@ def _named(name: str, step: Callable[[], Region]) -> Region:
 
 
 def _read_typed(name: str) -> bytes:
-    """Return what a typed text names: a file's content, or the card of a segmentation network."""
+    """Return the content of a file that the user typed, or the card of a segmentation network."""
     if (source := source_of_card(name)) is not None:
         from .segmentation.files import typed_card
 
@@ -244,12 +253,12 @@ def _read_typed(name: str) -> bytes:
 
 
 def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
-    """Refuse regions that are empty or everything, and static ones that overlap, unless allowed, beyond a border."""
+    """Refuse regions that are empty or the whole image, and, unless allowed, static regions that overlap."""
     for link in links:
         if certain_coverage(link.region).mean() > 1 - _LEAST_OUTSIDE:
             raise LinkGANError(
                 f"link '{link.name}': {link.region} covers the whole image; a link needs pixels outside its region, "
-                "which its axes are to leave alone: choose a smaller region"
+                "which its axes must not change: choose a smaller region"
             )
     fixed = [(link, link.region.fine) for link in links if isinstance(link.region, StaticRegion)]
     for link, coverage in fixed:
@@ -277,18 +286,16 @@ def _link_to_json(link: Link) -> dict[str, Any]:
 
 
 def _link_from_json(data: Mapping[str, Any], dim: int, budget: Budget) -> Link:
-    name = _field(data, "name", str, "link")
+    name = fields_of(data, "a link", {"name": str}, extra=True)["name"]
     _check_name(name)
     where = f"link '{name}'"
-    _known_fields(data, ("name", "axes", "region", "files"), where)
-    ranges = _field(data, "axes", list, where)
-    for pair in ranges:
+    found = fields_of(data, where, _LINK_FIELDS, {"files": dict})
+    for pair in found["axes"]:
         if not (isinstance(pair, list | tuple) and [type(end) for end in pair] == [int, int]):
             raise LinkGANError(f"{where}: 'axes' must be a list of [start, stop] integers, not {pair!r:.60}")
-    files = _field(data, "files", dict, where) if "files" in data else {}
-    text = _field(data, "region", str, where)
-    region = _named(name, lambda: parse_region(text, Files(lambda file: _embedded(files, file), budget)))
-    return Link(name, expand(ranges, dim, name), region)
+    read = Files(lambda file: _embedded(found.get("files", {}), file), budget)
+    region = _named(name, lambda: parse_region(found["region"], read))
+    return Link(name, expand(found["axes"], dim, name), region)
 
 
 def _embedded(files: Mapping[str, str], name: str) -> bytes:
@@ -301,20 +308,3 @@ def _embedded(files: Mapping[str, str], name: str) -> bytes:
         return base64.b64decode(files[name], validate=True)
     except (ValueError, TypeError) as error:
         raise LinkGANError(f"the embedded file '{name}' is not base64 text: {error}") from error
-
-
-def _field(data: Any, name: str, kind: type, where: str) -> Any:
-    """Return data[name] if it is there and of exactly that type (so True is no integer)."""
-    if not isinstance(data, Mapping):
-        raise LinkGANError(f"a {where.split()[0]} must be a JSON object, not {type(data).__name__}: {data!r:.60}")
-    if name not in data:
-        raise LinkGANError(f"{where} has no '{name}'; it needs one of type {kind.__name__}")
-    if type(data[name]) is not kind:
-        raise LinkGANError(f"{where}: '{name}' must be of type {kind.__name__}, not {data[name]!r:.60}")
-    return data[name]
-
-
-def _known_fields(data: Iterable[str], known: Sequence[str], where: str) -> None:
-    for name in data:
-        if name not in known:
-            raise LinkGANError(printable(f"{where} has an unknown field '{name!s:.80}'; {suggest(str(name), known)}"))

@@ -91,7 +91,7 @@ class LinkGANLoss:
         self._check_regions()
 
     def __getattr__(self, name: str) -> Any:
-        # Hosts read settings off their loss while training; they find the base's.
+        # Hosts read settings off their loss while training; forward them to the base loss.
         if name == "base":
             raise AttributeError(name)
         return getattr(self.base, name)
@@ -158,12 +158,12 @@ class LinkGANLoss:
             self._accumulate_link(phase, call, host_call)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a loop keeps to go on exactly: counts, the process seed, and the base loss's own state."""
+        """Return what a loop stores to resume exactly: counts, the process seed, and the base loss's own state."""
         base = self.base.state_dict() if hasattr(self.base, "state_dict") else {}
         return {**self.clock.state_dict(), "seed": self._seed, "base": base}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+        """Restore `state_dict()`."""
         self.clock.load_state_dict(state)
         self._seed = state["seed"]
         if hasattr(self.base, "load_state_dict"):
@@ -242,7 +242,7 @@ class LinkGANLoss:
     def _remember_seed(self) -> int:
         """Return the process seed of the run's first step."""
         if self._seed is None:
-            # Asked for late, because loops seed each rank for itself only after building networks and losses.
+            # Read late: loops seed each rank only after they built networks and losses.
             self._seed = torch.initial_seed()
         return self._seed
 

@@ -1,4 +1,4 @@
-"""Axis mixing: a share of the samples that the host's own losses see carries one perturbed block."""
+"""Axis mixing: perturbs one block in a share of the samples of the host's own losses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from .regularizer import Perturbations, assign_perturbations
 
 
 class Mixer:
-    """Perturbs one block of a share of the latents on their way out of (W) or into (Z) the mapping network.
+    """Perturbs one block of a share of the latents that leave (W) or enter (Z) the mapping network.
 
-    It stands in for the mapping network, so it sees every latent that the host's loss draws, in the phases of G and D
-    alike.
+    It temporarily replaces the mapping network, so it applies to all latents of the host's loss, in the phases of G and
+    D.
 
     Args:
         calls: the host's generator.
@@ -43,7 +43,7 @@ class Mixer:
         self.perturb, self.recipe, self.random = perturb, recipe, random
 
     def attached(self) -> AbstractContextManager[None]:
-        """Return the context in which all that the host maps is mixed."""
+        """Return the context in which all latents that the host maps are mixed."""
         return self.calls.entry.replaced(self._mixing_z if self.space == "z" else self._mixing_w)
 
     def _mixing_z(self, call: Callable[..., Any]) -> Callable[..., Any]:

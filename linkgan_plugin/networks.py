@@ -1,4 +1,4 @@
-"""Opening a network file: the generator in it, its link spec and what it was trained with."""
+"""Opens a network file: its generator, link spec and training options."""
 
 from __future__ import annotations
 
@@ -38,11 +38,13 @@ HOST_VARIABLE = "LINKGAN_HOST"
 
 @dataclass(frozen=True)
 class Network:
-    """A generator ready for use (eval mode, no gradients) and what is known about it.
+    """A generator ready for use (eval mode, no gradients), its links and its training options.
 
     Attributes:
-        generator: the moving average G_ema. spec: its links, None where it carries none.
-        training_options: the options it was trained with, plain data. path: the file.
+        generator: the moving average G_ema.
+        spec: its links, None where it has none.
+        training_options: the options it was trained with, plain data.
+        path: the file.
         open_discriminator: reads the discriminator from the file; see `discriminator`.
     """
 
@@ -78,10 +80,11 @@ class Network:
     def labels(self, data: Path | None = None, number: int | None = None) -> Labels | None:
         """Return the classes or cameras of seeds, None where the network takes none.
 
-        The data set that the file names is never opened: a file could name anything.
+        The data set named in the file is never opened: the file is untrusted.
 
         Args:
-            data: a data set that has them. number: one class for every seed instead.
+            data: a data set with labels.
+            number: one class for every seed instead.
         Raises:
             LinkGANError: neither is given for a network that takes labels, or a class that it does not have.
             DatasetError: `data` has no labels.
@@ -103,12 +106,13 @@ class Network:
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
     """Open a snapshot of the embedded host (.pt), of a host (.pkl), a converted one (.safetensors), or StyleGAN2 in
-    rosinality's layout (.pt); gzip may have packed it. What the file holds says which it is, not its name.
+    rosinality's layout (.pt); it may be packed by gzip. The kind is detected from the content, not from the name.
 
     Nothing in the file is executed. A host's networks become networks of this package.
 
     Args:
-        path: the snapshot. device: where the network goes.
+        path: the snapshot.
+        device: of the network.
         host: the folder with the train.py it was trained with, whose classes are used instead of ours; by default the
             environment variable LINKGAN_HOST, else none. It is never taken from a file.
     Raises:
@@ -133,7 +137,7 @@ def _is_snapshot(path: Path) -> bool:
 
 
 def check_finite(generator: nn.Module, path: Path) -> None:
-    """Refuse weights that are NaN or infinite, as a training leaves them that diverged.
+    """Refuse weights that are NaN or infinite, as diverged training leaves them.
 
     stylegan2-ada-pytorch leaves such numbers in w_avg alone when it runs on a CPU: these become 0, as before training.
 
@@ -179,13 +183,13 @@ def _load_described(path: Path, device: torch.device | str, host: Path | None) -
 def _made(node: Node, host: Path | None) -> nn.Module:
     if host is None:
         return native.build(node)
-    from .pickles.checkout import rebuild  # the remedies for hosts are for this alone
+    from .pickles.checkout import rebuild  # only this needs the fixes for hosts
 
     return rebuild(node, host)
 
 
 def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> LinkSpec | None:
-    """Return the links that the network carries, else those noted beside the file (a plain host drops them)."""
+    """Return the links that the network carries, else those stored next to the file (a plain host drops them)."""
     attributes = snapshot.generator.attributes
     for data in (
         attributes.get(SPEC_ATTRIBUTE),
@@ -198,13 +202,13 @@ def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> L
 
 
 def _beside(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file beside a snapshot, {} where there is none."""
+    """Return the JSON object in a file next to a snapshot, {} where there is none."""
     if not path.is_file():
         return {}
     try:
         return parse_object(read_file(path, DESCRIPTION.bytes), str(path))
     except LinkGANError as error:
-        raise LinkGANError(f"{error}; mend it or move it away") from error
+        raise LinkGANError(f"{error}; fix or remove it") from error
 
 
 def _object(options: dict[str, Any], name: str) -> dict[str, Any]:

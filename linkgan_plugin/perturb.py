@@ -19,7 +19,7 @@ class Perturbation(Protocol):
 
 
 def gaussian(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator | None) -> Tensor:
-    """Add ``strength * p`` with p ~ N(0, I): the paper's perturbation, its alpha being `strength`.
+    """Return w + alpha p, p ~ N(0, I): the perturbation of LinkGAN Eq. 3-4, with alpha = `strength`.
 
     All rows of a latent change alike, so style mixing and per-layer truncation keep their meaning.
 
@@ -36,7 +36,7 @@ def gaussian(ws: Tensor, donor: Tensor, strength: float, generator: torch.Genera
 
 
 def swap(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator | None) -> Tensor:
-    """Go to another sample's latent: exactly the edit that a user makes.
+    """Return w + strength (donor - w): at strength 1 the block of another sample, which is the edit a user makes.
 
     Args:
         ws: [N, L, D] float latents.

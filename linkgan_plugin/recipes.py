@@ -1,4 +1,4 @@
-"""Recipes: every choice the regularizer leaves open, as one named switch each, and two named sets of them."""
+"""Recipes: the regularizer's options as named switches, and two named sets of them, `default` and `paper`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMER = {"moves": "perturbations", "fan": "per_sample"}
 
 @dataclass(frozen=True)
 class Recipe:
-    """How links are trained. The defaults are the best measured set; `paper` is the paper to the letter.
+    """How links are trained. The defaults are the best measured set; `paper` follows the paper exactly.
 
     Attributes:
         form: `share` = leak / (leak + effect) per perturbation, at any scale; `log` = -log(1 - share),
@@ -49,9 +49,9 @@ class Recipe:
             all are rendered with gradients, and in stylegan3 and eg3d the generator takes most of a step.
         mixing: share of the samples in the host's own losses that have one block perturbed, in [0, 1].
         rest_floor: leak share of the rest that is not penalised, in [0, 1) (`share` only).
-        depth: for 3D-aware generators, weight of the leak in depth (world units) beside that of the image, per value.
-            In the public eg3d the gradient of depth is NaN where a ray meets nothing at all, and the host drops that
-            step: leave it at 0 where backgrounds are empty.
+        depth: for 3D-aware generators, weight of the depth leak (world units), added to that of the image, per value.
+            In the public eg3d the gradient of depth is NaN where a ray meets nothing, and the host drops that step:
+            keep 0 where backgrounds are empty.
         raw: for 3D-aware generators, weight of the leak in the image before super-resolution, per value.
     """
 

@@ -29,7 +29,11 @@ class Entry:
 
 
 def entries(kind: str) -> list[Entry]:
-    """Return every plugin of `kind` (one of `GROUPS`), duplicates included, by name; imports none of them."""
+    """Return every plugin of `kind` (one of `GROUPS`), duplicates included, by name; imports none.
+
+    Raises:
+        LinkGANError: there is no such kind.
+    """
     if kind not in GROUPS:
         raise LinkGANError(f"unknown plugin kind '{kind}'; {suggest(kind, GROUPS)}")
     places = tuple((place, _changed(place)) for place in sys.path)

@@ -1,4 +1,4 @@
-"""The file beside a snapshot that keeps its link spec, for hosts that lose the attribute when they train on."""
+"""The file next to a snapshot that stores its link spec, for hosts that drop the attribute when training resumes."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ SUFFIX = ".links.json"
 
 
 def path_of(snapshot: Path) -> Path:
-    """Return where the links of a snapshot are kept: ``network-snapshot-000100.links.json`` beside the .pkl."""
+    """Return where the links of a snapshot are kept: ``network-snapshot-000100.links.json`` next to the .pkl."""
     return snapshot.with_suffix(SUFFIX)
 
 
 def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
-    """Write spec and recipe beside a snapshot: the attribute on the network is lost when a plain host trains on."""
+    """Write spec and recipe next to a snapshot: a plain host that resumes from it drops the network's attribute."""
     data = {
         "linkgan_plugin": __version__,
         "link_spec": loss_kwargs["link_spec"],
@@ -34,10 +34,10 @@ def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
 
 
 def read(snapshot: Path) -> dict[str, Any] | None:
-    """Return the spec kept beside a snapshot, as ``LinkSpec.to_json()`` gives it, or None.
+    """Return the spec stored next to a snapshot, as ``LinkSpec.to_json()`` gives it, or None.
 
     Raises:
-        LinkGANError: the file is there and cannot be read.
+        LinkGANError: the file exists and cannot be read.
     """
     path = path_of(snapshot)
     if not path.exists():

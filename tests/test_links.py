@@ -256,7 +256,7 @@ def test_json_errors_name_the_field(change, message):
 
 
 def test_json_that_is_no_object_is_refused():
-    with pytest.raises(LinkGANError, match="a link must be a JSON object, not list"):
+    with pytest.raises(LinkGANError, match="link spec must be a JSON object, not list"):
         LinkSpec.from_json([])
 
 

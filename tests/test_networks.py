@@ -88,7 +88,7 @@ def test_options_of_another_shape_are_passed_over(options, host, snapshot):
 def test_options_that_cannot_be_read_are_named(text, host, snapshot):
     path = snapshot()
     path.with_name("training_options.json").write_text(text)
-    with pytest.raises(LinkGANError, match=r"training_options.json: .*; mend it or move it away"):
+    with pytest.raises(LinkGANError, match=r"training_options.json: .*; fix or remove it"):
         load_network(path, host=host)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from training_loops.errors import OptionError
+from training_loops.formats.pixels import to_float
 
 _LATENTS, _EPOCH = 1, 2  # streams that must not share random numbers
 
@@ -53,8 +54,7 @@ class BatchStream:
     def real(self, step: int) -> tuple[Tensor, Tensor]:
         """Images [n, C, H, W] in [-1, 1] and labels [n, label_dim] on the device."""
         images, labels = self.dataset.batch(self.indices(step)[self._share])
-        images = torch.as_tensor(images).to(self.device, torch.float32) / 127.5 - 1
-        return images, torch.as_tensor(labels).to(self.device, torch.float32)
+        return to_float(torch.as_tensor(images).to(self.device)), torch.as_tensor(labels).to(self.device, torch.float32)
 
     def latents(self, step: int, *, phases: int, z_dim: int) -> tuple[Tensor, Tensor]:
         """For each phase latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images."""

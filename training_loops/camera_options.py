@@ -34,7 +34,8 @@ def scene_kwargs(
     """Return arguments of G that go over `G_kwargs`, and all those of the loss for `loss_kwargs`.
 
     Args:
-        neural_res: side of the rendered image at first. density_reg: weight of the density's total variation.
+        neural_res: side of the rendered image at first.
+        density_reg: weight of the density's total variation.
         gpc_reg_prob: probability of conditioning on another image's camera; where it is given, G is conditioned.
     """
     if gpc_reg_prob is None and not G_kwargs["rendering_kwargs"].get("c_gen_conditioning_zero", False):

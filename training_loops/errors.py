@@ -1,4 +1,11 @@
-"""The errors that mean "the input was wrong": the message names the value, what was expected and the way out."""
+"""Errors for wrong input: the message names the value given, what was expected and how to fix it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+_LONGEST_NAME = 80  # comparing takes the square of it
 
 
 class InputError(ValueError):
@@ -7,3 +14,13 @@ class InputError(ValueError):
 
 class OptionError(InputError):
     """An option whose value cannot work; the message names it, what was given and what was expected."""
+
+
+def suggest(name: str, known: Iterable[str]) -> str:
+    """Return ``"known: a, b (did you mean 'a'?)"`` for an unknown `name`, or ``"none are known"``."""
+    choices = sorted(known)
+    if not choices:
+        return "none are known"
+    nearest = difflib.get_close_matches(name[:_LONGEST_NAME], choices, n=1, cutoff=0.5)
+    hint = f" (did you mean '{nearest[0]}'?)" if nearest else ""
+    return f"known: {', '.join(choices)}{hint}"

@@ -15,12 +15,22 @@ PHASES = ("Gmain", "Greg", "Gboth", "Dmain", "Dreg", "Dboth")
 
 
 class Loss:
-    """What a training loop asks of a loss object."""
+    """The interface of a loss for the training loop."""
 
     def accumulate_gradients(
         self, phase: str, real_img: Tensor, real_c: Tensor, gen_z: Tensor, gen_c: Tensor, gain: float, cur_nimg: int
     ) -> None:
-        """Add the gradients of `phase` times `gain` to the parameters that require them."""
+        """Add the gradients of `phase` times `gain` to the parameters that require them.
+
+        Args:
+            phase: one of `PHASES`.
+            real_img: real images [N, C, H, W] in [-1, 1].
+            real_c: their labels [N, c_dim].
+            gen_z: latents [N, z_dim] of generated images.
+            gen_c: their labels [N, c_dim].
+            gain: factor of the gradients.
+            cur_nimg: images seen so far.
+        """
         raise NotImplementedError
 
 
@@ -64,7 +74,7 @@ class LogisticLoss(Loss):
         raise NotImplementedError
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
-        """Do the work of the phase Greg."""
+        """Add the gradients of phase Greg, for gen_z [N, z_dim] and gen_c [N, c_dim]."""
         raise NotImplementedError
 
     def accumulate_gradients(

@@ -82,11 +82,11 @@ def run_phase(
 ) -> None:
     """Accumulate the gradients of all `rounds` (microbatches, kwargs for the loss) and take one optimizer step.
 
-    Each round's loss is a mean over its samples; the gradient used is the mean over rounds and processes, so it
-    does not depend on how the batch was split. Nor do the moving `averages` that the loss updates on its way: each
-    round starts from the same, and their moves are averaged alike.
+    Each round's loss is a mean over its samples; the gradient is the mean over rounds and processes, so it does not
+    depend on how the batch was split. Nor do the moving `averages`, of any shape, that the loss updates: each round
+    starts from the same values, and their changes are averaged too.
 
-    Reports ``Gradients/<phase>/dropped``: how many numbers of the gradient were NaN or infinite.
+    Reports ``Gradients/<phase>/dropped``: the number of gradient entries that were NaN or infinite.
     """
     started = time.perf_counter()
     phase.opt.zero_grad(set_to_none=True)
@@ -137,7 +137,7 @@ def _drop_non_finite(values: list[Tensor]) -> int:
 
 
 def moving_averages(module: torch.nn.Module) -> list[Tensor]:
-    """The buffers of `module` that follow what passes through it (``w_avg``)."""
+    """The buffers of `module` that are moving averages, such as ``w_avg`` [w_dim], in the shape of the module's."""
     return [buffer for name, buffer in module.named_buffers() if name.endswith("_avg")]
 
 

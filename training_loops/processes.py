@@ -115,13 +115,13 @@ def check_count(num_gpus: int) -> None:
 
 
 def add_up(tensor: Tensor) -> None:
-    """Replace `tensor` by its sum over all processes."""
+    """Replace `tensor`, of the same shape everywhere, by its sum over all processes."""
     with _peers():
         torch.distributed.all_reduce(tensor)
 
 
 def copy_from_first(tensor: Tensor) -> None:
-    """Replace `tensor` by rank 0's."""
+    """Replace `tensor` by that of rank 0, of the same shape."""
     with _peers():
         torch.distributed.broadcast(tensor, src=0)
 

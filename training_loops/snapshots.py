@@ -104,7 +104,10 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
 def load_tensors(path: str | os.PathLike[str], file_format: str, version: int) -> dict[str, Any]:
     """Read a dict of tensors and plain data written by torch.save, and check its format and version.
 
-    Nothing in it is run, and memory is bounded by the size of the file (see `formats.pickles.archive`).
+    No code in it is run, and memory is bounded by the size of the file (see `formats.pickles.archive`).
+
+    Raises:
+        SnapshotError: the file is missing, unreadable, or has another format or version.
     """
     if not Path(path).is_file():
         raise SnapshotError(f"{path}: no such file")

@@ -28,7 +28,9 @@ class Settings:
     """What all runs of an ablation share.
 
     Attributes:
-        data: zip of images. kimg: thousand images that each run sees. links: the links of most rows.
+        data: zip of images.
+        kimg: thousand images that each run sees.
+        links: the links of most rows.
         train: further options of `linkgan train`. pairs, quality_images: how much is measured.
     """
 

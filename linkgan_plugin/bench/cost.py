@@ -44,7 +44,9 @@ class Meter:
     """Called after every optimizer step: sums the seconds of blocks, and takes the memory of the last two.
 
     Attributes:
-        rounds: pairs of blocks that are timed. seconds: kind -> seconds of each block. peaks: kind -> bytes.
+        rounds: pairs of blocks that are timed.
+        seconds: kind -> seconds of each block.
+        peaks: kind -> bytes.
     """
 
     rounds: int
@@ -132,10 +134,13 @@ def measure_cost(
     """Train briefly for every spec on all data, blocks with and without links taking turns.
 
     Args:
-        specs: ``NAME=AXES@REGION`` of the links that are trained together. data: data sets, each of one resolution.
-        recipe: how links are trained; from the first step on, whatever its `start`. cfg: the embedded host's preset;
+        specs: ``NAME=AXES@REGION`` of the links that are trained together.
+        data: data sets, each of one resolution.
+        recipe: how links are trained; from the first step on, whatever its `start`.
+        cfg: the embedded host's preset;
             overrides: attributes of `TrainingRequest`.
-        rounds: pairs of blocks of `BLOCK` steps that are timed. progress: called after every step.
+        rounds: pairs of blocks of `BLOCK` steps that are timed.
+        progress: called after every step.
     Returns:
         One row each: links (how many), regions, resolution, time_ratio (median over pairs of blocks) with
         time_ratio_low and _high (the middle half), memory_ratio, and what they were made of.

@@ -41,7 +41,10 @@ def take_turns(
     """Call both `rounds` times and once before to warm up, each round in the other order than the one before.
 
     Args:
-        first, second: do some work and return its seconds. progress: called after every round.
+        first: does some work and returns its seconds.
+        second: does the work to compare with.
+        rounds: how often each is called.
+        progress: called after every round.
     Returns:
         The seconds of first and of second, one each per round.
     """

@@ -26,9 +26,12 @@ class Row:
     """One line of the table: how its networks are trained, and which row they are compared with.
 
     Attributes:
-        name: also its folder. meaning: one line for people.
-        recipe: name of the recipe it starts from. switches: what it changes of it.
-        links: ``NAME=AXES@REGION`` each. baseline: the row whose mean quality is 1.
+        name: also its folder.
+        meaning: one line for people.
+        recipe: name of the recipe it starts from.
+        switches: what it changes of it.
+        links: ``NAME=AXES@REGION`` each.
+        baseline: the row whose mean quality is 1.
         resume: the row whose snapshot of the same seed it starts from, None = from scratch.
     """
 
@@ -159,7 +162,8 @@ def choose_rows(names: Sequence[str], links: Sequence[str], own: Sequence[str] =
     """Return the named rows, and the rows they need or are compared with before them.
 
     Args:
-        names: rows of the table; all if there are none and no `own` either. links: as `all_rows` takes them.
+        names: rows of the table; all if there are none and no `own` either.
+        links: as `all_rows` takes them.
         own: further rows, as `parse_row` reads them.
     Raises:
         LinkGANError: an unknown name (lists the known ones), or a malformed row.

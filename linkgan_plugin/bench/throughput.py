@@ -27,7 +27,7 @@ class Recorder(LinkedGenerator):
 
     @torch.no_grad()
     def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
-        """Render as `LinkedGenerator` does, and note the call."""
+        """Render latents [N, ...] as `LinkedGenerator` does, and record the call."""
         if self.rendered is not None:
             self.rendered.append((latents, labels))
         return super().rendering(latents, labels)
@@ -46,7 +46,8 @@ def measure_throughput(
     """Evaluate `pairs` pairs and render the same images in the same batches, in turns, `rounds` times each.
 
     Args:
-        generator: the network with its spec. classifier: for metrics that read attributes.
+        generator: the network with its spec.
+        classifier: for metrics that read attributes.
         metrics: their names, None = all that can be had.
     Returns:
         ``ratio`` (bare seconds / seconds of the evaluation; 1 = metrics cost nothing but their images) with ``low`` and

@@ -1,1 +1,1 @@
-"""How to call any generator: its two parts, its latent spaces, its steps; found out from signatures."""
+"""Calls any generator: its two parts, its latent spaces and its steps, detected from signatures."""

@@ -1,4 +1,4 @@
-"""Building what a host names by dotted name: its own loss and its own generator."""
+"""Builds a host's own loss or generator from its dotted name."""
 
 from __future__ import annotations
 

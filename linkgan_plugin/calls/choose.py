@@ -1,4 +1,4 @@
-"""Choosing the adapter of a host: a plugin that knows it, else the generic one."""
+"""Chooses the adapter of a host: a plugin that matches it, else the generic one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def host_for(loss: Any, networks: Mapping[str, Any]) -> GenericHost:
 
     Every adapter in the entry-point group ``linkgan.hosts`` is a subclass of `GenericHost` with a class method
     ``matches(loss, networks) -> bool``; the first by name that matches is taken, the generic one last. An adapter that
-    does not load is warned of and passed over.
+    fails to load is skipped with a warning.
 
     Raises:
         LinkGANError: no adapter fits; says what is missing.

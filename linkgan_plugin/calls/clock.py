@@ -11,7 +11,7 @@ from .generic import GenericHost
 
 
 class StepClock:
-    """Counts what a host calls `accumulate_gradients` for; it reads only what is the same on every rank.
+    """Counts the host's `accumulate_gradients` calls; it reads only values that are equal on every rank.
 
     Attributes:
         steps: phase -> number of its current optimizer step, from 0.
@@ -28,7 +28,7 @@ class StepClock:
         self._step_nimg = 0
 
     def tick(self, phase: str, call: Mapping[str, Any]) -> None:
-        """Note one call of `accumulate_gradients`."""
+        """Count one call of `accumulate_gradients`."""
         key = self.host.step_key(phase, call)
         same = self._open.get(phase, False) if key is None else key == self._keys.get(phase)
         self._rounds[phase] = self._rounds[phase] + 1 if same else 0
@@ -41,7 +41,7 @@ class StepClock:
             self._count_images(len(call["gen_z"]), new_step=not same)
 
     def _count_images(self, count: int, *, new_step: bool) -> None:
-        """Count the images of a microbatch; they are seen when the next step begins."""
+        """Count the images of a microbatch; they count as seen when the next step begins."""
         if new_step:
             self.nimg, self._step_nimg = self.nimg + self._step_nimg, 0
         ranks = distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
@@ -52,7 +52,7 @@ class StepClock:
         return {"steps": dict(self.steps), "nimg": self.nimg + self._step_nimg}
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state_dict()`."""
+        """Restore `state_dict()`."""
         self.steps, self.nimg, self._step_nimg = dict(state["steps"]), state.get("nimg", 0), 0
 
     def step(self, phase: str) -> int:

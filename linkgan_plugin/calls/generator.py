@@ -1,4 +1,4 @@
-"""How to call any StyleGAN-family generator: found out from signatures, not from version numbers."""
+"""Calls any StyleGAN-family generator; its interface is detected from signatures, not from version numbers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .part import GeneratorPart, unwrap
 from .random_state import own_random_state
 from .rendering import Rendering, stacked
 
-# What a render is given anew each time; all else that a host passes to its synthesis says how it renders.
+# Arguments that change with every render; all others that a host passes to its synthesis are settings.
 _PER_CALL = ("self", "ws", "c", "update_emas", "noise_mode")
 
 
@@ -27,14 +27,15 @@ class _Identity(nn.Module):
 
 
 class GeneratorCalls:
-    """Calls to a generator's two parts that never touch its moving averages and can repeat its noise.
+    """Calls a generator's two parts without updating its moving averages, with repeatable noise.
 
     Attributes:
         mapping: z to ws.
         synthesis: ws to images.
-        entry: where the host's latents z come in; the mapping where there is one.
+        entry: the part that takes the host's z; the mapping where there is one.
         settings: keyword arguments of every render, such as eg3d's neural_rendering_resolution.
-        quiet: keyword arguments that keep the mapping's moving average as it is.
+        no_ema_kwargs: keyword arguments that keep the mapping from updating its moving average w_avg.
+        takes_camera: whether the synthesis has a parameter `c`.
     """
 
     def __init__(self, mapping: GeneratorPart, synthesis: GeneratorPart, entry: GeneratorPart | None = None) -> None:
@@ -84,7 +85,7 @@ class GeneratorCalls:
         return self.entry is self.mapping
 
     def dim(self, space: str) -> int | None:
-        """Return how many axes the latent space `w` or `z` has, None where the generator does not say."""
+        """Return how many axes the latent space `w` or `z` has, None where the generator has no such attribute."""
         return self._said(f"{space}_dim")
 
     @property
@@ -99,7 +100,7 @@ class GeneratorCalls:
         return value if isinstance(value, int) else None
 
     def map(self, z: Tensor, c: Tensor | None, truncation_psi: float = 1.0) -> Tensor:
-        """Map z [N, z_dim] (and labels c [N, c_dim]) to ws [N, num_ws, w_dim], leaving w_avg as it is.
+        """Map z [N, z_dim] (and labels c [N, c_dim]) to ws [N, num_ws, w_dim], without updating w_avg.
 
         Raises:
             LinkGANError: truncation of a generator that has no mapping.
@@ -114,12 +115,12 @@ class GeneratorCalls:
         return self.rendering(ws, c, constant_noise=constant_noise).image
 
     def rendering(self, ws: Tensor, c: Tensor | None = None, *, constant_noise: bool = True) -> Rendering:
-        """Render as `render` does; return all that comes of it."""
+        """Render ws [N, L, D] and cameras c [N, c_dim] as `render` does; return image, raw image and depth."""
         kwargs = {**self.settings, **({"noise_mode": "const"} if self._has_noise and constant_noise else {})}
         return Rendering.of(self.synthesis(ws, c, **kwargs) if self.takes_camera else self.synthesis(ws, **kwargs))
 
     def render_deterministic(self, ws: Tensor, c: Tensor | None = None) -> Rendering:
-        """Render as `rendering` does; free randomness (ray jitter) depends on nothing but the number of rows."""
+        """Render ws [N, L, D] and cameras c [N, c_dim] with ray jitter that depends only on the number of rows."""
         if self.concatenates:
             return self.rendering(ws, c)
         with own_random_state(ws.device, seed=0):
@@ -156,10 +157,10 @@ class GeneratorCalls:
 
     @contextmanager
     def record_host_call(self) -> Iterator[HostCall]:
-        """Note within the block how the host itself calls its generator; its renders also set `settings`.
+        """Record within the block how the host calls its own generator; its renders also set `settings`.
 
-        A pair is then made exactly as the host makes its images, whatever schedules and conditioning it has, and forks
-        that changed them need no adapter.
+        Pairs are then rendered exactly as the host renders its images, with its schedules and conditioning, so forks
+        that changed these need no adapter.
         """
         seen = HostCall()
         with self.entry.replaced(self._noting_labels(seen)), self.synthesis.replaced(self._noting_settings):
@@ -186,10 +187,10 @@ class GeneratorCalls:
 
 
 class HostCall:
-    """What `GeneratorCalls.record_host_call` saw.
+    """The labels recorded by `GeneratorCalls.record_host_call`.
 
     Attributes:
-        labels: [N, c_dim], those that the host first mapped with; None before it has.
+        labels: [N, c_dim], the labels of the host's first mapping call; None before it.
     """
 
     def __init__(self) -> None:

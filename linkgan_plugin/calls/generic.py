@@ -1,4 +1,4 @@
-"""The generic host adapter: follows the training loop of any host that speaks a StyleGAN dialect."""
+"""The generic host adapter: works with any training loop that calls its loss as StyleGAN does."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from .part import GeneratorPart
 
 
 class GenericHost:
-    """What the link loss needs of a host, found from the arguments that the host's loop gives its own loss.
+    """The host interface of the link loss, detected from the arguments that the host's loop passes to its own loss.
 
-    Dialects are told apart by what they pass: ``G_mapping``/``G_synthesis`` with a ``sync`` flag
+    Dialects differ in what they pass: ``G_mapping``/``G_synthesis`` with a ``sync`` flag
     (stylegan2-ada-pytorch, modules under DDP) or one ``G`` with ``cur_nimg`` (stylegan3, eg3d and our own loops; in
-    R3GAN a line of ours tells it).
+    R3GAN an inserted line passes it).
 
     Args:
         loss: the host's own loss object.
@@ -48,7 +48,7 @@ class GenericHost:
         return getattr(stats, "report", None) or (lambda name, value: value)
 
     def report(self, name: str, value: Tensor | float) -> None:
-        """Report a statistic through the host's own collector (stats.jsonl, TensorBoard, console)."""
+        """Report a statistic, of any shape, through the host's own collector (stats.jsonl, TensorBoard, console)."""
         self._report(name, value)
 
     @staticmethod
@@ -65,7 +65,7 @@ class GenericHost:
 
     @staticmethod
     def ends_step(call: Mapping[str, Any]) -> bool:
-        """Return whether this microbatch is the step's last; a host that never says so has one per step."""
+        """Return whether this microbatch is the step's last; True for hosts without `sync`."""
         return bool(call.get("sync", True))
 
     def gradient_sync(self, call: Mapping[str, Any]) -> AbstractContextManager[Any]:

@@ -1,4 +1,4 @@
-"""A part of a generator, its mapping or its synthesis: what it takes, and how to stand in for it."""
+"""A part of a generator, its mapping or its synthesis: its parameters, and how to replace it temporarily."""
 
 from __future__ import annotations
 
@@ -42,12 +42,12 @@ class GeneratorPart:
 
     @contextmanager
     def replaced(self, wrap: Callable[[Callable[..., Any]], Callable[..., Any]]) -> Iterator[None]:
-        """Put ``wrap(call)`` in the part's place within the block, for everyone who calls it.
+        """Replace the part by ``wrap(call)`` within the block, for all callers.
 
-        The substitute is an attribute of the instance, gone after the block: one left behind would make the host's
-        snapshot fail to pickle.
+        The substitute is an attribute of the instance and is removed after the block: otherwise the host's snapshot
+        would fail to pickle.
         """
-        _ = self.signature  # read before it is the substitute's
+        _ = self.signature  # cached before it is replaced
         owner, name = unwrap(self.owner), self._method or "forward"
         before = vars(owner).get(name)
         setattr(owner, name, wrap(getattr(owner, name)))

@@ -1,16 +1,36 @@
-"""Random numbers drawn beside the host's: its own random state stays as it is."""
+"""Seeds, and random numbers that leave the host's random state unchanged."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from numbers import Integral
+from typing import Any
 
 import torch
+
+from ..errors import LinkGANError
+
+SEEDS = 2**32  # seeds that NumPy's RandomState takes: 0 to SEEDS - 1
+
+
+def check_seed(value: Any, what: str = "seed") -> int:
+    """Return a seed as an int.
+
+    Args:
+        value: the seed, which may come from a file or a page.
+        what: its name, for messages.
+    Raises:
+        LinkGANError: not a whole number from 0 to 2^32 - 1.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or not 0 <= int(value) < SEEDS:
+        raise LinkGANError(f"{what} is {value!r:.60}, expected a whole number from 0 to {SEEDS - 1}")
+    return int(value)
 
 
 @contextmanager
 def own_random_state(device: torch.device, seed: int | None = None) -> Iterator[None]:
-    """Give the block a copy of the random state, or one of its own by `seed`; the host's is left where it was."""
+    """Run the block with a copy of the random state, or with one seeded by `seed`; restore the host's afterwards."""
     on_gpu = device.type == "cuda"
     with torch.random.fork_rng(devices=[device] if on_gpu else []):
         if seed is not None:

@@ -1,4 +1,4 @@
-"""What a generator renders: the image and, from 3D-aware generators, the raw image and depth."""
+"""The output of a generator: the image and, from 3D-aware generators, the raw image and depth."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 class Rendering(NamedTuple):
-    """What a generator renders.
+    """The output of a generator.
 
     Attributes:
         image: float32 [N, C, H, W], nominally in [-1, 1].

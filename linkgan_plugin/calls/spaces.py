@@ -1,4 +1,4 @@
-"""Which latent spaces a host's generator has, and how many axes each: from its options, or from the generator built."""
+"""The latent spaces of a host's generator and their numbers of axes, from its options or from the built generator."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from .random_state import own_random_state
 
 SPACES = ("w", "z")
 
-# What hosts' loops give their generators beside G_kwargs; R3GAN's knows no channels.
+# What hosts' loops pass to their generators in addition to G_kwargs; R3GAN passes no channels.
 _SIZES = (("c_dim", "img_resolution", "img_channels"), ("c_dim", "img_resolution"))
 
 
 def latent_axes(options: Mapping[str, Any], space: str | None) -> tuple[str, int]:
     """Return a latent space of a host's generator and its number of axes.
 
-    Where the options do not say, the generator is built, once and beside the run, and asked.
+    Where the options do not contain it, the generator is built once, in addition to that of the run, and inspected.
 
     Args:
-        options: the host's, with ``G_kwargs``. space: `w`, `z`, or None for W where there is one, else Z.
+        options: the host's, with ``G_kwargs``.
+        space: `w`, `z`, or None for W where there is one, else Z.
     Raises:
-        LinkGANError: the generator has no such space, or none at all, or cannot be built.
+        LinkGANError: the generator has no such space, or none, or cannot be built.
     """
     kwargs = options["G_kwargs"]
     if (dim := kwargs.get(f"{space or 'w'}_dim")) is not None:
@@ -39,8 +40,8 @@ def latent_axes(options: Mapping[str, Any], space: str | None) -> tuple[str, int
     except Exception as error:  # the host's own code, which may fail in any way on sizes that it does not expect
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         raise LinkGANError(
-            f"this host's options say no {space or 'w'}_dim, and its generator {kwargs['class_name']} cannot be built "
-            f"to ask it ({reason})"
+            f"this host's options have no {space or 'w'}_dim, and its generator {kwargs['class_name']} cannot be built "
+            f"to find it ({reason})"
         ) from error
     return choose_space(axes, space, "this host's generator")
 
@@ -55,10 +56,10 @@ def axes_of(generator: nn.Module) -> dict[str, int]:
 
 
 def choose_space(axes: Mapping[str, int], space: str | None, owner: str) -> tuple[str, int]:
-    """Return `space` and its axes; by default the first that there is.
+    """Return `space` and its axes; by default the first.
 
     Raises:
-        LinkGANError: there is no such space; says which there is.
+        LinkGANError: no such space; names the spaces there are.
     """
     if space is None and axes:
         space = next(iter(axes))

@@ -1,1 +1,1 @@
-"""Cameras of 3D-aware generators: what a pixel shows of the world, and orbits around it."""
+"""Cameras of 3D-aware generators: projection between pixels and the world, and orbits."""

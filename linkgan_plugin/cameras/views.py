@@ -1,4 +1,4 @@
-"""Between images and the world, by eg3d's camera labels: what a pixel shows, and where a point is seen."""
+"""Maps between pixels and world points by eg3d's camera labels (pose [4, 4] and normalized intrinsics [3, 3])."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ def has_cameras(labels: Tensor | None) -> bool:
 
 
 def unproject(depth: Tensor, labels: Tensor) -> Tensor:
-    """Return the points that pixels show, float32 [N, 3, h, w] in world units.
+    """Return the world points that pixels show, float32 [N, 3, h, w]: o + d r, for ray origins o and directions r.
 
     Args:
-        depth: [N, 1, h, h], distances from the camera along the rays. labels: [N, 25 or more].
+        depth: [N, 1, h, h], distances from the camera along the rays.
+        labels: [N, 25 or more].
     """
     poses, intrinsics = split_labels(labels.float())
     side = depth.shape[-1]
@@ -29,18 +30,24 @@ def unproject(depth: Tensor, labels: Tensor) -> Tensor:
 
 
 def pixel_size(depth: Tensor, labels: Tensor) -> Tensor:
-    """Return how wide a pixel is at the surface it shows, [N, 1, h, h] in world units."""
+    """Return the width of a pixel at the surface it shows, d / (h f_x), [N, 1, h, h] in world units.
+
+    Args:
+        depth: [N, 1, h, h], distances d along the rays.
+        labels: [N, 25 or more]; f_x is in image widths.
+    """
     _, intrinsics = split_labels(labels.float())
     return depth.float() / (depth.shape[-1] * intrinsics[:, 0, 0].view(-1, 1, 1, 1))
 
 
 def project(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where cameras see points [N, 3, h, w]: places [N, h, w, 2], and distances [N, 1, h, w].
+    """Return where cameras [N, 25 or more] see points [N, 3, h, w]: places [N, h, w, 2], and distances [N, 1, h, w].
 
     Places are (x, y) in [-1, 1] between the outer edges of the image, as `F.grid_sample` reads them.
     """
     poses, intrinsics = split_labels(labels.float())
     size = points.shape[2:]
+    # (u, v, w) = K R^T (X - t);  place = 2 (u / w, v / w) - 1
     apart = points.flatten(2) - poses[:, :3, 3:]
     seen = intrinsics @ (poses[:, :3, :3].transpose(1, 2) @ apart)
     places = 2 * (seen[:, :2] / seen[:, 2:]) - 1

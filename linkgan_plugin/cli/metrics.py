@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from ..metrics.evaluate import LinkResult
     from ..networks import Network
 
+QUALITY_KINDS = ("auto", "attributes", "patches", "imagenet", "fid", "kid")
+
 
 @click.command(
     epilog="""\b
@@ -25,6 +27,7 @@ Examples:
   linkgan metrics runs/demo/linked/network-snapshot-000084.pt --data runs/demo/faces.zip
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
+  linkgan metrics cats.pt --data cats.zip --quality-kind imagenet --edited-quality --fit
   linkgan metrics classes.pt --class 3
   linkgan metrics network-snapshot-000200.pkl --host ~/stylegan3
 """
@@ -47,6 +50,17 @@ Examples:
     show_default=True,
     help="Images for the quality metric; 0 = skip it.",
 )
+@click.option(
+    "--quality-kind",
+    type=click.Choice(QUALITY_KINDS),
+    default="auto",
+    show_default=True,
+    help="Quality metric; auto = attributes if the data set has them, else patches.",
+)
+@click.option("--edited-quality", is_flag=True, help="Also measure the quality of edited images.")
+@click.option(
+    "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
+)
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, in the format of the hosts' metric files.")
@@ -64,6 +78,9 @@ def metrics(
     data: Path | None,
     number: int | None,
     quality_images: int,
+    quality_kind: str,
+    edited_quality: bool,
+    fit: bool,
     device: str,
     host: Path | None,
     as_json: bool,
@@ -84,10 +101,13 @@ def metrics(
 
     from ..generators import LinkedGenerator
     from ..metrics.attributes import classifier_for
+    from ..metrics.edited_quality import Asked, QualityOf
     from ..metrics.evaluate import evaluate
-    from ..metrics.quality import measure_quality
+    from ..metrics.yardsticks import yardstick
     from ..networks import load_network
 
+    given = {"--edited-quality": edited_quality, "--fit": fit, "--quality-kind": quality_kind != "auto"}
+    _check_quality(data, quality_images, given)
     started = time.time()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -103,6 +123,10 @@ def metrics(
         name: LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
         for name, subject in subjects.items()
     }
+    quality = None
+    if dataset is not None and quality_images:
+        asked = Asked(quality_images, edited_quality, fit)
+        quality = QualityOf(dataset, yardstick(quality_kind, classifier, device), asked)
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
     with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
@@ -117,9 +141,11 @@ def metrics(
                 progress=bar.update,
             )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
-            if dataset is not None and quality_images:
-                quality = measure_quality(generator, dataset, classifier, images=quality_images)
-                line[name]["quality"], line["quality_kind"] = quality.value, quality.kind
+            if quality is not None:
+                found = quality.measure(generator)
+                line[name] |= {key: estimate.value for key, estimate in found.items()}
+                line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
+                line["quality_kind"] = quality.yardstick.text
     line |= {
         "metric": f"link{pairs}",
         "pairs": pairs,
@@ -138,6 +164,13 @@ def metrics(
         click.echo("quality and attributes are skipped without --data DATA", err=True)
     if out is not None:
         append_line(out, text)
+
+
+def _check_quality(data: Path | None, images: int, asked: dict[str, bool]) -> None:
+    """Reject flags (name -> given) that need data if there is none; raises LinkGANError."""
+    for flag, given in asked.items():
+        if given and (data is None or not images):
+            raise LinkGANError(f"{flag} needs data: add --data DATA, and --quality-images above 0")
 
 
 def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) -> None:
@@ -174,6 +207,8 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
     notes = [f"{count} of {line['pairs']} pairs without region {link}" for link, count in skipped.items()]
     if "quality_kind" in line:
         notes.append(f"quality: {line['quality_kind']}, lower is better")
+    if any(key.startswith("fit:") for key in line["results"]):
+        notes.append("fit: share of edited and unedited images told apart by a network; 0.5 is perfect")
     return "\n".join([text, *notes])
 
 

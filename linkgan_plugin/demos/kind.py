@@ -30,10 +30,12 @@ class Kind(ABC):
     Class attributes:
         networks: folders of the networks that are compared; the linked one first, the unlinked baseline last.
         starts: network -> the one whose weights it starts from, which is trained before it.
-        columns: headings of all that is measured, the networks first. title: of the report.
+        columns: headings of all that is measured, the networks first.
+        title: of the report.
         full, quick: how much work there is.
     Attributes:
-        out: the folder. seed: of data order, networks and latents.
+        out: the folder.
+        seed: of data order, networks and latents.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("linked", "unlinked")

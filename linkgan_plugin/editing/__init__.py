@@ -1,1 +1,1 @@
-"""Using a linked generator: photographs found in it, edits of them, and the page where people make edits."""
+"""Editing images of a linked generator: steps, undo, directions, and pasting into photographs."""

@@ -15,14 +15,14 @@ REACH = 2.0  # standard deviations along a direction, to either side
 
 
 class EditCandidate(NamedTuple):
-    """An edit for any regions: what it is called under an image, and the step that it is on some regions."""
+    """An edit for any regions: its caption, and a function from regions to the step."""
 
     name: str
     step: Callable[[Sequence[str]], Step]
 
 
 class RegionGroup(NamedTuple):
-    """Regions that are edited together: what they are called, and the names of their blocks."""
+    """Regions that are edited together: their caption, and the names of their blocks."""
 
     name: str
     regions: tuple[str, ...]
@@ -52,7 +52,12 @@ def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None 
 
 
 def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0) -> list[EditCandidate]:
-    """Return candidates that take regions from other images: their names, and seeds or latents (see `Transplant`)."""
+    """Return candidates that take regions from other images (see `Transplant`).
+
+    Args:
+        donors: captions, and seeds or latents [1, num_ws, w_dim].
+        strength: of every transplant.
+    """
     return [
         EditCandidate(name, lambda regions, donor=donor: Transplant(regions, donor, strength))  # type: ignore[misc]
         for name, donor in donors
@@ -60,7 +65,7 @@ def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float =
 
 
 def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]:
-    """Return candidates along the first `count` directions of one region, to both sides (see `DirectionEdit`)."""
+    """Return candidates along the first `count` directions of one region, both ways (see `DirectionEdit`)."""
     ends = [(direction, std) for direction in range(count) for std in (-reach, reach)]
     return [
         EditCandidate(f"{end[0]}: {end[1]:+g}", lambda regions, end=end: _direction_edit(regions, *end))  # type: ignore[misc]
@@ -69,7 +74,7 @@ def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]
 
 
 def in_parts(candidates: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:
-    """Return every candidate as several, which go these shares of its way."""
+    """Return each candidate several times, scaled by each of `shares`."""
     return [
         EditCandidate(f"{candidate.name} x {share:g}", lambda regions, t=candidate, s=share: t.step(regions).part(s))  # type: ignore[misc]
         for candidate in candidates

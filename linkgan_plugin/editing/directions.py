@@ -1,9 +1,9 @@
-"""Directions: along which a region's pixels change most, found from what its latents do to them.
+"""Directions of a region's latents along which its pixels change most.
 
 With C the covariance of the block over samples and J the derivative of the pixels by the block, the directions are
 d_k = C^(1/2) u_k, where u_k are the eigenvectors of the mean over samples of C^(1/2) J^T J C^(1/2): the principal
-components of how the pixels change when the block moves as samples differ. d_k is one standard deviation long, and over
-the samples the changes along any two of them are orthogonal.
+components of the pixels' change when the block varies as it does between samples. d_k is one standard deviation long,
+and the changes along any two directions are orthogonal over the samples.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from .plain import tensor_from_json, tensor_to_json
 
-SPREAD = 1024  # samples that tell how a block's latents are spread; they are not rendered
-FIRST_SEED = 40_000  # away from the seeds that people look at
+SPREAD = 1024  # samples that the covariance C is estimated from; they are not rendered
+FIRST_SEED = 40_000  # away from the seeds that users look at
 STEP = 0.25  # length of the finite differences, in standard deviations
 
 _known: WeakKeyDictionary[LinkedGenerator, dict[str, Directions]] = WeakKeyDictionary()
@@ -34,7 +34,7 @@ class Directions:
     Attributes:
         vectors: [K, D] float32 over all latent axes, unit length, 0 on the axes of other blocks. The largest entry of
             each is positive.
-        scales: [K] float32, one standard deviation of the samples along each vector: how far std = 1 goes.
+        scales: [K] float32, one standard deviation of the samples along each vector: the length of std = 1.
         changes: [K] float32, root mean square change of the region's pixels (images in [-1, 1]) per standard
             deviation, to first order.
     """
@@ -47,7 +47,7 @@ class Directions:
         return len(self.vectors)
 
     def to(self, device: torch.device) -> Directions:
-        """Return the same on a device."""
+        """Return the directions on a device."""
         return Directions(*(part.to(device) for part in (self.vectors, self.scales, self.changes)))
 
     def to_json(self) -> dict[str, Any]:
@@ -56,10 +56,10 @@ class Directions:
 
     @classmethod
     def from_json(cls, data: Any) -> Directions:
-        """Return the directions of `to_json` data, which may come from anywhere.
+        """Return the directions of `to_json` data, which is not trusted.
 
         Raises:
-            LinkGANError: it is malformed.
+            LinkGANError: the data is malformed.
         """
         names = [field.name for field in fields(cls)]
         if not isinstance(data, Mapping) or set(data) != set(names):
@@ -73,7 +73,7 @@ class Directions:
         """Return what std = 1 adds to every layer's latents, [D].
 
         Raises:
-            LinkGANError: there is no such direction.
+            LinkGANError: an unknown direction.
         """
         if not 0 <= direction < len(self):
             raise LinkGANError(f"there is no direction {direction}; this region has {len(self)}, 0 to {len(self) - 1}")
@@ -81,7 +81,7 @@ class Directions:
 
 
 def directions_of(generator: LinkedGenerator, region: str, progress: Any = None) -> Directions:
-    """Return `find_directions` of a region with its defaults, found once for each generator."""
+    """Return `find_directions` of a region with its defaults, cached for each generator."""
     known = _known.setdefault(generator, {})
     if region not in known:
         known[region] = find_directions(generator, region, progress=progress)
@@ -100,17 +100,19 @@ def find_directions(
 ) -> Directions:
     """Find the strongest directions of a region.
 
-    The block's own principal components are moved one by one in every sample, so this costs ``samples * (components +
-    1)`` rendered images.
+    Each principal component of the block is perturbed in every sample, which renders ``samples * (components + 1)``
+    images.
 
     Args:
+        generator: the linked generator.
         region: a link's name or `rest`.
-        components: principal components of the block that are tried, as many directions come out; a block of no more
-            axes is searched completely.
-        samples: seeded images over which the change is averaged. batch: images rendered at once.
+        components: principal components of the block, and directions returned; a block with fewer axes has one
+            direction per axis.
+        samples: seeded images over which the change is averaged.
+        batch: images rendered at once.
         progress: wraps the range of samples, as tqdm does.
     Returns:
-        the directions, on the generator's device; the same for the same generator.
+        The directions, on the generator's device; deterministic.
     Raises:
         LinkGANError: an unknown region.
     """
@@ -140,7 +142,7 @@ def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor
     own = latents[:, block.cpu()]
     variances, axes = torch.linalg.eigh(torch.cov(own.T).reshape(own.shape[1], own.shape[1]))
     variances, axes = variances.flip(0)[:count], axes.flip(1)[:, :count]
-    real = variances > 1e-9 * variances[0]  # axes that never move have no direction
+    real = variances > 1e-9 * variances[0]  # constant axes have no direction
     if not real.any():
         raise LinkGANError("the axes of this region are the same in every sample, so it has no directions")
     basis = torch.zeros([int(real.sum()), latents.shape[1]], dtype=torch.float64)
@@ -151,7 +153,7 @@ def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor
 def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, batch: int) -> Tensor:
     """Return the change of a seed's image along each of m moves, float64 [m, C * H * W] on the CPU.
 
-    Pixels are weighted so that the sum of squares is the region's mean square; 0 where the image lacks the region.
+    Pixels are weighted so that the sum of squares is the region's mean square; 0 if the image lacks the region.
     """
     labels = generator.labels([seed])
     latents = generator.draw([seed], labels)
@@ -159,7 +161,7 @@ def _changes(generator: LinkedGenerator, region: str, seed: int, basis: Tensor, 
     names = generator.spec.block_names
     mask = generator.spec.region_masks(generator.scene(image, labels))[names.index(region)][0].cpu().double()
     weight = (mask / (mask.sum() * image.image.shape[1]).clamp(min=1e-12)).sqrt()
-    # Free randomness (ray jitter) is the same for the same number of rows alone, so there one is rendered at a time.
+    # Ray jitter is reproducible only for the same number of rows, so such images are rendered one at a time.
     size = batch if generator.calls.concatenates else 1
     moved = latents + STEP * basis.unsqueeze(1)
     images = [generator.render(group, labels.expand(len(group), -1)) for group in moved.split(size)]

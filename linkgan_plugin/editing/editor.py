@@ -1,4 +1,4 @@
-"""Editor: one image, what has been done to it, and what it looks like now."""
+"""`Editor`: the edits of one image, and the images before, during and after them."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from .steps import DirectionEdit, Resample, Restore, Step, Transplant
 
 __all__ = ["DirectionEdit", "Editor", "Resample", "Restore", "Transplant"]
 
-KEPT = 16  # rendered images that are kept, so that going back and forth costs nothing
+KEPT = 16  # rendered images kept in memory, so that undo and redo render nothing
 
 
 class Editor(Edits):
-    """One image under edit. A step costs one synthesis forward, and going back none.
+    """One image under edit. A step costs one synthesis forward, undo none.
 
-    Steps add up: each starts from what is there. Nothing in the generator changes, and a block of axes that a step does
-    not name stays the same to the bit.
+    Steps accumulate: each starts from the current latents. Nothing in the generator changes, and blocks of axes that a
+    step does not name stay the same to the bit.
 
     Args:
         generator: the network with its links.
         latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
         labels: [1, c_dim], its class or camera; by default that of seed 0.
-        photograph: [1, C, H, W] in [-1, 1], what the latents are a projection of.
-        source: the network whose samples tell a region's directions; by default `generator`.
+        photograph: [1, C, H, W] in [-1, 1], the photograph that the latents are an inversion of.
+        source: the network whose samples determine a region's directions; by default `generator`.
     Attributes:
-        locked: regions whose blocks no step moves.
+        locked: regions whose blocks no step changes.
     Raises:
         LinkGANError: latents or labels of another network.
 
@@ -77,31 +77,31 @@ class Editor(Edits):
 
     @classmethod
     def of_projected(cls, generator: LinkedGenerator, projected: Projected) -> Editor:
-        """Return an editor of a projected photograph, over a copy of the network where it was changed for it.
+        """Return an editor of an inverted photograph, with a copy of the network if noise or weights were changed.
 
         Raises:
-            LinkGANError: links in Z, whose axes a projection does not have, or a projection of another network.
+            LinkGANError: links in Z (inversions are in W), or an inversion of another network.
         """
         if generator.spec.space != "w":
-            raise LinkGANError("the links are in Z and a projection is in W; only links in W can edit a photograph")
+            raise LinkGANError("the links are in Z and an inversion is in W; only links in W can edit a photograph")
         network = projected.applied(generator.generator)
         own = generator if network is generator.generator else generator.with_network(network)
         return cls(own, projected.latents, projected.label, photograph=projected.photograph, source=generator)
 
     def image(self, camera: Tensor | None = None) -> Tensor:
-        """Return the image as it is now, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.
+        """Return the current image, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.
 
         Args:
-            camera: [1, c_dim], for 3D-aware generators: from where to look instead.
+            camera: [1, c_dim], for 3D-aware generators: another camera.
         """
         return self.rendering(camera).image
 
     def rendering(self, camera: Tensor | None = None) -> Rendering:
-        """Return the image as it is now, with the depth of 3D-aware generators."""
+        """Return the current image, with the depth of 3D-aware generators; `camera` [1, c_dim] as for `image`."""
         return self._image(self.latents, camera)
 
     def after(self, step: Step) -> Editor:
-        """Return an editor in which a step is done on top of this one, which stays as it is.
+        """Return a copy of this editor with one more step.
 
         Raises:
             LinkGANError: as for `do`.
@@ -112,11 +112,11 @@ class Editor(Edits):
         return branch
 
     def preview(self, step: Step, camera: Tensor | None = None) -> Tensor:
-        """Return what the image would be after a step, [1, C, H, W]; nothing is done."""
+        """Return the image after a step, [1, C, H, W], without doing it."""
         return self.after(step).image(camera)
 
     def original(self) -> Tensor:
-        """Return the image at the start, [1, C, H, W]; of a projected photograph, what the generator makes of it."""
+        """Return the image at the start, [1, C, H, W]; for a photograph, the generator's image of its inversion."""
         return self._image(self.start).image
 
     def difference(self) -> Tensor:
@@ -124,11 +124,11 @@ class Editor(Edits):
         return (self.image() - self.original()).abs().mean(dim=(0, 1))
 
     def masks(self) -> dict[str, Tensor]:
-        """Return the share of each pixel that a block answers for in the image as it is now, [H, W] in [0, 1] each."""
+        """Return the masks of the blocks in the current image, [H, W] in [0, 1] each."""
         return self._masks(self.latents)
 
     def edited(self) -> tuple[str, ...]:
-        """Return the blocks that are not what they were at the start."""
+        """Return the names of the blocks that differ from the start."""
         apart = (self.latents != self.start).any(dim=1)[0]
         names = self.generator.spec.block_names
         return tuple(name for name in names if bool((apart & self.generator.block(name)).any()))
@@ -136,26 +136,25 @@ class Editor(Edits):
     def pasted(self, feather: float | None = None) -> Tensor:
         """Return the image with the photograph's own pixels outside the edited regions, [1, C, H, W].
 
-        Without a photograph the image at the start takes its place. Regions that move count both where they were and
-        where they are.
+        Without a photograph, the image at the start is used. Regions are the union of their masks before and after.
 
         Args:
-            feather: width in pixels of the seam around the regions, beyond which pixels are the photograph's to the
-                bit; by default a 16th of the image's width.
+            feather: width in pixels of the seam around the regions; pixels beyond it are the photograph's to the bit.
+                By default a 16th of the image's width.
         """
         ground = self.original() if self.photograph is None else self.photograph
         return paste(ground, self.image(), feathered(self.edited_mask(), feather))
 
     def edited_mask(self) -> Tensor:
-        """Return how much of each pixel the edited regions cover, before or now: [H, W] in [0, 1]."""
+        """Return how much of each pixel the edited regions cover, at the start or now: [H, W] in [0, 1]."""
         before, now = self._masks(self.start), self.masks()
         covered = [torch.maximum(before[name], now[name]) for name in self.edited()]
         return torch.stack(covered).amax(dim=0) if covered else torch.zeros_like(next(iter(now.values())))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what it takes to have this editor again, undone steps and locks too, as plain JSON-able data.
+        """Return the edits as plain JSON-able data, with undone steps and locks.
 
-        The network is not in it, nor are a photograph and what was tuned for it.
+        The network is not included, nor a photograph or the weights tuned for it.
         """
         return Saved(
             spec=self.generator.spec,
@@ -171,11 +170,12 @@ class Editor(Edits):
 
     @classmethod
     def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None = None) -> Editor:
-        """Return the editor of `to_json` data, which may come from anywhere: the same images to the bit.
+        """Return the editor of `to_json` data, which is not trusted: the same images to the bit.
 
         Args:
             generator: the network that was edited, opened with the same links and psi.
-            projected: the photograph that was edited, if it was one.
+            data: the saved edits.
+            projected: the inversion of the photograph that was edited, if any.
         Raises:
             LinkGANError: the data is malformed, or of another network, links, psi or photograph.
         """
@@ -186,12 +186,12 @@ class Editor(Edits):
         else:
             editor = cls.of_projected(generator, projected)
             if not torch.equal(editor.start.cpu(), saved.latents):
-                raise LinkGANError("these edits are of another photograph; give the projection that they began with")
+                raise LinkGANError("these edits are of another photograph; give the inversion that they started from")
         editor._resume(saved)
         return editor
 
     def _image(self, latents: Tensor, camera: Tensor | None = None) -> Rendering:
-        """Render latents, or return the image from when they were rendered last."""
+        """Render latents, or return their cached image."""
         parts = [latents] if camera is None else [latents, camera]
         key = b"".join(part.cpu().numpy().tobytes() for part in parts)
         if key not in self._images:
@@ -205,7 +205,7 @@ class Editor(Edits):
         if camera is None:
             return self.generator.rendering(latents, self.labels)
         if not self.generator.calls.takes_camera:
-            raise LinkGANError("this network has no camera; only 3D-aware networks can be seen from another side")
+            raise LinkGANError("this network has no camera; only 3D-aware networks have one")
         return self.generator.view(latents, self.labels, self._checked_labels(camera))
 
     def _masks(self, latents: Tensor) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""Edits: the latents of one image, step by step, with undo, locks and a history of each region."""
+"""`Edits`: the latents of one image, step by step, with undo, locks and a history of each region."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
 
 
 class Version(NamedTuple):
-    """What one region has been: its block of latents [1, L, A], the step that made it (None at the start)."""
+    """A version of a region: its block of latents [1, L, A] and the step that made it (None at the start)."""
 
     block: Tensor
     step: Step | None
@@ -32,15 +32,15 @@ class _State(NamedTuple):
 class Edits:
     """The latents of one image and the steps done to them. Nothing is rendered.
 
-    Steps add up: each starts from what is there. A block of axes that a step does not name stays the same to the bit.
+    Steps accumulate: each starts from the current latents. Blocks that a step does not name stay the same to the bit.
 
     Args:
         generator: the network with its links.
         latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
         labels: [1, c_dim], its class or camera; by default that of seed 0.
-        source: the network whose samples tell a region's directions; by default `generator`.
+        source: the network whose samples determine a region's directions; by default `generator`.
     Attributes:
-        locked: regions whose blocks no step moves.
+        locked: regions whose blocks no step changes.
     Raises:
         LinkGANError: latents or labels of another network.
     """
@@ -69,16 +69,16 @@ class Edits:
 
     @property
     def latents(self) -> Tensor:
-        """The latents of the image as it is now, [1, L, D]."""
+        """The latents of the current image, [1, L, D]."""
         return self._states[self._now].latents
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """What has been done and not undone, each step naming exactly the blocks that it moved."""
+        """The steps done and not undone, each naming exactly the blocks that it changed."""
         return tuple(state.step for state in self._states[1 : self._now + 1] if state.step is not None)
 
     def do(self, step: Step) -> None:
-        """Do a step on those of its regions that are not locked. What was undone before cannot be redone any more.
+        """Do a step on those of its regions that are not locked. Undone steps are discarded.
 
         Raises:
             LinkGANError: an unknown region, direction or version, a donor of another network, or every region locked.
@@ -88,19 +88,19 @@ class Edits:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back, and it moved no region that is locked now."""
+        """Whether a step can be undone: it exists and changed no region that is locked now."""
         return self._now > 0 and not self._held(self._now)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undone step, and it moves no region that is locked now."""
+        """Whether a step can be redone: it exists and changes no region that is locked now."""
         return self._now + 1 < len(self._states) and not self._held(self._now + 1)
 
     def undo(self) -> None:
-        """Take the last step back.
+        """Undo the last step.
 
         Raises:
-            LinkGANError: there is none, or it moved a region that is locked now.
+            LinkGANError: no step to undo, or it changed a region that is locked now.
         """
         if self._now == 0:
             raise LinkGANError("there is nothing to undo")
@@ -108,10 +108,10 @@ class Edits:
         self._now -= 1
 
     def redo(self) -> None:
-        """Do the step again that was undone last.
+        """Redo the step that was undone last.
 
         Raises:
-            LinkGANError: there is none, or it moves a region that is locked now.
+            LinkGANError: no step to redo, or it changes a region that is locked now.
         """
         if self._now + 1 == len(self._states):
             raise LinkGANError("there is nothing to redo")
@@ -119,30 +119,30 @@ class Edits:
         self._now += 1
 
     def lock(self, region: str) -> None:
-        """Hold a region (or `rest`): no step, undo or redo moves its block until it is unlocked."""
+        """Lock a region (or `rest`): no step, undo or redo changes its block until it is unlocked."""
         self.generator.block(region)
         self.locked |= {region}
 
     def unlock(self, region: str) -> None:
-        """Let a region move again."""
+        """Unlock a region."""
         self.generator.block(region)
         self.locked -= {region}
 
     def history(self, region: str) -> tuple[Version, ...]:
-        """Return the versions of a region so far, the start first, each once; `Restore` brings one back.
+        """Return the distinct versions of a region, the start first; `Restore` returns to one.
 
-        Steps that were undone are not part of it.
+        Undone steps are not included.
         """
         block = self.generator.block(region)
         states = self._states[: self._now + 1]
         blocks = torch.cat([state.latents[:, :, block] for state in states])
-        versions: dict[bytes, Version] = {}  # by their bits, so that a long history is gone through once
+        versions: dict[bytes, Version] = {}  # by their bits, which makes one pass enough
         for own, bits, state in zip(blocks.split(1), blocks.cpu().numpy(), states, strict=True):
             versions.setdefault(bits.tobytes(), Version(own, state.step))
         return tuple(versions.values())
 
     def version(self, region: str) -> int:
-        """Return which version in its history a region is now."""
+        """Return the index of a region's current version in its history."""
         own = self.latents[:, :, self.generator.block(region)]
         return next(i for i, version in enumerate(self.history(region)) if torch.equal(version.block, own))
 
@@ -151,13 +151,13 @@ class Edits:
         self.do(Restore(region, index))
 
     def directions(self, region: str, progress: Any = None) -> Directions:
-        """Return the strongest directions of a region, found at first use (see `directions.find_directions`)."""
+        """Return the strongest directions of a region, computed at first use (see `directions.find_directions`)."""
         if region not in self._directions:
             self._directions[region] = directions_of(self._source, region, progress)
         return self._directions[region]
 
     def _resume(self, saved: Saved) -> None:
-        """Do saved steps at the start, undo those that were undone, and lock what was locked."""
+        """Redo saved steps from the start, undo those that were undone, and lock the locked regions."""
         device = self.generator.device
         self._directions = {name: found.to(device) for name, found in saved.directions.items()}
         for step in saved.steps:
@@ -175,31 +175,31 @@ class Edits:
     def _checked(self, latents: Tensor) -> Tensor:
         if latents.shape != self._shape:
             raise LinkGANError(f"latents {list(latents.shape)}; this network takes {list(self._shape)}")
-        return latents.detach().to(self.generator.device, torch.float32).clone()  # the caller may write to theirs
+        return latents.detach().to(self.generator.device, torch.float32).clone()  # the caller may write to its own
 
     def _free(self, step: Step) -> list[str]:
-        """Return the blocks that the step may move now, in the order of the spec."""
+        """Return the unlocked blocks of a step, in the order of the spec."""
         every = ALL in step.names and isinstance(step, Resample | Transplant)
         for name in () if every else step.names:
             self.generator.block(name)
         named = [name for name in self.generator.spec.block_names if every or name in step.names]
         free = [name for name in named if name not in self.locked]
         if not free:
-            raise LinkGANError(f"{', '.join(named)} cannot move: locked; unlock one of them first")
+            raise LinkGANError(f"{', '.join(named)} cannot be changed: locked; unlock one of them first")
         return free
 
     def _refuse_held(self, what: str, index: int) -> None:
         held = self._held(index)
         if held:
-            raise LinkGANError(f"cannot {what} a step that moves {', '.join(sorted(held))}: locked; unlock it first")
+            raise LinkGANError(f"cannot {what} a step that changes {', '.join(sorted(held))}: locked; unlock it first")
 
     def _held(self, index: int) -> frozenset[str]:
-        """Return the locked regions that the step into a state moves."""
+        """Return the locked regions that the step into a state changes."""
         step = self._states[index].step
         return self.locked.intersection(step.names if step else ())
 
     def _next(self, step: Step) -> _State:
-        """Return what a step on those of its regions that are free leads to."""
+        """Return the state after a step on its unlocked regions."""
         step = step.only(self._free(step))
         moved = replace_axes(self.latents, self._target(step), self.generator.block(step.names))
         if not bool(torch.isfinite(moved).all()):
@@ -207,7 +207,7 @@ class Edits:
         return _State(moved, step)
 
     def _target(self, step: Step) -> Tensor:
-        """Return where a step would take every axis, [1, L, D]; only those of its blocks will follow."""
+        """Return a step's target for every axis, [1, L, D]; only the axes of its blocks are changed."""
         if isinstance(step, Resample):
             return torch.lerp(self.latents, self.generator.draw([step.seed], self.labels, step.psi), step.strength)
         if isinstance(step, Transplant):

@@ -1,4 +1,4 @@
-"""A tiny generator that is linked by construction, to try the Python API without a network."""
+"""A tiny generator that is linked by construction, to try the Python API without a network file."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ LINKS = ("left=0:4@box(0,0,0.375,1)", "right=4:8@box(0.625,0,1,1)")
 
 
 class _Mapping(nn.Module):
-    """z [N, 12] -> ws [N, 2, 12]: z itself in every row, drawn in to zero by truncation."""
+    """z [N, 12] -> ws [N, 2, 12]: truncation_psi * z in every row."""
 
     def forward(self, z: Tensor, c: Tensor | None, truncation_psi: float = 1) -> Tensor:
         return (truncation_psi * z).unsqueeze(1).expand(-1, NUM_WS, -1)
 
 
 class _Synthesis(nn.Module):
-    """ws [N, 2, 12] -> images [N, 3, 16, 16]: waves, those of a region from its own axes alone."""
+    """ws [N, 2, 12] -> images [N, 3, 16, 16]: random waves; those of a region depend only on its own axes."""
 
     def __init__(self, spec: LinkSpec) -> None:
         super().__init__()
@@ -28,7 +28,7 @@ class _Synthesis(nn.Module):
         waves = torch.randn([3, SIZE, SIZE, DIM], generator=random)
         column = torch.arange(SIZE) / SIZE
         strips = torch.stack([column < 0.375, column >= 0.625, (column >= 0.375) & (column < 0.625)])
-        own = spec.axis_masks().float().T @ strips.float()  # [12, 16]: which columns an axis moves
+        own = spec.axis_masks().float().T @ strips.float()  # [12, 16]: the columns that an axis changes
         self.waves = nn.Parameter(waves * own.T[None, None], requires_grad=False)
 
     def forward(self, ws: Tensor) -> Tensor:

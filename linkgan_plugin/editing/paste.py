@@ -1,4 +1,4 @@
-"""Pasting: edited regions in a photograph, with a soft seam, and every other pixel the photograph's own."""
+"""Pasting edited regions into a photograph with a soft seam; all other pixels are the photograph's own."""
 
 from __future__ import annotations
 
@@ -9,26 +9,26 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 
-SEAM = 1 / 16  # of the width: the seam where none is given
+SEAM = 1 / 16  # default width of the seam, as a fraction of the image's width
 
 
 def feathered(mask: Tensor, feather: float | None = None) -> Tensor:
     """Widen a mask by a soft seam.
 
-    The region is where the mask is at least a half. There the result is 1; outside it falls along a cosine with the
-    distance from the region, and is exactly 0 from ``feather + 1`` pixels on (the next pixel being at distance 1).
-    Pixels that the region covers by less than a half keep at least that share.
+    With d the distance in pixels from the region ``mask >= 0.5`` (1 for its neighbours) and s = d / (feather + 1), the
+    result is ``max(mask, 0.5 + 0.5 cos(pi min(s, 1)))``: 1 in the region and exactly 0 from s = 1 on.
 
     Args:
-        mask: [H, W] in [0, 1]. feather: width of the seam in pixels; 0 leaves the mask as it is, None is a 16th of W.
+        mask: [H, W] in [0, 1].
+        feather: width of the seam in pixels; 0 leaves the mask as it is, None is a 16th of W.
     Returns:
         float32 [H, W] in [0, 1].
     Raises:
-        LinkGANError: a seam of less than 0 pixels.
+        LinkGANError: `feather` is below 0 or not finite.
     """
     feather = SEAM * mask.shape[-1] if feather is None else feather
     if not 0 <= feather < float("inf"):
-        raise LinkGANError(f"a feather is a width in pixels, from 0 on, not {feather:g}")
+        raise LinkGANError(f"feather is a width in pixels, 0 or more, not {feather:g}")
     region = mask.detach().cpu().numpy() >= 0.5
     if feather == 0 or not region.any():
         return mask.float()
@@ -41,7 +41,11 @@ def paste(photograph: Tensor, edited: Tensor, mask: Tensor) -> Tensor:
     """Return `edited` where the mask is 1, `photograph` to the bit where it is 0, and a blend between.
 
     Args:
-        photograph, edited: [N, C, H, W]. mask: [H, W] in [0, 1].
+        photograph: [N, C, H, W].
+        edited: [N, C, H, W].
+        mask: [H, W] in [0, 1].
+    Returns:
+        [N, C, H, W].
     Raises:
         LinkGANError: images of different sizes.
     """

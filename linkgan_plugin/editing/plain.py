@@ -1,4 +1,4 @@
-"""Tensors as plain JSON-able data, to the bit, and read back from anywhere."""
+"""Tensors as plain JSON-able data, exact to the bit, and their validated reading."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 
-_LONGEST = 1 << 30  # beyond it a side is no size of anything
+_LONGEST = 1 << 30  # larger sides are malformed data
 
 
 def tensor_to_json(tensor: Tensor) -> dict[str, Any]:
-    """Return a float32 tensor as its shape and its numbers (little-endian, base64), to the bit."""
+    """Return a float32 tensor of any shape as its shape and its numbers (little-endian, base64), exact to the bit."""
     array = np.ascontiguousarray(tensor.detach().cpu().numpy(), dtype="<f4")
     return {"shape": list(array.shape), "float32": base64.b64encode(array.tobytes()).decode("ascii")}
 
 
 def tensor_from_json(data: Any) -> Tensor:
-    """Return the tensor of `tensor_to_json` data.
+    """Return the tensor of `tensor_to_json` data, float32 of the stored shape.
 
     Raises:
-        LinkGANError: it is not that, or holds numbers that are not finite.
+        LinkGANError: the data is malformed or holds numbers that are not finite.
     """
     if not isinstance(data, Mapping) or set(data) != {"shape", "float32"}:
         raise LinkGANError(f"expected numbers as an object of 'shape' and 'float32', not {data!r:.60}")

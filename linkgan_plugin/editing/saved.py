@@ -1,4 +1,4 @@
-"""Saved edits: an image, its steps, what was undone and what is locked, as JSON."""
+"""`Saved`: the edits of an image as JSON: start, steps, undone steps and locks."""
 
 from __future__ import annotations
 
@@ -20,13 +20,18 @@ _VERSION = 1
 
 @dataclass(frozen=True)
 class Saved:
-    """What an editor is made of, without its network.
+    """The state of an editor without its network.
 
     Attributes:
-        spec, psi: the links and the truncation of the generator. of_photograph: the latents are a projection.
-        latents: at the start, [1, L, D] float32. labels: [1, c_dim] float32.
-        steps: all that can be undone or redone. done: how many of them are not undone. locked: regions.
-        directions: those of its direction edits, by region.
+        spec: the links of the generator.
+        psi: the truncation of the generator.
+        of_photograph: whether the latents are the inversion of a photograph.
+        latents: at the start, [1, L, D] float32.
+        labels: [1, c_dim] float32.
+        steps: all steps that can be undone or redone.
+        done: number of steps that are not undone.
+        locked: locked regions.
+        directions: of the direction edits, by region.
     """
 
     spec: LinkSpec
@@ -40,7 +45,7 @@ class Saved:
     directions: dict[str, Directions]
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain JSON-able data."""
+        """Return the edits as plain JSON-able data."""
         return {
             "version": _VERSION,
             "link_spec": self.spec.to_json(),
@@ -56,10 +61,10 @@ class Saved:
 
     @classmethod
     def from_json(cls, data: Any) -> Saved:
-        """Read `to_json` data, which may come from anywhere.
+        """Read `to_json` data, which is not trusted.
 
         Raises:
-            LinkGANError: it is malformed; names the field.
+            LinkGANError: malformed data; the message names the field.
         """
         version = _field(data, "version", int)
         if version != _VERSION:
@@ -84,17 +89,17 @@ class Saved:
         )
 
     def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:
-        """Compare with the network (and photograph) that are there to go on with.
+        """Check that the edits belong to a network, and to a photograph if there is one.
 
         Raises:
-            LinkGANError: they are not those that were edited.
+            LinkGANError: another network, links or psi, or a missing photograph.
         """
         if self.spec != generator.spec:
             raise LinkGANError("these edits are of a network with other links; open the one that was edited")
         if self.psi != generator.truncation_psi:
             raise LinkGANError(f"these edits were made at psi {self.psi:g}; open the network with it")
         if self.of_photograph and not has_photograph:
-            raise LinkGANError("these edits are of a projected photograph; give the projection too")
+            raise LinkGANError("these edits are of a photograph; give its inversion too")
         for name, found in self.directions.items():
             generator.block(name)
             if found.vectors.shape[1] != generator.spec.dim:

@@ -1,4 +1,4 @@
-"""Steps: what an edit is, as plain data that can be kept, sent and done again."""
+"""Steps: edits as plain data that can be stored, sent and repeated."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from ..calls.random_state import check_seed
 from ..errors import LinkGANError, suggest
 from .plain import tensor_from_json, tensor_to_json
 
-ALL = "all"  # every block of axes, the rest among them
-MAX_SEED = 2**32 - 1
-MAX_NUMBER = 1e6  # strengths beyond this are slips: nothing is left of an image long before
+ALL = "all"  # every block of axes, including the rest
+MAX_NUMBER = 1e6  # larger strengths are typing errors: images break far below
 
 
 class Step:
@@ -24,23 +24,23 @@ class Step:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The blocks that the step moves, as they were named."""
+        """The blocks that the step changes, as they were named."""
         raise NotImplementedError
 
     def only(self, names: Sequence[str]) -> Step:
-        """Return the same step on these blocks."""
+        """Return the same step restricted to these blocks."""
         raise NotImplementedError
 
     def part(self, share: float) -> Step:
-        """Return the step that goes `share` of the way of this one; beyond 1 it goes further.
+        """Return this step scaled by `share`; above 1 it is exaggerated.
 
         Raises:
-            LinkGANError: a step that has no parts.
+            LinkGANError: a step that cannot be scaled.
         """
-        raise LinkGANError(f"a {self.kind} step is done as a whole; only others can be done in part")
+        raise LinkGANError(f"a {self.kind} step cannot be scaled; other kinds can")
 
     def to_json(self) -> dict[str, Any]:
-        """Return the step as plain JSON-able data; `step_from_json` reads it back."""
+        """Return the step as plain JSON-able data; `step_from_json` reads it."""
         values = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}  # type: ignore[arg-type]
         return {"kind": self.kind, **values}
 
@@ -52,7 +52,7 @@ class Step:
 
 
 class _OfRegions(Step):
-    """A step that moves several blocks alike."""
+    """A step that changes several blocks in the same way."""
 
     regions: Sequence[str]
     strength: float
@@ -69,7 +69,7 @@ class _OfRegions(Step):
 
 
 class _OfRegion(Step):
-    """A step that is about one block."""
+    """A step that changes one block."""
 
     region: str
 
@@ -83,13 +83,13 @@ class _OfRegion(Step):
 
 @dataclass(frozen=True, eq=False)
 class Resample(_OfRegions):
-    """Redraw regions: they go to a new sample with the class or camera of this image.
+    """Redraw regions: move their axes to a new sample with the class or camera of this image.
 
     Attributes:
-        regions: names of links, `rest`, or `all` (kept as a tuple); one name may be given as text.
+        regions: names of links, `rest`, or `all` (stored as a tuple); one name may be given as text.
         seed: of the new sample, 0 to 2**32 - 1.
-        strength: share of the way there: 0 nothing, 1 the new sample, more exaggerates.
-        psi: truncation of the new sample; None is that of the generator.
+        strength: share of the way: 0 changes nothing, 1 is the new sample, above 1 exaggerates.
+        psi: truncation of the new sample; None for that of the generator.
     """
 
     regions: Sequence[str]
@@ -99,19 +99,21 @@ class Resample(_OfRegions):
     kind: ClassVar[str] = "resample"
 
     def __post_init__(self) -> None:
-        _set(self, regions=_names(self.regions), seed=_seed(self.seed), strength=_number("strength", self.strength))
+        _set(
+            self, regions=_names(self.regions), seed=check_seed(self.seed), strength=_number("strength", self.strength)
+        )
         if self.psi is not None:
             _set(self, psi=_number("psi", self.psi))
 
 
 @dataclass(frozen=True, eq=False)
 class Transplant(_OfRegions):
-    """Give regions to this image from another one.
+    """Take regions from another image.
 
     Attributes:
         regions: as for `Resample`.
         donor: the other image: its seed, or its latents [1, num_ws, w_dim] (in Z [1, 1, z_dim]) float32.
-        strength: as for `Resample`, 1 being the other image's regions.
+        strength: as for `Resample`; 1 is the other image's regions.
     """
 
     regions: Sequence[str]
@@ -126,7 +128,7 @@ class Transplant(_OfRegions):
             if donor.ndim != 3 or len(donor) != 1:
                 raise LinkGANError(f"a donor has latents [1, num_ws, w_dim], not {list(donor.shape)}")
         else:
-            donor = _seed(donor)
+            donor = check_seed(donor)
         _set(self, regions=_names(self.regions), donor=donor, strength=_number("strength", self.strength))
 
 
@@ -137,7 +139,7 @@ class DirectionEdit(_OfRegion):
     Attributes:
         region: a link's name or `rest`.
         direction: its number; 0 is the strongest.
-        std: how far, in standard deviations of the samples along that direction.
+        std: the distance in standard deviations of the samples along that direction.
     """
 
     region: str
@@ -158,10 +160,11 @@ Slide = DirectionEdit  # its name in version 0.1
 
 @dataclass(frozen=True, eq=False)
 class Restore(_OfRegion):
-    """Bring back an earlier version of one region; all others stay as they are.
+    """Return one region to an earlier version; other regions are unchanged.
 
     Attributes:
-        region: a link's name or `rest`. version: its place in `Editor.history(region)`, 0 being the start.
+        region: a link's name or `rest`.
+        version: index in `Editor.history(region)`; 0 is the start.
     """
 
     region: str
@@ -173,15 +176,15 @@ class Restore(_OfRegion):
 
 
 KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Resample, Transplant, DirectionEdit, Restore)}
-# The names of version 0.1, which saved edits may have.
+# Names of version 0.1, which saved edits may contain.
 _FORMER_KIND, _FORMER_FIELDS = "slide", {"amount": "std"}
 
 
 def step_from_json(data: Any) -> Step:
-    """Return the step of `Step.to_json` data, which may come from anywhere.
+    """Return the step of `Step.to_json` data, which is not trusted.
 
     Raises:
-        LinkGANError: it is no step; names the field.
+        LinkGANError: malformed data; the message names the field.
     """
     if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
         raise LinkGANError(f"a step must be a JSON object with a 'kind', not {data!r:.60}")
@@ -211,7 +214,7 @@ def _plain(value: Any) -> Any:
 
 
 def _set(step: Step, **values: Any) -> None:
-    """Set fields of a frozen dataclass while it is made."""
+    """Set fields of a frozen dataclass in its `__post_init__`."""
     for name, value in values.items():
         object.__setattr__(step, name, value)
 
@@ -232,16 +235,10 @@ def _name(region: Any) -> str:
 def _number(what: str, value: Any) -> float:
     if not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < MAX_NUMBER:
         return float(value)
-    raise LinkGANError(f"{what} must be a number, nearer to 0 than {MAX_NUMBER:g}, not {value!r:.60}")
+    raise LinkGANError(f"{what} must be a number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}, not {value!r:.60}")
 
 
 def _count(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise LinkGANError(f"{what} must be a whole number from 0, not {value!r:.60}")
     return value
-
-
-def _seed(value: Any) -> int:
-    if _count("a seed", value) > MAX_SEED:
-        raise LinkGANError(f"a seed is at most {MAX_SEED}, not {value}")
-    return int(value)

@@ -24,8 +24,11 @@ class Block:
     """Lines of ours in a text.
 
     Attributes:
-        name: of the insertion. at: the line, from 0 and in the text without blocks, that the block stands before.
-        indent: the indentation of all of it. lines: without that. digest: of the lines as the plugin wrote them.
+        name: of the insertion.
+        at: the line, from 0 and in the text without blocks, that the block stands before.
+        indent: the indentation of all of it.
+        lines: without that.
+        digest: of the lines as the plugin wrote them.
     """
 
     name: str

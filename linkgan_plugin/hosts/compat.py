@@ -29,7 +29,8 @@ class CompatFix:
     """One thing of the hosts' that today's libraries break, and what mends it.
 
     Attributes:
-        name: what people call it. symptom: the error a host dies of.
+        name: what people call it.
+        symptom: the error a host dies of.
         cure: what is done about it, in a few words.
         needed: tries out whether the libraries installed here break it.
         apply: mends it in this process; None where the cure is a line inserted in the host.
@@ -104,7 +105,7 @@ def broadcast_buffers(module: nn.Module) -> None:
 
 
 def zero_inputs(*tensors: torch.Tensor) -> None:
-    """Fill the inputs of a host's network summary with zeros, in place.
+    """Fill the inputs of a host's network summary, of any shape, with zeros, in place.
 
     stylegan2-ada-pytorch allocates them without a value and runs its generator on them in training mode, which moves
     the average of w by whatever lay in memory: often NaN on a CPU, and never twice the same.
@@ -145,7 +146,8 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
     that comes with a warning (stylegan2-ada-pytorch, at every call) is asked for and warned of once.
 
     Args:
-        should_use: the host's own function. module_globals: the globals of its ``grid_sample_gradfix``.
+        should_use: the host's own function.
+        module_globals: the globals of its ``grid_sample_gradfix``.
     """
 
     @functools.cache

@@ -93,7 +93,8 @@ class Sign:
     """How a host's files show that an incompatibility concerns it.
 
     Attributes:
-        patterns: each must match in one of the files. unless: nor may this match where the first one does.
+        patterns: each must match in one of the files.
+        unless: nor may this match where the first one does.
         insertion: the name of the lines that bring the remedy in.
     """
 

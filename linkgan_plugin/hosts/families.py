@@ -24,11 +24,14 @@ class Insertion:
     """Lines of ours that go before or after the one line of a host's file that matches `anchor`.
 
     Attributes:
-        name: unique within its file. file: path below the host's root, with forward slashes.
+        name: unique within its file.
+        file: path below the host's root, with forward slashes.
         anchor: regular expression, searched for in single lines; its named groups may be used in `lines` as ``{name}``.
-        place: `before` or `after`. lines: what to insert, without the anchor line's indentation, which is added.
+        place: `before` or `after`.
+        lines: what to insert, without the anchor line's indentation, which is added.
         group: `link` (the plugin), `compat` (remedies for today's libraries) or `smoke` (only ever in memory).
-        optional: a host without the file or the line is a host all the same. why: one line for people.
+        optional: a host without the file or the line is a host all the same.
+        why: one line for people.
     """
 
     name: str

@@ -42,8 +42,11 @@ def turn_on(
 
     Args:
         options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
-        loss: name of a loss in the registry. links: ``NAME=AXES@REGION`` each. recipe: the switches.
-        space: `w`, `z`, or None for W where the generator has one, else Z. allow_overlap: let regions share pixels.
+        loss: name of a loss in the registry.
+        links: ``NAME=AXES@REGION`` each.
+        recipe: the switches.
+        space: `w`, `z`, or None for W where the generator has one, else Z.
+        allow_overlap: let regions share pixels.
     Returns:
         The spec.
     Raises:

@@ -18,7 +18,8 @@ class Session:
     """One host command under `linkgan run`.
 
     Attributes:
-        script: absolute path of the host's script. root: absolute path of the host.
+        script: absolute path of the host's script.
+        root: absolute path of the host.
         groups: groups of insertions to make in memory.
         device: `cpu` to emulate CUDA on the CPU, None for the real thing.
         smoke: a few steps, a small grid, few pairs.

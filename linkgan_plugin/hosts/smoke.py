@@ -36,7 +36,9 @@ def small_grid(size: tuple[int, int], images: Any, labels: Any) -> tuple[tuple[i
     """Return at most `GRID` (columns, rows) images of a grid.
 
     Args:
-        size: columns and rows. images: [N, C, H, W]. labels: [N, c_dim]; N = columns * rows.
+        size: columns and rows.
+        images: [N, C, H, W].
+        labels: [N, c_dim]; N = columns * rows.
     """
     columns, rows = min(GRID[0], size[0]), min(GRID[1], size[1])
     return (columns, rows), images[: columns * rows], labels[: columns * rows]

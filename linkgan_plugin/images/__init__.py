@@ -1,1 +1,1 @@
-"""Images as pixels: from tensors, drawn on, and written as PNG."""
+"""8-bit images: conversion from tensors, drawing, and PNG files."""

@@ -1,4 +1,4 @@
-"""What is drawn on and beside images: heat maps, outlines, captions."""
+"""Drawing on and next to images: heat maps, outlines, captions."""
 
 from __future__ import annotations
 

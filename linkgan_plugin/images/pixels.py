@@ -1,11 +1,12 @@
-"""8-bit pixels from tensors of images."""
+"""Converts image tensors to 8-bit RGB pixels."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
+
+from training_loops.formats.pixels import to_uint8
 
 from ..errors import LinkGANError
 
@@ -41,7 +42,7 @@ def rgb(images: Tensor) -> Tensor:
 
 def to_pixels(images: Tensor) -> Pixels:
     """Images [N, C, H, W] in [-1, 1], C as for `rgb` -> uint8 [N, H, W, 3]; values outside are clipped."""
-    scaled = ((rgb(images.float()) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8)
+    scaled = to_uint8(rgb(images.float()))
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
 
 

@@ -1,4 +1,4 @@
-"""PNG files of images, which carry what makes them again."""
+"""PNG files with metadata that reproduces the image."""
 
 from __future__ import annotations
 

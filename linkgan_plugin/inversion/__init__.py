@@ -1,1 +1,1 @@
-"""Inversion: finding the latents of photographs, by search, with noise and tuned weights."""
+"""Inversion: finding the latents of photographs by optimisation, with noise maps and tuned weights."""

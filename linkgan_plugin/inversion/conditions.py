@@ -1,4 +1,4 @@
-"""Classes and cameras of photographs, as the user names them: a number, a JSON file, or a data set that has labels."""
+"""Classes and cameras of photographs: given as a number, in a JSON file, or as the labels of a data set."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ _FILE = "dataset.json"
 
 
 def labels_for(generator: nn.Module, labels: Tensor | None, count: int) -> Tensor:
-    """Return the labels [count, c_dim] of photographs: those given, one for all or one each.
+    """Return the labels of photographs, float32 [count, c_dim].
 
+    Args:
+        generator: the network.
+        labels: [1, c_dim] for all photographs or [count, c_dim]; None for a network without labels.
+        count: number of photographs.
     Raises:
-        LinkGANError: labels of another shape, or none for a network that takes some.
+        LinkGANError: labels of another shape, or none for a network that needs them.
     """
     c_dim = int(getattr(generator, "c_dim", 0))
     if labels is None:
@@ -40,10 +44,11 @@ def labels_for(generator: nn.Module, labels: Tensor | None, count: int) -> Tenso
 
 
 def photograph_label(generator: nn.Module, labels: Labels | None) -> Tensor | None:
-    """Return the label [1, c_dim] of photographs that come with none, None where nothing says it.
+    """Return the default label [1, c_dim] of photographs, None if it is unknown.
 
     Args:
-        labels: those of seeds. A camera is that of seed 0; a class is known only where all seeds have the same one.
+        generator: the network.
+        labels: labels of seeds. The camera is that of seed 0; a class is known only if all seeds share it.
     """
     if labels is not None and GeneratorCalls.of(generator).takes_camera:
         return labels([0])
@@ -51,11 +56,13 @@ def photograph_label(generator: nn.Module, labels: Labels | None) -> Tensor | No
 
 
 def read_labels(path: Path, names: Sequence[str], c_dim: int) -> Tensor:
-    """Return the labels [N, c_dim] of photographs by their file names.
+    """Return the labels of photographs by their file names, float32 [N, c_dim].
 
     Args:
-        path: a JSON file with `c_dim` numbers, for all; or one as data sets have it, ``{"labels": [[name, label],
-            ...]}``; or a zip or folder with such a dataset.json. Names are compared without their folders.
+        path: a JSON file with `c_dim` numbers for all photographs, or in the format of data sets, ``{"labels": [[name,
+            label], ...]}``; or a zip or folder with such a dataset.json. Folders in names are ignored.
+        names: file names of the photographs.
+        c_dim: numbers in a label.
     Raises:
         LinkGANError: no such file, no label for a photograph, or labels of another size.
     """

@@ -1,4 +1,4 @@
-"""Cutting a square out of a photograph: the largest, one that the user gives, or one aligned by a face's landmarks."""
+"""Cropping photographs to a square: the largest, a given one, or one aligned by the landmarks of a face."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from training_loops.formats.files import read_file
 from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
-from .projected import from_pixels, opened, upright
+from .photograph_files import from_pixels, opened, upright
 
 Points = npt.NDArray[np.float64]
 Landmarks = Points | dict[str, Points]
-# Where the eyes and the corners of the mouth are among the 68 points of the iBUG 300-W scheme.
+# Indices of the eyes and the corners of the mouth in the 68 points of iBUG 300-W.
 _LEFT_EYE, _RIGHT_EYE, _MOUTH_CORNERS = slice(36, 42), slice(42, 48), (48, 54)
 _LARGEST_SIDE = 16384
 
 
 @dataclass(frozen=True)
 class Square:
-    """A square in a photograph, maybe turned, in pixels: origin top left, pixel centres at halves.
+    """A square in a photograph, possibly rotated, in pixels: origin top left, pixel centres at halves.
 
-    centre: (x, y). side: its length. angle: of its upper edge, radians clockwise; 0 is upright.
+    Attributes:
+        centre: (x, y).
+        side: its length.
+        angle: of its upper edge, in radians clockwise; 0 is upright.
     """
 
     centre: tuple[float, float]
@@ -40,7 +43,7 @@ class Square:
 
 
 def largest_square(width: int, height: int) -> Square:
-    """Return the largest square in the middle of a photograph."""
+    """Return the largest centred square of a photograph."""
     side = min(width, height)
     left, top = (width - side) // 2, (height - side) // 2
     return Square((left + side / 2, top + side / 2), side)
@@ -50,7 +53,7 @@ def given_square(text: str, width: int, height: int) -> Square:
     """Read ``x0,y0,x1,y1``: fractions of width and height where none is above 1, else pixels; origin top left.
 
     Raises:
-        LinkGANError: no four numbers, not inside the photograph, or not a square (to a pixel).
+        LinkGANError: not four numbers, not inside the photograph, or not a square (to a pixel).
     """
     try:
         numbers = [float(part) for part in text.split(",")]
@@ -61,7 +64,7 @@ def given_square(text: str, width: int, height: int) -> Square:
         x0, y0, x1, y1 = (round(v * size) for v, size in zip(numbers, (width, height) * 2, strict=True))
     if not (0 <= x0 < x1 <= width and 0 <= y0 < y1 <= height):
         raise LinkGANError(
-            f"crop {text!r}: in pixels {x0:g},{y0:g},{x1:g},{y1:g}, which is no part of {width} x {height}"
+            f"crop {text!r}: in pixels {x0:g},{y0:g},{x1:g},{y1:g}, which is not inside {width} x {height}"
         )
     if abs((x1 - x0) - (y1 - y0)) > 1:
         raise LinkGANError(f"crop {text!r} is {x1 - x0:g} x {y1 - y0:g} pixels, expected a square")
@@ -79,7 +82,7 @@ def aligned_square(points: Points) -> Square:
         points: [68, 2] in the order of iBUG 300-W, or [5, 2]: left eye, right eye, nose, left and right corner of the
             mouth, as seen in the image; (x, y) in pixels.
     Raises:
-        LinkGANError: another number of points, or points that are all in one place.
+        LinkGANError: another number of points, or points that coincide.
     """
     if points.shape not in ((5, 2), (68, 2)):
         raise LinkGANError(f"landmarks {list(points.shape)}, expected 5 or 68 points [x, y]")
@@ -91,10 +94,10 @@ def aligned_square(points: Points) -> Square:
     across, eyes = right - left, (left + right) / 2
     up = eyes - (corners[0] + corners[1]) / 2
     side = max(4.0 * math.hypot(*across), 3.6 * math.hypot(*up))
-    # `up` turned a quarter clockwise (as seen, y pointing down) points along the eyes as well.
+    # `up` rotated by 90 degrees clockwise (y points down) also points along the eyes.
     along = across + np.array([-up[1], up[0]])
     if not 1 <= side <= _LARGEST_SIDE or math.hypot(*along) < 1e-6 * side:
-        raise LinkGANError(f"landmarks that span a square of {side:.4g} pixels, expected those of a face")
+        raise LinkGANError(f"the landmarks span a square of {side:.4g} pixels, expected those of a face")
     centre = eyes - 0.1 * up
     return Square((float(centre[0]), float(centre[1])), side, math.atan2(along[1], along[0]))
 
@@ -103,7 +106,7 @@ def read_landmarks(path: Path) -> Landmarks:
     """Read a JSON file: a list of 5 or 68 points [x, y] for all photographs, or an object of such lists by file name.
 
     Raises:
-        LinkGANError: no such file.
+        LinkGANError: the file is missing or holds no points.
     """
     try:
         data = parse_json(read_file(path, DESCRIPTION.bytes), str(path))
@@ -115,10 +118,14 @@ def read_landmarks(path: Path) -> Landmarks:
 
 
 def cut(image: Image.Image, square: Square, resolution: int) -> Image.Image:
-    """Cut a square out and resize it as data sets are made (Lanczos). Beyond its edges the photograph is mirrored."""
+    """Crop to a square and resize with Lanczos, as data sets are made; the photograph is mirrored beyond its edges.
+
+    Raises:
+        LinkGANError: a square below 1 or above 16384 pixels.
+    """
     if not 1 <= square.side <= _LARGEST_SIDE:
         raise LinkGANError(f"a square of {square.side:.4g} pixels, expected 1 to {_LARGEST_SIDE}")
-    factor = max(1, int(square.side / (2 * resolution)))  # what is left after this is still twice what is needed
+    factor = max(1, int(square.side / (2 * resolution)))  # the reduced image is still twice the needed size
     if factor > 1:
         image = image.reduce(factor)
         square = Square((square.centre[0] / factor, square.centre[1] / factor), square.side / factor, square.angle)
@@ -138,12 +145,18 @@ def cut(image: Image.Image, square: Square, resolution: int) -> Image.Image:
 def read_photograph(
     path: Path, resolution: int, channels: int = 3, *, crop: str | None = None, landmarks: Points | None = None
 ) -> Tensor:
-    """Read a photograph as people see it (see `upright`) and cut it: [1, channels, resolution, resolution] in [-1, 1].
+    """Read a photograph (see `upright`) and crop it: float32 [1, channels, resolution, resolution] in [-1, 1].
+
+    Without `crop` and `landmarks` the largest centred square is taken.
 
     Args:
-        crop: see `given_square`. landmarks: see `aligned_square`. Neither: the largest square in the middle.
+        path: the image file.
+        resolution: side of the result in pixels.
+        channels: 1, 3 or 4, see `from_pixels`.
+        crop: see `given_square`.
+        landmarks: [5 or 68, 2], see `aligned_square`.
     Raises:
-        LinkGANError: no readable image, or a cut that does not fit it.
+        LinkGANError: not a readable image, or a crop that does not fit it.
     """
     with opened(path) as file:
         image = upright(file)

@@ -1,4 +1,4 @@
-"""A folder of projections: what `linkgan project` writes, photograph by photograph, stopped and gone on with."""
+"""The folder that `linkgan project` writes: one inversion per photograph; can be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from ..images.pixels import Pixels, to_pixels
 from ..images.png import save_png
 from ..metrics.record import versions
 from .perceptual import Lpips, PyramidDistance, psnr
+from .photograph_files import opened
 from .photographs import Photograph
-from .projected import RENDERED_FILE, TARGET_FILE, opened, save_projected
-from .sheet import ProjectionRow, projection_sheet
-from .stages import Outcome, Projection, Settings
+from .projected import RENDERED_FILE, TARGET_FILE, save_projected
+from .sheet import InversionRow, inversion_sheet
+from .stages import Inversion, Outcome, Settings
 
 CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
 _FORMAT, _VERSION = "linkgan_plugin.projection", 1
@@ -39,14 +40,18 @@ _SAVE_EVERY = 30.0  # seconds
 
 @dataclass(frozen=True)
 class Job:
-    """A folder of projections.
+    """The inversion of several photographs into a folder.
 
     Attributes:
-        out: the folder. generator: the network. photographs: with names of their own each.
-        lpips: minimised instead of the pyramid distance, and measured, where given.
-        claim: plain data that says what is projected: checksums by name of `images` and of other `files`, `crop` and
-            `labels`. A folder holds the projections of one claim and one setting.
-        command: noted in all that is written. batch: photographs at a time; results differ by rounding alone.
+        out: the folder.
+        generator: the network.
+        photographs: with distinct names.
+        settings: of every inversion.
+        lpips: if given, minimised instead of the pyramid distance, and measured.
+        claim: plain data that identifies the inputs: checksums by name of `images` and of other `files`, `crop` and
+            `labels`. A folder holds the inversions of one claim with one setting.
+        command: recorded in all written files.
+        batch: photographs inverted together; it changes results only by rounding.
     """
 
     out: Path
@@ -59,11 +64,12 @@ class Job:
     batch: int = 8
 
     def run(self) -> None:
-        """Project what is not done yet.
+        """Invert the photographs that are not done yet.
 
         Raises:
-            LinkGANError: the folder holds other projections. LockedError: another process works in it.
-            Interrupted: after Ctrl-C, with all that the same command needs to go on.
+            LinkGANError: the folder holds other inversions.
+            LockedError: another process works in the folder.
+            Interrupted: after Ctrl-C; the progress is saved, and the same command resumes it.
         """
         with locked(self.out):
             self._run()
@@ -73,11 +79,11 @@ class Job:
         todo = [photograph for photograph in self.photographs if not (self._folder(photograph) / METRICS_FILE).exists()]
         done = len(self.photographs) - len(todo)
         total = self.settings.total(len(self.photographs))
-        with tqdm(total=total, initial=self.settings.total(done), unit="step", desc="Projecting") as bar:
+        with tqdm(total=total, initial=self.settings.total(done), unit="step", desc="Inverting") as bar:
             saved = self._progress()
             while todo:
                 some = self._next(todo, saved)
-                self._project(some, saved, bar)
+                self._invert(some, saved, bar)
                 (self.out / PROGRESS_FILE).unlink(missing_ok=True)
                 names = {photograph.name for photograph in some}
                 todo = [photograph for photograph in todo if photograph.name not in names]
@@ -92,17 +98,17 @@ class Job:
         claim = json.loads(json.dumps({**asdict(self.settings), **self.claim}))
         if not path.exists():
             if not is_unused(self.out):
-                raise LinkGANError(f"{self.out} is not empty and holds no projections; choose another --out")
+                raise LinkGANError(f"{self.out} is not empty and holds no inversions; choose another --out")
             write_json(path, claim)
             return
         found = _read_object(path)
         differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
         if differing:
             shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
-            raise LinkGANError(f"{self.out} holds other projections: {shown}; choose another --out or remove it")
+            raise LinkGANError(f"{self.out} holds other inversions: {shown}; choose another --out or remove it")
 
     def _progress(self) -> dict[str, Any] | None:
-        """Return what a stopped call has left, None without it or where it is damaged: it only saves time."""
+        """Return the progress of a stopped call; None if it is missing or damaged, as it only saves time."""
         path = self.out / PROGRESS_FILE
         try:
             return load_tensors(path, _FORMAT, _VERSION) if path.exists() else None
@@ -110,43 +116,43 @@ class Job:
             return None
 
     def _next(self, todo: Sequence[Photograph], saved: dict[str, Any] | None) -> Sequence[Photograph]:
-        """Return the photographs of a batch: those that were being projected, else the next ones."""
+        """Return the photographs of a batch: those of the saved progress, else the next ones."""
         if saved is None:
             return todo[: self.batch]
         return [photograph for photograph in self.photographs if photograph.name in saved["names"]]
 
-    def _project(self, some: Sequence[Photograph], saved: dict[str, Any] | None, bar: tqdm[Any]) -> None:
+    def _invert(self, some: Sequence[Photograph], saved: dict[str, Any] | None, bar: tqdm[Any]) -> None:
         images, labels = torch.cat([one.image for one in some]), torch.cat([one.label for one in some])
-        projection = Projection(self.generator, images, labels, self.settings, self.lpips or PyramidDistance())
+        inversion = Inversion(self.generator, images, labels, self.settings, self.lpips or PyramidDistance())
         if saved is not None:
-            projection.restore(saved["state"])
-            # Of a batch that was being tuned, some photographs are done, and counted.
-            bar.update(projection.steps_done - self.settings.total(projection.finished))
+            inversion.restore(saved["state"])
+            # In a batch that was being tuned, finished photographs are already counted.
+            bar.update(inversion.steps_done - self.settings.total(inversion.finished))
         names = [one.name for one in some]
-        written, noted = projection.finished, time.monotonic()
+        written, noted = inversion.finished, time.monotonic()
         with watch_interrupt() as interrupt:
             while written < len(some):
-                before = projection.steps_done
-                projection.advance()
-                bar.update(projection.steps_done - before)
-                for image in range(written, projection.finished):
-                    self._write(some[image], projection.take(image))
-                ended, written = written < projection.finished, projection.finished
+                before = inversion.steps_done
+                inversion.advance()
+                bar.update(inversion.steps_done - before)
+                for image in range(written, inversion.finished):
+                    self._write(some[image], inversion.take(image))
+                ended, written = written < inversion.finished, inversion.finished
                 if written < len(some) and (interrupt.requested or ended or time.monotonic() - noted > _SAVE_EVERY):
-                    self._save_progress(names, projection)
+                    self._save_progress(names, inversion)
                     noted = time.monotonic()
                 if interrupt.requested:
                     break
         if interrupt.requested:
             raise Interrupted
 
-    def _save_progress(self, names: Sequence[str], projection: Projection) -> None:
-        data = {"format": _FORMAT, "version": _VERSION, "names": list(names), "state": projection.state()}
+    def _save_progress(self, names: Sequence[str], inversion: Inversion) -> None:
+        data = {"format": _FORMAT, "version": _VERSION, "names": list(names), "state": inversion.state()}
         with atomic_file(self.out / PROGRESS_FILE) as file:
             torch.save(data, file)
 
     def _write(self, photograph: Photograph, outcome: Outcome) -> None:
-        """Write one photograph's folder; its metrics come last, and mark it as done."""
+        """Write one photograph's folder. Its metrics are written last and mark it as done."""
         folder, last = self._folder(photograph), self.settings.stages[-1]
         seen = versions()
         text = {"command": self.command, "seed": str(self.settings.seed), "versions": json.dumps(seen, allow_nan=False)}
@@ -182,12 +188,12 @@ class Job:
             for stage, figures in stages.items():
                 file = RENDERED_FILE if stage == self.settings.stages[-1] else _stage_file(stage)
                 cells[stage] = _opened(folder / file), f"{figures['psnr']:.1f} dB"
-            rows.append(ProjectionRow(photograph.name, _opened(folder / TARGET_FILE), cells))
-        save_png(self.out / SHEET_FILE, projection_sheet(rows), {"command": self.command})
+            rows.append(InversionRow(photograph.name, _opened(folder / TARGET_FILE), cells))
+        save_png(self.out / SHEET_FILE, inversion_sheet(rows), {"command": self.command})
 
 
 def _read_object(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file that a call before this one wrote."""
+    """Return the JSON object in a file of an earlier call."""
     try:
         return parse_object(read_file(path, DESCRIPTION.bytes), str(path))
     except LinkGANError as error:

@@ -1,4 +1,4 @@
-"""Keeping optimised noise noise: no correlation between neighbours at any scale (Karras et al. 2020, appendix D)."""
+"""Noise regularisation: optimised noise maps stay uncorrelated at every scale (Karras et al. 2020, appendix D)."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _COARSEST = 8
 
 
 def autocorrelation(noise: Iterable[Tensor]) -> Tensor:
-    """Sum over maps n [N, 1, R, R], and their halvings down to 8 pixels, of the squared mean products of neighbours.
+    """Return the regularisation loss L_{i,j}, summed over maps i and scales j, [N].
 
-    ``(mean n(x, y) n(x-1, y))^2 + (mean n(x, y) n(x, y-1))^2``, with wrap-around; maps are halved by averaging 2 x 2
-    and multiplying by 2, which keeps the variance of independent numbers.
+    ``L_{i,j} = (mean n(x, y) n(x-1, y))^2 + (mean n(x, y) n(x, y-1))^2``, with wrap-around. The next scale averages
+    2 x 2 pixels and multiplies by 2, which keeps the variance of independent numbers; the last has at least 8 pixels.
 
-    Returns:
-        [N].
+    Args:
+        noise: maps [N, 1, R, R].
     """
     terms = []
     for level in noise:
@@ -33,7 +33,7 @@ def autocorrelation(noise: Iterable[Tensor]) -> Tensor:
 
 @torch.no_grad()
 def normalise(noise: Iterable[Tensor]) -> None:
-    """Give every map [N, 1, R, R] mean 0 and variance 1 per image, in place."""
+    """Normalise every map [N, 1, R, R] to mean 0 and variance 1 per image, in place."""
     for level in noise:
         level -= level.mean(dim=(1, 2, 3), keepdim=True)
         level *= level.square().mean(dim=(1, 2, 3), keepdim=True).clamp_min(1e-20).rsqrt()

@@ -1,4 +1,4 @@
-"""How far apart two images look: a Laplacian pyramid that needs no trained network, or LPIPS from the user's file."""
+"""Perceptual distances of images: a Laplacian pyramid without a trained network, or LPIPS from the user's file."""
 
 from __future__ import annotations
 
@@ -23,21 +23,21 @@ _PROBE = 32
 
 
 class Distance(ABC):
-    """A differentiable distance between images. Write `between`, and `features` where they are worth keeping."""
+    """A differentiable distance between images. Subclasses define `between`, and `features` if they can be reused."""
 
     def features(self, images: Tensor) -> Tensor:
-        """Describe images, float32 [N, C, H, W] nominally in [-1, 1], by features [N, ...]: here the images themselves.
+        """Return features [N, ...] of images, float32 [N, C, H, W] nominally in [-1, 1]; by default the images.
 
-        The features of a photograph are computed once and compared with in every step.
+        The features of a photograph are computed once and used in every step.
         """
         return images
 
     @abstractmethod
     def between(self, features: Tensor, others: Tensor) -> Tensor:
-        """Compare the features of N images with those of N others: distances [N], 0 for equal ones."""
+        """Return the distances [N] between the features of N images and of N others; 0 for equal ones."""
 
     def __call__(self, images: Tensor, others: Tensor) -> Tensor:
-        """Compare images [N, C, H, W] with others: distances [N]."""
+        """Return the distances [N] between images [N, C, H, W] and others."""
         return self.between(self.features(images), self.features(others))
 
 
@@ -47,7 +47,7 @@ class PyramidDistance(Distance):
     ``sum_j 2^(2j) |L_j(x) - L_j(y)|_1 / (C H W) + pixel_weight * mean (x - y)^2``, where L_j is level j of the
     pyramid, finest first, the last one being the coarsest image (Lap1 of Bojanowski et al. 2018, "Optimizing the
     latent space of generative networks", per number of the image). A level has 2^(2j) times fewer numbers than the
-    image, so all levels weigh alike, whatever the image's size.
+    image, so all levels have the same weight for images of any size.
     """
 
     def __init__(self, pixel_weight: float = 1.0) -> None:
@@ -63,9 +63,9 @@ class PyramidDistance(Distance):
 
 
 class Lpips(Distance):
-    """LPIPS (Zhang et al. 2018) by a network that gives features whose squared difference it is.
+    """LPIPS (Zhang et al. 2018): ``||f(x) - f(y)||^2``, with scaled features f as in the StyleGAN hosts' vgg16.pt.
 
-    That is what the StyleGAN hosts' vgg16.pt does. It is shown images of at most 256 pixels.
+    Larger images are reduced to 256 pixels first.
 
     Args:
         network: ``network(images in [0, 255], resize_images=False, return_lpips=True) -> features [N, F]``.
@@ -88,15 +88,15 @@ class Lpips(Distance):
 
 
 def load_lpips(path: Path, device: torch.device | str = "cpu") -> Lpips:
-    """Open a TorchScript file with an LPIPS network, such as the vgg16.pt that the StyleGAN hosts use for it.
+    """Open a TorchScript file with an LPIPS network, such as the StyleGAN hosts' vgg16.pt.
 
     Raises:
-        LinkGANError: no such file, no TorchScript, one that the user has not said they trust (`named.trust`), or a
-            network that is called in another way.
+        LinkGANError: the file is missing, not TorchScript, not trusted by the user (`named.trust`), or a network with
+            other arguments or results.
     """
     if not zipfile.is_zipfile(path):
         raise LinkGANError(
-            f"{path} is no TorchScript file; expected an LPIPS network such as the StyleGAN hosts' vgg16.pt"
+            f"{path} is not a TorchScript file; expected an LPIPS network such as the StyleGAN hosts' vgg16.pt"
         )
     named.check_trusted(path, "leave --lpips out for a distance that needs no network")
     try:
@@ -115,13 +115,13 @@ def _check_call(network: Any, path: Path) -> None:
     arguments = [argument.name for argument in network.forward.schema.arguments[1:]]
     if len(arguments) < 3 or not {"resize_images", "return_lpips"} <= set(arguments[1:]):
         raise LinkGANError(
-            f"{path}: a network of ({', '.join(arguments)}), expected (images, resize_images, return_lpips) as the "
-            "StyleGAN hosts' vgg16.pt has it"
+            f"{path}: a network of ({', '.join(arguments)}), expected (images, resize_images, return_lpips) as in the "
+            "StyleGAN hosts' vgg16.pt"
         )
 
 
 def _check_features(lpips: Lpips, path: Path, device: torch.device | str) -> None:
-    """Try it on two images, before anything expensive begins."""
+    """Call the network with two images, before anything expensive starts."""
     images = torch.linspace(-1, 1, 2 * 3 * _PROBE**2, device=device).reshape(2, 3, _PROBE, _PROBE)
     try:
         found: Any = lpips.features(images)
@@ -133,9 +133,10 @@ def _check_features(lpips: Lpips, path: Path, device: torch.device | str) -> Non
 
 
 def psnr(images: Tensor, others: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of images [N, C, H, W] in [-1, 1] to others: [N], at most 100.
+    """Return the peak signal-to-noise ratio in dB between images [N, C, H, W] in [-1, 1] and others: [N], at most 100.
 
-    Images are clipped to that range first, as they are when they are written.
+    Images are clipped to that range first, as in image files.
     """
+    # 10 log10(2^2 / MSE): values span 2
     error = (images.clamp(-1, 1) - others.clamp(-1, 1)).square().flatten(1).mean(dim=1)
     return 10 * torch.log10(4 / error.clamp_min(4e-10))

@@ -1,4 +1,4 @@
-"""The photographs of one call: read, cut, named, and each with its class or camera."""
+"""The photographs of one call: read and cropped, each with a name and its class or camera."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .crop import Landmarks, Points, read_photograph
 
 
 class Photograph(NamedTuple):
-    """A photograph to project: the name of its folder, itself [1, C, R, R] in [-1, 1], and its label [1, c_dim]."""
+    """A photograph to invert: the name of its folder, its image [1, C, R, R] in [-1, 1] and its label [1, c_dim]."""
 
     name: str
     image: Tensor
@@ -36,11 +36,14 @@ def read_photographs(
     """Read photographs for a network.
 
     Args:
-        crop: the square to cut out of all of them (see `crop.given_square`).
-        landmarks: to align by, for all or by file name (see `crop.read_landmarks`).
-        number: the class of all of them. camera: a file with their cameras (see `conditions.read_labels`).
+        paths: image files with distinct names.
+        generator: the network.
+        crop: the square of all photographs (see `crop.given_square`).
+        landmarks: for alignment, for all or by file name (see `crop.read_landmarks`).
+        number: the class of all photographs.
+        camera: a file with their cameras (see `conditions.read_labels`).
     Raises:
-        LinkGANError: photographs of one name, or anything that does not fit them or the network.
+        LinkGANError: photographs with the same name, or options that do not fit them or the network.
     """
     if crop is not None and landmarks is not None:
         raise LinkGANError("both a crop and landmarks were given; give one of them")
@@ -49,7 +52,7 @@ def read_photographs(
     names = [path.stem for path in paths]
     repeated = [str(path) for path in paths if names.count(path.stem) > 1]
     if repeated:
-        raise LinkGANError(f"{' and '.join(repeated)} would share a folder; rename one, or project them apart")
+        raise LinkGANError(f"{' and '.join(repeated)} would share a folder; rename one, or invert each on its own")
     labels = None
     c_dim = int(getattr(generator, "c_dim", 0))
     if number is not None and c_dim and GeneratorCalls.of(generator).takes_camera:
@@ -67,7 +70,5 @@ def read_photographs(
 
 def _of(landmarks: Landmarks | None, path: Path) -> Points | None:
     if isinstance(landmarks, dict) and path.name not in landmarks:
-        raise LinkGANError(
-            f"no landmarks for {path.name}; there are some for {', '.join(list(landmarks)[:5]) or 'none'}"
-        )
+        raise LinkGANError(f"no landmarks for {path.name}; found those of {', '.join(list(landmarks)[:5]) or 'none'}")
     return landmarks[path.name] if isinstance(landmarks, dict) else landmarks

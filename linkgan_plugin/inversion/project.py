@@ -1,4 +1,4 @@
-"""`project`: photographs in, projections out, in one call."""
+"""`project`: invert photographs with one call."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .conditions import labels_for
 from .crop import read_photograph
 from .perceptual import Distance, PyramidDistance
 from .projected import Projected
-from .stages import STEPS, Projection, Settings
+from .stages import STEPS, Inversion, Settings
 
 
 def project(
@@ -33,24 +33,24 @@ def project(
     batch: int = 8,
     progress: Callable[[int], object] | None = None,
 ) -> list[Projected]:
-    """Find photographs in a generator.
+    """Find the latents of photographs.
 
     Args:
-        network: what `load_network` opens, a linked generator, or any generator with a space W.
-        photographs: files, cut to their largest square, or tensors [N, C, R, R] in [-1, 1] of the network's size (see
-            `linkgan_plugin.inversion.crop` for other cuts and for alignment by landmarks).
-        space: `w` or `w+`, which starts from w.
+        network: the result of `load_network`, a linked generator, or any generator with a space W.
+        photographs: files, cropped to their largest square, or tensors [N, C, R, R] in [-1, 1] of the network's size
+            (see `linkgan_plugin.inversion.crop` for other crops and for alignment by landmarks).
+        space: `w` or `w+`, which starts from the result in w.
         steps: steps in each space.
-        tune: steps of pivotal tuning afterwards; 0 = none.
-        noise: whether the noise maps are optimised, where there are any.
+        tune: steps of pivotal tuning afterwards; 0 for none.
+        noise: whether the noise maps, if any, are optimised.
         locality: weight that keeps tuning local.
         seed: of the start and of the noise.
-        labels: [1 or N, c_dim], classes or cameras; a network with cameras needs them, others take zeros by default.
-        distance: what is minimised; by default `PyramidDistance`, which needs no trained network.
-        batch: photographs at a time.
-        progress: told the number of steps done since the last call, as a bar's `update`.
+        labels: [1 or N, c_dim], classes or cameras; required by networks with labels.
+        distance: minimised; by default `PyramidDistance`, which needs no trained network.
+        batch: photographs inverted together.
+        progress: called with the number of steps since the last call, like a progress bar's `update`.
     Returns:
-        One projection per photograph: ``.latents`` [1, num_ws, w_dim] and all that `Editor.of_projected` needs.
+        One inversion per photograph: ``.latents`` [1, num_ws, w_dim] and the other inputs of `Editor.of_projected`.
     Raises:
         LinkGANError: photographs, labels or settings that do not fit the network.
 
@@ -71,13 +71,13 @@ def project(
     found = []
     for first in range(0, len(targets), batch):
         some = slice(first, first + batch)
-        projection = Projection(generator, targets[some], rows[some], settings, distance or PyramidDistance())
-        while (image := projection.finished) < len(targets[some]):
-            before = projection.steps_done
-            projection.advance()
+        inversion = Inversion(generator, targets[some], rows[some], settings, distance or PyramidDistance())
+        while (image := inversion.finished) < len(targets[some]):
+            before = inversion.steps_done
+            inversion.advance()
             if progress is not None:
-                progress(projection.steps_done - before)
-            found += [projection.take(done).projected for done in range(image, projection.finished)]
+                progress(inversion.steps_done - before)
+            found += [inversion.take(done).projected for done in range(image, inversion.finished)]
     return found
 
 

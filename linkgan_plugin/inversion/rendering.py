@@ -1,4 +1,4 @@
-"""Images as a differentiable function of latents, noise and weights, with a generator that stays as it is."""
+"""Images as a differentiable function of latents, noise and weights; the generator itself is unchanged."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from .projected import noise_names
 
 
 class Renderer(nn.Module):
-    """Renders latents with a noise of their own each, in float32 also where the network's layers are in half precision.
+    """Renders latents, each with its own noise, in float32 even if layers of the network use half precision.
 
-    Nothing in the generator changes. An image never depends on the others in its batch: generators with randomness
-    besides noise (rays) render one by one, each with the same random state as `LinkedGenerator` gives a single image.
+    Nothing in the generator changes. An image never depends on the others in its batch: generators with other
+    randomness than noise (rays) render one by one, each with the random state of a single image in `LinkedGenerator`.
     """
 
     def __init__(self, generator: nn.Module) -> None:
@@ -39,9 +39,10 @@ class Renderer(nn.Module):
         """Render N images [N, C, H, W].
 
         Args:
-            latents: [N, num_ws, w_dim]. labels: [N, c_dim].
-            noise: noise buffers by name, [N, 1, R, R] each; the generator's own where not given.
-            weights: other entries of its state dict to use instead of its own, the same for all.
+            latents: [N, num_ws, w_dim].
+            labels: [N, c_dim].
+            noise: noise buffers by name, [N, 1, R, R] each; the generator's own by default.
+            weights: entries that replace those of the generator's state dict, the same for all images.
         """
         noise, weights = noise or {}, weights or {}
         if self.calls.concatenates:
@@ -59,7 +60,14 @@ class Renderer(nn.Module):
         return self._that_show(noise, latents, labels)
 
     def weights_that_show(self, latents: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        """Return copies of the parameters that the image of latents depends on: the synthesis network's, by name."""
+        """Return copies of the parameters that an image depends on (the synthesis network's), by name.
+
+        Args:
+            latents: [1, num_ws, w_dim].
+            labels: [1, c_dim].
+        Returns:
+            Tensors of the same shapes as the parameters.
+        """
         weights = {name: parameter.detach().clone() for name, parameter in self.generator.named_parameters()}
         return self._that_show(weights, latents, labels)
 
@@ -81,5 +89,5 @@ class Renderer(nn.Module):
         return image
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:
-        """Render latents with the generator as it is at the moment; called with other tensors by `images`."""
+        """Render latents [N, num_ws, w_dim] with labels [N, c_dim] to [N, C, H, W]; `images` replaces the tensors."""
         return self.calls.render_deterministic(latents, labels).image.float()

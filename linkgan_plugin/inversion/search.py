@@ -1,4 +1,4 @@
-"""Looking for the latents of photographs: optimisation in W or W+, with the noise (Karras et al. 2020, appendix D)."""
+"""Optimisation of latents in W or W+ and of noise maps for given photographs (Karras et al. 2020, appendix D)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOISE_WEIGHT = 1e5
 
 
 class Statistics(NamedTuple):
-    """Of W under one label: its mean [1, w_dim], and the root of the mean squared distance from it."""
+    """Statistics of W under one label: its mean mu_w [1, w_dim] and its deviation sigma_w = sqrt(E ||w - mu_w||^2)."""
 
     mean: Tensor
     deviation: float
@@ -31,7 +31,7 @@ class Statistics(NamedTuple):
 
 @torch.no_grad()
 def statistics(calls: GeneratorCalls, z_dim: int, label: Tensor, samples: int = SAMPLES) -> Statistics:
-    """Map `samples` latents, always the same ones, under a label [1, c_dim] and return their mean and deviation."""
+    """Return mean and deviation of w over `samples` fixed latents mapped with a label [1, c_dim]."""
     drawn = np.random.RandomState(0).randn(samples, z_dim).astype(np.float32)
     parts = torch.from_numpy(drawn).to(label.device).split(_AT_ONCE)
     w = torch.cat([calls.map(z, label.expand(len(z), -1))[:, 0] for z in parts]).double()
@@ -40,25 +40,35 @@ def statistics(calls: GeneratorCalls, z_dim: int, label: Tensor, samples: int = 
 
 
 def learning_rate(done: float) -> float:
-    """Return the learning rate after the share `done` of the steps: up linearly, and down along a cosine."""
+    """Return the learning rate after the share `done` of the steps: a linear ramp up and a cosine ramp down."""
+    # 0.1 min(1, t / 0.05) (0.5 - 0.5 cos(pi min(1, (1 - t) / 0.25)))
     down = min(1.0, (1 - done) / _RAMP_DOWN)
     return _LEARNING_RATE * (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, done / _RAMP_UP)
 
 
 def latent_noise(done: float) -> float:
-    """Return the deviation of the noise on latents, in deviations of W, after the share `done` of the steps."""
+    """Return the deviation of the noise on latents, in units of sigma_w, after the share `done` of the steps."""
+    # 0.05 sigma_w max(0, 1 - t / 0.75)^2
     return _LATENT_NOISE * max(0.0, 1 - done / _NOISY) ** 2
 
 
 class LatentSearch:
-    """Optimises latents and noise of N images, as one batch in which no image depends on another.
+    """Optimises latents and noise of N images as one batch; no image depends on another.
+
+    The loss is ``D(G(w + e, n), x) + 1e5 sum_ij L_ij(n)``, with the image distance D, noise e on the latents and the
+    noise regularisation L of noise.py.
 
     Args:
-        renderer: of the generator. targets: [N, C, H, W] in [-1, 1]. labels: [N, c_dim].
-        latents: [N, 1, w_dim] to search W, [N, num_ws, w_dim] to search W+: where it begins.
-        noise: maps [N, 1, R, R] by name, where it begins; {} leaves the generator's noise as it is.
-        deviations: [N], of W, by which the noise on latents is scaled; 0 for none.
-        steps: how many there will be. seed: of the noise on latents, the same for all images.
+        renderer: of the generator.
+        distance: D, minimised.
+        targets: [N, C, H, W] in [-1, 1].
+        labels: [N, c_dim].
+        latents: the start: [N, 1, w_dim] to search W, [N, num_ws, w_dim] to search W+.
+        noise: initial maps [N, 1, R, R] by name; {} keeps the generator's noise.
+        deviations: [N], sigma_w of each image, which scales the noise on latents; 0 for none.
+        num_ws: layers of the network's latents.
+        steps: their total number.
+        seed: of the noise on latents, the same for all images.
     """
 
     def __init__(
@@ -100,11 +110,11 @@ class LatentSearch:
         done = self.done / self.steps
         for group in self._adam.param_groups:
             group["lr"] = learning_rate(done)
-        # A random state per step makes a search that was stopped go on to the bit.
+        # One random state per step: a resumed search gives the same result to the bit.
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self.done)
         shift = torch.randn(self._latents.shape[1:], generator=random).to(self._latents.device)
-        moved = self._latents + shift * self._deviations * latent_noise(done)
-        images = self._renderer.images(moved.expand(-1, self._num_ws, -1), self._labels, self._noise)
+        noisy = self._latents + shift * self._deviations * latent_noise(done)
+        images = self._renderer.images(noisy.expand(-1, self._num_ws, -1), self._labels, self._noise)
         distances = self._distance.between(self._distance.features(images), self._wanted)
         loss = distances.sum()
         if self._noise:
@@ -117,13 +127,13 @@ class LatentSearch:
         return distances.detach()
 
     def state(self) -> dict[str, Any]:
-        """Return all that a search set up alike needs to go on: tensors and plain numbers."""
+        """Return the state that a search with the same arguments resumes from: tensors and plain numbers."""
         tensors = {"latents": self._latents.detach(), "noise": self.noise}
         return {"done": self.done, **tensors, "adam": self._adam.state_dict()}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from the result of `state`."""
         self.done = state["done"]
         self._latents.copy_(state["latents"])
         for name, level in self._noise.items():

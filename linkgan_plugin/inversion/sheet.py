@@ -1,4 +1,4 @@
-"""A sheet of projections: one row per photograph, the photograph first and then what each stage made of it."""
+"""A sheet of inversions: one row per photograph, with the photograph and its image after each stage."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from ..images.pixels import Pixels
 _GAP, _CAPTION, _HEADER = 8, 18, 28
 
 
-class ProjectionRow(NamedTuple):
-    """One photograph: its name, itself [H, W, 3], and by stage what was made of it and a note under that image."""
+class InversionRow(NamedTuple):
+    """One photograph: its name, its pixels uint8 [H, W, 3], and for each stage an image and the note under it."""
 
     name: str
     target: Pixels
     stages: dict[str, tuple[Pixels, str]]
 
 
-def projection_sheet(rows: Sequence[ProjectionRow], *, cell: int = 160) -> Pixels:
-    """Draw the sheet, uint8 [H, W, 3]; an image's side is about `cell` pixels, and never less than its own."""
+def inversion_sheet(rows: Sequence[InversionRow], *, cell: int = 160) -> Pixels:
+    """Draw the sheet, uint8 [H, W, 3]; images are enlarged to about `cell` pixels a side, never reduced."""
     first = pixels.enlarge(rows[0].target[None], cell)[0]
     width, stages = first.shape[1], list(rows[0].stages)
     columns = [_column("photograph", [(row.target, row.name) for row in rows], cell, width)]

@@ -1,4 +1,4 @@
-"""The projection of a batch of photographs: W, then W+, then pivotal tuning, one stage after another."""
+"""The inversion of a batch of photographs in stages: W, then W+, then pivotal tuning."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ..calls.random_state import check_seed
 from ..errors import LinkGANError
 from . import noise as noises
 from .perceptual import Distance
@@ -25,14 +26,15 @@ TUNED = "tuned"
 
 @dataclass(frozen=True)
 class Settings:
-    """What is done to every photograph.
+    """Settings of the inversion of every photograph.
 
     Attributes:
-        space: `w`, or `w+`, which goes on from the solution in W.
-        steps: in each of the spaces. tune: steps of pivotal tuning afterwards, 0 for none.
-        noise: optimise the noise maps too, where the generator has any.
+        space: `w`, or `w+`, which starts from the solution in W.
+        steps: in each space.
+        tune: steps of pivotal tuning afterwards, 0 for none.
+        noise: whether the noise maps, if any, are optimised too.
         locality: weight that keeps tuning local, 0 for none (see tuning.py).
-        seed: of everything random. Which photographs are projected together changes results by rounding alone.
+        seed: of all randomness. Photographs in one batch affect each other's results only by rounding.
     """
 
     space: str = "w+"
@@ -53,28 +55,29 @@ class Settings:
         for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0)):
             if value < least:
                 raise LinkGANError(f"{name} is {value}, expected at least {least}")
-        if not 0 <= self.seed < 2**32:
-            raise LinkGANError(f"seed is {self.seed}, expected 0 to {2**32 - 1}")
+        check_seed(self.seed)
         if not 0 <= self.locality < math.inf:
             raise LinkGANError(f"locality is {self.locality}, expected 0 or more, and finite")
         if self.locality and not self.tune:
-            raise LinkGANError("locality says how local tuning stays; tune some steps, or leave it out")
+            raise LinkGANError("locality has an effect only on tuning; set tune above 0, or locality to 0")
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages in their order: w, w+, tuned."""
+        """The stages in order: w, w+, tuned."""
         return (*SPACES[: SPACES.index(self.space) + 1], *((TUNED,) if self.tune else ()))
 
     def total(self, images: int) -> int:
-        """Return how many steps there are for so many images; tuning takes one image at a time."""
+        """Return the number of steps for `images` images, counted per image."""
         return self.steps * (SPACES.index(self.space) + 1) * images + self.tune * images
 
 
 class Outcome(NamedTuple):
-    """One photograph, projected.
+    """The inversion of one photograph.
 
-    images: by stage, what the generator made of it then, [1, C, H, W] on the CPU. seconds: by stage; images that were
-    projected together share the time.
+    Attributes:
+        projected: its latents, noise and weights.
+        images: the generator's image after each stage, [1, C, H, W] on the CPU.
+        seconds: by stage; images inverted together share the time.
     """
 
     projected: Projected
@@ -82,13 +85,15 @@ class Outcome(NamedTuple):
     seconds: dict[str, float]
 
 
-class Projection:
-    """The projection of N photographs as one batch, step by step: it can be watched, stopped and gone on with.
+class Inversion:
+    """The inversion of N photographs as one batch, step by step; it can be watched, stopped and resumed.
 
     Args:
-        generator: any network with a space W; it stays as it is.
-        photographs: [N, C, R, R] in [-1, 1], of the network's size. labels: [N, c_dim], classes or cameras.
-        distance: what is minimised.
+        generator: any network with a space W; it is not changed.
+        photographs: [N, C, R, R] in [-1, 1], of the network's size.
+        labels: [N, c_dim], classes or cameras.
+        settings: of every inversion.
+        distance: minimised.
     """
 
     def __init__(
@@ -132,12 +137,12 @@ class Projection:
 
     @property
     def finished(self) -> int:
-        """How many of the images are done: the first so many."""
+        """Number of finished images; they are the first ones."""
         return len(self._targets) if self._work is None else self._image
 
     @property
     def steps_done(self) -> int:
-        """How many steps are done, counted for every image."""
+        """Number of finished steps, counted per image."""
         images, stages = len(self._targets), self.settings.stages
         latent = self.settings.steps * images * min(self._stage, len(stages) - bool(self.settings.tune))
         now = 0 if self._work is None else self._work.done * (1 if self._tuning else images)
@@ -164,7 +169,7 @@ class Projection:
 
     @torch.no_grad()
     def _keep(self, stage: str) -> None:
-        """Take over what the work that has ended has found."""
+        """Store the result of the finished work."""
         if isinstance(self._work, LatentSearch):
             self._latents, self._noise = self._work.latents, self._work.noise
             self._images[stage] = self._renderer.images(self._latents, self._labels, self._noise)
@@ -180,7 +185,7 @@ class Projection:
             self._stage += 1
 
     def _begun(self) -> LatentSearch | Tuning | None:
-        """Return the next work to do, None when there is none."""
+        """Return the next work, None at the end."""
         if self._stage == len(self.settings.stages):
             return None
         if self._tuning:
@@ -193,7 +198,7 @@ class Projection:
             self._labels,
             self._latents if in_w else self._latents.expand(-1, self._num_ws, -1),
             self._noise,
-            # W+ goes on from a solution, which noise on latents would undo again.
+            # W+ starts from a solution, which noise on the latents would undo.
             self._deviations if in_w else torch.zeros_like(self._deviations),
             num_ws=self._num_ws,
             steps=self.settings.steps,
@@ -220,13 +225,13 @@ class Projection:
 
     @torch.no_grad()
     def images(self) -> Tensor:
-        """Return what the generator makes of what has been found so far, [N, C, H, W]; tuned weights do not show."""
+        """Return the images of the latents and noise found so far, [N, C, H, W], without tuned weights."""
         work = self._work
         latents, noise = (work.latents, work.noise) if isinstance(work, LatentSearch) else (self._latents, self._noise)
         return self._renderer.images(latents.expand(-1, self._num_ws, -1), self._labels, noise)
 
     def take(self, image: int) -> Outcome:
-        """Return one of the `finished` images; its tuned weights, which may be large, are kept no longer."""
+        """Return one of the `finished` images and release its tuned weights, which may be large."""
         one = slice(image, image + 1)
         noise = {name: level[image, 0].cpu() for name, level in self._noise.items()}
         tuned = {name: weight.cpu() for name, weight in self._tuned.pop(image, {}).items()}
@@ -236,13 +241,13 @@ class Projection:
         return Outcome(projected, images, {stage: spent[image] for stage, spent in self._seconds.items()})
 
     def state(self) -> dict[str, Any]:
-        """Return all that a projection set up alike needs to go on: tensors and plain data, without finished images."""
+        """Return the state that an inversion with the same arguments resumes from, without finished images."""
         found = {"latents": self._latents, "noise": self._noise, "images": self._images, "seconds": self._seconds}
         work = None if self._work is None else self._work.state()
         return {"stage": self._stage, "image": self._image, **found, "work": work}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from the result of `state`."""
         device = self._targets.device
         self._stage, self._image, self._seconds = state["stage"], state["image"], state["seconds"]
         self._latents = state["latents"].to(device)

@@ -1,4 +1,4 @@
-"""Latents in files of torch.save, as PTI, e4e, ReStyle and rosinality's projector write them."""
+"""Reading latents from files of torch.save, as written by PTI, e4e, ReStyle and rosinality's projector."""
 
 from __future__ import annotations
 
@@ -25,18 +25,20 @@ _COPY = "save one of them, torch.save(latents[0:1].clone(), file)"
 
 
 def is_torch(path: Path, head: bytes) -> bool:
-    """Return whether a file that begins with `head` is one of torch.save; .npz is a zip archive too."""
+    """Return whether a file that begins with `head` was written by torch.save; .npz is a zip archive too."""
     kind = kind_of(head)
     return kind is Kind.ROW or (kind is Kind.ARCHIVE and any(name.endswith("/data.pkl") for name in entries_of(path)))
 
 
 def read_latents(path: Path, names: Collection[str], limit: int) -> dict[str, npt.NDArray[np.generic]]:
-    """Return the latents of one image by their name, or as the first of `names` where they have none; nothing is run.
+    """Return the latents of one image, arrays of any shape by name. No code of the file is run.
 
     Args:
-        names: what latents are called. limit: bytes that they may take.
+        path: the file.
+        names: known names of latents; unnamed latents get the first.
+        limit: bytes that the latents may take.
     Raises:
-        LinkGANError: no latents in it, or those of several images; says what is in it.
+        LinkGANError: no latents, or those of several images; the message lists the contents.
     """
     data = read_data(path)
     found = _named(data, names)
@@ -56,7 +58,7 @@ def _named(data: Any, names: Collection[str]) -> dict[str, Any]:
     found = {name: value for name, value in data.items() if name in names and isinstance(value, (StoredTensor, Array))}
     if found:
         return found
-    # One entry for every image, and nothing else: the latents, or a dict with them.
+    # One entry per image and nothing else: the latents, or a dict with them.
     images = [_of_image(value, names) for value in data.values()]
     if None in images or len({tuple(getattr(value, "shape", ())) for value in images}) != 1:
         return {}
@@ -69,7 +71,7 @@ def _named(data: Any, names: Collection[str]) -> dict[str, Any]:
 
 
 def _of_image(value: Any, names: Collection[str]) -> Any:
-    """Return the latents that an entry is or holds, None where there are none."""
+    """Return the latents in an entry, None without any."""
     if isinstance(value, Mapping):
         value = next((value[name] for name in names if name in value), None)
     return value if isinstance(value, (StoredTensor, Array)) else None
@@ -83,6 +85,6 @@ def _array(value: Any, name: str, limit: int) -> npt.NDArray[np.generic]:
         raise LinkGANError(f"'{name}' is {list(shape)}, latents of {shape[0]} images; {_COPY}")
     size = value.place[1]
     if size > limit:
-        raise LinkGANError(f"'{name}' lies among {size} bytes, expected at most {limit} for this network; {_COPY}")
+        raise LinkGANError(f"'{name}' is stored in {size} bytes, expected at most {limit} for this network; {_COPY}")
     tensor = value.read({})
     return (tensor.to(torch.float32) if tensor.dtype in (torch.bfloat16, torch.float16) else tensor).numpy()

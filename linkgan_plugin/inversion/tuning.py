@@ -1,4 +1,4 @@
-"""Pivotal tuning: bending the synthesis network until a latent gives the photograph (PTI, Roich et al. 2021)."""
+"""Pivotal tuning: fine-tuning the synthesis network on the latents of a photograph (PTI, Roich et al. 2021)."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ _LEARNING_RATE = 3e-4
 
 
 class Tuning:
-    """Optimises the weights that the image of one latent, the pivot, depends on; the generator stays as it is.
+    """Optimises the weights theta that the image of one latent, the pivot, depends on; the generator is not changed.
 
-    The loss is ``distance + mean squared error`` at the pivot. With `locality` > 0, latents near the pivot must keep
-    their images: in every step one lies `reach` from it towards a random sample, and the same loss compares its
-    image with that of the untouched network, times `locality`. (The paper's alpha, there 30 in StyleGAN2's W, is
-    `reach`.)
+    The loss is ``L(G(w_p; theta*), x) + locality L(G(w_r; theta*), G(w_r; theta))`` with
+    ``L(a, b) = distance(a, b) + mean (a - b)^2`` (Eq. 1 to 4 of the paper, with the mean squared error for its L2
+    term). w_r = w_p + reach (w_z - w_p) / ||w_z - w_p|| is a new point near the pivot in every step, towards the
+    sample w_z; the paper calls `reach` alpha (30 in StyleGAN2's W).
 
     Args:
-        renderer: of the generator. target: [1, C, H, W] in [-1, 1]. label: [1, c_dim].
-        latents: [1, num_ws, w_dim], the pivot. noise: its maps [1, 1, R, R] by name.
-        steps: how many there will be. reach: a distance in W. seed: of the latents near the pivot.
+        renderer: of the generator.
+        distance: the perceptual distance.
+        target: [1, C, H, W] in [-1, 1].
+        label: [1, c_dim].
+        latents: [1, num_ws, w_dim], the pivot.
+        noise: its maps [1, 1, R, R] by name.
+        steps: their total number.
+        locality: weight of the second term.
+        reach: distance of w_r from the pivot, in W.
+        seed: of the latents near the pivot.
     """
 
     def __init__(
@@ -53,7 +60,7 @@ class Tuning:
 
     @property
     def tuned(self) -> dict[str, Tensor]:
-        """The weights that have changed, by their names in the generator's state dict."""
+        """The changed weights by their names in the generator's state dict, of the same shapes as there."""
         found = {name: weight.detach() for name, weight in self._weights.items()}
         return {name: weight for name, weight in found.items() if not torch.equal(weight, self._before[name])}
 
@@ -74,20 +81,20 @@ class Tuning:
         z = torch.randn([1, self._renderer.generator.z_dim], generator=random).to(self._latents.device)  # type: ignore[list-item]
         with torch.no_grad():
             away = self._renderer.calls.map(z, self._label) - self._latents
-            # All rows of ws are one point of W: its length is that of a row.
+            # All rows of ws are the same point of W: its length is that of one row.
             near = self._latents + self._reach * away / away.square().sum(dim=2).mean(dim=1).sqrt().clamp_min(1e-12)
             before = self._renderer.images(near, self._label, self._noise)
         after = self._renderer.images(near, self._label, self._noise, self._weights)
         return self._distance(after, before).sum() + (after - before).square().mean()
 
     def state(self) -> dict[str, Any]:
-        """Return all that a tuning set up alike needs to go on: tensors and plain numbers."""
+        """Return the state that a tuning with the same arguments resumes from: tensors and plain numbers."""
         weights = {name: weight.detach() for name, weight in self._weights.items()}
         return {"done": self.done, "weights": weights, "adam": self._adam.state_dict()}
 
     @torch.no_grad()
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Resume from the result of `state`."""
         self.done = state["done"]
         for name, weight in self._weights.items():
             weight.copy_(state["weights"][name])

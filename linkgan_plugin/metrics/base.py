@@ -88,7 +88,7 @@ class PairBatch:
         linked: the link's axes taken from the donor.
         others: every other axis taken from the donor.
         mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
-        reading: the classifier's figures, for data that has an attribute classifier, else None.
+        readings: the classifier's figures, for data that has an attribute classifier, else None.
         depth_views: depths and other views, from 3D-aware generators, else None.
     """
 
@@ -222,7 +222,7 @@ def joined(parts: Sequence[Array]) -> Array:
 
 
 def per_pixel(change: Array, area: Array) -> Array:
-    """Sums over pixels -> means over pixels; 0 where there are no pixels."""
+    """Sums over pixels [N] -> means over pixels [N]; 0 where there are no pixels."""
     return np.divide(change, area, out=np.zeros_like(change), where=area > 0)
 
 

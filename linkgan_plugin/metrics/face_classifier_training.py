@@ -91,6 +91,13 @@ def splice(images: Tensor, truth: Tensor, share: float = 0.2) -> tuple[Tensor, T
     """Give some faces the eyes or the mouth of another one, box and attributes alike.
 
     The classifier must then take the eyes' attributes from the eyes, whatever skin or position surrounds them.
+
+    Args:
+        images: [N, 3, S, S] in [-1, 1].
+        truth: [N, A], the attributes.
+        share: of the faces, for each part.
+    Returns:
+        Both with the parts replaced, in the same shapes.
     """
     images, truth = images.clone(), truth.clone()
     for part, box in (("eyes", EYES_BOX), ("mouth", MOUTH_BOX)):
@@ -104,7 +111,12 @@ def splice(images: Tensor, truth: Tensor, share: float = 0.2) -> tuple[Tensor, T
 
 
 def roughen(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
-    """Blur or sharpen, shift brightness and contrast, and add noise, a little and each image by its own amount."""
+    """Blur or sharpen, shift brightness and contrast, and add noise, each image by its own amount.
+
+    Args:
+        images: [N, 3, S, S] in [-1, 1].
+        truth: [N, A], returned unchanged.
+    """
     count = len(images)
 
     def amount(low: float, high: float, channels: int = 1) -> Tensor:

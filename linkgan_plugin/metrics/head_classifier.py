@@ -17,6 +17,7 @@ from training_loops.data.head_cameras import sample_cameras
 from training_loops.formats.archive import ArchiveReader
 from training_loops.formats.atomic import replacing
 from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.pixels import to_float
 
 from ..errors import LinkGANError
 from ..regions.base import Scene
@@ -77,7 +78,7 @@ def train_head_classifier(
         LinkGANError: the data does not hold procedural heads of these attributes.
     """
     truth = _attributes(data)
-    images = torch.from_numpy(ImageFolderDataset(data).batch(range(len(truth)))[0]).float() / 127.5 - 1
+    images = to_float(ImageFolderDataset(data).batch(range(len(truth)))[0])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = FaceClassifier(len(NAMES))

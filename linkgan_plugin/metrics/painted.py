@@ -13,6 +13,7 @@ from torch import Tensor
 
 from training_loops.data import faces
 from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.pixels import to_float
 
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
@@ -95,7 +96,7 @@ def painted_overlaps(
     overlaps = Overlaps(faces.PARTS)
     for start in range(0, len(values), _BATCH):
         truth = torch.tensor(values[start : start + _BATCH])
-        images = torch.from_numpy(dataset.batch(range(start, start + len(truth)))[0]).float() / 127.5 - 1
+        images = to_float(dataset.batch(range(start, start + len(truth)))[0])
         overlaps.show(painted_masks(classifier, images), faces.render(truth, images.shape[-1])[1])
     return overlaps.result()
 

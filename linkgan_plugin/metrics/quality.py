@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from training_loops.formats.folder import ImageFolderDataset
+from training_loops.formats.pixels import to_float
 
 from ..generators import LinkedGenerator
 from .frechet import FeatureStats, frechet_distance
@@ -69,7 +70,7 @@ def classifier_quality(
 ) -> Quality:
     """Frechet distance between the classifier's features of generated images and of the data."""
     real, fake = FeatureStats(), FeatureStats()
-    for batch in _real(dataset, images):
+    for batch in real_images(dataset, images):
         real.append(classifier.features(batch))
     for batch in _generated(generator, images):
         fake.append(classifier.features(batch))
@@ -79,7 +80,7 @@ def classifier_quality(
 def patch_quality(generator: LinkedGenerator, dataset: ImageFolderDataset, *, images: int) -> Quality:
     """Sliced Wasserstein distance, mean over the pyramid's levels; needs no trained network."""
     count = min(images, len(dataset))
-    real = torch.cat(list(_real(dataset, count)))
+    real = torch.cat(list(real_images(dataset, count)))
     fake = torch.cat(list(_generated(generator, count))).cpu()
     return Quality(float(np.mean(sliced_wasserstein(real, fake))), Quality.SWD, count)
 
@@ -91,8 +92,9 @@ def _generated(generator: LinkedGenerator, images: int) -> Iterator[Tensor]:
         yield generator.sample(range(FIRST_SEED + start, FIRST_SEED + stop)).images.clamp(-1, 1)
 
 
-def _real(dataset: ImageFolderDataset, images: int) -> Iterator[Tensor]:
+def real_images(dataset: ImageFolderDataset, images: int) -> Iterator[Tensor]:
+    """Yield batches of the data's images, [N, C, H, W] in [-1, 1], at most `images`, in a fixed random order."""
     order = np.random.default_rng(0).permutation(len(dataset))[:images]
     for rows in np.array_split(order, max(1, len(order) // _BATCH)):
         pixels, _ = dataset.batch(rows)
-        yield torch.from_numpy(pixels).float() / 127.5 - 1
+        yield to_float(pixels)

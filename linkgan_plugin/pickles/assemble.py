@@ -24,7 +24,8 @@ def assemble(node: Node, class_of: Callable[[str], type[nn.Module]]) -> nn.Modul
     """Return the module that `node` describes, with all that is in it; no constructor runs.
 
     Args:
-        node: of a snapshot whose classes are named, not held (`Node.by_reference`). class_of: finds a class by its
+        node: of a snapshot whose classes are named, not held (`Node.by_reference`).
+        class_of: finds a class by its
             dotted name, and decides which may be used.
     Raises:
         LinkGANError: an attribute that is neither plain data nor a type of tensors, or hides a method of its class.

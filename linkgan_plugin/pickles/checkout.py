@@ -30,7 +30,8 @@ def rebuild(node: Node, host: Path) -> nn.Module:
     """Return the network that `node` describes, in eval mode and without gradients.
 
     Args:
-        node: of a snapshot. host: the checkout's folder, the one with train.py. Its code is imported and run.
+        node: of a snapshot.
+        host: the checkout's folder, the one with train.py. Its code is imported and run.
     Raises:
         LinkGANError: no such code in it, code that does not import, or no class that takes the snapshot's arguments and
             has tensors of the snapshot's names, shapes and types; says what each class lacked.

@@ -91,7 +91,8 @@ def fetch(
     """Return the file at `url`, from `folder` where it is kept already.
 
     Args:
-        largest: bytes beyond which nothing is fetched. started: is told the size, None where the server does not say.
+        largest: bytes beyond which nothing is fetched.
+        started: is told the size, None where the server does not say.
         progress: is told of every piece.
     Raises:
         LinkGANError: an unusable address, a server's refusal, a file that is too large or comes in part.

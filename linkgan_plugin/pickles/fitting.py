@@ -40,7 +40,12 @@ def add_buffers(network: nn.Module, node: Node) -> None:
 
 
 def as_in_class(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a file's tensors with those of half or double precision in single, where the class has single."""
+    """Return a file's tensors, half and double precision cast to single where the class has single.
+
+    Args:
+        tensors: the file's, by name.
+        expected: the class's, by name, of the same shapes.
+    """
     return {name: tensor.to(_dtype_in_class(tensor.dtype, expected[name].dtype)) for name, tensor in tensors.items()}
 
 

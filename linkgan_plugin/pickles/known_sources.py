@@ -21,7 +21,9 @@ class EmbeddedSource:
     """Source that a pickle carries and a host would run.
 
     Attributes:
-        class_name: of an object that came with it. sha256: its digest. text: itself.
+        class_name: of an object that came with it.
+        sha256: its digest.
+        text: itself.
         origin: repository and path of the public file that it is, None for code that is not known.
     """
 

@@ -28,7 +28,8 @@ class Global:
     """A name that a file refers to.
 
     Attributes:
-        name: module and qualified name, joined by a dot. offset: the byte where the file first refers to it.
+        name: module and qualified name, joined by a dot.
+        offset: the byte where the file first refers to it.
         kind: what it means for a program that imports it.
     """
 

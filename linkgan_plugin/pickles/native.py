@@ -30,7 +30,8 @@ class Family:
     """One public class and ours for it.
 
     Attributes:
-        class_name: the public name. part: the start of tensor names that tells classes of one name apart. target:
+        class_name: the public name.
+        part: the start of tensor names that tells classes of one name apart. target:
             module and class of ours. arguments: makes our constructor's arguments. state: attributes that a host
             changes after it built the network; all others must be equal in ours.
     """

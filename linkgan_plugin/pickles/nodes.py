@@ -112,11 +112,11 @@ class Node(Buildable):
         return found
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Read the tensors: what ``torch.nn.Module.state_dict`` would return. Raises PickleError as `tensors` does."""
+        """Read all tensors, names and shapes as in ``torch.nn.Module.state_dict``; raises PickleError."""
         return dict(self.stream())
 
     def stream(self, wanted: Callable[[StoredTensor], bool] = lambda tensor: True) -> Iterator[tuple[str, Tensor]]:
-        """Read the tensors one after another, those that are `wanted`. Raises PickleError as `tensors` does."""
+        """Yield name and tensor, in its own shape, of those that are `wanted`. Raises PickleError as `tensors` does."""
         tensors = {name: tensor for name, tensor in self.tensors().items() if wanted(tensor)}
         users = Counter(tensor.place[0] for tensor in tensors.values())
         rows: dict[object, Tensor] = {}
@@ -129,7 +129,7 @@ class Node(Buildable):
             yield name, value
 
     def modules(self) -> Iterator[tuple[str, Node]]:
-        """Yield the modules directly in this one, by name."""
+        """Yield the direct submodules by name. Raises PickleError where one is no module."""
         for name, module in self._typed("_modules", dict, {}).items():
             if isinstance(module, Node):
                 yield name, module

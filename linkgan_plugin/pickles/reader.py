@@ -24,7 +24,8 @@ class HostSnapshot:
     """What a host's snapshot holds, or a file that was converted from one.
 
     Attributes:
-        path: the file's name, for messages. networks: those of `NETWORKS` that are in it.
+        path: the file's name, for messages.
+        networks: those of `NETWORKS` that are in it.
         training_set_kwargs: the data set it was trained on, plain data. training_options, cur_nimg: what else it was
             trained with, and how long, where the file says so.
         globals: every global that a pickle refers to, with the byte where it first does.

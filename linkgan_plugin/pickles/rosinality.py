@@ -41,7 +41,8 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
     """Return the generator that a state dict describes, and notes for the user.
 
     Args:
-        state: the layout's names -> tensors. average: latent_avg, [w_dim] or one row for every layer.
+        state: the layout's names -> tensors.
+        average: latent_avg, [w_dim] or one row for every layer.
     Raises:
         PickleError: sizes, filters or names that StyleGAN2 does not have; says which.
     """

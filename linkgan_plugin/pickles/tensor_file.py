@@ -16,6 +16,7 @@ from training_loops.errors import InputError
 from training_loops.formats.atomic import replacing
 from training_loops.formats.budget import DESCRIPTION, Budget
 from training_loops.formats.gzips import is_packed
+from training_loops.formats.json_text import fields_of
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import StoredTensor
 
@@ -28,6 +29,9 @@ from .torch_files import read_state
 SUFFIX = ".safetensors"
 _KEY = "linkgan"
 _VERSION = 1
+_DESCRIPTION = "the description"
+_SNAPSHOT_FIELDS = {"networks": dict, "training_set_kwargs": dict, "training_options": dict, "cur_nimg": int}
+_NETWORK_FIELDS = {"class_name": str, "init_args": tuple, "init_kwargs": dict, "modules": dict, "buffers": list}
 # The description of the largest public networks takes a few hundred kilobytes.
 _LONGEST_HEADER = 16 << 20
 _TYPES = {
@@ -70,7 +74,11 @@ def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]
     """Write a snapshot's networks, their tensors one at a time, atomically.
 
     Args:
-        path: where to. source: what to note about the file that it came from, plain data.
+        path: the file to write.
+        snapshot: what it holds.
+        source: plain data about the file that it came from, kept in the header.
+    Raises:
+        LinkGANError: networks that this format cannot hold.
     """
     description = {
         "version": _VERSION,
@@ -126,7 +134,9 @@ def read_source(path: Path | str) -> dict[str, Any]:
     """Return what a file notes about the file that it came from, {} where it notes nothing."""
     with safe_open(path, framework="pt") as file:
         text = (file.metadata() or {}).get(_KEY)
-    source: dict[str, Any] = _typed(plain_json.loads(text), "source", dict) if text is not None else {}
+    if text is None:
+        return {}
+    source: dict[str, Any] = fields_of(plain_json.loads(text), _DESCRIPTION, {"source": dict}, extra=True)["source"]
     return source
 
 
@@ -170,25 +180,28 @@ def _check_header(path: Path) -> None:
 
 
 def _snapshot(path: str, data: Any, tensors: dict[str, _FileTensor]) -> HostSnapshot:
-    described = _typed(data, "networks", dict)
-    if data.get("version") != _VERSION:
-        raise PickleError(f"version {data.get('version')!r}, this program reads {_VERSION}")
-    networks = {role: _node(role, _typed(described, role, dict), tensors) for role in NETWORKS if role in described}
+    version = fields_of(data, _DESCRIPTION, {"version": int}, extra=True)["version"]
+    if version != _VERSION:
+        raise PickleError(f"version {version}, this program reads {_VERSION}")
+    found = fields_of(data, _DESCRIPTION, _SNAPSHOT_FIELDS, extra=True)
+    described = found["networks"]
+    networks = {role: _node(role, described[role], tensors) for role in NETWORKS if role in described}
     if not networks:
         raise PickleError(f"none of {', '.join(NETWORKS[:3])} in it")
     return HostSnapshot(
         path,
         networks,
-        training_set_kwargs=_typed(data, "training_set_kwargs", dict),
-        training_options=_typed(data, "training_options", dict),
-        cur_nimg=_typed(data, "cur_nimg", int),
+        training_set_kwargs=found["training_set_kwargs"],
+        training_options=found["training_options"],
+        cur_nimg=found["cur_nimg"],
     )
 
 
-def _node(role: str, data: dict[str, Any], tensors: dict[str, _FileTensor]) -> Node:
-    """Return the network that a description and the tensors of its name make."""
+def _node(role: str, data: Any, tensors: dict[str, _FileTensor]) -> Node:
+    """Build the network of a description from the tensors whose names begin with its role."""
+    found = fields_of(data, role, _NETWORK_FIELDS, extra=True)
     nodes: dict[str, Node] = {}
-    for path, module in _typed(data, "modules", dict).items():
+    for path, module in found["modules"].items():
         class_name, attributes = module if isinstance(module, list) and len(module) == 2 else (None, None)
         if type(class_name) is not str or type(attributes) is not dict or type(path) is not str:
             raise PickleError(f"{role}: module {path} is not described")
@@ -198,18 +211,19 @@ def _node(role: str, data: dict[str, Any], tensors: dict[str, _FileTensor]) -> N
     for path, node in nodes.items():
         if path:
             _parent(nodes, role, path).state["_modules"][path.rpartition(".")[2]] = node
-    buffers = {name for name in _typed(data, "buffers", list) if isinstance(name, str)}
+    buffers = {name for name in found["buffers"] if isinstance(name, str)}
     for name, tensor in tensors.items():
         if name.startswith(f"{role}."):
             path = name.removeprefix(f"{role}.")
             kind = "_buffers" if path in buffers else "_parameters"
             _parent(nodes, role, path).state[kind][path.rpartition(".")[2]] = tensor
     root = nodes[""]
-    root.class_name = _typed(data, "class_name", str)
+    root.class_name = found["class_name"]
     if not root.class_name.isprintable():
         raise PickleError(f"{role}: {root.class_name[:80]!r} is no name of a class")
-    root.source_digest = None if data.get("source_digest") is None else _typed(data, "source_digest", str)
-    root.state |= {"_init_args": _typed(data, "init_args", tuple), "_init_kwargs": _typed(data, "init_kwargs", dict)}
+    known = data.get("source_digest") is not None
+    root.source_digest = fields_of(data, role, {"source_digest": str}, extra=True)["source_digest"] if known else None
+    root.state |= {"_init_args": found["init_args"], "_init_kwargs": found["init_kwargs"]}
     return root
 
 
@@ -218,10 +232,3 @@ def _parent(nodes: dict[str, Node], role: str, path: str) -> Node:
     if parent is None:
         raise PickleError(f"{role}: {path} lies in a module that is not described")
     return parent
-
-
-def _typed(data: Any, key: str, kind: type) -> Any:
-    value = data.get(key) if isinstance(data, dict) else None
-    if type(value) is not kind:
-        raise PickleError(f"{key} is a {type(value).__name__} in the description, expected a {kind.__name__}")
-    return value

@@ -107,7 +107,7 @@ class StaticRegion(Region):
 
     @cached_property
     def fine(self) -> np.ndarray:
-        """The coverage of FINE x FINE pixels, which areas and overlaps are measured on. Not to be written to."""
+        """The coverage [FINE, FINE] on which areas and overlaps are measured; read-only."""
         coverage = self.coverage(FINE, FINE).view()
         coverage.flags.writeable = False
         return coverage

@@ -23,7 +23,8 @@ class Box3D(Region):
     front of it or behind it is not in the region.
 
     Attributes:
-        low, high: corners in world units.
+        low: corner of the smallest coordinates (x, y, z), in world units.
+        high: corner of the largest ones.
     """
 
     low: tuple[float, float, float]

@@ -23,6 +23,9 @@ def read_expression(text: str, read: Read) -> Region:
     """Return the region of an expression; `read` gives the bytes of a file named in it.
 
     expression = term {"+" term};  term = factor {"&" factor};  factor = "(" expression ")" | preset | kind(arg,...)
+
+    Raises:
+        LinkGANError: it does not follow this grammar; points at the place.
     """
     if not text.isprintable():
         raise LinkGANError(f"a region with characters that cannot be printed: {printable(text[:80])!r}")

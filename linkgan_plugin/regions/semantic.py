@@ -48,6 +48,9 @@ class Semantic(Region):
         """Read a source, classes and mode.
 
         The card comes from `read`: of typed links, from the network that is named there; of a spec, from the spec.
+
+        Raises:
+            LinkGANError: no source, an unknown class or an unknown mode.
         """
         from ..segmentation.segmenter import Card
 
@@ -58,7 +61,11 @@ class Semantic(Region):
         return cls(names[0], names[1:], mode, Card.from_json(read(card_name(names[0]))))
 
     def mask(self, scene: Scene) -> Tensor:
-        """Return float32 [N, 1, H, W]. Links on classes of one network share one pass of it over a scene."""
+        """Return float32 [N, 1, H, W]; links on one network share one pass over a scene.
+
+        Raises:
+            LinkGANError: the network is not named here (--segmenter), or is another one.
+        """
         key = (self.source, self.card.sha256, self.mode)
         if key not in scene.found:
             scene.found[key] = _shares(self._segmenter.scores(scene.images.detach()), scene.images.shape[2:], self.mode)

@@ -41,7 +41,8 @@ def training_curves(runs: Mapping[str, Path], blocks: Sequence[str]) -> str:
     """Draw the runs' link shares and losses side by side; returns SVG text.
 
     Args:
-        runs: heading -> run directory; the first is drawn solid, the others broken. blocks: link names (and `rest`).
+        runs: heading -> run directory; the first is drawn solid, the others broken.
+        blocks: link names (and `rest`).
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
     for (heading, run_dir), style in zip(runs.items(), itertools.cycle(("-", "--", ":", "-.")), strict=False):

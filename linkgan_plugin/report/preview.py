@@ -69,7 +69,8 @@ def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = 
 
     Args:
         scene: 1 to 7 images, C = 1 or 3, with depth and cameras where regions need them.
-        title: heading. grid: draw lines every tenth of the width and height, with their coordinates.
+        title: heading.
+        grid: draw lines every tenth of the width and height, with their coordinates.
     Returns:
         uint8 [H, W, 3].
     """

@@ -35,7 +35,9 @@ def edit_sheet(
     Column v of every region takes the sample of seed ``donor_seed + v``, the same for all rows and regions.
 
     Args:
-        generator: the network with its spec. seeds: one row each. regions: link names, `rest`, or `all` for every axis.
+        generator: the network with its spec.
+        seeds: one row each.
+        regions: link names, `rest`, or `all` for every axis.
         cell: about how large an image is drawn, in pixels.
     Returns:
         uint8 [H, W, 3].
@@ -62,9 +64,12 @@ def candidate_sheet(
     The outline of the regions is drawn on the difference map. Of projected photographs, the photograph comes first.
 
     Args:
-        editors: one row each. groups: regions that move together. candidates: one column each, in every group.
+        editors: one row each.
+        groups: regions that move together.
+        candidates: one column each, in every group.
         shown: what is drawn of an editor, such as its pasted image; differences are between what is drawn.
-        cell: about how large an image is drawn, in pixels. notes: write the names of the candidates over their columns.
+        cell: about how large an image is drawn, in pixels.
+        notes: write the names of the candidates over their columns.
         tick: called after each candidate.
     Returns:
         uint8 [H, W, 3].
@@ -182,7 +187,7 @@ def _titled(sheet: Pixels, title: str | None) -> Pixels:
 
 
 def stack(sheets: Sequence[Pixels]) -> Pixels:
-    """Put images under one another on white, each centred."""
+    """Stack images [H, W, 3] vertically on white, each centred."""
     width = max(sheet.shape[1] for sheet in sheets)
     rows = []
     for sheet in sheets:

@@ -29,8 +29,10 @@ def ellipse(front: Tensor, turns: float, yaw: float, pitch: float) -> Tensor:
     """Return a camera on an ellipse around the front: first above it, then to the right of it, at +x, then below.
 
     Args:
-        front: [1, 25 or more], the camera in the middle. turns: how often it went round.
-        yaw, pitch: how far it goes to either side and up and down, in radians.
+        front: [1, 25 or more], the camera in the middle.
+        turns: how often it went round.
+        yaw: how far it goes to either side, in radians.
+        pitch: how far it goes up and down, in radians.
     Returns:
         [1, 25 or more].
     """
@@ -66,8 +68,12 @@ class Look:
     """How objects are looked at.
 
     Attributes:
-        front: [1, 25 or more], the camera in front. yaw, pitch: how far others are to either side, in radians.
-        near, far: the depths between which depth is told apart, in world units. cell: about how large an image is.
+        front: [1, 25 or more], the camera in front.
+        yaw: how far other cameras are to either side, in radians.
+        pitch: how far they are up and down, in radians.
+        near: depth of the brightest colour, in world units.
+        far: depth of the darkest colour.
+        cell: about how large an image is drawn, in pixels.
     """
 
     front: Tensor
@@ -112,7 +118,8 @@ def turntable_frames(
 
     Args:
         generators: heading -> network; one row of objects each, the same seeds and donors.
-        seeds: one object each. regions: the order in which they change; each ends as it began.
+        seeds: one object each.
+        regions: the order in which they change; each ends as it began.
     """
     here = {name: generator.draw(seeds, look.front.expand(len(seeds), -1)) for name, generator in generators.items()}
     frame = 0

@@ -39,7 +39,8 @@ def resample_frames(
 
     Args:
         generators: heading -> network; one row of images each, the same seeds and donors.
-        seeds: one column each. regions: the order in which they move.
+        seeds: one column each.
+        regions: the order in which they move.
     """
     labels = {name: generator.labels(seeds) for name, generator in generators.items()}
     starts = {name: generator.draw(seeds, labels[name]) for name, generator in generators.items()}
@@ -79,7 +80,8 @@ def trial_frames(
         groups: regions that are edited together, one group after another.
         candidates: the edits.
         shown: what is drawn of an editor, such as its pasted image.
-        cell: about how large an image is drawn. plain: the moving images alone, in their own size.
+        cell: about how large an image is drawn.
+        plain: the moving images alone, in their own size.
     """
     still = torch.cat([shown(editor) for editor in editors])
     for group in groups:

@@ -34,7 +34,9 @@ def view_sheet(
     Every object has three rows: colour, depth, and |difference| of colour to the original with the region outlined.
 
     Args:
-        seeds: one object each. regions: link names or `rest`. donor_seed: all regions take their blocks from it.
+        seeds: one object each.
+        regions: link names or `rest`.
+        donor_seed: all regions take their blocks from it.
     Returns:
         uint8 [H, W, 3].
     """

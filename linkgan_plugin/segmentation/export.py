@@ -50,7 +50,7 @@ def export_weights(source: Path, target: Path, architecture: str, card: Card) ->
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors of a state dict by name, without the wrappings that training scripts put around it.
+    """Return the tensors of a state dict by name, in their own shapes, unwrapped from a checkpoint's dicts.
 
     Raises:
         LinkGANError: no such file, or one that holds anything else.

@@ -26,8 +26,8 @@ class Card:
     Attributes:
         classes: names in the order of its scores; empty = known by their numbers alone.
         sha256: of the network's file or files; tells whether another machine has the same one.
-        mean, std: of the three channels of images in [0, 1], which the network wants subtracted and divided by. The
-            default leaves images in [-1, 1] as they are.
+        mean: of the three channels of images in [0, 1], subtracted for the network.
+        std: of the three channels, divided by; the defaults leave images in [-1, 1] as they are.
         size: (height, width) to which images are resized for it, None = as they are.
     """
 

@@ -32,7 +32,11 @@ def write_network(
     """Write a network, atomically.
 
     Args:
-        architecture, arguments: as `architectures.build` takes them. state: tensors by name; exactly the network's.
+        path: the file to write.
+        architecture: as `architectures.build` takes it.
+        arguments: as `architectures.build` takes them.
+        card: what a link spec keeps of the network.
+        state: tensors by name; exactly the network's.
     Raises:
         LinkGANError: they do not fit each other; lists names and shapes.
     """
@@ -116,5 +120,5 @@ def _shown(tensor: Tensor) -> str:
 
 
 def as_float(tensor: Tensor) -> Tensor:
-    """Return a tensor in single precision if it holds fractions at all."""
+    """Return a tensor, its shape unchanged, in single precision if it is floating point."""
     return tensor.to(torch.float32) if tensor.is_floating_point() else tensor

@@ -45,7 +45,7 @@ def read_bytes(path: Path, largest: int = _LARGEST) -> bytes:
 
 
 def parse(content: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Return the tensors and the metadata of a .safetensors file.
+    """Return the tensors, in their own shapes, and the metadata of a .safetensors file.
 
     Raises:
         LinkGANError: damaged; a name that comes twice; bytes in it that belong to no tensor or to several; or a file

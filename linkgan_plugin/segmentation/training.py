@@ -15,6 +15,7 @@ from torch import Tensor
 from training_loops.formats.archive import ArchiveReader, DatasetError
 from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.json_text import parse_object
+from training_loops.formats.pixels import to_float
 
 from ..errors import LinkGANError
 from .architectures.small_unet import SmallUNet
@@ -33,7 +34,9 @@ class LabelledImages:
     """Images and label maps of the same names.
 
     Attributes:
-        images: uint8 [N, 1 or 3, S, S]. labels: uint8 [N, S, S]; 255 = not labelled. classes: names by number.
+        images: uint8 [N, 1 or 3, S, S].
+        labels: uint8 [N, S, S]; 255 = not labelled.
+        classes: names by number.
     """
 
     images: np.ndarray
@@ -41,7 +44,7 @@ class LabelledImages:
     classes: tuple[str, ...]
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices to train on and to measure on, the same every time."""
+        """Return the indices [N] to train on and [M] to measure on, the same every time."""
         order = np.random.RandomState(0).permutation(len(self.images))
         held = max(1, round(_HELD_OUT * len(order)))
         return order[held:], order[:held]
@@ -152,7 +155,7 @@ def train(
 
 def as_images(pixels: np.ndarray) -> Tensor:
     """Uint8 [N, 1 or 3, H, W] -> float32 [N, 3, H, W] in [-1, 1]."""
-    return (torch.from_numpy(pixels).float() / 127.5 - 1).expand(-1, 3, -1, -1)
+    return to_float(pixels).expand(-1, 3, -1, -1)
 
 
 def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -1,1 +1,1 @@
-"""The page where people click on a region of an image to redraw it, and its server."""
+"""The web pages for editing images and for drawing regions, and their servers."""

@@ -1,4 +1,4 @@
-"""What the servers of both pages answer with: JSON, pixels, and errors as one sentence for people."""
+"""Requests and responses of both servers: JSON, pixels, and errors as one sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .worker import Busy
 
 STATIC = Path(__file__).parent / "static"
 MOST_JSON = 64 * 2**10
-# Headers of images on their way to the page: the state that they are of, as JSON, and how many pixels they are wide.
+# Headers of image responses: the state of the image as JSON, and its width in pixels.
 STATE, WIDTH = "linkgan-state", "linkgan-width"
 
 
@@ -27,22 +27,23 @@ async def json_of(request: Request) -> Mapping[str, Any]:
     """Return the JSON object in a request.
 
     Raises:
-        LinkGANError: it holds something else. TooLarge: it is longer than `MOST_JSON`.
+        LinkGANError: the body is not a JSON object.
+        TooLarge: it is longer than `MOST_JSON`.
     """
     body = await body_of(request, MOST_JSON)
     try:
         data = json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise LinkGANError("that is not JSON") from error
+        raise LinkGANError("the request is not JSON") from error
     if not isinstance(data, Mapping):
-        raise LinkGANError("that is not a JSON object")
+        raise LinkGANError("the request is not a JSON object")
     return data
 
 
 def image_response(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
-    """Return uint8 [H, W, 3] as the bytes that a canvas takes: red, green, blue, opaque.
+    """Return uint8 [H, W, 3] as the RGBA bytes of a canvas.
 
-    On one machine, packing them as a file and unpacking it again would cost more than all else that is done here.
+    On one machine, encoding and decoding an image file would take longer than everything else here.
     """
     opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
     opaque[..., :3] = pixels
@@ -51,12 +52,12 @@ def image_response(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Re
 
 
 async def nothing(request: Request) -> Response:
-    """Answer for an address of the API that is none."""
+    """Respond to an unknown address of the API."""
     raise HTTPException(404)
 
 
 def error_handlers() -> dict[Any, Any]:
-    """Return the handlers of errors that both pages have."""
+    """Return the error handlers of both pages."""
     return {
         LinkGANError: told(400),
         TooLarge: told(413),
@@ -67,14 +68,14 @@ def error_handlers() -> dict[Any, Any]:
 
 
 def told(status: int) -> Callable[[Request, Exception], Response]:
-    """Return a handler of mistakes: the sentence that the error is."""
+    """Return a handler of user errors, which sends the message."""
     return lambda request, error: refused(status, str(error))
 
 
 def _http_error(request: Request, error: HTTPException) -> Response:
-    return refused(error.status_code, f"There is nothing of the kind here ({error.detail}).")
+    return refused(error.status_code, f"Nothing was found at this address ({error.detail}).")
 
 
 def _fault(request: Request, error: Exception) -> Response:
-    """Answer for a fault of ours. What it was is raised on, for the terminal, and not told to whoever asked."""
-    return refused(500, "Something went wrong in the program. The terminal says what.")
+    """Respond to an internal error. The server prints it in the terminal; it is not sent to the page."""
+    return refused(500, "An internal error occurred. The terminal shows it.")

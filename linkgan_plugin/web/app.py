@@ -1,4 +1,4 @@
-"""The server of the page: which addresses there are, and what they answer."""
+"""The server of the page for editing: its addresses and their responses."""
 
 from __future__ import annotations
 
@@ -40,7 +40,8 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
 
     Args:
         session: the network and its images; closed when the application shuts down.
-        token, host: see `security.Guard`.
+        token: see `security.Guard`.
+        host: see `security.Guard`.
     """
 
     @asynccontextmanager
@@ -77,23 +78,23 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
 
 
 class Page:
-    """The answers, one method for each address."""
+    """The responses, one method per address."""
 
     def __init__(self, session: EditSession) -> None:
         self.session = session
         self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
     async def network(self, request: Request) -> Response:
-        """What the page needs to know at first."""
+        """The network, for the start of the page."""
         return JSONResponse(self.session.describe())
 
     async def new(self, request: Request) -> Response:
-        """A new image, of a seed."""
+        """A new image from a seed."""
         image = await self.session.new(await json_of(request))
         return await self._answer(image.name, lambda image: None)
 
     async def view(self, request: Request) -> Response:
-        """An image as it is now."""
+        """The current image."""
         return await self._answer(request.path_params["image"], lambda image: None)
 
     async def step(self, request: Request) -> Response:
@@ -102,50 +103,50 @@ class Page:
         return await self._change(request, lambda image: image.do(self.session.step(data)))
 
     async def undo(self, request: Request) -> Response:
-        """One step back."""
+        """Undo one step."""
         return await self._change(request, EditedImage.undo)
 
     async def redo(self, request: Request) -> Response:
-        """One step forward again."""
+        """Redo one step."""
         return await self._change(request, EditedImage.redo)
 
     async def lock(self, request: Request) -> Response:
-        """Hold a region, or let it go: {"region": name, "locked": true or false}."""
+        """Lock or unlock a region: {"region": name, "locked": true or false}; raises LinkGANError for other data."""
         data = await json_of(request)
         region, locked = data.get("region"), data.get("locked")
         if not isinstance(region, str) or not isinstance(locked, bool):
-            raise LinkGANError("a lock has a region, by its name, and locked, true or false")
+            raise LinkGANError("a lock needs region, a name, and locked, true or false")
         return await self._change(request, lambda image: image.lock(region, locked))
 
     async def look(self, request: Request) -> Response:
-        """Look at it otherwise (see `image.Look`)."""
+        """Change the camera or the pasting (see `edited_image.Look`)."""
         data = await json_of(request)
         return await self._change(request, lambda image: image.set_view(data))
 
     async def preview(self, request: Request) -> Response:
-        """The image that a step would make, without doing it."""
+        """The image after a step, without doing the step."""
         data = await json_of(request)
         return image_response(await self._with(request, lambda image: _shown(image.preview(self.session.step(data)))))
 
     async def before(self, request: Request) -> Response:
-        """The image at first."""
+        """The image before all edits."""
         return image_response(await self._with(request, lambda image: _shown(image.before())))
 
     async def masks(self, request: Request) -> Response:
-        """Masks, one byte a pixel, region after region, with the state that they belong to."""
+        """Masks, one byte a pixel, region after region, with the state of their image."""
         masks, state = await self._with(request, lambda image: (image.masks(), image.state()))
         return Response(
             masks.tobytes(), headers={STATE: json.dumps(state, allow_nan=False)}, media_type="application/octet-stream"
         )
 
     async def directions(self, request: Request) -> Response:
-        """How much each of a region's strongest directions changes it (see `directions.Directions.changes`)."""
+        """The changes along a region's strongest directions (see `directions.Directions.changes`)."""
         return JSONResponse(
             {"changes": await self.session.changes(request.path_params["image"], request.path_params["region"])}
         )
 
     async def download_image(self, request: Request) -> Response:
-        """The image as a PNG that says how it was made."""
+        """The image as a PNG with the command, edits and versions as metadata."""
 
         def made(image: EditedImage) -> tuple[bytes, str]:
             metadata = {
@@ -159,7 +160,7 @@ class Page:
         return _download(content, name, "image/png")
 
     async def download_latents(self, request: Request) -> Response:
-        """The latents, in the format of the hosts' projected_w.npz; links in Z name them z."""
+        """The latents in the format of the hosts' projected_w.npz; the array is called z for links in Z."""
 
         def made(image: EditedImage) -> tuple[bytes, str]:
             buffer = io.BytesIO()
@@ -172,25 +173,25 @@ class Page:
         return _download(content, name, "application/octet-stream")
 
     async def find(self, request: Request) -> Response:
-        """Begin to look for a photograph, sent as the file that it is."""
+        """Start the inversion of an uploaded photograph."""
         if self._uploads >= MOST_UPLOADS:
-            raise Busy("other photographs are still being sent; try again in a moment")
+            raise Busy("other photographs are being uploaded; try again in a moment")
         self._uploads += 1
         try:
             data = await body_of(request, MOST_BYTES)
-            async with self._decoding:  # one at a time, so that many need no more memory; not in the server's thread
+            async with self._decoding:  # one at a time, which bounds the memory; not in the server's thread
                 name = await run_in_threadpool(lambda: self.session.photographs.begin(open_photograph(data)))
         finally:
             self._uploads -= 1
         return JSONResponse({"photograph": name}, status_code=202)
 
     async def found(self, request: Request) -> Response:
-        """How far that is, and what it looks like so far."""
+        """The progress of an inversion and its image so far."""
         progress, pixels = self.session.photographs.progress(request.path_params["photograph"])
         return image_response(pixels, progress)
 
     async def give_up(self, request: Request) -> Response:
-        """Stop looking."""
+        """Cancel an inversion."""
         self.session.photographs.give_up(request.path_params["photograph"])
         return Response(status_code=204)
 
@@ -198,7 +199,7 @@ class Page:
         return await self.session.with_image(request.path_params["image"], call)
 
     async def _change(self, request: Request, call: Callable[[EditedImage], None]) -> Response:
-        """Change an image and show it. It is written to its folder after the answer has gone."""
+        """Change an image and send it. It is written to its folder after the response."""
         name = request.path_params["image"]
         response = await self._answer(name, call)
         response.background = BackgroundTask(self.session.with_image, name, self.session.store.save)

@@ -1,4 +1,4 @@
-"""The server of the page on which regions are drawn: which addresses there are, and what they answer."""
+"""The server of the page for drawing regions: its addresses and their responses."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from ..calls.random_state import SEEDS
 from ..errors import LinkGANError
 from ..images.pixels import Pixels
 from ..regions.base import StaticRegion
@@ -31,7 +32,6 @@ from .security import Guard
 from .worker import Worker
 
 MEAN = "mean"
-_SEEDS = 2**32
 
 
 @dataclass(frozen=True)
@@ -40,9 +40,10 @@ class Drawing:
 
     Attributes:
         samples: the images. mean, mean_of: their mean, uint8 [H, W, 3], and of how many it is.
-        latent: what links share out. any_dim: whether the page may ask for another number of axes.
-        given: the links that the page begins with.
-        allow_overlap: whether regions may share pixels to begin with.
+        latent: the latent space of the links.
+        any_dim: whether the page may change the number of axes.
+        given: initial links.
+        allow_overlap: initially, whether regions may share pixels.
     """
 
     samples: Samples
@@ -54,7 +55,7 @@ class Drawing:
     allow_overlap: bool = False
 
     def describe(self) -> dict[str, Any]:
-        """Return what the page needs at first, as plain data. The key tells drawings of one browser tab apart."""
+        """Return the initial data of the page. The key distinguishes drawings in one browser tab."""
         links = [link.to_json() for link in self.given]
         known = {
             "title": self.samples.title,
@@ -72,10 +73,10 @@ class Drawing:
         }
 
     def mask(self, place: int) -> bytes:
-        """Return the mask of a given link that stays text, one byte a pixel; LinkGANError where there is none."""
+        """Return the mask of a link that cannot be drawn, one byte a pixel; raises LinkGANError if it has none."""
         region = self.given[place].region if place < len(self.given) else None
         if not isinstance(region, StaticRegion) or shapes_of(region) is not None:
-            raise LinkGANError(f"link {place} has no mask of its own that is the same for every image")
+            raise LinkGANError(f"link {place} has no mask that is the same for all images")
         share = region.coverage(self.samples.size, self.samples.size)
         return (255 * share).round().astype(np.uint8).tobytes()
 
@@ -84,7 +85,9 @@ def create_drawing_app(drawing: Drawing, *, token: str, host: str = "127.0.0.1")
     """Return the ASGI application of a drawing.
 
     Args:
-        token, host: see `security.Guard`.
+        drawing: the images and links.
+        token: see `security.Guard`.
+        host: see `security.Guard`.
     """
     worker = Worker()
 
@@ -110,19 +113,19 @@ def create_drawing_app(drawing: Drawing, *, token: str, host: str = "127.0.0.1")
 
 
 class _Page:
-    """The answers, one method for each address."""
+    """The responses, one method per address."""
 
     def __init__(self, drawing: Drawing, worker: Worker) -> None:
         self._drawing, self._worker = drawing, worker
         self._checking = asyncio.Semaphore(1)
 
     async def drawing(self, request: Request) -> Response:
-        """What the page needs to know at first."""
+        """The initial data of the page."""
         return JSONResponse(self._drawing.describe())
 
     async def numbers(self, request: Request) -> Response:
-        """Which images are shown beside one another."""
-        shuffle = _below(request.path_params["shuffle"], _SEEDS, "shuffle")
+        """The numbers of the images shown side by side."""
+        shuffle = _below(request.path_params["shuffle"], SEEDS, "shuffle")
         return JSONResponse({"numbers": self._drawing.samples.numbers(shuffle)})
 
     async def mean(self, request: Request) -> Response:
@@ -130,19 +133,19 @@ class _Page:
         return image_response(self._drawing.mean)
 
     async def image(self, request: Request) -> Response:
-        """An image by its number, in the thread that the network or the data set belongs to."""
-        number = _below(request.path_params["number"], _SEEDS, "image")
+        """An image by its number, in the thread that owns the network or data set."""
+        number = _below(request.path_params["number"], SEEDS, "image")
         return image_response(await self._worker.run(partial(self._drawing.samples.pixels, number)))
 
     async def mask(self, request: Request) -> Response:
-        """The mask of a link that stays text."""
+        """The mask of a link that cannot be drawn."""
         content = await run_in_threadpool(self._drawing.mask, request.path_params["place"])
         return Response(content, media_type="application/octet-stream")
 
     async def links(self, request: Request) -> Response:
-        """What the grammar says of links: {"links": [text, ...], "allow_overlap": bool, "dim": axes}."""
+        """The check of links: {"links": [text, ...], "allow_overlap": bool, "dim": axes}."""
         texts, allow_overlap, latent = self._asked(await json_of(request))
-        async with self._checking:  # one at a time, so that a page that asks again and again takes no more than one CPU
+        async with self._checking:  # one at a time, so that many requests use one CPU only
             answer = await run_in_threadpool(assess, texts, latent, allow_overlap=allow_overlap)
         return JSONResponse(answer)
 

@@ -1,4 +1,4 @@
-"""Links as they are drawn: shapes of the regions that have some, and what the grammar says of the text of links."""
+"""Drawn links: the shapes of their regions, and checks of their texts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from ..regions.box import Box
 from ..regions.compose import UNION, Compound
 from ..regions.polygon import Polygon
 
-_MOST_PAIRED = 16  # links up to which every two that overlap are named, beyond the first two alone
+_MOST_PAIRED = 16  # up to this many links, all overlapping pairs are listed, else only the first
 
 _KEPT = 32  # links, with masks of 4 MiB each for images of 1024 pixels
 
@@ -31,7 +31,7 @@ Shape = dict[str, Any]
 
 @dataclass(frozen=True)
 class Given:
-    """A link that a drawing begins with: its texts, and its region as read."""
+    """An initial link of a drawing: its texts and its parsed region."""
 
     name: str
     axes: str
@@ -40,7 +40,7 @@ class Given:
 
     @classmethod
     def typed(cls, text: str, dim: int) -> Given:
-        """Return a link as typed, NAME=AXES@REGION, its axes as they are written; LinkGANError for a malformed one."""
+        """Return a link as typed, NAME=AXES@REGION, keeping the text of its axes; LinkGANError if malformed."""
         (link,) = LinkSpec.parse([text], dim=dim).links
         name, axes, region = _parts(text)
         return cls(name, axes, link.region, region)
@@ -51,15 +51,15 @@ class Given:
         return cls(link.name, text_of(link.axes), link.region, str(link.region))
 
     def to_json(self) -> dict[str, Any]:
-        """Return what the page needs: shapes to edit, or None where the region stays the text that it is."""
+        """Return the data for the page: shapes to edit, or None for a region that can only be edited as text."""
         return {"name": self.name, "axes": self.axes, "region": self.text, "shapes": shapes_of(self.region)}
 
 
 class Reader:
-    """Reads links one by one and keeps the last ones: while one is drawn, the regions of the others stay measured.
+    """Parses links one by one and caches the last ones, so that drawing one does not measure the others again.
 
     Args:
-        files: content of the files that regions may name; no other is opened.
+        files: content of the files that regions may name; no other file is opened.
     """
 
     def __init__(self, files: Mapping[str, bytes] | None = None) -> None:
@@ -67,25 +67,28 @@ class Reader:
         self.link = lru_cache(_KEPT)(self._link)
 
     def _link(self, text: str, dim: int, space: str) -> Link:
-        """Return a link with the axes that it has when it is the only one; LinkGANError for a malformed one."""
+        """Return a link with its axes as the only link; LinkGANError if malformed."""
         (link,) = LinkSpec.parse([text], dim=dim, space=space, read=self._read).links
         return link
 
     def _read(self, name: str) -> bytes:
         if name not in self._files:
             raise LinkGANError(
-                printable(f"'{name:.200}' is not opened from here; start the page with the --link that names it")
+                printable(f"'{name:.200}' is not opened from the page; start it with the --link that names it")
             )
         return self._files[name]
 
 
 @dataclass(frozen=True)
 class Latent:
-    """The latent that links share out, and the side of the images in pixels.
+    """The latent space of the links, and the size of the images.
 
     Attributes:
-        dim: its axes. space: "w" or "z". typed_space: what --link-space is for it, None where that is the default.
-        size: of the images. reader: of the links.
+        dim: its axes.
+        space: "w" or "z".
+        typed_space: what --link-space is for it, None where that is the default.
+        size: of the images.
+        reader: of the links.
     """
 
     dim: int
@@ -95,17 +98,17 @@ class Latent:
     reader: Reader = field(default_factory=Reader)
 
     def link(self, text: str) -> Link:
-        """Return a link by itself; LinkGANError for a malformed one."""
+        """Return a link on its own; LinkGANError if malformed."""
         return self.reader.link(text, self.dim, self.space)
 
 
 def files_of(given: Sequence[Given]) -> dict[str, bytes]:
-    """Return the files that links came with, by the names that their regions have for them."""
+    """Return the contents of the files of given links, by their names in the regions."""
     return {name: data for link in given for name, data in link.region.files().items()}
 
 
 def shapes_of(region: Region) -> list[Shape] | None:
-    """Return boxes and polygons whose union a region is, None where it is something else.
+    """Return the boxes and polygons whose union is a region, None for other regions.
 
     A shape is {"kind": "box" or "polygon", "corners": [[x, y], ...]}, of a box the top left and bottom right ones.
     """
@@ -120,14 +123,18 @@ def shapes_of(region: Region) -> list[Shape] | None:
 
 
 def assess(texts: Sequence[str], latent: Latent, *, allow_overlap: bool = False) -> dict[str, Any]:
-    """Return what the grammar says of links, ``NAME=AXES@REGION`` each, as plain data.
+    """Check links, ``NAME=AXES@REGION`` each, and return the result as plain data.
 
+    Args:
+        texts: the links.
+        latent: their latent space.
+        allow_overlap: whether regions may share pixels.
     Returns:
-        links: a row each: area (share of the image) and pixels, None where they differ from image to image; count and
-            axes (ranges, None where they cannot be shared out); error, None where it is right by itself.
-        rest: area, pixels, count and axes of what no link has, None where the links are not right together.
-        errors: {"links": their places, "message"} of links that are not right together.
-        option: the options of a command line.
+        links: a row each: area (share of the image) and pixels, None if they differ between images; count and axes
+            (ranges, None if they cannot be allocated); error, None for a valid link.
+        rest: area, pixels, count and axes outside all links, None if the links do not fit together.
+        errors: {"links": their indices, "message"} of links that do not fit together.
+        option: the links as command-line options.
     Raises:
         LinkGANError: more links than a spec may have.
     """
@@ -156,13 +163,13 @@ def option_text(texts: Sequence[str], latent: Latent, allow_overlap: bool) -> st
 
 
 def _quoted(text: str) -> str:
-    """Quote always, also what a shell would take bare: the texts look alike."""
+    """Quote all texts, also where a shell does not need it, so that they look the same."""
     quoted = shlex.quote(text)
     return quoted if quoted != text else f"'{text}'"
 
 
 def _row(text: str, latent: Latent) -> tuple[dict[str, Any], Link | None]:
-    """Return what is known of a link by itself, and the link if it is right."""
+    """Return the row of a link on its own, and the link if it is valid."""
     row: dict[str, Any] = {"area": None, "pixels": None, "count": None, "axes": None, "error": None}
     try:
         link = latent.link(text)
@@ -174,22 +181,22 @@ def _row(text: str, latent: Latent) -> tuple[dict[str, Any], Link | None]:
 
 
 def _together(texts: Sequence[str], links: Sequence[Link], latent: Latent) -> LinkSpec:
-    """Return the spec of links that are right by themselves, as `LinkSpec.parse` does, with regions as they are kept.
+    """Return the spec of links that are valid on their own, like `LinkSpec.parse`, but with cached regions.
 
     Raises:
-        LinkGANError: they are not right together, whatever their regions share.
+        LinkGANError: the links do not fit together, apart from overlaps.
     """
-    wishes = [
+    requests = [
         read_axes(_parts(text)[1], link.name, link.region.area, latent.dim)
         for text, link in zip(texts, links, strict=True)
     ]
-    axes = allocate(wishes, latent.dim)
+    axes = allocate(requests, latent.dim)
     owned = tuple(replace(link, axes=own) for link, own in zip(links, axes, strict=True))
     return LinkSpec(owned, latent.dim, latent.space, allow_overlap=True)
 
 
 def _parts(text: str) -> tuple[str, str, str]:
-    """Return the name, axes and region of a link that is well formed."""
+    """Return the name, axes and region of a well-formed link."""
     name, _, tail = text.partition("=")
     axes, _, region = tail.partition("@")
     return name.strip(), axes.strip(), region.strip()
@@ -200,7 +207,7 @@ def _empty(size: int) -> Scene:
 
 
 def _overlaps(spec: LinkSpec) -> list[dict[str, Any]]:
-    """Return the grammar's own refusal of every two links whose regions overlap, with their places."""
+    """Return the error message of every two links whose regions overlap, with their indices."""
 
     def refusal(places: Sequence[int]) -> str | None:
         try:
@@ -220,7 +227,7 @@ def _overlaps(spec: LinkSpec) -> list[dict[str, Any]]:
 
 
 def _rest(spec: LinkSpec, size: int) -> dict[str, Any]:
-    """Return the share of the rest; its area where that is the same for every image."""
+    """Return the axes of the rest, and its area if it is the same for all images."""
     rest: dict[str, Any] = {"area": None, "pixels": None, "count": len(spec.rest_axes), "axes": text_of(spec.rest_axes)}
     if not (spec.rest_axes and all(link.region.static for link in spec.links)):
         return rest

@@ -1,4 +1,4 @@
-"""One image on the page: its edits, from where it is looked at, and what the page is told of it."""
+"""One image on the page: its edits, its camera, and the state sent to the page."""
 
 from __future__ import annotations
 
@@ -19,15 +19,17 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
 
-MOST_STEPS = 5000  # by then every click would read a long history
+MOST_STEPS = 5000  # more would make every click slow
 
 
 @dataclass(frozen=True)
 class Look:
     """How an image is shown.
 
-    yaw, pitch: how far the camera went around, in radians. pasted: whether pixels outside the edited regions are the
-    photograph's own.
+    Attributes:
+        yaw: of the camera around the object, in radians.
+        pitch: of the camera around the object, in radians.
+        pasted: whether pixels outside the edited regions are the photograph's own.
     """
 
     yaw: float = 0.0
@@ -36,26 +38,28 @@ class Look:
 
     @classmethod
     def of(cls, data: Mapping[str, Any], before: Look) -> Look:
-        """Read what a page says, which may be a part of it.
+        """Return `before` with the values that the page sent.
 
         Raises:
-            LinkGANError: unknown names, or values that are no angles.
+            LinkGANError: unknown names, or values that are not angles.
         """
         for name, value in data.items():
             angle = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1000
             if not (angle if name in ("yaw", "pitch") else name == "pasted" and isinstance(value, bool)):
-                raise LinkGANError("a look has yaw and pitch, angles in radians, and pasted, true or false")
+                raise LinkGANError("a look takes yaw and pitch, angles in radians, and pasted, true or false")
         return replace(before, **data)
 
 
 class EditedImage:
-    """An editor, and how it is shown.
+    """An editor and how its image is shown.
 
     Args:
-        editor: of the image. source: where it came from, for people and for file names: {"seed": 5, "psi": 1.0} or
-            {"photograph": true}. look: how it is shown.
+        editor: of the image.
+        source: its origin, for the page and file names: {"seed": 5, "psi": 1.0} or {"photograph": true}.
+        look: how it is shown.
     Attributes:
-        name: under which the store keeps it. revision: changes with everything that changes the image or the state.
+        name: its name in the store.
+        revision: increases with every change of the image or the state.
     """
 
     def __init__(self, editor: Editor, source: Mapping[str, Any], look: Look | None = None) -> None:
@@ -70,7 +74,7 @@ class EditedImage:
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int, psi: float | None) -> EditedImage:
-        """Return the image of a seed, at a truncation of its own."""
+        """Return the image of a seed; `psi` is its truncation."""
         labels = generator.labels([seed])
         editor = Editor(generator, generator.draw([seed], labels, psi), labels)
         return cls(editor, {"seed": seed, "psi": generator.truncation_psi if psi is None else psi})
@@ -85,15 +89,15 @@ class EditedImage:
     def do(self, step: Step) -> None:
         """Do a step.
 
-        Restoring another version of the same region, or sliding on along the same direction, replaces the last step, so
-        that one undo takes back a turn of the wheel or a pull at a slider, however many small ones it was made of.
+        Restoring another version of the same region, or moving further along the same direction, replaces the last
+        step, so that one undo reverts a whole turn of the wheel or movement of a slider.
 
         Raises:
-            LinkGANError: the step cannot be done; nothing has changed.
+            LinkGANError: the step cannot be done; nothing is changed.
         """
         editor = self.editor
         if len(editor.steps) >= MOST_STEPS:
-            raise LinkGANError(f"this image has been edited {MOST_STEPS} times, the most that is kept; undo some")
+            raise LinkGANError(f"this image has been edited {MOST_STEPS} times, the most that are stored; undo some")
         last = editor.steps[-1] if editor.steps else None
         if last is None or not editor.can_undo or not _continues(last, step):
             editor.do(step)
@@ -109,12 +113,12 @@ class EditedImage:
         self.revision += 1
 
     def undo(self) -> None:
-        """Take the last step back; LinkGANError where there is none or it is held."""
+        """Undo the last step; LinkGANError if there is none or its region is locked."""
         self.editor.undo()
         self.revision += 1
 
     def redo(self) -> None:
-        """Do again what was undone; LinkGANError where there is nothing or it is held."""
+        """Redo the last undone step; LinkGANError if there is none or its region is locked."""
         self.editor.redo()
         self.revision += 1
 
@@ -124,7 +128,7 @@ class EditedImage:
         self.revision += 1
 
     def set_view(self, data: Mapping[str, Any]) -> None:
-        """Look at it otherwise (see `Look.of`)."""
+        """Change how it is shown (see `Look.of`)."""
         look = Look.of(data, self.look)
         if self._pivot is None:
             look = replace(look, yaw=0.0, pitch=0.0)
@@ -138,24 +142,24 @@ class EditedImage:
 
     @property
     def camera(self) -> Tensor | None:
-        """The label [1, c_dim] of a camera that went around, None where it did not."""
+        """The label [1, c_dim] of the rotated camera, None for the original camera."""
         if self._pivot is None or not (self.look.yaw or self.look.pitch):
             return None
         return orbit.turned(self.editor.labels, self.look.yaw, self.look.pitch, self._pivot)
 
     def rendered(self) -> Tensor:
-        """Return what is shown, [1, C, H, W] in [-1, 1]: one synthesis forward, or none if it has been shown lately."""
+        """Return the shown image, [1, C, H, W] in [-1, 1]: one synthesis forward, or none if it is cached."""
         camera = self.camera
         if self.look.pasted and camera is None and self.editor.photograph is not None:
             return self.editor.pasted()
         return self.editor.image(camera)
 
     def preview(self, step: Step) -> Tensor:
-        """Return what a step would make of it, [1, C, H, W]; nothing is done."""
+        """Return the image after a step, [1, C, H, W], without doing it."""
         return self.editor.preview(step, camera=self.camera)
 
     def before(self) -> Tensor:
-        """Return what it was at first, [1, C, H, W]: the photograph, or the image before any edit from here."""
+        """Return the original, [1, C, H, W]: the photograph, or the unedited image from the current camera."""
         if self.editor.photograph is not None:
             return self.editor.photograph
         camera = self.camera
@@ -164,7 +168,7 @@ class EditedImage:
         return self.editor.generator.view(self.editor.start, self.editor.labels, camera).image
 
     def masks(self) -> npt.NDArray[np.uint8]:
-        """Return how far regions cover the pixels that are shown, uint8 [R, H, W] from 0 to 255, rest last."""
+        """Return the masks of the regions in the shown image, uint8 [R, H, W] from 0 to 255, rest last."""
         editor, camera = self.editor, self.camera
         generator = editor.generator
         scene = generator.scene(editor.rendering(camera), editor.labels if camera is None else camera)
@@ -172,7 +176,7 @@ class EditedImage:
         return (masks * 255).round().to(torch.uint8).cpu().numpy()
 
     def state(self) -> dict[str, Any]:
-        """Return what the page shows beside the image, as plain data."""
+        """Return the state that the page shows next to the image, as plain data."""
         editor = self.editor
         return {
             "image": self.name,
@@ -189,7 +193,7 @@ class EditedImage:
         }
 
     def _versions(self) -> dict[str, tuple[int, int]]:
-        """Return which version each region is, of how many. After a step only what it moved is counted anew."""
+        """Return each region's version and number of versions; a step recounts only the regions it changed."""
         editor, now = self.editor, len(self.editor.steps)
         if now not in self._numbers:
             before = self._numbers.get(now - 1, {})
@@ -216,7 +220,7 @@ class EditedImage:
     # Keeping it
 
     def to_json(self) -> dict[str, Any]:
-        """Return it as plain data, without network and photograph."""
+        """Return the image as plain data, without network and photograph."""
         return {"source": self.source, "look": asdict(self.look), "edits": self.editor.to_json()}
 
     @classmethod
@@ -224,10 +228,10 @@ class EditedImage:
         """Return the image of `to_json` data.
 
         Raises:
-            LinkGANError: it is malformed, or of another network or photograph.
+            LinkGANError: malformed data, or another network or photograph.
         """
         if not isinstance(data, Mapping) or not all(isinstance(data.get(part), Mapping) for part in ("source", "look")):
-            raise LinkGANError("these are no saved edits of the page")
+            raise LinkGANError("these are not saved edits of the page")
         editor = Editor.from_json(generator, data.get("edits"), projected)
         return cls(editor, data["source"], Look.of(data["look"], Look()))
 

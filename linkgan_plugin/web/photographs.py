@@ -1,4 +1,4 @@
-"""Photographs on their way into the generator: what is looked for, how far it is, and what became of it."""
+"""Inversions of uploaded photographs: queued, running and finished jobs."""
 
 from __future__ import annotations
 
@@ -18,26 +18,29 @@ from ..images.pixels import Pixels, to_pixels
 from ..inversion.conditions import labels_for, photograph_label
 from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
-from ..inversion.projected import Projected, from_pixels
-from ..inversion.stages import Projection, Settings
+from ..inversion.photograph_files import from_pixels
+from ..inversion.projected import Projected
+from ..inversion.stages import Inversion, Settings
 from .edited_image import EditedImage
 from .store import ImageStore
 from .worker import Busy, Stopped, Worker
 
-MOST_WAITING = 4  # the one in work among them
-MOST_REMEMBERED = 32  # with those that are done
-LOOKS = 1.0  # seconds between two images of what has been found so far
+MOST_WAITING = 4  # including the running one
+MOST_REMEMBERED = 32  # including finished ones
+LOOKS = 1.0  # seconds between two previews
 
 log = logging.getLogger("linkgan.ui")
 
 
 @dataclass
 class Search:
-    """One photograph. Written by the worker, read by everyone.
+    """The inversion of one photograph. Written by the worker thread, read by all.
 
     Attributes:
-        target: [1, C, R, R] in [-1, 1]. pixels: what it looks like so far, uint8 [R, R, 3].
-        share: of the steps that are done. text, error: for people. image: its name in the store, in the end.
+        target: [1, C, R, R] in [-1, 1].
+        pixels: what it looks like so far, uint8 [R, R, 3].
+        share: of the steps that are done. text, error: for people.
+        image: its name in the store, in the end.
     """
 
     target: Tensor
@@ -55,10 +58,13 @@ class Search:
 
 
 class Photographs:
-    """Looks for photographs one after another, in the worker's thread, letting it do other things between the steps.
+    """Inverts photographs one after another in the worker's thread, which runs other jobs between the steps.
 
     Args:
-        generator, worker, store: of the session. settings: what is done to every photograph.
+        generator: of the session.
+        worker: of the session.
+        store: of the session.
+        settings: of the inversions.
     """
 
     def __init__(
@@ -74,15 +80,16 @@ class Photographs:
         return self._generator.spec.space == "w" and self._generator.calls.has_w
 
     def begin(self, photograph: Pillow.Image) -> str:
-        """Let a photograph be looked for; returns the name to ask for it by.
+        """Queue the inversion of a photograph and return its name.
 
         Raises:
-            Busy: too many wait. LinkGANError: not possible with this network.
+            Busy: too many photographs are queued.
+            LinkGANError: the network has no links in W.
         """
         if not self.possible:
-            raise LinkGANError("photographs cannot be found in this network: its links are not in W")
+            raise LinkGANError("this network cannot invert photographs: its links are not in W")
         if sum(not search.over for search in self._searches.values()) >= MOST_WAITING:
-            raise Busy("other photographs are still being looked for; try again when one of them is done")
+            raise Busy("other photographs are being inverted; try again when one of them is done")
         side, channels = (int(getattr(self._generator.generator, f"img_{what}")) for what in ("resolution", "channels"))
         target = from_pixels(cut(photograph, largest_square(*photograph.size), side), channels)
         search = Search(target, to_pixels(target)[0])
@@ -101,12 +108,12 @@ class Photographs:
         """
         search = self._searches.get(name)
         if search is None or search.given_up:
-            raise LinkGANError("this photograph is not being looked for any more; choose it again")
+            raise LinkGANError("the inversion of this photograph has ended; choose it again")
         state = {"share": search.share, "text": search.text, "image": search.image, "error": search.error}
         return state, search.pixels
 
     def give_up(self, name: str) -> None:
-        """Stop looking for one, if it is still looked for."""
+        """Cancel an inversion that is queued or running."""
         if name in self._searches:
             self._searches[name].given_up = True
 
@@ -120,13 +127,13 @@ class Photographs:
             search.error = str(error)
         except Exception:
             log.exception("a photograph could not be projected")
-            search.error = "Something went wrong in the program. The terminal says what."
+            search.error = "An internal error occurred. The terminal shows it."
 
     def _found(self, search: Search) -> tuple[EditedImage, Projected]:
         generator = self._generator
         label = photograph_label(generator.generator, generator.label_source)
-        search.text = "Looking where in the network photographs are…"
-        projection = Projection(
+        search.text = "Measuring the latent space…"
+        inversion = Inversion(
             generator.generator,
             search.target,
             labels_for(generator.generator, label, 1),
@@ -134,17 +141,17 @@ class Photographs:
             PyramidDistance(),
         )
         total, started, looked = self._settings.total(1), time.monotonic(), 0.0
-        while not projection.finished:
-            projection.advance()
-            search.share = projection.steps_done / total
+        while not inversion.finished:
+            inversion.advance()
+            search.share = inversion.steps_done / total
             search.text = _time_left(time.monotonic() - started, search.share)
             if time.monotonic() - looked > LOOKS:
-                search.pixels = to_pixels(projection.images())[0]
+                search.pixels = to_pixels(inversion.images())[0]
                 looked = time.monotonic()
             self._worker.run_pending()
             if search.given_up:
                 raise Stopped
-        projected = projection.take(0).projected
+        projected = inversion.take(0).projected
         return EditedImage.of_photograph(generator, projected), projected
 
 

@@ -1,6 +1,6 @@
-"""Who may ask: the right host name, the right page and the token of this start; and what a browser does with answers.
+"""Request checks: host name, origin and token; and the security headers of responses.
 
-The server answers on a machine where other people's web pages are open in the same browser. Three walls:
+Web pages of other origins are open in the same browser. Three checks keep them out:
 
 - Host: a page elsewhere can point a name of its own at 127.0.0.1 (DNS rebinding); its requests carry that name.
 - Origin: browsers say which page sends a request; only ours may. Others may lead to our page, as a link does: it is
@@ -41,11 +41,11 @@ HEADERS = {
 
 
 class TooLarge(LinkGANError):
-    """A request with more in it than it may have."""
+    """A request body above its size limit."""
 
 
 def new_token() -> str:
-    """Return a token that nobody guesses."""
+    """Return a random token."""
     return secrets.token_urlsafe(24)
 
 
@@ -60,10 +60,11 @@ def is_loopback(host: str) -> bool:
 
 
 class Guard:
-    """ASGI middleware: refuses what does not come from our own page, and adds the headers above to every answer.
+    """ASGI middleware: refuses requests that do not come from our own page, and adds `HEADERS` to every response.
 
     Args:
-        app: what is guarded. token: of this start.
+        app: what is guarded.
+        token: of this start.
         host: the address listened on. A loopback address answers to the names of this machine for itself alone.
             Others answer to that name, the machine's own, and any number: rebinding needs a name.
     """
@@ -152,5 +153,5 @@ async def body_of(request: Request, most: int) -> bytes:
                 break
             pieces.append(piece)
     if length > most:
-        raise TooLarge(f"that is more than {most / 2**20:.3g} MiB, the most that is taken here")
+        raise TooLarge(f"the request has more than {most / 2**20:.3g} MiB, the limit here")
     return b"".join(pieces)

@@ -47,7 +47,9 @@ def serve(app: ASGIApp, listening: socket.socket, address: str | None = None) ->
     """Answer until Ctrl-C, then return.
 
     Args:
-        app: the application. listening: where. address: opened in the browser once the server answers.
+        app: the application.
+        listening: where.
+        address: opened in the browser once the server answers.
     """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_PATIENCE, ws="none"

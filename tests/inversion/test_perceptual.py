@@ -165,5 +165,5 @@ def test_a_network_that_nobody_trusts_is_not_opened(tmp_path, monkeypatch):
 def test_what_is_no_torchscript_is_refused(content, tmp_path):
     path = tmp_path / "vgg16.pt"
     path.write_bytes(content)
-    with pytest.raises(LinkGANError, match="no TorchScript file"):
+    with pytest.raises(LinkGANError, match="not a TorchScript file"):
         load_lpips(path)

@@ -1,4 +1,4 @@
-"""Projection as a whole: images of the generator are found again, whatever is projected beside them."""
+"""Inversion as a whole: images of the generator are found again, whatever is projected beside them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.perceptual import Distance, PyramidDistance, psnr
 from linkgan_plugin.inversion.projected import load_projected, save_projected
 from linkgan_plugin.inversion.rendering import Renderer
-from linkgan_plugin.inversion.stages import Projection, Settings
+from linkgan_plugin.inversion.stages import Inversion, Settings
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from tests.inversion.conftest import small_generator
@@ -67,21 +67,21 @@ def test_w_plus_goes_on_from_w_and_gets_nearer(generator):
 
 def test_the_images_of_the_stages_are_those_of_the_results(generator):
     target = images_of(generator, seed=3)
-    projection = run(Projection(generator, target, torch.zeros([2, 0]), Settings(steps=4, tune=3), PyramidDistance()))
+    inversion = run(Inversion(generator, target, torch.zeros([2, 0]), Settings(steps=4, tune=3), PyramidDistance()))
     for image in range(2):
-        outcome = projection.take(image)
+        outcome = inversion.take(image)
         assert list(outcome.images) == list(outcome.seconds) == ["w", "w+", "tuned"]
         assert torch.allclose(outcome.images["tuned"], rendered(generator, outcome.projected), atol=1e-5)
         assert not torch.equal(outcome.images["w"], outcome.images["w+"])
         assert all(seconds > 0 for seconds in outcome.seconds.values())
 
 
-def run(projection: Projection, steps: int | None = None) -> Projection:
+def run(inversion: Inversion, steps: int | None = None) -> Inversion:
     """Do so many steps, by default all."""
-    while projection.finished < len(projection._targets) and steps != 0:
-        projection.advance()
+    while inversion.finished < len(inversion._targets) and steps != 0:
+        inversion.advance()
         steps = None if steps is None else steps - 1
-    return projection
+    return inversion
 
 
 def test_a_result_depends_on_the_seed_and_not_on_the_batch(generator):
@@ -109,9 +109,9 @@ def test_the_generator_stays_as_it_was(generator):
 
 @pytest.mark.parametrize("stop", [1, 4, 8, 9, 10, 11])
 def test_a_projection_that_was_stopped_goes_on_to_the_bit(stop, generator, tmp_path):
-    def begin() -> Projection:
+    def begin() -> Inversion:
         settings = Settings(steps=4, tune=2, locality=0.1)
-        return Projection(generator, targets, torch.zeros([2, 0]), settings, PyramidDistance())
+        return Inversion(generator, targets, torch.zeros([2, 0]), settings, PyramidDistance())
 
     targets = images_of(generator, seed=3)
     whole = run(begin())
@@ -270,11 +270,11 @@ def test_the_example_in_the_docstring_runs():
         ({"space": "z"}, "space 'z': known are w, w\\+"),
         ({"steps": 0}, "steps is 0, expected at least 1"),
         ({"tune": -1}, "tune is -1, expected at least 0"),
-        ({"locality": 1.0}, "tune some steps, or leave it out"),
+        ({"locality": 1.0}, "set tune above 0, or locality to 0"),
         ({"locality": -1.0, "tune": 1}, "locality is -1.0, expected 0 or more"),
         ({"locality": float("inf"), "tune": 1}, "locality is inf, expected 0 or more, and finite"),
-        ({"seed": -1}, "seed is -1, expected 0 to 4294967295"),
-        ({"seed": 2**32}, "seed is 4294967296, expected 0 to 4294967295"),
+        ({"seed": -1}, "seed is -1, expected a whole number from 0 to 4294967295"),
+        ({"seed": 2**32}, "seed is 4294967296, expected a whole number from 0 to 4294967295"),
         ({"labels": torch.ones([1, 3])}, r"labels \[1, 3\] for 1 photographs, expected \[1, 0\]"),
     ],
 )

@@ -95,7 +95,7 @@ def test_landmarks_are_taken_by_name(paths):
     generator = small_generator()
     found = read_photographs(paths[:1], generator, landmarks={"a.png": face})
     assert torch.equal(found[0].image, read_photographs(paths[:1], generator, landmarks=face)[0].image)
-    with pytest.raises(LinkGANError, match=r"no landmarks for b.png; there are some for a.png"):
+    with pytest.raises(LinkGANError, match=r"no landmarks for b.png; found those of a.png"):
         read_photographs(paths[:2], generator, landmarks={"a.png": face})
 
 

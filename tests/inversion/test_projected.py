@@ -92,8 +92,8 @@ ONE = np.ones([1, 6, 8], np.float32)
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"no archive", "no readable"),
-        (npz(w=ONE)[:-40], "no readable"),
+        (b"no archive", "not a readable"),
+        (npz(w=ONE)[:-40], "not a readable"),
         (npz(v=ONE), "holds v, expected latents called one of w, ws, latent, latents, arr_0"),
         (npz(ws=ONE, latent=ONE), "holds ws, latent, expected latents called one of"),
         (npz(w=ONE[0, :3]), r"latents \[3, 8\], this network takes .*\[6, 8\] or one row \[8\] for all layers"),
@@ -104,7 +104,7 @@ ONE = np.ones([1, 6, 8], np.float32)
         (npz(w=ONE.repeat(2, axis=0)), r"latents \[2, 6, 8\]"),
         (npz(w=ONE * np.nan), "not finite"),
         (npz(w=ONE.astype(int)), "expected floating point"),
-        (npz(w=np.array([None, {}])), "no readable"),  # a pickle
+        (npz(w=np.array([None, {}])), "not a readable"),  # a pickle
         (npz(w=ONE, **{"noise.b4": np.ones([4, 4])}), "'b4' is .* no tensor of that name"),
         (npz(w=ONE, label=np.ones([1, 3])), r"a label \[1, 3\], this network takes \[1, 0\]"),
     ],
@@ -129,11 +129,11 @@ def array_file(header: str, data: bytes = b"") -> bytes:
     ("content", "message"),
     [
         (npz(w=ONE.astype(np.float64) * 1e300), "not finite, or too large for float32"),
-        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}"), "that it claims"),
-        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 6, 8)}"), "that it claims"),
+        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000)}"), "numbers in its header"),
+        (array_file("{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 6, 8)}"), "numbers in its header"),
         (array_file("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"cos\nsystem\n."), "objects, or not"),
-        (array_file("[" * 100), "is no array"),
-        (array_file("__import__('os')"), "is no array"),
+        (array_file("[" * 100), "is not an array"),
+        (array_file("__import__('os')"), "is not an array"),
         (b"\x80\x02}q\x00.", "a pickle, as hosts write their snapshots; expected .npz"),
     ],
 )
@@ -181,13 +181,13 @@ def test_latents_of_other_programs_are_taken_in_every_clear_shape_and_name(shape
 
 def test_files_of_other_kinds_are_refused_in_a_line(generator, tmp_path):
     (tmp_path / "w.npz").write_bytes(b"<!DOCTYPE html>")
-    with pytest.raises(LinkGANError, match=r"w.npz is no readable .* \(a web page; .*; expected .npz, .npy or latents"):
+    with pytest.raises(LinkGANError, match=r"w.npz is not a .* \(a web page; .*; expected .npz, .npy or latents"):
         load_projected(tmp_path / "w.npz", generator)
     np.save(tmp_path / "w.npy", np.ones([1 << 18]))
     with pytest.raises(LinkGANError, match="unpacks to 2097280 bytes, expected at most"):
         load_projected(tmp_path / "w.npy", generator)
     np.save(tmp_path / "w.npy", np.array([{}]), allow_pickle=True)
-    with pytest.raises(LinkGANError, match=r"w.npy is no readable"):
+    with pytest.raises(LinkGANError, match=r"w.npy is not a readable"):
         load_projected(tmp_path / "w.npy", generator)
 
 
@@ -231,7 +231,7 @@ def test_a_damaged_photograph_is_named(projected, generator, tmp_path):
 def test_a_class_must_be_known(tmp_path):
     generator = small_generator(c_dim=2)
     np.savez(tmp_path / "host.npz", w=ONE)
-    with pytest.raises(LinkGANError, match="does not say of which class it was projected; give it with --class N"):
+    with pytest.raises(LinkGANError, match="does not name the class of its photograph; give it with --class N"):
         load_projected(tmp_path / "host.npz", generator)
     label = torch.tensor([[0.0, 1.0]])
     assert torch.equal(load_projected(tmp_path / "host.npz", generator, label).label, label)
@@ -242,7 +242,7 @@ def test_a_camera_must_be_known(tmp_path):
         solid = solid_generator().requires_grad_(False)
     w = np.ones([1, *latent_shape(solid)], np.float32)
     np.savez(tmp_path / "host.npz", w=w)
-    with pytest.raises(LinkGANError, match="from which camera it was projected; give its label of 25 numbers"):
+    with pytest.raises(LinkGANError, match="does not name the camera of its photograph; give its label of 25 numbers"):
         load_projected(tmp_path / "host.npz", solid)
     label = torch.ones([1, 25])
     assert torch.equal(load_projected(tmp_path / "host.npz", solid, label).label, label)

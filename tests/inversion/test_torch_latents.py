@@ -78,7 +78,7 @@ MANY = LATENTS.repeat(3, 1, 1)
 WRONG: dict[str, tuple[Any, str]] = {
     "of several images": (MANY, r"'w' is \[3, 8, 8\], latents of 3 images; save one of them"),
     "of thousands": ({"latents": MANY.repeat(2000, 1, 1)}, r"latents of 6000 images; save one of them"),
-    "a view of thousands": (MANY.repeat(2000, 1, 1)[:1], r"lies among \d+ bytes, expected at most .*\.clone\(\)"),
+    "a view of thousands": (MANY.repeat(2000, 1, 1)[:1], r"is stored in \d+ bytes, expected at most .*\.clone\(\)"),
     "a list of several": ([LATENTS, LATENTS], r"latents of 2 images \(0, 1\)"),
     "images by name": ({"a.png": LATENTS, "b.png": LATENTS}, r"latents of 2 images \(a.png, b.png\)"),
     "another network's": (torch.zeros(1, 18, 512), r"latents \[1, 18, 512\], this network takes \[1, 8, 8\]"),

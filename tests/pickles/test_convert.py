@@ -299,10 +299,13 @@ def g_ema(data: dict[str, Any]) -> dict[str, Any]:
 
 
 DESCRIPTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "no networks": (lambda d: d.pop("networks"), "networks is a NoneType"),
+    "no networks": (lambda d: d.pop("networks"), "the description has no 'networks'"),
     "no known network": (lambda d: d.update(networks={"X": {}}), "none of G, D, G_ema"),
     "a newer version": (lambda d: d.update(version=9), "version 9, this program reads 1"),
-    "arguments that are text": (lambda d: g_ema(d).update(init_kwargs="x"), "init_kwargs is a str"),
+    "arguments that are text": (
+        lambda d: g_ema(d).update(init_kwargs="x"),
+        "'init_kwargs' must be of type dict, not 'x'",
+    ),
     "modules that hang in the air": (lambda d: g_ema(d)["modules"].pop("synthesis"), "lies in a module"),
     "a network that is not there": (lambda d: g_ema(d)["modules"].pop(""), "is not described"),
     "a module of text": (lambda d: g_ema(d)["modules"].update(synthesis="x"), "is not described"),
@@ -318,7 +321,10 @@ DESCRIPTIONS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
         lambda d: g_ema(d)["modules"][""][1].update(_non_persistent_buffers_set=["x"]),
         "_non_persistent_buffers_set is a list",
     ),
-    "data set of text": (lambda d: d.update(training_set_kwargs="/etc"), "training_set_kwargs is a str"),
+    "data set of text": (
+        lambda d: d.update(training_set_kwargs="/etc"),
+        "'training_set_kwargs' must be of type dict, not '/etc'",
+    ),
 }
 
 

@@ -157,7 +157,7 @@ def test_a_locked_region_stays_when_everything_is_redrawn(page):
     assert np.array_equal(after.image[:, LEFT], before[:, LEFT])
     assert not np.array_equal(after.image[:, RIGHT], before[:, RIGHT])
     refusal = page.resample(image, "left", seed=3)
-    assert (refusal.status, refusal.error) == (400, "left cannot move: locked; unlock one of them first")
+    assert (refusal.status, refusal.error) == (400, "left cannot be changed: locked; unlock one of them first")
     page.post(f"images/{image}/locks", {"region": "left", "locked": False})
     assert page.resample(image, "left", seed=3).status == 200
 
@@ -252,15 +252,15 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):
     ("path", "data", "says"),
     [
         ("steps", {"kind": "resample", "regions": ["eye"], "seed": 1}, "no link is called 'eye'"),
-        ("steps", {"kind": "resample", "regions": ["left"], "seed": -1}, "a seed must be a whole number"),
+        ("steps", {"kind": "resample", "regions": ["left"], "seed": -1}, "seed is -1, expected a whole number from 0"),
         ("steps", {"kind": "explode"}, "unknown kind of step 'explode'"),
         ("steps", {"kind": "resample", "regions": ["left"], "seed": 1, "strength": 1e38}, "strength must be a number"),
-        ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "not kept here any more"),
+        ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "no longer stored"),
         ("steps", {"kind": "restore", "region": "left", "version": 9}, "no version 9"),
         ("steps", {"kind": "direction", "region": "left", "direction": 99, "std": 1}, "no direction 99"),
-        ("locks", {"region": "left"}, "a lock has a region"),
-        ("look", {"yaw": "far"}, "a look has yaw and pitch"),
-        ("look", {"zoom": 2}, "a look has yaw and pitch"),
+        ("locks", {"region": "left"}, "a lock needs region"),
+        ("look", {"yaw": "far"}, "a look takes yaw and pitch"),
+        ("look", {"zoom": 2}, "a look takes yaw and pitch"),
         ("steps", '{"kind": "\\ud800"}', "unknown kind of step '?'"),  # half of a character
         ("undo", {}, "there is nothing to undo"),
         ("redo", {}, "there is nothing to redo"),

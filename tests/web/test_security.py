@@ -192,7 +192,7 @@ def test_long_bodies_are_not_read(page):
     assert claimed.status == 413
     assert page.post("images", content=b" " * (answers.MOST_JSON + 1)).status == 413
     answer = page.post("photographs", content=b"\xff" * (web.MOST_BYTES + 1))
-    assert (answer.status, answer.error) == (413, "that is more than 32 MiB, the most that is taken here")
+    assert (answer.status, answer.error) == (413, "the request has more than 32 MiB, the limit here")
 
 
 def test_a_fault_of_ours_is_told_to_the_terminal_and_not_to_the_page(stranger, session, monkeypatch):
@@ -202,7 +202,7 @@ def test_a_fault_of_ours_is_told_to_the_terminal_and_not_to_the_page(stranger, s
     monkeypatch.setattr(session.store, "get", fails)
     response = stranger.get("/api/images/0123456789abcdef", headers=ALLOWED)
     assert response.status_code == 500
-    assert response.json() == {"error": "Something went wrong in the program. The terminal says what."}
+    assert response.json() == {"error": "An internal error occurred. The terminal shows it."}
     assert "content-security-policy" in response.headers
     with pytest.raises(RuntimeError, match="secret of /home/artist"):
         TestClient(stranger.app, base_url=ADDRESS).get("/api/images/0123456789abcdef", headers=ALLOWED)

@@ -38,7 +38,7 @@ def test_the_image_that_was_used_longest_ago_makes_room(store, monkeypatch):
     store.get(first)
     fourth = added(store, 3)
     assert sorted(path.name for path in store.folder.iterdir()) == sorted([first, third, fourth])
-    with pytest.raises(NoSuchImage, match="not kept here any more"):
+    with pytest.raises(NoSuchImage, match="no longer stored"):
         store.get(second)
 
 

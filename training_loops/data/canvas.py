@@ -18,12 +18,18 @@ _FINE_SAMPLES = 64
 
 
 def cover(distance: Tensor, pixel: float) -> Tensor:
-    """Return the share of a pixel that lies inside a straight edge at the signed `distance` (negative: inside)."""
+    """Return the share [n, h, w] of pixels inside an edge at the signed `distance` [n, h, w] (negative: inside).
+
+    ``clamp(0.5 - distance / pixel, 0, 1)``, with `pixel` the side of a pixel.
+    """
     return (0.5 - distance / pixel).clamp_(0, 1)
 
 
 def ellipse(x: Tensor, y: Tensor, rx: Tensor | float, ry: Tensor | float) -> Tensor:
-    """Return the signed distance to an ellipse centred at 0 (first order in the distance, exact for circles)."""
+    """Return the signed distance [n, h, w] to an ellipse centred at 0 (first order in the distance, exact for circles).
+
+    ``d = r (r - 1) / s`` with ``r = |(x / rx, y / ry)|`` and ``s = |(x / rx^2, y / ry^2)|``: f / |grad f|.
+    """
     u, v = x / rx, y / ry
     radius = (u * u + v * v).sqrt()
     slope = ((u / rx) ** 2 + (v / ry) ** 2).sqrt().clamp_min(1e-6)
@@ -31,7 +37,7 @@ def ellipse(x: Tensor, y: Tensor, rx: Tensor | float, ry: Tensor | float) -> Ten
 
 
 def superellipse(x: Tensor, y: Tensor, rx: Tensor | float, ry: Tensor | float, power: float) -> Tensor:
-    """Return the first-order signed distance to |x/rx|^power + |y/ry|^power = 1: boxier as the power grows."""
+    """Return the first-order signed distance [n, h, w] to ``|x/rx|^power + |y/ry|^power = 1``; 2 is an ellipse."""
     u, v = (x / rx).abs(), (y / ry).abs()
     radius = (u**power + v**power).clamp_min(1e-9) ** (1 / power)
     u, v = u / radius, v / radius
@@ -40,7 +46,7 @@ def superellipse(x: Tensor, y: Tensor, rx: Tensor | float, ry: Tensor | float, p
 
 
 def segment(x: Tensor, y: Tensor, half_length: float, half_width: Tensor | float) -> Tensor:
-    """Return the signed distance to a horizontal bar with round ends, centred at 0."""
+    """Return the signed distance [n, h, w] to a horizontal bar with round ends, centred at 0."""
     beyond = (x.abs() - half_length).clamp_min(0)
     return (beyond * beyond + y * y).sqrt() - half_width
 
@@ -69,7 +75,7 @@ class Layer:
         self.alpha += coverage * (1 - self.alpha)
 
     def shade(self, coverage: Tensor, colour: Tensor) -> None:
-        """Tint what is already painted, without covering any more of the image."""
+        """Blend `colour` ([3] or [n, 3]) into the painted pixels by `coverage` [n, h, w]; alpha is unchanged."""
         over = (coverage * self.alpha).unsqueeze(1)
         self.colour += over * (colour.reshape(-1, 3, 1, 1) - self.colour)
 

@@ -1,4 +1,4 @@
-"""The face renderer in the shape of a generator: what perfect links would measure."""
+"""The face renderer with the interface of a generator: the reference for perfect links."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class UniformMapping(nn.Module):
         truncation_cutoff: int | None = None,
         update_emas: bool = False,
     ) -> Tensor:
-        """Return ws; truncation pulls every attribute to its middle."""
+        """Return ws [N, 1, A] = 0.5 + psi (Phi(z) - 0.5) of z [N, A], with the normal distribution function Phi."""
         ws = torch.special.ndtr(z.to(torch.float64)).to(torch.float32)
         return torch.lerp(torch.full_like(ws, 0.5), ws, truncation_psi).unsqueeze(1)
 
@@ -34,7 +34,7 @@ class RendererSynthesis(nn.Module):
     def forward(
         self, ws: Tensor, update_emas: bool = False, noise_mode: str = "const", force_fp32: bool = False
     ) -> Tensor:
-        """Return the faces on the device of `ws`."""
+        """Return the faces [N, 3, S, S] of ws [N, 1, A], on its device."""
         return render(ws[:, 0], self.size)[0].to(ws.device)
 
 

@@ -62,7 +62,7 @@ class HeadShapes(NamedTuple):
         return cls(**{name: low + (high - low) * attributes[name] for name, (low, high) in GEOMETRY.items()})
 
     def select(self, rays: Tensor) -> HeadShapes:
-        """Return the solids of some of the rays."""
+        """Return the solids of some of the rays (int64 indices [K])."""
         return HeadShapes(*(value[rays] for value in self))
 
     def distance(self, points: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ class HeadShapes(NamedTuple):
         return capsule(z - 0.17, x, y + 0.015, self.nose_length, self.nose_width)
 
     def lips(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the distances to the lips and to the opening between them."""
+        """Return the distances [M] to the lips and to the opening between them, at coordinates [M] each."""
         height = self.mouth_height(x, y)
         # Follows the face, which falls back to the sides and to the chin.
         out = z - 0.158 + 2.6 * x * x - 0.55 * (y + 0.13)

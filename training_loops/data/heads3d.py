@@ -37,7 +37,7 @@ _NAMES = {
 }
 ATTRIBUTES = tuple(Attribute(name, part) for part, names in _NAMES.items() for name in names.split())
 
-# A ray through the middle of each pixel and four around it: together they are an even lattice over the image.
+# One ray through the middle of each pixel and four around it: together they form an even lattice over the image.
 _OFFSETS = ((0.0, 0.0), (0.4, 0.2), (-0.2, 0.4), (-0.4, -0.2), (0.2, -0.4))
 _CHUNK_RAYS = 1 << 15  # traced at once: the working set stays within a processor's cache
 _NORMAL_STEP = 1e-3

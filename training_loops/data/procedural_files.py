@@ -13,6 +13,7 @@ from tqdm import tqdm
 from training_loops.data.faces import Attribute
 from training_loops.formats.archive import DatasetError, check_new
 from training_loops.formats.folder import write_dataset
+from training_loops.formats.pixels import to_uint8
 
 
 @dataclass(frozen=True)
@@ -20,10 +21,13 @@ class Procedure:
     """How a kind of image is drawn.
 
     Attributes:
-        renderer, version: noted in the data set. attributes: those that an image is drawn from.
-        parts: what the channels of its masks show. what: the plural that people are told, such as "faces".
+        renderer: its name, stored in the data set.
+        version: of the renderer, stored in the data set.
+        attributes: inputs of an image.
+        parts: channels of the masks.
+        what: the plural noun in messages, such as "faces".
         draw: attributes [n, A], cameras [n, 25] or None, size -> images [n, 3, S, S] in [-1, 1], masks [n, P, S, S].
-        batch: images that are drawn at once.
+        batch: images drawn at once.
     """
 
     renderer: str
@@ -98,8 +102,7 @@ def _description(procedure: Procedure, attributes: Tensor, seed: int) -> dict[st
 
 
 def _image(images: Tensor, masks: Tensor) -> np.ndarray:
-    pixels = ((images + 1) * 127.5).round().clamp(0, 255).byte()
-    return pixels.permute(0, 2, 3, 1).contiguous().numpy()
+    return to_uint8(images).permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def _label_map(images: Tensor, masks: Tensor) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Signed distances of simple solids, and a sphere tracer that finds where rays first meet them.
+"""Signed distances of simple solids, and sphere tracing of rays (Hart 1996).
 
 Points are [3, M], one row per axis; radii are numbers or [M]; distances are [M], in the unit of the points, and
 negative inside. Cutting one solid out of another is `torch.maximum(solid, -other)`, joining is `torch.minimum`.
@@ -13,12 +13,12 @@ from torch import Tensor
 
 Radius = Tensor | float
 
-TOLERANCE = 2e-5  # a ray this close to a surface has met it
-_CAREFUL = 0.9  # an ellipsoid's distance is of first order, and may be a little too long
+TOLERANCE = 2e-5  # a ray this close to a surface has hit it
+_CAREFUL = 0.9  # step factor: the distance of an ellipsoid is first order and may be slightly too long
 _BOLD, _NEAR = 1.8, 0.015
-_MOST_STEPS = 48  # nearly all rays are done after 12; the rest graze a surface, and have met it if they are
+_MOST_STEPS = 48  # nearly all rays are done after 12; the others graze a surface, and hit it if they are
 _GRAZING = 1e-3  # this close
-_ROUND = 3  # steps between two looks at which rays are done
+_ROUND = 3  # steps between two checks for finished rays
 
 
 class Field(Protocol):
@@ -32,12 +32,15 @@ class Field(Protocol):
 
 
 def sphere(x: Tensor, y: Tensor, z: Tensor, radius: Radius) -> Tensor:
-    """Return the exact distance to a sphere around 0."""
+    """Return the exact distance [M] to a sphere around 0, at coordinates [M] each."""
     return (x * x + y * y + z * z).sqrt() - radius
 
 
 def ellipsoid(x: Tensor, y: Tensor, z: Tensor, rx: Radius, ry: Radius, rz: Radius) -> Tensor:
-    """Return the distance to an ellipsoid around 0: first order near its surface, exact for spheres."""
+    """Return the distance [M] to an ellipsoid around 0: first order near its surface, exact for spheres.
+
+    ``(k^2 - k) / s`` with ``k = |(x/rx, y/ry, z/rz)|`` and ``s = |(x/rx^2, y/ry^2, z/rz^2)|``.
+    """
     weights = [1 / (radius * radius) for radius in (rx, ry, rz)]
     squares = [x * x, y * y, z * z]
     square = _weighted(squares, weights)
@@ -53,7 +56,7 @@ def _weighted(values: list[Tensor], weights: list[Radius]) -> Tensor:
 
 
 def capsule(along: Tensor, across: Tensor, beside: Tensor, length: Radius, radius: Radius) -> Tensor:
-    """Return the exact distance to the round bar from 0 to `length` on the axis of `along`."""
+    """Return the exact distance [M] to the round bar from 0 to `length` on the axis of `along`."""
     beyond = along - torch.minimum(along.clamp_min(0), torch.as_tensor(length, device=along.device))
     return (beyond * beyond + across * across + beside * beside).sqrt() - radius
 
@@ -80,9 +83,11 @@ def trace(field: Field, origins: Tensor, directions: Tensor, near: Tensor, far: 
     """Return the distance [M] along each ray to the first surface between `near` and `far`, or infinity.
 
     Args:
-        field: what the rays meet; its gradient may exceed 1 by a tenth.
-        origins, directions: [3, M]; directions have length 1.
-        near, far: [M]; rays with far <= near meet nothing.
+        field: the scene; its gradient may exceed 1 by a tenth.
+        origins: [3, M].
+        directions: [3, M] of length 1.
+        near: [M].
+        far: [M]; rays with far <= near hit nothing.
     """
     found = torch.full_like(near, torch.inf)
     alive = (near < far).nonzero()[:, 0]
@@ -104,6 +109,7 @@ def trace(field: Field, origins: Tensor, directions: Tensor, near: Tensor, far: 
 
 def _advance(field: Field, state: Tensor) -> None:
     """Step along each ray: by the gap, near a surface by the gap over the speed at which the last step closed it."""
+    # t <- t + k f(o + t d); near a surface k = step / (previous f - f), the secant step, within [0.9, 1.8]
     gap = field.distance(torch.addcmul(state[:3], state[3:6], state[6]))
     stride = (state[8] / (state[7] - gap)).nan_to_num_(_CAREFUL).clamp_(_CAREFUL, _BOLD)
     stride.masked_fill_(gap.abs() > _NEAR, _CAREFUL)

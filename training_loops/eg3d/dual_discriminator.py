@@ -23,9 +23,10 @@ def filtered_resizing(
 
     Args:
         f: the filter of mode 'classic', [k, k] with sum 1.
-        filter_mode: 'antialiased' and 'none' interpolate with and without averaging over what falls together; a number
-            between 0 and 1 mixes them, 'none' at 0. 'classic' doubles the image with `f` first and halves it with `f`
-            after interpolating.
+        filter_mode: 'antialiased' and 'none' interpolate with and without antialiasing; a number between 0 and 1 mixes
+            them, 'none' at 0. 'classic' upsamples by 2 with `f`, interpolates, and downsamples by 2 with `f`.
+    Raises:
+        OptionError: an unknown mode.
     """
     if filter_mode == "antialiased":
         return _interpolated(image_orig_tensor, size, antialias=True)

@@ -23,7 +23,7 @@ _POINTS = 1000  # of each volume, at which its density is regularized
 class EG3DLoss(LogisticLoss):
     """Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sections 3.4 and 4.
 
-    Beside the logistic loss and R1, every `G_reg_interval` steps the total variation of density: the mean
+    In addition to the logistic loss and R1, every `G_reg_interval` steps the total variation of density: the mean
     |sigma(x) - sigma(x + d)| at random points x of the cube that the tri-planes cover, d small and normal. Its weight
     `density_reg`, the standard deviation `density_reg_p_dist` of d and the kind `reg_type`, which is 'l1', are among
     the generator's `rendering_kwargs`, as in public snapshots; weight 0 or none leaves it out.
@@ -33,12 +33,13 @@ class EG3DLoss(LogisticLoss):
         gpc_reg_prob: generator pose conditioning: the probability that the mapping network sees the camera of another
             image than the one it renders; it falls linearly from 1 over the first `gpc_reg_fade_kimg`. None: it sees
             zeros.
-        neural_rendering_resolution_initial, neural_rendering_resolution_final: side of the rendered image, which goes
-            linearly from one to the other over `neural_rendering_resolution_fade_kimg`; None as final stays.
-        dual_discrimination: show D the rendered image too, and penalize its gradient in R1.
-        filter_mode: how real images become what a render is compared with; see `filtered_resizing`.
-        blur_init_sigma: D sees images blurred, see `blurred`: at first by so many pixels, then linearly less, until
-            `blur_fade_kimg`; the rendered image by the same share of its width.
+        neural_rendering_resolution_initial: side of the rendered image at the start.
+        neural_rendering_resolution_final: its side at the end, reached linearly over
+            `neural_rendering_resolution_fade_kimg`; None keeps the initial one.
+        dual_discrimination: D also gets the rendered image, and R1 penalizes its gradient.
+        filter_mode: resizing of real images to the rendered size; see `filtered_resizing`.
+        blur_init_sigma: blur of D's images in pixels at the start (see `blurred`), decreasing linearly to 0 at
+            `blur_fade_kimg`; the rendered image is blurred by the same share of its width.
     """
 
     pl_weight: float = 0
@@ -138,7 +139,7 @@ class EG3DLoss(LogisticLoss):
         return {name: {"image": image, "image_raw": raw}[name] for name in self.seen}
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
-        """The total variation of density."""
+        """Add the gradients of the total variation of density, for gen_z [N, z_dim] and gen_c [N, c_dim]."""
         options = self.G.rendering_kwargs
         weight = options.get("density_reg", 0)
         if weight == 0:

@@ -15,14 +15,16 @@ _T = TypeVar("_T", int, float)
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """How rays are sampled and summed.
+    """Options of sampling and summing along rays.
 
     Attributes:
-        coarse: samples of the first pass, at even distances with jitter. fine: samples of the second, where the first
-            saw something; 0 for one pass.
-        start, end: depths between which rays are sampled; None for the cube of the tri-planes.
-        box_warp: side of that cube. disparity: even steps of 1 / depth instead of depth.
-        white_back: what is behind everything is white, else black.
+        coarse: samples of the first pass, at even distances with jitter.
+        fine: samples of the second pass, drawn by the weights of the first; 0 for one pass.
+        start: smallest sampled depth; None for the cube of the tri-planes.
+        end: largest sampled depth; None for the cube of the tri-planes.
+        box_warp: side of that cube.
+        disparity: even steps of 1 / depth instead of depth.
+        white_back: the background is white instead of black.
         density_noise: standard deviation of noise on the densities.
     """
 
@@ -37,7 +39,11 @@ class RenderOptions:
 
     @classmethod
     def read(cls, kwargs: Mapping[str, Any]) -> RenderOptions:
-        """Return the options in `kwargs`; OptionError for one that is missing or cannot work."""
+        """Return the options in `kwargs`.
+
+        Raises:
+            OptionError: an option is missing or out of range.
+        """
         clamp_mode(kwargs)
         fine = _number(kwargs, "depth_resolution_importance", int, 0, MAX_SAMPLES)
         # The second pass draws from the intervals between the middles of the first pass's segments.
@@ -62,11 +68,11 @@ def clamp_mode(kwargs: Mapping[str, Any]) -> None:
     """Raise OptionError unless densities are made positive by a softplus, the one way of public snapshots."""
     mode = _get(kwargs, "clamp_mode")
     if mode != "softplus":
-        raise OptionError(f"rendering_kwargs: clamp_mode={mode!r}: expected 'softplus', the only one there is")
+        raise OptionError(f"rendering_kwargs: clamp_mode={mode!r}: expected 'softplus', the only known mode")
 
 
 def box_warp(kwargs: Mapping[str, Any]) -> float:
-    """Return the side of the cube that the tri-planes cover."""
+    """Return the side of the cube that the tri-planes cover; raises OptionError unless it is above 0."""
     value = _number(kwargs, "box_warp", float, 0, float("inf"))
     if value == 0:
         raise OptionError("rendering_kwargs: box_warp=0: expected the side of a cube, more than 0")
@@ -74,7 +80,7 @@ def box_warp(kwargs: Mapping[str, Any]) -> float:
 
 
 def density_noise(kwargs: Mapping[str, Any]) -> float:
-    """Return the standard deviation of noise on the densities, 0 where none is asked for."""
+    """Return the standard deviation of noise on the densities, by default 0."""
     return _number({"density_noise": 0.0, **kwargs}, "density_noise", float, 0, float("inf"))
 
 

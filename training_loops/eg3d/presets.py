@@ -65,7 +65,7 @@ def heads3d(resolution: int, gpus: int) -> Preset:
 
 
 def eg3d(resolution: int, gpus: int) -> Preset:
-    """The public EG3D defaults for heads, by resolution: 128, 256 or 512."""
+    """The public EG3D defaults for heads of 128, 256 or 512 pixels; raises OptionError for other resolutions."""
     if resolution not in _HEADS:
         raise OptionError(f"cfg eg3d: images of {resolution} pixels, expected 128, 256 or 512; heads3d takes others")
     batch = 4 * gpus

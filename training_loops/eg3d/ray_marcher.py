@@ -13,9 +13,9 @@ from training_loops.eg3d.options import clamp_mode
 
 
 def segment_weights(densities: Tensor, depths: Tensor) -> Tensor:
-    """Return how much of a ray each segment stops, [..., D - 1], from sigmas and ascending depths [..., D].
+    """Return the weight of each segment of a ray, [..., D - 1], from sigmas and ascending depths [..., D].
 
-    A segment has the softplus of the mean of its ends' sigmas as density, moved by -1 so that networks begin with
+    The density of a segment is ``softplus(mean of its ends' sigmas - 1)``; the shift makes new networks start with
     empty space.
     """
     # w_i = T_i (1 - exp(-sigma_i delta_i)), T_i = exp(-sum_{j<i} sigma_j delta_j) (NeRF, Eq. 3)
@@ -33,11 +33,11 @@ def sample_weights(weights: Tensor) -> Tensor:
 
 
 def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
-    """Return the mean depth [...] of segments [..., D - 1]; the farthest depth of all for rays that nothing stops."""
+    """Return the mean depth [...] of segments [..., D - 1]; for rays that hit nothing, the farthest depth of all."""
     # E[t] = sum_i w_i (t_i + t_{i+1}) / 2 / sum_i w_i
     total = weights.sum(dim=-1)
     stopped = total > 0
-    # A division by nothing would be mended here and still fill the gradients with NaN.
+    # Without the inner `where`, a division by 0 would put NaN into the gradients.
     mean = (weights * (depths[..., 1:] + depths[..., :-1])).sum(dim=-1) / (2 * torch.where(stopped, total, 1))
     return torch.where(stopped, mean, depths.max()).clamp(depths.min(), depths.max())
 

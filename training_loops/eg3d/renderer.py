@@ -49,7 +49,7 @@ class ImportanceRenderer(nn.Module):
         colors, densities = self._look(planes, decoder, *rays, depths, rendering_options)
         seen = [colors]
         if options.fine:
-            with torch.no_grad():  # where to look is no matter of gradients
+            with torch.no_grad():  # sample positions have no gradients
                 fine = importance_depths(depths, segment_weights(densities, depths), options.fine)
             colors, more = self._look(planes, decoder, *rays, fine, rendering_options)
             seen.append(colors)
@@ -58,7 +58,7 @@ class ImportanceRenderer(nn.Module):
         weights = segment_weights(densities, depths)
         shares = sample_weights(weights)
         if options.fine:
-            # Colours are many and their sum has no order: bring the weights to them.
+            # The sum has no order, and colours are larger than weights: sort the weights to the colours.
             shares = torch.zeros_like(shares).scatter(-1, order, shares)
         parts = shares.split([part.shape[2] for part in seen], dim=-1)
         sums = [(share[..., None] * part).sum(dim=2) for share, part in zip(parts, seen, strict=True)]

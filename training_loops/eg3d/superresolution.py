@@ -61,10 +61,13 @@ class SuperresolutionHybrid(nn.Module):
     `sr_num_fp16_res` above 0 the blocks run in half precision, with clamped feature maps.
 
     Args:
-        sr_antialias: average over what falls together where the rendered image is larger than the head's input.
-        w_dim, widths: of heads other than the public ones; the channels of each block.
-        num_fp16_res, conv_clamp, channel_base, channel_max: the backbone's, given to every head alike; public heads
-            have widths and clamps of their own.
+        sr_antialias: antialias when the rendered image is larger than the head's input.
+        w_dim: of heads other than the public ones.
+        widths: channels of each block, of heads other than the public ones.
+        num_fp16_res: of the backbone, as the next three; passed to every head, and unused by public ones.
+        conv_clamp: of the backbone.
+        channel_base: of the backbone.
+        channel_max: of the backbone.
     """
 
     FACTOR: ClassVar[int] = 2  # of the image's resolution over the input's
@@ -161,7 +164,7 @@ MODULES = {f"training.superresolution.{head.__name__}": head for head in _HEADS}
 
 
 def head_class(name: object) -> type[SuperresolutionHybrid]:
-    """Return the head that public snapshots call `name`; nothing is imported. OptionError lists the known names."""
+    """Return the head that public snapshots call `name`, without importing; raises OptionError for an unknown name."""
     if not isinstance(name, str) or name not in MODULES:
         raise OptionError(f"superresolution_module={name!r}: known are {', '.join(MODULES)}")
     return MODULES[name]

@@ -117,8 +117,9 @@ class TriPlaneGenerator(nn.Module):
         Args:
             neural_rendering_resolution: side H of the rendered image before super-resolution; it is kept for later
                 calls. None: that of the last call, at first 64.
-            cache_backbone: keep the planes. use_cached_backbone: render those that were kept, whatever ws are, if there
-                are any: one object from many sides.
+            cache_backbone: keep the planes.
+            use_cached_backbone: render those that were kept, whatever ws are, if there are any: one object from many
+                sides.
             synthesis_kwargs: noise_mode and others of the StyleGAN2 blocks. Noise in the super-resolution is that of
                 `rendering_kwargs`.
 
@@ -156,7 +157,7 @@ class TriPlaneGenerator(nn.Module):
         update_emas: bool = False,
         **synthesis_kwargs: Any,
     ) -> dict[str, Tensor]:
-        """As `sample_mixed`, of the ws of z and c."""
+        """Return `sample_mixed` at coordinates and directions [N, M, 3], for z [N, z_dim] and c [N, 25]."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff, update_emas=update_emas)
         return self.sample_mixed(coordinates, directions, ws, update_emas=update_emas, **synthesis_kwargs)
 
@@ -172,7 +173,7 @@ class TriPlaneGenerator(nn.Module):
     ) -> dict[str, Tensor]:
         """Return rgb [N, M, 32] and sigma [N, M, 1], a density before softplus, at points [N, M, 3] of the volumes ws.
 
-        The truncation is accepted because the hosts' loss passes it; ws have been truncated by whoever made them.
+        The truncation is accepted because the hosts' loss passes it; it has no effect on given ws.
         """
         planes = self.backbone.synthesis(ws, update_emas=update_emas, **synthesis_kwargs)
         return self.renderer.run_model(_apart(planes), self.decoder, coordinates, directions, self.rendering_kwargs)
@@ -189,7 +190,7 @@ class TriPlaneGenerator(nn.Module):
         use_cached_backbone: bool = False,
         **synthesis_kwargs: Any,
     ) -> dict[str, Tensor]:
-        """As `synthesis`, of the ws of z, conditioned on the camera c it is seen from."""
+        """Return `synthesis` of z [N, z_dim] and cameras c [N, 25], which also condition the mapping."""
         ws = self.mapping(z, c, truncation_psi, truncation_cutoff, update_emas=update_emas)
         return self.synthesis(
             ws, c, neural_rendering_resolution, update_emas, cache_backbone, use_cached_backbone, **synthesis_kwargs

@@ -29,7 +29,7 @@ class DatasetError(InputError):
 
 @contextmanager
 def dataset_errors() -> Iterator[None]:
-    """Raise what is wrong with a file as what is wrong with the data set."""
+    """Raise InputErrors of the block as DatasetErrors."""
     try:
         yield
     except DatasetError:

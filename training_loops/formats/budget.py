@@ -15,8 +15,9 @@ class Limits:
     """What one file may cost.
 
     Attributes:
-        bytes: memory beyond that of the file itself. items: values, steps, entries. seconds: of CPU time of the
-            reading thread, so that a slow disk or a busy machine refuses nothing.
+        bytes: memory beyond that of the file itself.
+        items: values, steps, entries.
+        seconds: of CPU time of the reading thread, so that a slow disk or a busy machine refuses nothing.
     """
 
     bytes: int

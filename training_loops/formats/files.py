@@ -16,7 +16,9 @@ def read_file(path: Path | str, most: int, what: str = "") -> bytes:
     """Return the content of a file.
 
     Args:
-        path: the file. most: bytes. what: its name in messages; by default the path.
+        path: the file.
+        most: bytes.
+        what: its name in messages; by default the path.
     Raises:
         InputError: no such file, one that is larger, or a folder, FIFO, socket or device.
     """

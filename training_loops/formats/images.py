@@ -30,7 +30,10 @@ def opened_image(data: bytes, what: str, *, most: int, formats: tuple[str, ...] 
     """Open an image of at most `most` pixels; whatever turns out to be wrong with it becomes an InputError.
 
     Args:
-        data: the file. what: its name, for messages. most: pixels. formats: names of Pillow's.
+        data: the file.
+        what: its name, for messages.
+        most: pixels.
+        formats: names of Pillow's.
     Raises:
         InputError: another format, more pixels (nothing is decoded then), or damaged.
     """

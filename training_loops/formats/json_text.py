@@ -1,24 +1,28 @@
-"""Reading JSON from elsewhere: bounded in size, number of values and depth."""
+"""Reads JSON from untrusted files: bounded in size, number of values and depth, with the fields of objects checked."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
-from training_loops.errors import InputError
+from training_loops.errors import InputError, suggest
 from training_loops.formats.budget import DESCRIPTION, Budget, Limits
 from training_loops.formats.text import printable
 
-DEEPEST = 200  # values within each other; descriptions of networks nest less than 60 deep
+DEEPEST = 200  # levels of nesting; descriptions of networks have less than 60
+_EXACT = 2**53  # integers up to this one are exact as floats
 
 
 def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> Any:
     """Return the value of JSON text.
 
     Args:
-        text: UTF-8. what: the file, for messages. limits: what it may cost.
+        text: UTF-8.
+        what: the file, for messages.
+        limits: what it may cost.
     Raises:
-        InputError: other text, NaN or infinities, names given twice, or more or deeper than `limits` allow.
+        InputError: invalid JSON, NaN or infinities, duplicate names, or more values than `limits` allow.
     """
     budget = Budget(what, limits)
     budget.charge(bytes=len(text))
@@ -38,6 +42,49 @@ def parse_object(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> 
     if not isinstance(data, dict):
         raise InputError(f"{what}: holds a {type(data).__name__}, expected a JSON object")
     return data
+
+
+def fields_of(
+    data: Any,
+    where: str,
+    required: Mapping[str, type],
+    optional: Mapping[str, type] | None = None,
+    *,
+    extra: bool = False,
+) -> dict[str, Any]:
+    """Return the declared fields of a JSON object.
+
+    Args:
+        data: the value that should be an object.
+        where: its name, for messages.
+        required: the type of each field that must be present. Types match exactly, so True is no int; a float may also
+            be given as an integer up to 2^53 and is returned as a float.
+        optional: the type of each field that may be missing; missing fields are not in the result.
+        extra: whether other fields are ignored instead of refused.
+    Raises:
+        InputError: not an object, or a field is missing, of another type or unknown; names the field.
+    """
+    kinds = {**required, **(optional or {})}
+    if not isinstance(data, Mapping):
+        raise InputError(f"{where} must be a JSON object, not {type(data).__name__}: {data!r:.60}")
+    for name in data if not extra else ():
+        if name not in kinds:
+            raise InputError(printable(f"{where} has an unknown field '{name!s:.80}'; {suggest(str(name), kinds)}"))
+    found = {}
+    for name, kind in kinds.items():
+        if name in data:
+            found[name] = _of_kind(data[name], kind, f"{where}: '{name}'")
+        elif name in required:
+            raise InputError(f"{where} has no '{name}'; it needs one of type {kind.__name__}")
+    return found
+
+
+def _of_kind(value: Any, kind: type, what: str) -> Any:
+    if kind is float and type(value) is int and abs(value) <= _EXACT:
+        return float(value)
+    if type(value) is not kind:
+        raise InputError(f"{what} must be of type {kind.__name__}, not {value!r:.60}")
+    return value
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

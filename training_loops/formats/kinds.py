@@ -81,7 +81,8 @@ def kind_of_file(path: Path, wanted: tuple[Kind, ...], expected: str) -> Kind:
     """Return the kind of a file, of what is in it where gzip packed it.
 
     Args:
-        wanted: the kinds that will do. expected: what they are called in the message.
+        wanted: the kinds that will do.
+        expected: what they are called in the message.
     Raises:
         InputError: no such file, or another kind; says what it looks like.
     """

@@ -34,7 +34,8 @@ def check_sizes(kwargs: Any, name: str = "") -> None:
     """Check the numbers in a network's arguments, nested ones too.
 
     Args:
-        kwargs: plain data. name: under which it stands among the arguments.
+        kwargs: plain data.
+        name: under which it stands among the arguments.
     Raises:
         InputError: a number beyond what any network is made with, or a list that is too long; names it.
     """

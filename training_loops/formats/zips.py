@@ -24,7 +24,9 @@ def open_zip(file: Path | str | BinaryIO, what: str, *, stored: bool = False) ->
     """Open a zip archive and check its list of entries; no entry is read.
 
     Args:
-        file: its path, or a seekable stream. what: its name, for messages. stored: whether entries may only be stored.
+        file: its path, or a seekable stream.
+        what: its name, for messages.
+        stored: whether entries may only be stored.
     Raises:
         InputError: no zip, or one with two entries of a name, encrypted or overlapping ones, or of another method.
     """

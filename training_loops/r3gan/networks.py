@@ -114,7 +114,9 @@ class Generator(nn.Module):
     """z [N, z_dim] and labels c [N, c_dim] to images [N, 3, H, W], nominally in [-1, 1], of the last stage's type.
 
     Args:
-        NoiseDimension: z_dim. FP16Stages: numbers of the stages in bfloat16. shape: arguments of `Shape`.
+        NoiseDimension: z_dim.
+        FP16Stages: numbers of the stages in bfloat16.
+        shape: arguments of `Shape`.
     """
 
     def __init__(

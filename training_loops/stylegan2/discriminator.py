@@ -89,7 +89,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class MinibatchStdLayer(nn.Module):
-    """Append `num_channels` maps holding the mean standard deviation over groups of the batch.
+    """Append `num_channels` maps with the mean standard deviation over groups of the batch (Karras et al. 2018).
 
     Group g holds the samples g, g + N/G, g + 2N/G, ...; ValueError when the group size does not divide N.
     """
@@ -215,7 +215,10 @@ class Discriminator(nn.Module):
         )
 
     def forward(self, img: Tensor, c: Tensor | None, update_emas: bool = False, **block_kwargs: Any) -> Tensor:
-        """`update_emas` is accepted because the hosts' loss passes it; there is nothing to update."""
+        """Return logits [N, 1] of img [N, img_channels, R, R] with labels c [N, c_dim].
+
+        `update_emas` is accepted because the hosts' loss passes it; it has no effect.
+        """
         expected = (self.img_channels, self.img_resolution, self.img_resolution)
         if img.ndim != 4 or img.shape[1:] != expected:
             raise ValueError(f"img: got {list(img.shape)}, expected [N, {', '.join(map(str, expected))}]")

@@ -18,7 +18,7 @@ ARCHITECTURES = ("orig", "skip", "resnet")
 
 
 def block_resolutions(img_resolution: int) -> list[int]:
-    """Return [4, 8, ..., img_resolution]; OptionError unless it is a power of two from 4 to 65536."""
+    """Return [4, 8, ..., img_resolution]; raises OptionError unless it is a power of two from 4 to 65536."""
     log2 = img_resolution.bit_length() - 1
     if not 2 <= log2 <= 16 or img_resolution != 1 << log2:
         raise OptionError(f"img_resolution={img_resolution}: expected a power of two from 4 to 65536")
@@ -174,7 +174,10 @@ class SynthesisNetwork(nn.Module):
             setattr(self, f"b{res}", block)
 
     def forward(self, ws: Tensor, **block_kwargs: Any) -> Tensor:
-        """`block_kwargs`: noise_mode ('random', 'const' or 'none'), force_fp32, fused_modconv, update_emas."""
+        """ws [N, num_ws, w_dim] -> images [N, img_channels, R, R].
+
+        `block_kwargs`: noise_mode ('random', 'const' or 'none'), force_fp32, fused_modconv, update_emas.
+        """
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise ValueError(f"ws: got {list(ws.shape)}, expected [N, {self.num_ws}, {self.w_dim}]")
         ws = ws.to(next(self.parameters()).dtype)

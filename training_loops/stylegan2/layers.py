@@ -174,7 +174,7 @@ class MappingNetwork(nn.Module):
         truncation_cutoff: int | None = None,
         update_emas: bool = False,
     ) -> Tensor:
-        """Truncation pulls the first `truncation_cutoff` ws (all if None) to ``w_avg + psi (w - w_avg)``."""
+        """z [N, z_dim], c [N, c_dim] -> ws; the first `truncation_cutoff` become w_avg + psi (w - w_avg)."""
         dtype = next(self.parameters()).dtype
         inputs = []
         # z / sqrt(mean z^2): only the direction of z counts.

@@ -16,11 +16,11 @@ from training_loops.loss import LogisticLoss
 class StyleGAN2Loss(LogisticLoss):
     """Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN".
 
-    Beside the logistic loss and R1, every `G_reg_interval` steps the path length penalty.
+    In addition to the logistic loss and R1, the path length penalty every `G_reg_interval` steps.
 
     Args:
         pl_weight: weight of the penalty, from 0.
-        pl_batch_shrink: the penalty sees one image of so many, from 1.
+        pl_batch_shrink: the penalty uses one of so many images, from 1.
         pl_decay: share of the newest lengths in their moving average, 0 to 1.
         pl_no_weight_grad: accepted for the hosts' configs.
     """
@@ -35,11 +35,11 @@ class StyleGAN2Loss(LogisticLoss):
         self.pl_mean = torch.zeros([], device=self.device)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """What a continued run needs besides networks and optimizers."""
+        """Return the state that a resumed run needs besides networks and optimizers: pl_mean, a scalar."""
         return {"pl_mean": self.pl_mean.detach().cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Restore `state_dict`'s tensors."""
+        """Restore the state of `state_dict`: pl_mean, a scalar."""
         self.pl_mean.copy_(state["pl_mean"])
 
     def run_G(self, z: Tensor, c: Tensor, update_emas: bool = False) -> tuple[Tensor, Tensor]:
@@ -57,7 +57,7 @@ class StyleGAN2Loss(LogisticLoss):
         return real_img.detach()
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
-        """The path length penalty."""
+        """Add the gradients of the path length penalty, for gen_z [N, z_dim] and gen_c [N, c_dim]."""
         if self.pl_weight == 0:
             return
         # E_{w,y} (||J_w^T y||_2 - a)^2 (Eq. 4): J_w^T y is the gradient of <G(w), y>, y normal noise of unit energy per
@@ -68,7 +68,7 @@ class StyleGAN2Loss(LogisticLoss):
         (gradient,) = torch.autograd.grad((img * noise).sum(), ws, create_graph=True)
         lengths = gradient.square().sum(dim=2).mean(dim=1).sqrt()  # [n]
         mean = self.pl_mean.lerp(lengths.mean().to(self.pl_mean.dtype), self.pl_decay)
-        # One overflow in half precision would otherwise stay in the average for good.
+        # An overflow in half precision would otherwise stay in the average permanently.
         self.pl_mean.copy_(torch.where(mean.isfinite(), mean, self.pl_mean).detach())
         penalty = (lengths - mean).square()
         training_stats.report("Loss/pl_penalty", penalty)

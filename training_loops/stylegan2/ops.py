@@ -44,14 +44,14 @@ ACTIVATIONS = {
 
 
 def activation(name: str) -> Activation:
-    """Return the activation called `name`; OptionError lists the known ones."""
+    """Return the activation called `name`; raises OptionError for an unknown one."""
     if name not in ACTIVATIONS:
         raise OptionError(f"activation {name!r}: known are {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
 
 
 def half_dtype(name: str) -> torch.dtype:
-    """Return the half-precision type called `name`; OptionError lists the known ones."""
+    """Return the half-precision type called `name`; raises OptionError for an unknown one."""
     if name not in HALF:
         raise OptionError(f"half {name!r}: known are {', '.join(HALF)}")
     return HALF[name]

@@ -23,7 +23,11 @@ Taps = tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
 def parse_taps(filter_: Any) -> Taps:
-    """Return a filter given as nested sequence, array or tensor (or None: no filter) as hashable `Taps`."""
+    """Return a filter given as nested sequence, array or tensor (or None: no filter) as hashable `Taps`.
+
+    Raises:
+        OptionError: a filter that is empty or has more than two dimensions.
+    """
     values = np.atleast_1d(np.asarray(1.0 if filter_ is None else filter_, dtype=np.float64))
     if values.ndim > 2 or values.size == 0:
         raise OptionError(f"resample_filter of shape {list(values.shape)}: expected 1 or 2 dimensions")
@@ -31,7 +35,7 @@ def parse_taps(filter_: Any) -> Taps:
 
 
 def filter_buffer(taps: Taps) -> Tensor:
-    """Return the filter as public snapshots store it: sum 1, and an outer product below 8 separable taps."""
+    """Return the filter as public snapshots store it, with sum 1: [taps, taps], or [taps] from 8 separable taps on."""
     f = torch.tensor(taps, dtype=torch.float32)
     if f.ndim == 1 and f.numel() < 8:
         f = torch.outer(f, f)

@@ -1,11 +1,11 @@
-"""The filtered leaky ReLU of StyleGAN3 (Section 3.2): upsample, bend, downsample, so that bending adds no aliases.
+"""The filtered leaky ReLU of StyleGAN3 (Section 3.2): upsample, leaky ReLU, downsample, which avoids aliasing.
 
-The upsampled signal is never laid out as an image. A signal upsampled by `up` and about to be downsampled by `down`
-consists of `down` interleaved phases along each axis. Upsampling gives every phase by a short filter of its own,
-bending works on each sample alone, and downsampling is the sum of the phases, each under a short filter of its own.
-With the usual ``up = down = 2`` these are four images of the input's size and filters half as long, at stride 1: no
-zeros are inserted, no sample is computed that is dropped afterwards. On the CPU depthwise convolutions at stride 1 in
-channels_last memory cost little more than a copy.
+``y = down(d * bend(f * up(x)))`` with the filters f and d. The upsampled signal is never stored as an image. A signal
+upsampled by `up`, to be downsampled by `down`, consists of `down` interleaved phases along each axis. Each phase is
+upsampled by its own short filter, the leaky ReLU is pointwise, and downsampling is the sum of the phases, each
+filtered by its own short filter. With the usual ``up = down = 2`` these are four images of the input's size and
+filters of half the length, at stride 1: no zeros are inserted, and no computed sample is dropped. On the CPU,
+depthwise convolutions at stride 1 in channels_last memory cost little more than a copy.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ def filtered_lrelu(
     convolves likewise and keeps every `down`-th sample from the first.
 
     Args:
-        up_filter: [taps], for both axes. down_filter: [taps] for both axes, or [taps, taps].
+        up_filter: [taps], for both axes.
+        down_filter: [taps] for both axes, or [taps, taps].
     Raises:
         OptionError: `up` is no multiple of `down`. ValueError: x is too small to have an output.
     """

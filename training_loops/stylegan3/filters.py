@@ -13,8 +13,11 @@ def lowpass_filter(taps: int, cutoff: float, width: float, rate: float, radial: 
     """Design a filter that keeps frequencies up to about `cutoff`; all frequencies are in cycles per unit of length.
 
     Args:
-        taps: length; 1 means no filter. cutoff: where the amplitude is one half. width: of the transition band.
-        rate: samples per unit of length. radial: jinc instead of sinc.
+        taps: length; 1 means no filter.
+        cutoff: where the amplitude is one half.
+        width: of the transition band.
+        rate: samples per unit of length.
+        radial: jinc instead of sinc.
     Returns:
         float32 [taps], to be applied along both axes, or [taps, taps] if radial, of sum 1; None for one tap.
     """

@@ -26,7 +26,8 @@ class SynthesisInput(nn.Module):
     waves live; `transform` maps output to input coordinates, where the image is the unit square around the origin.
 
     Args:
-        size: samples, one number or (width, height). sampling_rate: samples per unit.
+        size: samples, one number or (width, height).
+        sampling_rate: samples per unit.
         bandwidth: the highest frequency, in cycles per unit.
     """
 

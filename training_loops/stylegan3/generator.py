@@ -86,9 +86,13 @@ class SynthesisNetwork(nn.Module):
 
     Args:
         channel_base: a layer that passes f cycles has ``channel_base / 2 / f`` channels, at most `channel_max`.
-        num_layers: without the image output. num_critical: last layers whose cutoff is half the sampling rate.
-        first_cutoff, first_stopband: of the input, cycles per image. last_stopband_rel: relative to the last cutoff.
-        margin_size: samples around the image. output_scale: of the image, from the last layer's unit variance.
+        num_layers: without the image output.
+        num_critical: last layers whose cutoff is half the sampling rate.
+        first_cutoff: of the input, cycles per image.
+        first_stopband: of the input, cycles per image.
+        last_stopband_rel: relative to the last cutoff.
+        margin_size: samples around the image.
+        output_scale: of the image, from the last layer's unit variance.
         num_fp16_res: resolutions, from the highest, that compute in float16 on a GPU.
         layer_kwargs: of `SynthesisLayer`: conv_kernel, filter_size, lrelu_upsampling, use_radial_filters,
             conv_clamp, magnitude_ema_beta.
@@ -158,7 +162,10 @@ class SynthesisNetwork(nn.Module):
             setattr(self, self.layer_names[-1], layer)
 
     def forward(self, ws: Tensor, **layer_kwargs: Any) -> Tensor:
-        """`layer_kwargs`: update_emas, force_fp32, and noise_mode, which has no effect on this network."""
+        """ws [N, num_ws, w_dim] -> images [N, img_channels, R, R].
+
+        `layer_kwargs`: update_emas, force_fp32, and noise_mode, which has no effect on this network.
+        """
         if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
             raise ValueError(f"ws: got {list(ws.shape)}, expected [N, {self.num_ws}, {self.w_dim}]")
         first, *styles = ws.to(self.input.weight.dtype).unbind(dim=1)

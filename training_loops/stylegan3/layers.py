@@ -13,8 +13,8 @@ class FullyConnectedLayer(layers.FullyConnectedLayer):
     """``act(x W^T * lr_multiplier / sqrt(in) + b * lr_multiplier)``: [N, in_features] -> [N, out_features].
 
     Args:
-        weight_init: standard deviation of ``lr_multiplier * W``. bias_init: ``lr_multiplier * b``, one or for each
-            output.
+        weight_init: standard deviation of ``lr_multiplier * W``.
+        bias_init: ``lr_multiplier * b``, one or for each output.
     """
 
     def __init__(

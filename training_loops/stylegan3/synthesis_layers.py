@@ -21,13 +21,21 @@ class SynthesisLayer(nn.Module):
     """x [N, in_channels, H, W], w [N, w_dim] -> [N, out_channels, H', W'] (Section 3.2, Figure 4b).
 
     Args:
-        is_torgb: the image output: neither normalised nor bent. is_critically_sampled: without a radial filter.
-        use_fp16: compute in float16 on a GPU. in_size, out_size: samples, one number or (width, height).
-        in_sampling_rate, out_sampling_rate: samples per unit of length; the second is a multiple of the first.
-        in_cutoff, out_cutoff: the highest frequency that passes, cycles per unit. in_half_width, out_half_width: half
-            the transition bands. filter_size: taps per sample of the input, and of the output.
-        lrelu_upsampling: samples that are bent for each one of the output. conv_clamp: the largest magnitude after
-            bending. magnitude_ema_beta: decay of the mean square of the input, by which the output is normalised.
+        is_torgb: the image output, without demodulation and leaky ReLU.
+        is_critically_sampled: without a radial filter.
+        use_fp16: compute in float16 on a GPU.
+        in_size: samples, one number or (width, height).
+        out_size: samples, one number or (width, height).
+        in_sampling_rate: samples per unit of length.
+        out_sampling_rate: samples per unit of length; a multiple of `in_sampling_rate`.
+        in_cutoff: the highest frequency that passes, cycles per unit.
+        out_cutoff: the highest frequency that passes, cycles per unit.
+        in_half_width: half the transition band.
+        out_half_width: half the transition band.
+        filter_size: taps per sample of the input, and of the output.
+        lrelu_upsampling: samples of the leaky ReLU for each one of the output.
+        conv_clamp: the largest magnitude after the leaky ReLU.
+        magnitude_ema_beta: decay of the mean square of the input, by which the output is normalised.
     Raises:
         OptionError: a rate, kernel, filter or upsampling that no layer can have.
     """
@@ -122,8 +130,9 @@ class SynthesisLayer(nn.Module):
     def forward(
         self, x: Tensor, w: Tensor, noise_mode: str = "random", force_fp32: bool = False, update_emas: bool = False
     ) -> Tensor:
-        """`noise_mode` is checked and has no effect: hosts pass it to every generator, and this one has no noise.
+        """x [N, in_channels, H, W], w [N, w_dim] -> [N, out_channels, H', W'].
 
+        `noise_mode` is checked and has no effect: hosts pass it to every generator, and this one has no noise.
         `update_emas` moves `magnitude_ema` towards the mean square of x.
         """
         self._check(x, w, noise_mode)

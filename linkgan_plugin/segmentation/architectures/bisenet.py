@@ -27,7 +27,7 @@ class BiSeNet(nn.Module):
         self.conv_out32 = _Head(_CONTEXT, _CONTEXT // 2, classes)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits at the images' size."""
+        """Images [N, 3, H, W] -> logits [N, K, H, W]."""
         fine, context = self.cp(images)
         logits = self.conv_out(self.ffm(torch.cat([fine, context], dim=1)))
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=True)

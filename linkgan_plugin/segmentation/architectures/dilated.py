@@ -25,7 +25,7 @@ class DilatedNetwork(nn.Module):
         self.backbone, self.classifier = backbone, classifier
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits at the images' size."""
+        """Images [N, 3, H, W] -> logits [N, K, H, W]."""
         logits = self.classifier(self.backbone(images)[2])
         return F.interpolate(logits, size=images.shape[2:], mode="bilinear", align_corners=False)
 

@@ -56,7 +56,8 @@ class ResNet(nn.Module):
     """Images [N, 3, H, W] -> the feature maps of stages 2, 3 and 4.
 
     Args:
-        block: BasicBlock or Bottleneck. counts: blocks of the four stages.
+        block: BasicBlock or Bottleneck.
+        counts: blocks of the four stages.
         dilated: keep stages 3 and 4 at an eighth of the size, with dilations of 2 and 4 instead of strides.
     """
 
@@ -76,7 +77,7 @@ class ResNet(nn.Module):
             self.add_module(f"layer{stage + 1}", nn.Sequential(*blocks))
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Return features at 1/8, 1/16 and 1/32 of the size; at 1/8 all three where dilated."""
+        """Images [N, 3, H, W] -> features at 1/8, 1/16 and 1/32 of the size; at 1/8 all three where dilated."""
         x = F.relu(self.bn1(self.conv1(images)))
         x = F.max_pool2d(x, 3, stride=2, padding=1)
         first, second, third, fourth = self._stages()

@@ -21,7 +21,8 @@ class SmallUNet(nn.Module):
     """Images [N, 3, H, W] in [-1, 1] -> logits [N, classes, H, W].
 
     Args:
-        classes: number of classes. width: channels at full size, doubled at each of the `depth` halvings.
+        classes: number of classes.
+        width: channels at full size, doubled at each of the `depth` halvings.
     """
 
     def __init__(self, classes: int, width: int = 16, depth: int = 3) -> None:
@@ -34,7 +35,7 @@ class SmallUNet(nn.Module):
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits; any size will do."""
+        """Images [N, 3, H, W] of any size -> logits [N, K, H, W]."""
         x = images
         kept: list[Tensor] = []
         for block in self.down:

@@ -4,7 +4,7 @@ import pytest
 
 from training_loops.errors import InputError
 from training_loops.formats.budget import Limits
-from training_loops.formats.json_text import parse_json, parse_object
+from training_loops.formats.json_text import fields_of, parse_json, parse_object
 
 
 def test_plain_values_come_back():
@@ -45,3 +45,28 @@ def test_the_first_of_many_names_given_twice_is_found_at_once():
     names = ",".join(f'"{n}": 0' for n in range(60_000))
     with pytest.raises(InputError, match="'59999' is given twice"):
         parse_json("{" + names + ', "59999": 0}', "x.json")
+
+
+def test_declared_fields_are_returned_with_integers_as_floats_where_floats_are_declared():
+    data = {"name": "a", "psi": 1, "other": None}
+    found = fields_of(data, "x", {"name": str, "psi": float}, {"seed": int}, extra=True)
+    assert found == {"name": "a", "psi": 1.0}
+    assert type(found["psi"]) is float
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (["a"], "x must be a JSON object, not list: ['a']"),
+        ({}, "x has no 'name'; it needs one of type str"),
+        ({"name": None}, "x: 'name' must be of type str, not None"),
+        ({"name": "a", "seed": True}, "x: 'seed' must be of type int, not True"),
+        ({"name": "a", "psi": 2**53 + 1}, "x: 'psi' must be of type float, not 9007199254740993"),
+        ({"name": "a", "sed": 1}, "x has an unknown field 'sed'; known: name, psi, seed (did you mean 'seed'?)"),
+        ({"name": "a", "\n": 1}, "x has an unknown field '\N{REPLACEMENT CHARACTER}'"),
+    ],
+)
+def test_a_missing_unknown_or_mistyped_field_is_named(data, message):
+    with pytest.raises(InputError) as caught:
+        fields_of(data, "x", {"name": str}, {"seed": int, "psi": float})
+    assert message in str(caught.value)

@@ -122,7 +122,11 @@ def _without_numbers(source: Source) -> Callable[[Any], Storage]:
 
 
 def with_tensors(data: Any) -> Any:
-    """Return nested dicts and lists of `read_archive` with their tensors read; what is in it twice stays shared."""
+    """Return nested dicts and lists of `read_archive` with their tensors read; shared values stay shared.
+
+    Raises:
+        PickleError: the values nest too deep.
+    """
     made: dict[int, Any] = {}
     rows: dict[object, torch.Tensor] = {}
 

@@ -51,7 +51,7 @@ def scalar(dtype: Any, data: Any) -> int | float | bool:
 
 
 def from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
-    """Return the array that protocol 5 describes in one call."""
+    """Return the array of `shape` that protocol 5 describes in one call."""
     array = Array()
     array.value = _numbers(data, dtype, shape, "F" if order == "F" else "C")
     return array

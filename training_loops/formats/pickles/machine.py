@@ -1,4 +1,8 @@
-"""The pickle machine: runs opcodes on inert values; it imports nothing and calls only what the allow-list offers."""
+"""The pickle machine: runs opcodes on inert values; it imports nothing and calls only what the allow-list offers.
+
+Python's `pickle.Unpickler` with a restricted `find_class` is not enough: errors must name the byte offset, memory and
+time must be bounded while the file is read, and tensors must stay in the file until they are used.
+"""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ class PickleError(InputError):
     """A pickle that cannot be read, or that asks for something a network snapshot has no use for.
 
     Attributes:
-        offset: the byte at which it was refused, None where the fault has no place. reference: the dotted name that was
-            refused, None where the fault is another one.
+        offset: the byte at which it was refused, None where the fault has no place.
+        reference: the dotted name that was refused, None where the fault is another one.
     """
 
     def __init__(self, message: str, *, offset: int | None = None, reference: str | None = None) -> None:
@@ -43,7 +43,8 @@ class Source:
     """Reads a seekable stream from where it stands to its end.
 
     Args:
-        file: the stream. base: what to add to positions in messages, for a stream that lies inside another.
+        file: the stream.
+        base: what to add to positions in messages, for a stream that lies inside another.
         close: whether to close the stream when neither this source nor any made from it is left.
     """
 
@@ -121,7 +122,7 @@ class Source:
         return int.from_bytes(self.read(size), "little")
 
     def line(self) -> str:
-        """Return a line of text without its end."""
+        """Return a line of text without its end; raises PickleError if it has none."""
         data = self._cursor.go(self._position).readline(min(_LONGEST_LINE, self.left))
         self._moved(len(data), len(data))
         if not data.endswith(b"\n"):

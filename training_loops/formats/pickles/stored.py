@@ -13,7 +13,8 @@ class StoredTensor(ABC):
     """A tensor whose numbers may not be in memory.
 
     Attributes:
-        shape, dtype: as of a tensor.
+        shape: of the tensor.
+        dtype: of the tensor.
     """
 
     shape: tuple[int, ...]
@@ -27,11 +28,11 @@ class StoredTensor(ABC):
     @property
     @abstractmethod
     def place(self) -> tuple[object, int]:
-        """The row of numbers it is a view of, and the size of that in bytes."""
+        """The storage that it is a view of, and the size of the storage in bytes."""
 
     @abstractmethod
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Return the tensor. `rows` holds the rows of numbers read so far, by their place, for tensors to share."""
+        """Return the tensor, of `shape`. `rows` holds the storages read so far, [numel] each, for views to share."""
 
 
 class HeldTensor(StoredTensor):
@@ -47,5 +48,5 @@ class HeldTensor(StoredTensor):
         return id(self), self.nbytes
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Return it as it is."""
+        """Return the tensor itself, of `shape`."""
         return self.tensor

@@ -40,7 +40,7 @@ class Storage:
         self.dtype, self.numel, self.numbers = dtype, numel, numbers
 
     def read(self) -> Tensor:
-        """Return the numbers as a tensor of one axis."""
+        """Return the numbers as a tensor [numel]."""
         # A tensor of our own is aligned, which the numbers inside a file are not.
         raw = torch.empty(self.numel * self.dtype.itemsize, dtype=torch.uint8)
         self.numbers.again().fill(raw.numpy().data)
@@ -60,7 +60,7 @@ class PickledTensor(StoredTensor):
         return id(self._storage), self._storage.numel * self.dtype.itemsize
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Return the tensor, of the strides that the file says."""
+        """Return the tensor, of `shape` and the strides in the file; `rows` holds storages [numel] read so far."""
         if not math.prod(self.shape):
             return torch.empty(self.shape, dtype=self.dtype)
         key = id(self._storage)

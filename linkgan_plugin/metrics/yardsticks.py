@@ -1,0 +1,96 @@
+"""What generated images are compared with the data by: which features, or patches, and which distance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import LinkGANError
+from .estimate import Estimate
+from .frechet import frechet_distance
+from .kernel import kernel_distance
+from .quality import FeatureNetwork, Quality
+from .swd import sliced_wasserstein
+
+KINDS = ("auto", "attributes", "patches", "imagenet", "fid", "kid")
+KERNEL, FRECHET = "kernel", "frechet"
+_KERNEL_TEXT = "kernel distance (KID's formula) of EfficientNet-Lite0's ImageNet features"
+_FID_TEXT, _KID_TEXT = "FID by torch-fidelity's Inception", "KID by torch-fidelity's Inception"
+
+
+@dataclass(frozen=True)
+class Yardstick:
+    """One kind of quality.
+
+    Attributes:
+        text: what it is, for people.
+        network: gives features; None = patches of the images themselves.
+        first: KERNEL or FRECHET, the distance that is called quality; of ImageNet and Inception features the other one
+            is measured beside it.
+        both: whether it is.
+    """
+
+    text: str
+    network: FeatureNetwork | None
+    first: str = FRECHET
+    both: bool = False
+
+    def seen(self, images: Tensor) -> Tensor:
+        """Images [N, C, H, W] in [-1, 1] -> what is compared, on the CPU: features [N, F], or the images."""
+        return (self.network.features(images) if self.network is not None else images).cpu()
+
+    def distance(self, real: Tensor, fake: Tensor) -> dict[str, Estimate]:
+        """Compare two sets of what `seen` returns.
+
+        Args:
+            real: [N, ...] of the data.
+            fake: [M, ...] of generated images.
+        Returns:
+            "" -> the quality; "_frechet" or "_kernel" -> the other distance, where both are measured.
+        """
+        if self.network is None:
+            count = min(len(real), len(fake))
+            patches = float(np.mean(sliced_wasserstein(real[:count], fake[:count])))
+            return {"": Estimate(patches, None, count)}
+        names = [self.first, *({KERNEL, FRECHET} - {self.first} if self.both else ())]
+        found = {name: _DISTANCES[name](real, fake) for name in names}
+        return {"" if name == self.first else f"_{name}": estimate for name, estimate in found.items()}
+
+
+def yardstick(kind: str, classifier: FeatureNetwork | None, device: torch.device | str = "cpu") -> Yardstick:
+    """Return the yardstick of a name in KINDS.
+
+    Args:
+        kind: "auto" takes the attribute classifier where there is one, else patches.
+        classifier: reads the data at hand, or None.
+        device: where features are computed.
+    Raises:
+        LinkGANError: an unknown kind, attributes of data without a classifier, or a package that is not installed.
+    """
+    if kind not in KINDS:
+        raise LinkGANError(f"quality kind {kind!r}; expected one of: {', '.join(KINDS)}")
+    if kind == "attributes" and classifier is None:
+        raise LinkGANError("quality by attributes needs procedural data; choose another --quality-kind")
+    if kind == "imagenet":
+        from .efficientnet import load_efficientnet
+
+        return Yardstick(_KERNEL_TEXT, load_efficientnet(device), KERNEL, both=True)
+    if kind in ("fid", "kid"):
+        from .inception import load_inception
+
+        network = load_inception(device)
+        return Yardstick(*((_FID_TEXT, network, FRECHET) if kind == "fid" else (_KID_TEXT, network, KERNEL)), both=True)
+    if kind == "patches" or classifier is None:
+        return Yardstick(Quality.SWD, None)
+    return Yardstick(Quality.CLASSIFIER, classifier)
+
+
+def _frechet(real: Tensor, fake: Tensor) -> Estimate:
+    return Estimate(frechet_distance(real, fake), None, len(fake))
+
+
+_DISTANCES: dict[str, Callable[[Tensor, Tensor], Estimate]] = {FRECHET: _frechet, KERNEL: kernel_distance}
