@@ -33,14 +33,14 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("reference", click.Choice(["attached", "detached"]), "Gradient through the reference image, or not."),
     ("batch", float, "Share of the batch that gets a reference image and perturbed ones."),
     ("mixing", float, "Share of the samples in the losses of D and G that have one block perturbed."),
-    ("rest-floor", float, "Leak share of the rest below which nothing is penalised."),
+    ("rest-floor", float, "Leakage from unlinked axes below this share is not penalised."),
     ("depth", float, "3D-aware generators: weight of the leak in depth, beside that in the image."),
     ("raw", float, "3D-aware generators: weight of the leak in the image before super-resolution."),
 )
 
 
 def _name_networks(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> None:
-    """Note what --segmenter names; links may then ask it."""
+    """Register the networks named by --segmenter."""
     from .segmentation import named
 
     for text in values:
@@ -66,7 +66,7 @@ segmenter_option = click.option(
     metavar="NAME=FILE",
     expose_value=False,
     callback=_name_networks,
-    help="Where the segmentation network is that the links call NAME; repeat for several.",
+    help="File of the segmentation network that links call NAME; repeatable.",
 )
 trust_option = click.option(
     "--trust-network",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.group()
+@click.group(epilog="\b\nExample:\n  linkgan data faces --n 12000 --size 32 --out faces.zip")
 def data() -> None:
     """Make data sets in the format that StyleGAN training commands read."""
 

@@ -1,4 +1,4 @@
-"""`linkgan metrics`: region metrics of a snapshot, beside an unlinked one's when given."""
+"""`linkgan metrics`: region metrics of a snapshot, optionally compared with an unlinked baseline."""
 
 from __future__ import annotations
 
@@ -33,27 +33,37 @@ Examples:
 """
 )
 @click.argument("snapshot", type=existing_file)
-@click.option("--baseline", type=existing_file, help="Snapshot to measure on the same axes and regions.")
+@click.option("--baseline", type=existing_file, help="Unlinked snapshot, measured on the same axes and regions.")
 @links_options
-@click.option("--metric", "names", multiple=True, help="Only these metrics; see `linkgan plugins`.")
-@click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True)
+@click.option("--metric", "names", multiple=True, help="Compute only this metric (see `linkgan plugins`); repeatable.")
+@click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True, help="Image pairs per link.")
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@click.option("--data", type=existing_path, help="Data set for quality, attributes and labels; without it none.")
+@click.option(
+    "--data", type=existing_path, help="Data set for quality, attributes and labels; without it, these are skipped."
+)
 @class_option
-@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
+@click.option(
+    "--quality-images",
+    type=click.IntRange(0),
+    default=5000,
+    show_default=True,
+    help="Images for the quality metric; 0 = skip it.",
+)
 @click.option(
     "--quality-kind",
     type=click.Choice(QUALITY_KINDS),
     default="auto",
     show_default=True,
-    help="What quality is measured by; auto = attributes where the data has them, else patches.",
+    help="Quality metric; auto = attributes if the data set has them, else patches.",
 )
-@click.option("--edited-quality", is_flag=True, help="Also the quality of edited images.")
-@click.option("--fit", is_flag=True, help="Also whether edited images can be told from unedited ones.")
+@click.option("--edited-quality", is_flag=True, help="Also measure the quality of edited images.")
+@click.option(
+    "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
+)
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON line, as the hosts' metric files have it.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON line, in the format of the hosts' metric files.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Append the JSON line to this file.")
 def metrics(
     snapshot: Path,
@@ -76,10 +86,10 @@ def metrics(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    """Measure how far each link's axes change their region, and nothing else.
+    """Measure whether each link's axes change only their region.
 
-    Every figure comes with its standard error over seeded pairs. With --baseline, the same axes and regions are
-    measured on an unlinked network: a ratio means little alone.
+    Every value has a standard error over seeded pairs. With --baseline, the same axes and regions are measured on an
+    unlinked network for comparison.
     """
     check_links()
 
@@ -151,23 +161,23 @@ def metrics(
     text = strict_json.dumps(line)
     click.echo(text if as_json else table(line, list(tables)))
     if data is None and not as_json:
-        click.echo("without --data DATA neither quality nor attributes are measured", err=True)
+        click.echo("quality and attributes are skipped without --data DATA", err=True)
     if out is not None:
         append_line(out, text)
 
 
 def _check_quality(data: Path | None, images: int, asked: dict[str, bool]) -> None:
-    """Refuse flags (name -> given) that measure against data where there is none; raises LinkGANError."""
+    """Reject flags (name -> given) that need data if there is none; raises LinkGANError."""
     for flag, given in asked.items():
         if given and (data is None or not images):
-            raise LinkGANError(f"{flag} measures against data: add --data DATA, and --quality-images above 0")
+            raise LinkGANError(f"{flag} needs data: add --data DATA, and --quality-images above 0")
 
 
 def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) -> None:
-    """Refuse to compare images of other channels or, where `sizes` matter, of another resolution, before any are made.
+    """Check that a network and a data set have the same channels and, with `sizes`, the same resolution.
 
     Raises:
-        LinkGANError: the network's images are not of the data's resolution and channels; says both.
+        LinkGANError: they differ; states both values.
     """
     compared = {"channels": dataset.num_channels} | ({"resolution": dataset.resolution} if sizes else {})
     for name, there in compared.items():
@@ -186,7 +196,7 @@ def flat(results: dict[str, LinkResult]) -> tuple[dict[str, float | None], dict[
 
 
 def table(line: dict[str, Any], columns: list[str]) -> str:
-    """Return the figures as text, one row each, the baseline beside."""
+    """Return the values as a text table, one row per metric, one column per network."""
     heads = {"results": "this network", "baseline": "baseline"}
     rows = [["", *(heads[name] for name in columns)]]
     for key in line["results"]:

@@ -27,8 +27,8 @@ A link is NAME=AXES@REGION.
           box(x0,y0,x1,y1)    left, top, right, bottom
           polygon(x0,y0,x1,y1,x2,y2,...)
           mask(file.png)      white (255, not 1), or opaque where the PNG has transparency
-          semantic(file.safetensors,CLASS,...)  what a segmentation network finds, image by image
-                              (`linkgan segment`); mode=soft at the end for probabilities
+          semantic(file.safetensors,CLASS,...)  classes found by a segmentation network in each
+                              image (`linkgan segment`); mode=soft at the end for probabilities
           box3d(x0,y0,z0,x1,y1,z1)  a piece of a 3D-aware generator's object, in world
                               units, seen through every image's camera and depth
           A+B, A&B, (A+B)&C   union, intersection
@@ -49,15 +49,15 @@ Examples:
 """
 
 
-@click.group(epilog=f"{GRAMMAR}\n{HELP_PRESETS}")
+@click.group(epilog=f"{GRAMMAR}\n{HELP_PRESETS}\n\n{EXAMPLES}")
 def regions() -> None:
-    """Look at regions before training on them, or draw them."""
+    """Preview or draw the regions of links before training."""
 
 
 regions.add_command(draw)
 
 
-@regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over real images, or over a network's.")
+@regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over images of a data set or network.")
 @click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, of its cameras.")
 @click.option("--network", type=existing_file, metavar="NET", help="Draw over what this network renders instead.")
 @click.option(
@@ -88,8 +88,8 @@ def preview(
 ) -> None:
     """Draw the regions of links over images of a data set, or over renders of a network, with their areas and axes.
 
-    Fills show the soft masks at the images' resolution, as training sees them; outlines show the exact shapes. Of a
-    3D-aware network one object is seen from four cameras, then three others.
+    Fills show the soft masks used in training, at the images' resolution; outlines show the exact shapes. A 3D-aware
+    network shows one object from four cameras, then three other objects.
     """
     check_links()
     if out.suffix.lower() != ".png":

@@ -1,4 +1,4 @@
-"""`linkgan regions draw`: a page in the browser on which regions are drawn over images."""
+"""`linkgan regions draw`: a web page for drawing regions over images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Examples:
   linkgan regions draw --network network-snapshot-025000.pkl --port 9000
   linkgan regions draw --network heads.pt --data heads.zip
 \b
-What comes of it is the text of --link options, with a Copy button:
+The result is the text of --link options, with a Copy button:
   --link 'wheels=auto@box(0.112,0.61,0.348,0.905)+box(0.652,0.61,0.888,0.905)'
 """
 
@@ -69,9 +69,9 @@ def draw(
 ) -> None:
     """Draw the regions of links with the mouse, over images of a data set or of a network, and copy them as --link.
 
-    The page shows the mean image and single ones. Drag boxes, click the corners of polygons, mirror what is left onto
-    the right; areas, axes and overlaps are those that training will find. The page is for this machine alone, and
-    everything in it comes from here. Ctrl-C ends it.
+    The page shows the mean image and single ones. Drag boxes, click the corners of polygons, mirror the left side onto
+    the right. The areas, axes and overlaps shown are those used in training. By default only this machine can open the
+    page, and it loads nothing from the network. Ctrl-C stops the server.
     """
     check_installed()
     _check_source(data, network)
@@ -88,7 +88,7 @@ def draw(
         drawing = _over_data(data, links, dim, link_overlap)
     token = new_token()
     page = address_of(listening, address, token)
-    click.echo(f"{page}\nOpen this address in a browser, also where one came up without the page. Ctrl-C ends.")
+    click.echo(f"{page}\nOpen this address in a browser. Ctrl-C stops the server.")
     serve(create_drawing_app(drawing, token=token, host=address), listening, page if open_browser else None)
 
 

@@ -12,7 +12,9 @@ from .params import DEVICE, check_out, existing_file, existing_path, force_optio
 SUFFIX = ".safetensors"
 
 
-@click.group()
+@click.group(
+    epilog="\b\nExample:\n  linkgan segment train --data faces.zip --masks masks.zip --out parts.safetensors",
+)
 def segment() -> None:
     """Make segmentation networks, for regions that differ between images."""
 

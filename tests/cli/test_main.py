@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import click
 import pytest
@@ -53,6 +54,27 @@ def test_help_lists_every_command_and_runnable_examples():
     examples = [line.split() for line in text.splitlines() if line.startswith("    linkgan ")]
     assert len(examples) >= 5
     assert {words[1] for words in examples} <= set(cli.COMMANDS)
+
+
+def test_help_lists_commands_under_their_headings():
+    lines = CliRunner().invoke(cli.main, ["--help"]).output.splitlines()
+    headings = [lines.index(f"{heading}:") for heading in (cli.TRAIN, cli.USE, cli.MEASURE, cli.HOSTS)]
+    assert headings == sorted(headings)
+    below_use = [line.split()[0] for line in lines[headings[1] + 1 : headings[2]] if line.startswith("  ")]
+    assert below_use == ["project", "edit", "ui"]
+
+
+def walk(command, path=()):
+    """Yield the path and help text of a command and all its subcommands."""
+    yield path, CliRunner().invoke(cli.main, [*path, "--help"]).output
+    if isinstance(command, click.Group):
+        for name in command.list_commands(click.Context(command)):
+            yield from walk(command.get_command(click.Context(command), name), (*path, name))
+
+
+def test_the_help_of_every_command_and_subcommand_has_an_example():
+    lacking = [" ".join(path) for path, text in walk(cli.main) if not re.search(r"(?m)^ +(linkgan|torchrun) ", text)]
+    assert lacking == []
 
 
 def test_version():

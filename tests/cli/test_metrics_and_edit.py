@@ -47,7 +47,7 @@ def test_the_table_shows_each_figure_with_its_error(cli, linked_snapshot):
     output = cli("metrics", linked_snapshot, "--metric", "locality", *QUICK).output
     row = next(line for line in output.splitlines() if line.startswith("eyes/locality"))
     assert "±" in row
-    assert "without --data DATA neither quality nor attributes are measured" in output
+    assert "quality and attributes are skipped without --data DATA" in output
     assert "effect_in" not in output
 
 
@@ -198,4 +198,4 @@ def test_kinds_of_quality_on_the_command_line_are_those_of_the_package():
 def test_quality_of_edits_without_data_is_refused_before_anything_is_measured(cli, linked_snapshot, flag):
     result = cli("metrics", linked_snapshot, *flag, "--pairs", 4)
     assert result.exit_code == 2
-    assert f"{flag[0]} measures against data: add --data DATA" in result.output
+    assert f"{flag[0]} needs data: add --data DATA" in result.output

@@ -190,7 +190,7 @@ def test_from_start_to_ctrl_c(data):
     running = started("regions", "draw", "--data", data, "--port", "0")
     try:
         address, token = re.fullmatch(r"(http://127\.0\.0\.1:\d+/)#token=(\S+)\n", running.stdout.readline()).groups()
-        assert "Ctrl-C ends" in running.stdout.readline()
+        assert "Ctrl-C stops" in running.stdout.readline()
         with urllib.request.urlopen(address, timeout=60) as page:
             assert b"linkgan regions" in page.read()
         asked = urllib.request.Request(address + "api/drawing", headers={"Authorization": f"Bearer {token}"})

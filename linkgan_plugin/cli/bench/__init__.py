@@ -1,4 +1,4 @@
-"""`linkgan bench`: what links cost and what they buy, measured here; one file per command."""
+"""`linkgan bench`: measures the overhead of links and compares recipes; one file per command."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from .. import LazyGroup, Target
 
 COMMANDS = {
     "overhead": Target("bench.overhead", "overhead", "Time and memory of a training step, with and without links."),
-    "metrics": Target("bench.metrics", "metrics", "Speed of region metrics against bare synthesis."),
-    "recipes": Target("bench.recipes", "recipes", "The ablation: every switch, trained, measured, tabled."),
+    "metrics": Target("bench.metrics", "metrics", "Speed of region metrics compared with plain synthesis."),
+    "recipes": Target("bench.recipes", "recipes", "Ablation study: train and measure each recipe switch."),
 }
 
 EPILOG = """\b
@@ -22,7 +22,7 @@ Examples:
 
 @click.group(cls=LazyGroup, table=COMMANDS, epilog=EPILOG)
 def bench() -> None:
-    """Measure what links cost and what they buy.
+    """Measure the overhead of links and compare recipes.
 
-    What is compared always takes turns within one run, so that the machine's other work weighs on both sides.
+    Compared variants alternate within one run, so that other load on the machine affects both equally.
     """

@@ -1,4 +1,4 @@
-"""`linkgan bench recipes`: the ablation; every switch, trained, measured, tabled."""
+"""`linkgan bench recipes`: an ablation study of the recipe switches."""
 
 from __future__ import annotations
 
@@ -83,16 +83,22 @@ Examples:
 @trust_option
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Runs at a time, a thread each.")
 @click.option("--pairs", type=click.IntRange(2), default=1000, show_default=True, help="Edited pairs per measurement.")
-@click.option("--quality-images", type=click.IntRange(0), default=5000, show_default=True, help="0 = no quality.")
+@click.option(
+    "--quality-images",
+    type=click.IntRange(0),
+    default=5000,
+    show_default=True,
+    help="Images for the quality metric; 0 = skip it.",
+)
 @click.option("--out", type=folder, default=Path("runs/bench-recipes"), show_default=True)
 @click.option("--list", "only_list", is_flag=True, help="List the rows and stop.")
 @click.argument("train_options", metavar="[-- TRAIN OPTIONS]", nargs=-1, type=click.UNPROCESSED)
 @gathered(Ablation)
 def recipes(asked: Ablation) -> None:
-    """Train and measure named sets of switches, each a plain `linkgan train`, with the same images for all.
+    """Train and measure named sets of switches with the same data; every run is a plain `linkgan train`.
 
-    Every switch in which `default` and `paper` differ has a row from both ends; others vary axes and regions. Ctrl-C at
-    any time: the same command goes on, and what is finished is not done again. What follows -- goes to every
+    Each switch that differs between `default` and `paper` is varied from both; other rows vary axes and regions. Ctrl-C
+    stops at any time; the same command resumes without repeating finished runs. Options after -- are passed to every
     `linkgan train`.
     """
     from ...bench.rows import choose_rows
@@ -108,15 +114,15 @@ def recipes(asked: Ablation) -> None:
 
 
 def _run(asked: Ablation, rows: list[Row]) -> None:
-    """Do all runs, or leave them so that the same command goes on."""
+    """Train and measure all runs; after Ctrl-C, print how to resume."""
     from ...bench.recipes import run_recipes
     from ...errors import Interrupted
     from ...links import parse_region
 
     for text in {text for row in rows for text in row.links}:
-        parse_region(text.partition("@")[2])  # what is named here, the commands of the runs are told
+        parse_region(text.partition("@")[2])  # names segmentation networks, which the child commands receive
     try:
         run_recipes(rows, asked.seeds, asked.out, asked.settings(), jobs=asked.jobs, command=command_line())
     except Interrupted:
-        click.echo(f"\nstopped; the same command goes on: {command_line()}")
+        click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None
