@@ -1,1 +1,1 @@
-"""Region metrics: one file each, the pass that feeds them, and quality proxies."""
+"""Region metrics, one file each; the evaluation pass; and quality proxies."""

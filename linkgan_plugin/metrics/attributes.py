@@ -1,4 +1,4 @@
-"""Readers: which networks read attributes from images of a data set, and which attributes a region owns."""
+"""Attribute classifiers of data sets, and the attributes that belong to a region."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .face_classifier import FaceClassifier, load_face_classifier
 
 # A part belongs to a region when at least this share of its pixels lies inside.
 OWNED_SHARE = 0.5
-# Renders over which the parts' places are averaged.
+# Number and size of the renders over which the parts' positions are averaged.
 _RENDERS, _SIZE = 256, 64
 
 
 class ProceduralClassifier:
-    """Reads the procedural faces' attributes; an attribute belongs to the region that holds its part."""
+    """Predicts the procedural faces' attributes; an attribute belongs to the region that contains its part."""
 
     def __init__(self, network: FaceClassifier) -> None:
         self.network = network
@@ -38,7 +38,7 @@ class ProceduralClassifier:
         return self.network.features(images)
 
     def owned(self, scene: Scene, mask: Tensor) -> np.ndarray:
-        """Region mask [1 or N, 1, H, W] in [0, 1] -> bool [A], the attributes whose part lies in the region's mean."""
+        """Region mask [1 or N, 1, H, W] in [0, 1] -> bool [A], the attributes whose part lies in the mean region."""
         mean = mask.detach().cpu().float().mean(dim=0, keepdim=True)
         region = F.interpolate(mean, size=(_SIZE, _SIZE), mode="area")[0]
         share = (self._parts * region).sum(dim=[1, 2]) / self._parts.sum(dim=[1, 2])
@@ -47,9 +47,9 @@ class ProceduralClassifier:
 
 
 def classifier_for(data: Path | str | None, device: torch.device | str = "cpu") -> ProceduralClassifier | None:
-    """Return the classifier of a data set, or None where it has none.
+    """Return the classifier of a data set, or None if it has none.
 
-    Only the procedural faces have one, and only if they were painted from the attributes that the classifier knows.
+    Only procedural faces have one, and only if they were rendered from the attributes that the classifier knows.
     """
     if data is None or not Path(data).exists():
         return None

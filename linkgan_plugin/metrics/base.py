@@ -1,7 +1,7 @@
-"""What a region metric is: it is shown batches of edited pairs and returns an estimate.
+"""Base classes of region metrics: a metric processes batches of edited pairs and returns an estimate.
 
 A metric is a class with a stable `key`, registered in the entry-point group ``linkgan.metrics``; one instance measures
-one link. Most need only per-pair figures and derive from `MeanMetric` or `RatioMetric`.
+one link. Most need only values per pair and derive from `MeanMetric` or `RatioMetric`.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .estimate import Array, Estimate, mean, ratio
 
 @dataclass(frozen=True)
 class AttributeReadings:
-    """A classifier's figures of images, and which of its attributes belong to the region at hand.
+    """Predicted attributes of the images in a `PairBatch`, and which of them belong to the region.
 
     Attributes:
-        original: float64 [N, A], nominally in [0, 1]; so are those of the edits, named as in `PairBatch`.
+        original: float64 [N, A], nominally in [0, 1], as are the others.
         linked: [N, A].
         others: [N, A].
         donor: [N, A].
@@ -54,16 +54,16 @@ class Change:
 
 @dataclass(frozen=True)
 class DepthViews:
-    """What 3D-aware generators add to N pairs.
+    """Depths and second views of N pairs, from 3D-aware generators.
 
     Attributes:
         original: depth of the originals, float32 [N, 1, h, w], distances from the camera in world units.
         linked: depth of the edits [N, 1, h, w].
-        mask: [N, 1, h, w] in [0, 1], the region at the depth's size.
+        mask: [N, 1, h, w] in [0, 1], the region at the resolution of the depth.
         labels: cameras [N, c_dim].
         other_labels: other cameras [N, c_dim].
-        other_image: the edits seen from those, [N, C, H, W].
-        other_linked: the depth of that, [N, 1, h, w].
+        other_image: the edits rendered from the other cameras, [N, C, H, W].
+        other_linked: depth of `other_image`, [N, 1, h, w].
     """
 
     original: Tensor
@@ -75,21 +75,21 @@ class DepthViews:
     other_linked: Tensor
 
     def rows(self, rows: Tensor) -> DepthViews:
-        """Return it restricted to `rows` (bool [N])."""
+        """Return the views of `rows` (bool [N])."""
         return DepthViews(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 @dataclass(frozen=True)
 class PairBatch:
-    """N images and their edits by one link; all images [N, C, H, W] in [-1, 1], same noise throughout.
+    """N images and their edits by one link; all images are [N, C, H, W] in [-1, 1], with the same noise.
 
     Attributes:
         original: images of N seeds.
         donor: images of N other seeds.
         linked: the link's axes taken from the donor.
         others: every other axis taken from the donor.
-        mask: [N, 1, H, W] float32 in [0, 1], the region in `original`. Rows with an empty mask are never shown.
-        readings: the classifier's figures, for data that has an attribute classifier, else None.
+        mask: [N, 1, H, W] float32 in [0, 1], the region in `original`; never empty.
+        readings: the predicted attributes, for data that has an attribute classifier, else None.
         depth_views: depths and other views, from 3D-aware generators, else None.
     """
 
@@ -104,7 +104,7 @@ class PairBatch:
     def change(self, edited: Tensor) -> Change:
         """Return the change from `original` to `edited` [N, C, H, W], split by the region."""
         # inside = sum_p m_p mean_c (e_pc - o_pc)^2,  outside = sum_p (1 - m_p) mean_c (e_pc - o_pc)^2
-        # float32 is enough for a pixel; it is sums over a million of them that need more.
+        # float32 is precise enough for a pixel, but not for a sum over a million pixels.
         inside, outside = split_change(self.original, edited, self.mask, sums=torch.float64)
         channels = self.original.shape[1]
         return Change((inside / channels).cpu().numpy(), (outside / channels).cpu().numpy())
@@ -117,17 +117,17 @@ class PairBatch:
 
     @cached_property
     def linked_change(self) -> Change:
-        """What moving the link's axes changes."""
+        """The change when the link's axes are perturbed."""
         return self.change(self.linked)
 
     @cached_property
     def others_change(self) -> Change:
-        """What moving every other axis changes."""
+        """The change when all other axes are perturbed."""
         return self.change(self.others)
 
     @cached_property
     def full_change(self) -> Change:
-        """What moving all axes changes: the difference to the donor itself."""
+        """The change when all axes are perturbed: the difference to the donor."""
         return self.change(self.donor)
 
 
@@ -135,10 +135,10 @@ class Metric(ABC):
     """Base of all region metrics.
 
     Attributes:
-        key: names it in results.
-        better: which way is good.
-        needs_attributes: it exists only for data with an attribute classifier.
-        needs_depth: it exists only for 3D-aware generators.
+        key: name in the results.
+        better: whether higher or lower values are better.
+        needs_attributes: computed only for data with an attribute classifier.
+        needs_depth: computed only for 3D-aware generators.
     """
 
     key: ClassVar[str]
@@ -148,19 +148,19 @@ class Metric(ABC):
 
     @abstractmethod
     def update(self, batch: PairBatch) -> None:
-        """Take in N more pairs."""
+        """Add N pairs."""
 
     @abstractmethod
     def result(self) -> Estimate:
         """Return the estimate over all pairs so far."""
 
     def join(self, other: Metric) -> None:
-        """Take in the pairs that another process showed its instance: every list grows by the other's.
+        """Add the pairs of another process: every list is extended by the other's.
 
-        A metric that keeps its figures in anything but lists overrides this.
+        Metrics that store anything but lists must override this.
 
         Raises:
-            TypeError: it does not; a defect of the metric, not of its input.
+            TypeError: an attribute is not a list, which is a bug of the metric.
         """
         for name, value in vars(other).items():
             if not isinstance(value, list):
@@ -171,14 +171,14 @@ class Metric(ABC):
 
 
 class MeanMetric(Metric):
-    """The mean over pairs of one figure: 1/n sum_i f_i."""
+    """The mean over pairs of one value: 1/n sum_i f_i."""
 
     def __init__(self) -> None:
         self._figures: list[Array] = []
 
     @abstractmethod
     def figure(self, batch: PairBatch) -> Array:
-        """Return the figure of each pair, float64 [N]."""
+        """Return the value of each pair, float64 [N]."""
 
     def update(self, batch: PairBatch) -> None:
         self._figures.append(self.figure(batch))
@@ -188,9 +188,9 @@ class MeanMetric(Metric):
 
 
 class RatioMetric(Metric):
-    """The ratio of the means over pairs of two figures: sum_i t_i / sum_i b_i.
+    """The ratio of the means over pairs of two values: sum_i t_i / sum_i b_i.
 
-    Not the mean of the pairs' ratios, which pairs that hardly change would decide.
+    This is not the mean of the pairs' ratios, which pairs with little change would dominate.
     """
 
     def __init__(self) -> None:
@@ -211,7 +211,7 @@ class RatioMetric(Metric):
 
 
 def joined(parts: Sequence[Array]) -> Array:
-    """Join arrays along their first axis; an empty list gives [0]."""
+    """Concatenate arrays along their first axis; an empty list gives [0]."""
     return np.concatenate(parts) if parts else np.zeros([0])
 
 
@@ -221,7 +221,7 @@ def per_pixel(change: Array, area: Array) -> Array:
 
 
 def select(batch: PairBatch, rows: Tensor) -> PairBatch:
-    """Return the batch restricted to `rows` (bool [N])."""
+    """Return the `rows` (bool [N]) of a batch."""
     if bool(rows.all()):
         return batch
     keep = rows.cpu().numpy()

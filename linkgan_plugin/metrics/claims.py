@@ -1,4 +1,4 @@
-"""What several runs allow to be said: quality over the last snapshots, and when a difference is a claim."""
+"""Comparison of several runs: quality over the last snapshots, and when a difference is more than chance."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import LinkGANError
 
 T = TypeVar("T")
 
-# Seeds of each side without which nothing is claimed.
+# Fewest seeds per side for a difference to be claimed.
 SEEDS: Mapping[str, int] = {"faces": 5, "photographs": 3}
 LAST = 0.25
 ERRORS = 2.0
@@ -21,14 +21,14 @@ ERRORS = 2.0
 
 @dataclass(frozen=True)
 class Claim:
-    """What two sets of runs say of each other; lower is better, as quality is.
+    """Comparison of two sets of runs by a value such as quality, lower is better.
 
     Attributes:
-        verdict: BETTER: the first is lower, WORSE: it is higher, or SAME.
+        verdict: BETTER if the first is lower, WORSE if it is higher, else SAME.
         difference: mean of the first minus mean of the second.
-        stderr: of the difference, None for a single run on either side.
-        ratio: of the means, None where the second is 0.
-        reason: one line for people.
+        stderr: standard error of the difference, None if either side has a single run.
+        ratio: ratio of the means, None if the second is 0.
+        reason: explanation in one line.
     """
 
     BETTER: ClassVar[str] = "better"
@@ -43,22 +43,22 @@ class Claim:
 
 
 def claim(a: Sequence[float], b: Sequence[float], *, data: Literal["faces", "photographs"] = "faces") -> Claim:
-    """Say whether runs `a` differ from runs `b` by more than chance.
+    """Return whether runs `a` differ from runs `b` by more than chance.
 
-    A difference is claimed where it is more than two standard errors, sqrt(s_a^2 / n_a + s_b^2 / n_b), and both sides
-    have the seeds that the data ask for. Of two recipes that are equal, 8 % of comparisons of 5 seeds and 12 % of
-    those of 3 claim a difference all the same: of many rows, some will.
+    A difference is claimed if it is more than two standard errors, sqrt(s_a^2 / n_a + s_b^2 / n_b), and both sides
+    have enough seeds for the data. Even for two equal recipes, 8 % of comparisons of 5 seeds and 12 % of those of 3
+    claim a difference.
 
     Args:
-        a: one figure a seed, lower is better.
-        b: the baseline's.
+        a: one value per seed, lower is better.
+        b: one value per seed of the baseline.
         data: 5 seeds are needed for faces, 3 for photographs.
     Raises:
-        LinkGANError: no runs, or figures that are not finite.
+        LinkGANError: no runs, or values that are not finite.
     """
     first, second = np.array(a, np.float64), np.array(b, np.float64)
     if not len(first) or not len(second) or not np.isfinite(np.concatenate([first, second])).all():
-        raise LinkGANError(f"figures {list(a)} and {list(b)}; expected finite numbers, one a seed, on both sides")
+        raise LinkGANError(f"values {list(a)} and {list(b)}; expected finite numbers, one per seed, on both sides")
     difference = float(first.mean() - second.mean())
     stderr = None
     if min(len(first), len(second)) > 1:
@@ -71,7 +71,7 @@ def claim(a: Sequence[float], b: Sequence[float], *, data: Literal["faces", "pho
 def _judged(difference: float, stderr: float | None, seeds: int, needed: int, data: str) -> tuple[str, str]:
     if seeds < needed:
         return Claim.SAME, f"{seeds} seed{'s' if seeds > 1 else ''}; {needed} are needed on {data}"
-    assert stderr is not None  # two seeds have one
+    assert stderr is not None  # there are at least two seeds
     text = f"difference {difference:.4g} ± {stderr:.2g} over {seeds} seeds"
     if abs(difference) <= ERRORS * stderr:
         return Claim.SAME, f"{text}: no more than {ERRORS:g} standard errors"
@@ -79,10 +79,10 @@ def _judged(difference: float, stderr: float | None, seeds: int, needed: int, da
 
 
 def last_quarter(snapshots: Mapping[T, float]) -> list[T]:
-    """Return the snapshots of the last quarter of a run, first to last, of snapshot -> kimg; the last one is always in.
+    """Return the snapshots (snapshot -> kimg) in the last quarter of a run, in order; always includes the last one.
 
     Raises:
-        LinkGANError: there are none.
+        LinkGANError: no snapshots.
     """
     if not snapshots:
         raise LinkGANError("no snapshots; expected at least one")
@@ -91,14 +91,14 @@ def last_quarter(snapshots: Mapping[T, float]) -> list[T]:
 
 
 def over_snapshots(snapshots: Mapping[T, float], measure: Callable[[T], float]) -> float:
-    """Return the mean of a figure over the snapshots of the last quarter of a run: one run's figure.
+    """Return the mean of a value over the snapshots in the last quarter of a run.
 
-    It has no standard error: snapshots of one run are not independent. Seeds are.
+    It has no standard error: the snapshots of one run are not independent, only seeds are.
 
     Args:
         snapshots: snapshot -> kimg, of one run.
-        measure: snapshot -> figure.
+        measure: snapshot -> value.
     Raises:
-        LinkGANError: there are none.
+        LinkGANError: no snapshots.
     """
     return float(np.mean([measure(name) for name in last_quarter(snapshots)]))

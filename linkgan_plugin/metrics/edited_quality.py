@@ -1,6 +1,6 @@
-"""Quality of edited images: the distance to the data after a link's axes are resampled, all links' are, the rest's are.
+"""Quality of edited images: distance to the data after resampling the axes of one link, of all links or of the rest.
 
-That is what users look at. Every image is rendered once, and serves quality and fit alike.
+Every image is rendered once, for both quality and fit.
 """
 
 from __future__ import annotations
@@ -24,18 +24,18 @@ from .quality import FIRST_SEED, real_images
 from .yardsticks import Yardstick
 
 _BATCH = 128
-# Images from which fit is learned and told: half of them unedited, half edited.
+# Images for training and evaluating fit: half of them unedited, half edited.
 FIT_IMAGES = 4000
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What is measured of a generator's images.
+    """The requested measurements.
 
     Attributes:
-        images: how many of each kind are rendered, and at most how many are read.
-        edits: also those of edited images.
-        fits: also how far edits fit.
+        images: number of rendered images per kind, and the most that are read from the data.
+        edits: also measure the quality of edited images.
+        fits: also measure the fit of edited images.
     """
 
     images: int
@@ -45,7 +45,7 @@ class Asked:
 
 @dataclass
 class _Set:
-    """One kind of images: what the yardstick saw of them, and some of them small."""
+    """One kind of images: what the yardstick compares, and small copies of some images."""
 
     seen: list[Tensor] = field(default_factory=list)
     shown: list[Tensor] = field(default_factory=list)
@@ -56,8 +56,8 @@ class QualityOf:
 
     Args:
         dataset: the data.
-        yardstick: what images are compared by.
-        asked: how much is measured.
+        yardstick: features and distance for comparing images.
+        asked: the requested measurements.
     """
 
     def __init__(self, dataset: ImageFolderDataset, yardstick: Yardstick, asked: Asked) -> None:
@@ -68,9 +68,9 @@ class QualityOf:
         return torch.cat([self.yardstick.seen(batch) for batch in real_images(self._dataset, self._asked.images)])
 
     def measure(self, generator: LinkedGenerator) -> dict[str, Estimate]:
-        """Return ``quality``, and where asked ``edited_quality:EDIT`` and ``fit:EDIT``.
+        """Return ``quality`` and, if requested, ``edited_quality:EDIT`` and ``fit:EDIT``.
 
-        EDIT is a link's name, those of all links joined by +, or ``rest``: whose axes come from another sample.
+        EDIT names the axes taken from another sample: a link, all links joined by +, or ``rest``.
 
         Raises:
             LinkGANError: images of another shape than the data's, too few, or not finite.
@@ -90,20 +90,20 @@ class QualityOf:
         sets = {name: _Set() for name in ("", *edits)}
         asked, count = self._asked, self._asked.images
         if self.yardstick.network is None:
-            count = min(count, len(self._dataset))  # patches are compared between equal counts
+            count = min(count, len(self._dataset))  # patches need equal counts
         for start in range(0, count, _BATCH):
             seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + _BATCH, count))
             for name, images in rendered(generator, seeds, edits):
                 if not name or asked.edits:
                     sets[name].seen.append(self.yardstick.seen(images))
                 if asked.fits and start < FIT_IMAGES:
-                    # Unedited images of even seeds, edited ones of odd seeds: no image beside its own edit.
+                    # Unedited images of even seeds, edited ones of odd seeds: never an image and its own edit.
                     sets[name].shown.append(small(images[bool(name) :: 2]).cpu())
         return sets
 
 
 def edits_of(generator: LinkedGenerator) -> dict[str, Tensor]:
-    """Return the edits of a network: name -> bool [D], the axes that come from another sample; equal ones once."""
+    """Return the edits of a network: name -> bool [D], the axes taken from another sample; no duplicates."""
     names = generator.spec.names
     blocks = {name: generator.block(name) for name in names}
     if len(names) > 1:
@@ -118,7 +118,7 @@ def rendered(generator: LinkedGenerator, seeds: range, edits: dict[str, Tensor])
 
     Args:
         generator: the network.
-        seeds: of the images; donors have seeds of their own.
+        seeds: seeds of the images; donors use other seeds.
         edits: name -> bool [D], as `edits_of` returns them.
     """
     labels = generator.labels(seeds)

@@ -1,7 +1,7 @@
 """Effects: mean squared change per pixel where change is wanted (images in [-1, 1]).
 
 With mask m in [0, 1] and edit e of original o:  sum_p m_p mean_c (e_pc - o_pc)^2 / sum_p m_p, mean over pairs;
-outside the region 1 - m takes the place of m. 0 to 4 for images within [-1, 1].
+outside the region, m is replaced by 1 - m. In [0, 4] for images in [-1, 1].
 """
 
 from .base import MeanMetric, PairBatch, per_pixel
@@ -9,7 +9,7 @@ from .estimate import Array
 
 
 class EffectIn(MeanMetric):
-    """Moving the linked axes, inside the region. Near 0 means that the region has collapsed."""
+    """Change inside the region when the linked axes are perturbed. Near 0 if the region has collapsed."""
 
     key = "effect_in"
     better = "higher"
@@ -19,7 +19,7 @@ class EffectIn(MeanMetric):
 
 
 class EffectOut(MeanMetric):
-    """Moving the unlinked axes, outside the region. 0 for a region without an outside."""
+    """Change outside the region when the unlinked axes are perturbed. 0 if the region covers the whole image."""
 
     key = "effect_out"
     better = "higher"

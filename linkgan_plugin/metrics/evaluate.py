@@ -1,4 +1,4 @@
-"""The evaluation pass: render seeded pairs of every link once, and show them to all metrics."""
+"""The evaluation pass: renders seeded pairs of every link once and passes them to all metrics."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from ..regularizer import MIN_PIXELS
 from .base import AttributeReadings, DepthViews, Metric, PairBatch, as_figures, select
 from .estimate import Estimate
 
-# Seeds of donors start here, so that no image is ever its own donor.
+# First seed of donors, so that no image is its own donor.
 DONOR_OFFSET = 1 << 20
-# Images over which a region's place is averaged, to tell which attributes it owns.
+# Number of images over which a region's position is averaged, to find the attributes that belong to it.
 OWNERSHIP_SEEDS = 32
 
 
 class AttributeClassifier(Protocol):
-    """Reads attributes from images, and says which of them belong to a region."""
+    """Predicts attributes of images, and returns which of them belong to a region."""
 
     def attributes(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] -> attributes [N, A]."""
 
     def owned(self, scene: Scene, mask: Tensor) -> np.ndarray:
-        """Some images and a region mask [1 or N, 1, H, W] of them -> bool [A], whose pixels lie in the region."""
+        """A scene and a region mask [1 or N, 1, H, W] -> bool [A], the attributes whose pixels lie in the region."""
 
 
 @dataclass(frozen=True)
 class LinkResult:
-    """One link's estimates, and how many pairs had no region to measure.
+    """One link's estimates, and the number of pairs without its region.
 
     Attributes:
-        estimates: by metric key.
-        pairs: that were rendered.
-        skipped: those of them whose original does not hold the region.
+        estimates: metric key -> estimate.
+        pairs: number of rendered pairs.
+        skipped: number of pairs whose original does not contain the region.
     """
 
     estimates: dict[str, Estimate]
@@ -52,7 +52,7 @@ class LinkResult:
     skipped: int
 
     def values(self) -> dict[str, float | None]:
-        """Return key -> value, plain data."""
+        """Return key -> value, as plain data."""
         return {key: estimate.value for key, estimate in self.estimates.items()}
 
 
@@ -62,31 +62,31 @@ def metric_classes(
     """Load region metrics from the registry.
 
     Args:
-        names: registry names; None = all that can be had.
-        with_attributes: there is an attribute classifier, which some need.
-        with_depth: there is depth, which some need.
+        names: registry names; None = all that can be computed.
+        with_attributes: whether there is an attribute classifier, which some metrics need.
+        with_depth: whether the generator renders depth, which some metrics need.
     Raises:
-        LinkGANError: an unknown name, or one that needs an attribute classifier or depth where there is none.
+        LinkGANError: an unknown name, or a metric that needs a missing attribute classifier or depth.
     """
     chosen = list(names) if names is not None else registry.names("metrics")
     classes = [registry.load("metrics", name) for name in chosen]
     for name, cls in zip(chosen, classes, strict=True) if names is not None else ():
         if cls.needs_attributes and not with_attributes:
             raise LinkGANError(
-                f"metric {name!r} reads attributes, which only procedural data has; give its file with --data"
+                f"metric {name!r} needs attributes, which only procedural data has; give such data with --data"
             )
         if cls.needs_depth and not with_depth:
-            raise LinkGANError(f"metric {name!r} is about depth, which this generator does not give")
+            raise LinkGANError(f"metric {name!r} needs depth, which this generator does not render")
     return [
         cls for cls in classes if (with_attributes or not cls.needs_attributes) and (with_depth or not cls.needs_depth)
     ]
 
 
 class Tally:
-    """The metrics of every link over the pairs shown so far; tallies of several processes can be joined.
+    """The metrics of every link over the pairs so far; tallies of several processes can be joined.
 
     Args:
-        names: the links.
+        names: names of the links.
         classes: the metrics.
     """
 
@@ -96,14 +96,14 @@ class Tally:
         self.pairs = 0
 
     def show(self, name: str, batch: PairBatch | None, absent: int) -> None:
-        """Show a link's metrics some pairs, and note how many there were without the region."""
+        """Update a link's metrics with a batch, and count the `absent` pairs without the region."""
         self.skipped[name] += absent
         if batch is not None:
             for metric in self.metrics[name]:
                 metric.update(batch)
 
     def join(self, other: Tally) -> None:
-        """Take in what another process measured, as if its pairs had been shown here after these."""
+        """Add the results of another process, as if its pairs had been measured here after these."""
         self.pairs += other.pairs
         for name, metrics in self.metrics.items():
             self.skipped[name] += other.skipped[name]
@@ -121,7 +121,7 @@ class Tally:
 def shared(pairs: int, batch: int, share: tuple[int, int]) -> range:
     """Return the pairs that one of several processes measures: (rank, processes) -> a range of whole batches.
 
-    Each pair is so rendered among the same others however many processes there are.
+    So each pair is rendered in the same batch for any number of processes.
     """
     rank, processes = share
     batches = -(-pairs // batch)
@@ -130,7 +130,7 @@ def shared(pairs: int, batch: int, share: tuple[int, int]) -> range:
 
 
 def alone(tally: Tally) -> Tally:
-    """Return the tally of the only process."""
+    """Return the tally of a single process."""
     return tally
 
 
@@ -149,9 +149,9 @@ def evaluate(
 ) -> dict[str, LinkResult]:
     """Measure every link of a generator on seeded pairs.
 
-    Pair k takes its original from seed `seed + k` and its donor from another range of seeds, so the result does not
-    depend on `batch` beyond the rounding of the network itself, nor on the number of processes. (Renderers of 3D-aware
-    generators jitter the rays of a whole batch at once: theirs differ by that noise.)
+    Pair k takes its original from seed `seed + k` and its donor from another range of seeds, so the result depends
+    neither on the number of processes nor, up to rounding, on `batch`. (3D-aware generators jitter the rays of a whole
+    batch at once; their results differ by that noise.)
 
     Args:
         generator: the network with its spec.
@@ -159,17 +159,17 @@ def evaluate(
         batch: images per forward.
         seed: first seed.
         metrics: registry names, None = all.
-        classifier: for the metrics that read attributes.
+        classifier: for the metrics that need attributes.
         progress: called with the number of pairs done since its last call.
         share: (rank, processes): this process measures its part of the pairs.
-        joined: makes one tally of all parts.
+        joined: merges the tallies of all processes.
     Returns:
         link name -> LinkResult.
     Raises:
         LinkGANError: fewer than 2 pairs, unknown metrics.
     """
     if pairs < 2:
-        raise LinkGANError(f"{pairs} pairs were asked for; expected at least 2")
+        raise LinkGANError(f"{pairs} pairs were requested; expected at least 2")
     classes = metric_classes(metrics, with_attributes=classifier is not None, with_depth=generator.is_3d_aware)
     tally = Tally(generator.spec.names, classes)
     views = any(cls.needs_depth for cls in classes)
@@ -187,7 +187,7 @@ def evaluate(
 
 
 def _owned(generator: LinkedGenerator, classifier: AttributeClassifier, seeds: range) -> dict[str, np.ndarray]:
-    """Return link name -> bool [A]: whose pixels lie in the region, by some images."""
+    """Return link name -> bool [A], the attributes whose pixels lie in the region, averaged over some images."""
     labels = generator.labels(seeds)
     scene = generator.scene(generator.rendering(generator.draw(seeds, labels), labels), labels)
     regions = generator.spec.region_masks(scene)
@@ -202,7 +202,7 @@ def _batches(
     views: bool,
 ) -> Iterable[tuple[str, PairBatch | None, int]]:
     """Yield (link, its pairs or None, number of pairs without the region). Originals and donors are rendered once."""
-    labels = generator.labels(seeds)  # a pair shares its class and its camera
+    labels = generator.labels(seeds)  # both images of a pair have the same class and camera
     latents = generator.draw(seeds, labels)
     donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
     rendering = generator.rendering(latents, labels)
@@ -235,8 +235,8 @@ def _depth_views(
     edited: Tensor,
     mask: Tensor,
 ) -> DepthViews:
-    """Return the depths of pairs, and their edits as the donors' cameras see them."""
-    assert rendering.depth is not None  # so it is for a generator that renders depth
+    """Return the depths of pairs, and their edits rendered from the donors' cameras."""
+    assert rendering.depth is not None  # 3D-aware generators render depth
     assert linked.depth is not None
     other_labels = generator.labels([seed + DONOR_OFFSET for seed in seeds])
     other = generator.view(edited, labels, other_labels)

@@ -1,11 +1,11 @@
-"""Reads the attributes of a procedural face from its image: a small network, shipped trained.
+"""A small trained network that predicts the attributes of procedural faces from their images.
 
-It is the independent check of attribute transfer, and its features give the quality proxy for procedural faces
-(a Frechet distance on them; it is not FID, which is defined on another network's features). It was trained to read
-rough images too, so the distance sees wrong or missing content well and fine noise hardly; `swd` sees fine noise.
+It is an independent check of attribute transfer, and its features are used for the quality of procedural faces (a
+Frechet distance; it is not FID, which is defined on another network's features). It was also trained on degraded
+images, so the distance detects wrong or missing content but hardly fine noise; `swd` detects fine noise.
 
-    python -m linkgan_plugin.metrics.face_classifier_training           correlation of every reading with the truth
-    python -m linkgan_plugin.metrics.face_classifier_training --train   make face_classifier.pt again
+    python -m linkgan_plugin.metrics.face_classifier_training           correlation of every prediction with the truth
+    python -m linkgan_plugin.metrics.face_classifier_training --train   train face_classifier.pt again
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class FaceClassifier(nn.Module):
     """Images [N, 3, H, W] in [-1, 1] to features [N, 48] and attributes [N, A]; other sizes are area-resized to 32.
 
     Args:
-        attributes: A; by default those of the faces.
+        attributes: number A of attributes; by default that of the faces.
     """
 
     def __init__(self, attributes: int = len(ATTRIBUTES)) -> None:
@@ -55,18 +55,18 @@ class FaceClassifier(nn.Module):
         return features, self.head(features)
 
     def features(self, images: Tensor) -> Tensor:
-        """Return what the network sees before it decides, [N, 48] float32, without gradients."""
+        """Return the input of the last layer, [N, 48] float32, without gradients."""
         return self._read(images)[0]
 
     def attributes(self, images: Tensor) -> Tensor:
-        """Return the attributes in the order of the data's, [N, A] float32, about [0, 1], without gradients."""
+        """Return the attributes in the order of the data, [N, A] float32, about [0, 1], without gradients."""
         return self._read(images)[1]
 
     @torch.no_grad()
     def _read(self, images: Tensor) -> tuple[Tensor, Tensor]:
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB images")
-        images = images.to(self.head.weight.device)  # those of a data set are on the CPU
+        images = images.to(self.head.weight.device)  # images of a data set are on the CPU
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
@@ -86,30 +86,30 @@ def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
 
 
 def load_face_classifier(device: torch.device | str = "cpu") -> FaceClassifier:
-    """Return the trained classifier in eval mode. Raises LinkGANError when its file is missing or for other faces."""
+    """Return the trained classifier in eval mode. Raises LinkGANError if its file is missing or for other faces."""
     if not WEIGHTS.exists():
-        raise LinkGANError(f"{WEIGHTS} is missing; install the package again, or run {_REMAKE}")
+        raise LinkGANError(f"{WEIGHTS} is missing; reinstall the package, or run {_REMAKE}")
     saved = torch.load(WEIGHTS, map_location="cpu", weights_only=True)
     if (saved["version"], saved["names"]) != (VERSION, _NAMES):
         raise LinkGANError(
-            f"{WEIGHTS} reads version {saved['version']} of the faces, this is version {VERSION} with "
+            f"{WEIGHTS} is for version {saved['version']} of the faces, expected version {VERSION} with "
             f"{len(_NAMES)} attributes; run {_REMAKE}"
         )
     classifier = FaceClassifier()
     classifier.load_state_dict({name: value.float() for name, value in saved["state"].items()})
-    # Twice as fast on a CPU, whose convolutions run in this layout.
+    # This layout is twice as fast on a CPU.
     return classifier.eval().requires_grad_(False).to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def save_face_classifier(classifier: FaceClassifier) -> None:
-    """Write the classifier's weights, in half precision, where `load_face_classifier` finds them."""
+    """Write the classifier's weights, in half precision, to the file that `load_face_classifier` reads."""
     state = {name: v.half() if v.is_floating_point() else v for name, v in classifier.state_dict().items()}
     with replacing(WEIGHTS) as temporary:
         torch.save({"version": VERSION, "names": _NAMES, "state": state}, temporary)
 
 
 def correlations(classifier: FaceClassifier, count: int = 2000, seed: int = 1_000_000) -> dict[str, float]:
-    """Return the correlation of each attribute's reading with the truth, over `count` fresh renders."""
+    """Return the correlation of each predicted attribute with the truth, over `count` new renders."""
     truth = sample_attributes(count, seed)
     read = classifier.attributes(render(truth, SIZE)[0])
     return dict(zip(_NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))

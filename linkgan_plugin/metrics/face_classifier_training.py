@@ -1,4 +1,4 @@
-"""Trains classifiers on renders, roughened so that they read generated images as well as rendered ones."""
+"""Trains attribute classifiers on degraded renders, so that they also work on generated images."""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ def fit(
     """Train an attribute classifier on images [N, 3, S, S] and their attributes [N, A], and return it in eval mode.
 
     Args:
-        classifier: is trained in place, and must be in training mode.
+        classifier: trained in place; must be in training mode.
         images: float32 [N, 3, S, S] in [-1, 1].
         truth: float32 [N, A].
         epochs: passes over the images.
-        batch: images a step.
-        vary: makes other pairs of a batch, before they are roughened.
+        batch: images per step.
+        vary: augments a batch before `roughen`.
         progress: called with the loss of every step.
     """
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=_RATE, weight_decay=1e-3)
@@ -78,24 +78,24 @@ def fit(
 
 
 def steps_of(images: int, epochs: int, batch: int) -> int:
-    """Return how many steps `fit` takes: whole batches, or one of all images where they do not fill a batch."""
+    """Return the number of steps of `fit`: full batches only, or one batch of all images if there are fewer."""
     return epochs * max(1, images // batch)
 
 
 def _rate(progress: float) -> float:
-    """Return the share of the top learning rate: a short climb, then a cosine to 0."""
+    """Return the share of the full learning rate: linear warmup, then cosine decay to 0."""
     return min(1.0, progress / 0.05) * 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def splice(images: Tensor, truth: Tensor, share: float = 0.2) -> tuple[Tensor, Tensor]:
-    """Give some faces the eyes or the mouth of another one, box and attributes alike.
+    """Replace the eyes or the mouth of some faces by those of another face, pixels and attributes alike.
 
-    The classifier must then take the eyes' attributes from the eyes, whatever skin or position surrounds them.
+    The classifier must then predict the eyes' attributes from the eyes, not from their surroundings.
 
     Args:
         images: [N, 3, S, S] in [-1, 1].
         truth: [N, A], the attributes.
-        share: of the faces, for each part.
+        share: share of the faces, for each part.
     Returns:
         Both with the parts replaced, in the same shapes.
     """
@@ -132,7 +132,7 @@ def roughen(images: Tensor, truth: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def main(arguments: list[str]) -> None:
-    """Train when asked to, then print the correlations."""
+    """Train if requested, then print the correlations."""
     torch.set_num_threads(1)
     if arguments == ["--train"]:
         save_face_classifier(train())

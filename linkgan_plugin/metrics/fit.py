@@ -1,4 +1,4 @@
-"""Fit: does an edited image look like one image? A small network is trained to tell edited from unedited ones."""
+"""Fit: how well a small network, trained for this, can distinguish edited from unedited images."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from .estimate import Estimate
 
 # Larger images are shrunk to this side.
 SIDE = 64
-_TRAINED = 2 / 3  # share of the images that the network learns from; the rest tell how well it does
+_TRAINED = 2 / 3  # share of the images for training; the rest are held out
 _STEPS, _BATCH, _RATE, _DECAY = 400, 64, 2e-3, 1e-2
 _WIDTH = 32
 _FEWEST = 12
 
 
 def fit(unedited: Tensor, edited: Tensor, *, seed: int = 0, steps: int = _STEPS) -> Estimate:
-    """Return the share of held-out images that a network trained on the others tells rightly, edited from unedited.
+    """Return the accuracy on held-out images of a network that is trained to distinguish edited from unedited ones.
 
-    .5 is perfect: edits cannot be told from what the generator makes anyway. 1 says that every edit shows. The two sets
-    must come of different seeds: an image and its own edit in both parts would be no independent trials.
+    0.5 is perfect: edits cannot be distinguished from other generated images. 1 means that every edit is visible. The
+    two sets must have different seeds: an image and its own edit are not independent.
 
     Args:
         unedited: [N, C, H, W] in [-1, 1], at least 12.
-        edited: [M, C, H, W]; as many are taken of each set as the smaller has.
-        seed: of the division, the network and its batches.
-        steps: of training.
+        edited: [M, C, H, W]; the larger set is cut to the size of the smaller.
+        seed: seed of the split, the network and its batches.
+        steps: training steps.
     Returns:
-        Accuracy in [0, 1]; the standard error is that of a share of n held-out images, sqrt(p (1 - p) / n), where p is
-        kept off 0 and 1 by a pseudo-count. It does not include what another training run would give.
+        Accuracy in [0, 1]; its standard error is sqrt(p (1 - p) / n) for n held-out images, where a pseudo-count keeps
+        p between 0 and 1. It does not include the variation between training runs.
     Raises:
         LinkGANError: other shapes, too few images, or numbers that are not finite.
     """
@@ -53,7 +53,7 @@ def fit(unedited: Tensor, edited: Tensor, *, seed: int = 0, steps: int = _STEPS)
 
 
 def small(images: Tensor) -> Tensor:
-    """Return images [N, C, H, W] with sides of at most 64 pixels, shrunk by areas."""
+    """Return images [N, C, H, W] with sides of at most 64 pixels, area-resized."""
     if max(images.shape[2:]) <= SIDE:
         return images.float()
     scale = SIDE / max(images.shape[2:])
@@ -88,5 +88,5 @@ def _trained(images: Tensor, targets: Tensor, rows: Tensor, seed: int, steps: in
 def _accuracy(network: nn.Sequential, images: Tensor, targets: Tensor, rows: Tensor) -> Estimate:
     right = sum(int(((network(images[part])[:, 0] > 0).float() == targets[part]).sum()) for part in rows.split(_BATCH))
     n = len(rows)
-    kept = (right + 1) / (n + 2)  # Laplace's rule: a share of 1 has an error too
+    kept = (right + 1) / (n + 2)  # Laplace's rule: an accuracy of 1 has an error too
     return Estimate(right / n, math.sqrt(kept * (1 - kept) / n), n)

@@ -1,8 +1,8 @@
-"""Frechet distance between two sets of feature vectors, each taken as a Gaussian.
+"""Frechet distance between two sets of feature vectors, each modelled as a Gaussian.
 
 d^2 = |m1 - m2|^2 + tr(S1 + S2 - 2 (S1^1/2 S2 S1^1/2)^1/2)   (Dowson and Landau 1982)
 
-On Inception features of 50,000 images this is FID; on any other features it is not, and is never called so.
+On Inception features of 50,000 images this is FID; on other features it is not.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ Features = Tensor | np.ndarray
 
 
 class FeatureStats:
-    """Mean and covariance of feature vectors that come in batches, in float64.
+    """Mean and covariance of feature vectors, accumulated over batches in float64.
 
     Of vectors x_i, with y_i = x_i - x_1:
     mean = x_1 + sum y_i / n,  cov = (sum y_i y_i' - (sum y_i) (sum y_i)' / n) / (n - 1)
 
-    How the vectors are split into batches changes nothing but the last digits.
+    The split into batches affects only the last digits.
     """
 
     def __init__(self) -> None:
@@ -35,7 +35,7 @@ class FeatureStats:
         self._products: Array = np.zeros((0, 0))
 
     def append(self, features: Features) -> None:
-        """Add features [N, F]. Raises LinkGANError for another shape, another F than before, or numbers not finite."""
+        """Add features [N, F]. Raises LinkGANError for another shape, another F than before, or values not finite."""
         if isinstance(features, Tensor):
             features = features.detach().to("cpu", torch.float64).numpy()  # numpy has no bfloat16
         batch = np.asarray(features)
@@ -51,7 +51,7 @@ class FeatureStats:
             self._sum = np.zeros(batch.shape[1])
             self._products = np.zeros((batch.shape[1], batch.shape[1]))
         if batch.shape[1] != len(self._origin):
-            raise LinkGANError(f"features have {batch.shape[1]} dimensions, those before had {len(self._origin)}")
+            raise LinkGANError(f"features have {batch.shape[1]} dimensions, expected {len(self._origin)} as before")
         batch -= self._origin
         self.count += len(batch)
         self._sum += batch.sum(0)
@@ -77,7 +77,7 @@ class FeatureStats:
 def frechet_distance(first: FeatureStats | Features, second: FeatureStats | Features) -> float:
     """Return the squared Frechet distance of two sets of features.
 
-    With few vectors the distance is biased upwards: compare values of equal counts only.
+    With few vectors the distance is biased upwards: only compare values for equal counts.
 
     Args:
         first: features [N, F], or their statistics.

@@ -1,4 +1,4 @@
-"""Geometry, for 3D-aware generators: does depth change where it should, and is an edit the same from another side?"""
+"""Geometry metrics of 3D-aware generators: locality of depth changes, and consistency of edits between views."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..change import split_change
 from .base import Change, DepthViews, MeanMetric, PairBatch, RatioMetric, per_pixel
 from .estimate import Array
 
-# A point is hidden from another camera if something is this much nearer to that, in pixels' widths.
+# A point is hidden from another camera if a surface is closer to that camera by this many pixel widths.
 _HIDDEN = 3.0
-# Distances of surfaces beyond this many pixels' widths count as this: at outlines depth jumps.
+# Distances between surfaces are clipped to this many pixel widths, since depth jumps at outlines.
 _LARGEST = 10.0
 
 
 class DepthEffect(MeanMetric):
-    """Moving the linked axes: mean squared change of depth inside the region, in squared world units.
+    """Mean squared change of depth inside the region when the linked axes are perturbed, in squared world units.
 
     sum_p m_p (d'_p - d_p)^2 / sum_p m_p, mean over pairs, of depths d before and d' after the edit.
     """
@@ -33,7 +33,7 @@ class DepthEffect(MeanMetric):
 
 
 class DepthLeak(MeanMetric):
-    """Moving the linked axes: mean squared change of depth outside the region, in squared world units."""
+    """Mean squared change of depth outside the region when the linked axes are perturbed, in squared world units."""
 
     key = "depth_leak"
     better = "lower"
@@ -45,7 +45,7 @@ class DepthLeak(MeanMetric):
 
 
 class DepthLocality(RatioMetric):
-    """The share of all squared change of depth made by the linked axes that lies inside the region."""
+    """The share of the squared change of depth by the linked axes that lies inside the region."""
 
     key = "depth_locality"
     better = "higher"
@@ -57,10 +57,10 @@ class DepthLocality(RatioMetric):
 
 
 class ViewDepthError(RatioMetric):
-    """The edited piece from another camera: mean distance between the two surfaces, in world units.
+    """The edited region from another camera: mean distance between the two surfaces, in world units.
 
-    sum |D(x) - a| / number, over pixels of the region that both cameras see: a is how far the other camera is from
-    the point that a pixel shows, D(x) the depth that it has itself where it sees that point.
+    sum |D(x) - a| / number, over pixels of the region that both cameras see: a is the distance of the other camera from
+    the point that a pixel shows, D(x) the depth that the other camera renders at that point.
     """
 
     key = "view_depth_error"
@@ -73,7 +73,7 @@ class ViewDepthError(RatioMetric):
 
 
 class ViewError(RatioMetric):
-    """The edited piece from another camera: its squared colour differences, relative to what the edit changed there.
+    """The edited region from another camera: squared colour differences, relative to the change by the edit.
 
     sum (there - here)^2 / sum (here - original)^2, over pixels of the region that both cameras see.
     """
@@ -90,7 +90,7 @@ class ViewError(RatioMetric):
 
 
 def _depth_views(batch: PairBatch) -> DepthViews:
-    assert batch.depth_views is not None  # a metric that needs depth is shown no other batch
+    assert batch.depth_views is not None  # metrics that need depth only get batches with depth
     return batch.depth_views
 
 
@@ -106,7 +106,7 @@ def _area(batch: PairBatch) -> Change:
 
 
 def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
-    """Compare what two cameras show of the edited piece, pixel by pixel of the first camera's depth map.
+    """Compare two views of the edited region, for each pixel of the first camera's depth map.
 
     Returns:
         squared differences of colour, distances of the surfaces along the second camera's rays in world units, and
@@ -121,12 +121,12 @@ def _from_the_side(batch: PairBatch) -> tuple[Tensor, Tensor, Tensor]:
     there, here = look_up(_at(views.other_image, views.mask), places), _at(batch.linked, views.mask)
     colour = (there - here).square().mean(dim=1, keepdim=True)
     distance = torch.minimum(distance, _LARGEST * pixel)
-    # 0, not times 0: what no camera sees may be at no distance at all.
+    # Not a product with 0: distances of unseen pixels may be infinite or NaN.
     return torch.where(seen, colour, 0), torch.where(seen, distance, 0), seen.float()
 
 
 def _at(images: Tensor, like: Tensor) -> Tensor:
-    """Return images at the size of a depth map."""
+    """Resize images to the size of a depth map."""
     if images.shape[2:] == like.shape[2:]:
         return images.float()
     return F.interpolate(images.float(), size=like.shape[2:], mode="area")

@@ -1,6 +1,6 @@
-"""A classifier of the procedural heads, made from a data set of them in less than a minute of one core.
+"""Attribute classifier of procedural heads, trained on a data set of them in less than a minute on one core.
 
-It reads the same from every side: heads are trained on as their cameras see them.
+It works for all views, since it is trained on images from the data's cameras.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ _EPOCHS, _BATCH = 8, 64
 
 
 class HeadClassifier:
-    """Reads the procedural heads' attributes; an attribute belongs to the region that holds its part.
+    """Predicts the procedural heads' attributes; an attribute belongs to the region that contains its part.
 
     Args:
-        network: as `train_head_classifier` returns it, of all attributes in `heads3d.ATTRIBUTES`.
+        network: from `train_head_classifier`, for all attributes in `heads3d.ATTRIBUTES`.
     """
 
     def __init__(self, network: FaceClassifier) -> None:
@@ -51,13 +51,13 @@ class HeadClassifier:
     def owned(self, scene: Scene, mask: Tensor) -> np.ndarray:
         """Region mask [1 or N, 1, H, W] in [0, 1] -> bool [A], the attributes whose part lies in the region.
 
-        Where the parts are is painted, for each image by its own camera, from the attributes that are read in it.
+        The masks of the parts are rendered from the predicted attributes, with the camera of each image.
 
         Raises:
             LinkGANError: a scene without cameras.
         """
         if scene.camera is None:
-            raise LinkGANError("heads are read with their cameras; this generator renders without")
+            raise LinkGANError("attributes of heads need the camera of each image; this generator has no cameras")
         region = mask.detach().float().cpu()
         parts = heads3d.render(self.attributes(scene.images).cpu(), scene.camera.cpu(), region.shape[-1]).masks
         share = (parts * region).sum(dim=[0, 2, 3]) / parts.sum(dim=[0, 2, 3]).clamp(min=1)
@@ -68,11 +68,11 @@ class HeadClassifier:
 def train_head_classifier(
     data: Path, *, seed: int = 0, progress: Callable[[float], object] = lambda loss: None
 ) -> FaceClassifier:
-    """Return a network that reads the heads in `data`, trained on all of them.
+    """Return a classifier trained on all heads in `data`.
 
     Args:
-        data: a zip or folder of procedural heads, with the attributes that they were painted from.
-        seed: of the weights and of the order of images.
+        data: a zip or folder of procedural heads with their attributes.
+        seed: seed of the weights and of the order of images.
         progress: called with the loss of each of `training_steps` steps.
     Raises:
         LinkGANError: the data does not hold procedural heads of these attributes.
@@ -86,7 +86,7 @@ def train_head_classifier(
 
 
 def correlations(classifier: HeadClassifier, count: int = 256, seed: int = 1_000_000) -> dict[str, float]:
-    """Return the correlation of each attribute's reading with the truth, over `count` fresh heads."""
+    """Return the correlation of each predicted attribute with the truth, over `count` new heads."""
     truth, cameras = heads3d.sample_attributes(count, seed), sample_cameras(count, seed)
     read = torch.cat([classifier.attributes(views.images) for views in _rendered(truth, cameras)])
     return dict(zip(NAMES, pearson(truth.double().numpy(), read.double().numpy()).tolist(), strict=True))
@@ -98,7 +98,7 @@ def _rendered(attributes: Tensor, cameras: Tensor) -> Iterator[heads3d.Views]:
 
 
 def training_steps(data: Path) -> int:
-    """Return how many steps the training on `data` takes."""
+    """Return the number of training steps on `data`."""
     return steps_of(len(ImageFolderDataset(data)), _EPOCHS, _BATCH)
 
 
@@ -109,7 +109,7 @@ def _attributes(data: Path) -> Tensor:
     except (ValueError, KeyError, TypeError, RuntimeError, OverflowError) as error:
         raise LinkGANError(f"{data} is not a set of procedural heads: {error}") from error
     if found.get("names") != NAMES:
-        raise LinkGANError(f"{data} holds attributes {found.get('names')}; expected those of procedural heads, {NAMES}")
+        raise LinkGANError(f"{data} has attributes {found.get('names')}; expected those of procedural heads, {NAMES}")
     return values
 
 
@@ -120,10 +120,10 @@ def save_head_classifier(path: Path, network: FaceClassifier) -> None:
 
 
 def load_head_classifier(path: Path) -> HeadClassifier:
-    """Return the classifier that `save_head_classifier` wrote. Raises LinkGANError for one of other heads."""
+    """Return the classifier written by `save_head_classifier`. Raises LinkGANError if it is for other heads."""
     saved = torch.load(path, map_location="cpu", weights_only=True)
     if (saved.get("version"), saved.get("names")) != (heads3d.VERSION, NAMES):
-        raise LinkGANError(f"{path} reads other heads than these of version {heads3d.VERSION}; remove it")
+        raise LinkGANError(f"{path} is for other heads, expected version {heads3d.VERSION}; remove it")
     network = FaceClassifier(len(NAMES))
     network.load_state_dict(saved["state"])
     return HeadClassifier(network.eval().requires_grad_(False))

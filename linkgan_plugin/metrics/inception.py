@@ -1,4 +1,4 @@
-"""Inception features for real FID and KID, through torch-fidelity where it is installed; nothing is downloaded here."""
+"""Inception features for FID and KID from torch-fidelity, if it is installed; downloads nothing."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class InceptionFeatures:
     """Features of torch-fidelity's Inception network, which also resizes and normalises.
 
     Args:
-        network: its feature extractor of the layer "2048".
-        device: where it runs.
+        network: torch-fidelity's feature extractor for the layer "2048".
+        device: device to run it on.
     """
 
     def __init__(self, network: Any, device: torch.device | str) -> None:
@@ -33,13 +33,13 @@ class InceptionFeatures:
 
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
-        """Images [N, 1 or 3, H, W] in [-1, 1], taken as 8 bits -> features [N, 2048]."""
+        """Images [N, 1 or 3, H, W] in [-1, 1], converted to 8 bits -> features [N, 2048]."""
         pixels = to_uint8(images.float()).expand(-1, 3, -1, -1)
         return torch.cat([self._network(part.to(self._device))[0] for part in pixels.split(_BATCH)])
 
 
 def load_inception(device: torch.device | str = "cpu") -> InceptionFeatures:
-    """Return the network. Raises LinkGANError where torch-fidelity or its file of weights is missing or damaged."""
+    """Return the network. Raises LinkGANError if torch-fidelity or its weights file is missing or damaged."""
     try:
         module = importlib.import_module("torch_fidelity.feature_extractor_inceptionv3")
     except ImportError as error:
@@ -47,7 +47,7 @@ def load_inception(device: torch.device | str = "cpu") -> InceptionFeatures:
     path = Path(torch.hub.get_dir()) / "checkpoints" / WEIGHTS
     if not path.is_file():
         raise LinkGANError(f"FID and KID need the weights {path}; download them from torch-fidelity's releases")
-    # torch-fidelity unpickles the file: only the known one may reach it.
+    # torch-fidelity unpickles the file, so accept only the known one.
     with open(path, "rb") as file:
         digest = hashlib.file_digest(file, "sha256") if hasattr(hashlib, "file_digest") else hashlib.sha256(file.read())
     if not digest.hexdigest().startswith(_DIGEST):

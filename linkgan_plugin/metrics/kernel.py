@@ -1,6 +1,6 @@
-"""Kernel distance between two sets of feature vectors, which needs no Gaussian and has no bias (Binkowski et al. 2018).
+"""Unbiased kernel distance between two sets of feature vectors, without a Gaussian model (Binkowski et al. 2018).
 
-KID is this distance on Inception features; on any other features it is a kernel distance of those.
+KID is this distance on Inception features.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ from ..errors import LinkGANError
 from .estimate import Array, Estimate, mean
 
 BLOCKS = 10
-# Vectors of one set in a block: the literature's subset size, and what a kernel matrix costs.
+# Most vectors of one set in a block: the usual subset size; it bounds the cost of a kernel matrix.
 MOST = 1000
 
 
 def kernel_distance(first: Tensor | Array, second: Tensor | Array, *, seed: int = 0, blocks: int = BLOCKS) -> Estimate:
     """Return the unbiased squared maximum mean discrepancy of two sets of features, with its standard error.
 
-    Each set is divided into `blocks` subsets that share no vector. The value is the mean over them. They are
-    independent, so its standard error is that of a mean. (Subsets that overlap, as many programs draw them, have the
-    same mean, but their spread is no standard error.)
+    Each set is divided into `blocks` disjoint subsets. The value is the mean over the subsets, which are independent,
+    so its standard error is that of a mean. (Overlapping subsets, as many implementations draw them, have the same
+    mean, but their spread is not a standard error.)
 
     Args:
-        first: features [N, F], N at least 2 a block.
+        first: features [N, F], N at least 2 per block.
         second: features [M, F].
-        seed: of the division, so that the order of the images does not matter.
-        blocks: number of subsets, at least 2. Sets of fewer than 4 x `blocks` vectors get fewer.
+        seed: seed of the random division; with it, the order of images does not matter.
+        blocks: number of subsets, at least 2. Sets of fewer than 2 x `blocks` vectors get fewer.
     Returns:
         0 on average for equal distributions, so it can be below 0; `n` is the number of blocks.
     Raises:

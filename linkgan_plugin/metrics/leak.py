@@ -1,7 +1,7 @@
 """Leaks: mean squared change per pixel where nothing should change (images in [-1, 1]), and its ratio to the effect.
 
 With mask m in [0, 1] and edit e of original o:  sum_p (1 - m_p) mean_c (e_pc - o_pc)^2 / sum_p (1 - m_p), mean over
-pairs; inside the region m takes the place of 1 - m. 0 to 4 for images within [-1, 1].
+pairs; inside the region, 1 - m is replaced by m. In [0, 4] for images in [-1, 1].
 """
 
 from .base import MeanMetric, PairBatch, RatioMetric, per_pixel
@@ -9,7 +9,7 @@ from .estimate import Array
 
 
 class LeakOut(MeanMetric):
-    """Moving the linked axes, outside the region (the paper's Eq. 4, measured). 0 for a region without an outside."""
+    """Change outside the region when the linked axes are perturbed (Eq. 4). 0 if the region covers the whole image."""
 
     key = "leak_out"
     better = "lower"
@@ -19,7 +19,7 @@ class LeakOut(MeanMetric):
 
 
 class LeakIn(MeanMetric):
-    """Moving the unlinked axes, inside the region (the paper's Eq. 3, measured)."""
+    """Change inside the region when the unlinked axes are perturbed (Eq. 3)."""
 
     key = "leak_in"
     better = "lower"
@@ -29,7 +29,7 @@ class LeakIn(MeanMetric):
 
 
 class LeakRatio(RatioMetric):
-    """leak_out / effect_in: 0 = nothing leaks, 1 = an edit is no stronger inside; no value for a dead region."""
+    """leak_out / effect_in: 0 = no leak, 1 = equal change inside and outside; no value if the region is constant."""
 
     key = "leak_ratio"
     better = "lower"

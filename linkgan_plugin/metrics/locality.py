@@ -5,10 +5,10 @@ from .estimate import Array
 
 
 class Locality(RatioMetric):
-    """effect_in_sum / (effect_in_sum + leak_out_sum), sums over pixels and pairs. 1 = nothing outside moves.
+    """effect_in_sum / (effect_in_sum + leak_out_sum), sums over pixels and pairs. 1 = no change outside.
 
-    An edit that changes all pixels alike scores the region's share of the image. No value where nothing changes.
-    Read it beside effect_in: a ratio hides a region that no longer moves.
+    An edit that changes all pixels equally scores the region's share of the image. No value if nothing changes.
+    Compare with effect_in: a ratio hides a region that no longer changes.
     """
 
     key = "locality"

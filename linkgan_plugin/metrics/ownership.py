@@ -1,6 +1,6 @@
-"""Ownership: whose attributes a region shows after an edit, read by an independent network.
+"""Ownership: which image's attributes a region has after an edit, as predicted by an independent network.
 
-The regularizer optimises locality and leaks, so these are the check that it cannot game.
+The regularizer optimises locality and leaks but not these metrics, so they are an independent check.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from .estimate import Array, Estimate, correlation
 
 
 class CorrelationMetric(Metric):
-    """The mean correlation, over some attributes, between the readings of two images of each pair.
+    """The mean correlation, over some attributes, between the predictions for two images of each pair.
 
-    1/A' sum_k r_k, where r_k is Pearson's over pairs; -1 to 1, no value where no attribute is concerned.
+    1/A' sum_k r_k, where r_k is Pearson's over pairs; -1 to 1, no value if no attribute is selected.
     """
 
     better = "higher"
@@ -29,10 +29,10 @@ class CorrelationMetric(Metric):
 
     @abstractmethod
     def readings(self, readings: AttributeReadings) -> tuple[Array, Array]:
-        """Return the two [N, A'] readings to correlate."""
+        """Return the two predictions [N, A'] to correlate."""
 
     def update(self, batch: PairBatch) -> None:
-        """Take in N more pairs. Raises LinkGANError for pairs without readings."""
+        """Add N pairs. Raises LinkGANError for pairs without readings."""
         if batch.readings is None:
             raise LinkGANError(f"{self.key} needs data with an attribute classifier, such as the procedural faces")
         first, second = self.readings(batch.readings)
@@ -46,7 +46,7 @@ class CorrelationMetric(Metric):
 
 
 class Transfer(CorrelationMetric):
-    """The donor's attributes of the region arrive when its block is taken from the donor."""
+    """Whether the region gets the donor's attributes when its block is taken from the donor."""
 
     key = "transfer"
 
@@ -55,7 +55,7 @@ class Transfer(CorrelationMetric):
 
 
 class OtherKept(CorrelationMetric):
-    """All other attributes stay when the region's block is taken from the donor."""
+    """Whether all other attributes are kept when the region's block is taken from the donor."""
 
     key = "other_kept"
 
@@ -64,7 +64,7 @@ class OtherKept(CorrelationMetric):
 
 
 class RestKeeps(CorrelationMetric):
-    """The region's attributes stay when everything but its block is taken from the donor."""
+    """Whether the region's attributes are kept when all axes but its block are taken from the donor."""
 
     key = "rest_keeps"
 

@@ -1,6 +1,6 @@
-"""Regions without a segmenter: the classifier reads a face's attributes, and the renderer paints the masks of those.
+"""Regions without a segmenter: a classifier predicts a face's attributes, and the renderer paints their masks.
 
-Nothing that trained a link had a say in these masks, so they are the witness against which links by class are measured.
+These masks do not depend on anything that trains links, so semantic links are measured against them.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ _BATCH = 64
 
 
 class PaintedPart(Region):
-    """The pixels of one part of procedural faces, whatever painted or generated them.
+    """The pixels of one part of procedural faces, rendered or generated.
 
     Args:
         part: a name in `faces.PARTS`.
-        classifier: reads the attributes that the part's shape follows from.
+        classifier: predicts the attributes that determine the part's shape.
     """
 
     def __init__(self, part: str, classifier: ProceduralClassifier) -> None:
         self.part, self._classifier = part, classifier
 
     def mask(self, scene: Scene) -> Tensor:
-        """Return float32 [N, 1, H, W], soft at edges. Parts with one classifier share one painting of a scene."""
+        """Return float32 [N, 1, H, W], soft at edges. Parts with the same classifier share the masks of a scene."""
         key = ("painted", id(self._classifier))
         if key not in scene.found:
             scene.found[key] = painted_masks(self._classifier, scene.images)
@@ -55,16 +55,16 @@ def painted_masks(classifier: ProceduralClassifier, images: Tensor) -> Tensor:
 
 
 def by_painting(spec: LinkSpec, classifier: ProceduralClassifier) -> LinkSpec:
-    """Return a spec whose links are called like parts of the face with those parts, painted, as regions."""
+    """Replace the regions of links that are named after parts of the face by these parts, painted."""
     links = tuple(dataclasses.replace(link, region=PaintedPart(link.name, classifier)) for link in spec.links)
     return dataclasses.replace(spec, links=links)
 
 
 class Overlaps:
-    """Intersection over union of two label maps, class by class, over all images shown.
+    """Intersection over union of two label maps, for each class, over all images so far.
 
     Args:
-        classes: names by number.
+        classes: class names, by number.
     """
 
     def __init__(self, classes: Iterable[str]) -> None:
@@ -73,7 +73,7 @@ class Overlaps:
         self._either = torch.zeros_like(self._both)
 
     def show(self, found: Tensor, truth: Tensor) -> None:
-        """Take in masks [N, K, H, W] of the classes, of which each pixel's largest counts."""
+        """Add masks [N, K, H, W] of the classes; each pixel belongs to its largest one."""
         first, second = found.argmax(dim=1), truth.argmax(dim=1)
         for number in range(len(self.classes)):
             a, b = first == number, second == number
@@ -81,7 +81,7 @@ class Overlaps:
             self._either[number] += (a | b).sum().item()
 
     def result(self) -> dict[str, float | None]:
-        """Return class -> intersection over union, None for a class that was in no image."""
+        """Return class -> intersection over union, None for a class that is in no image."""
         return {
             name: float(both / either) if either else None
             for name, both, either in zip(self.classes, self._both, self._either, strict=True)
@@ -91,7 +91,7 @@ class Overlaps:
 def painted_overlaps(
     dataset: ImageFolderDataset, classifier: ProceduralClassifier, count: int
 ) -> dict[str, float | None]:
-    """Return how well painted masks agree with the exact ones, part by part, on `count` real faces of a data set."""
+    """Return the overlap of painted and exact masks for each part, on `count` real faces of a data set."""
     values = dataset.read_json("attributes.json")["values"][:count]
     overlaps = Overlaps(faces.PARTS)
     for start in range(0, len(values), _BATCH):
@@ -105,7 +105,7 @@ def painted_overlaps(
 def agreement(
     generator: LinkedGenerator, segmenter: Segmenter, classifier: ProceduralClassifier, count: int
 ) -> dict[str, float | None]:
-    """Return how well painted masks and a segmenter of the same parts agree on `count` generated faces."""
+    """Return the overlap of painted masks and those of a segmenter for each part, on `count` generated faces."""
     overlaps = Overlaps(faces.PARTS)
     for start in range(0, count, _BATCH):
         seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + _BATCH, count))

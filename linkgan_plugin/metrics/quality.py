@@ -1,4 +1,4 @@
-"""Quality proxies: how far generated images are from the data. Neither is FID, and neither may be called so."""
+"""Quality proxies: distances of generated images to the data. Neither is FID."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from ..generators import LinkedGenerator
 from .frechet import FeatureStats, frechet_distance
 from .swd import sliced_wasserstein
 
-# Seeds of the images that quality is measured on; apart from those of the pairs.
+# First seed of the images for quality; different from the seeds of pairs.
 FIRST_SEED = 1 << 24
 _BATCH = 128
 
 
 class FeatureNetwork(Protocol):
-    """A network whose features images are compared by."""
+    """A network whose features are used to compare images."""
 
     def features(self, images: Tensor) -> Tensor:
-        """Images [N, C, H, W] in [-1, 1] -> features [N, F], what it sees before it decides."""
+        """Images [N, C, H, W] in [-1, 1] -> features [N, F], the input of its last layer."""
 
 
 @dataclass(frozen=True)
 class Quality:
-    """A distance to the data, lower is better; comparable only within one data set, one `kind` and count of images.
+    """A distance to the data, lower is better; comparable only for the same data, `kind` and number of images.
 
     Attributes:
         value: 0 or more.
         kind: CLASSIFIER or SWD.
-        images: how many were generated.
+        images: number of generated images.
     """
 
     CLASSIFIER: ClassVar[str] = "Frechet distance of the attribute classifier's features (not FID)"
@@ -50,13 +50,13 @@ class Quality:
 def measure_quality(
     generator: LinkedGenerator, dataset: ImageFolderDataset, classifier: FeatureNetwork | None, *, images: int
 ) -> Quality:
-    """Measure by the classifier where the data has one, else by patches.
+    """Measure with the classifier if the data has one, else with patches.
 
     Args:
         generator: the network.
         dataset: its data.
-        classifier: a network that reads that data, or None.
-        images: how many are generated, and at most how many are read.
+        classifier: the attribute classifier of the data, or None.
+        images: number of generated images, and the most that are read from the data.
     Raises:
         LinkGANError: fewer than 2 images for a classifier, images of another shape than the data's, or not finite.
     """

@@ -1,4 +1,4 @@
-"""One network's figures as plain data, and the versions that they depend on."""
+"""One network's results as plain data, and the versions that they depend on."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def record(links: Mapping[str, LinkResult], quality: Quality) -> dict[str, Any]:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a number depends on."""
+    """Return the versions that results depend on."""
     return {
         "linkgan_plugin": __version__,
         "python": platform.python_version(),

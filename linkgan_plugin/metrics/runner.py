@@ -1,4 +1,4 @@
-"""Region metrics in a host's metric runner: ``--metrics=link2k,link10k`` beside the host's own."""
+"""Region metrics in a host's metric runner: ``--metrics=link2k,link10k``, in addition to the host's own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..labels import Labels
     from .evaluate import Tally
 
-# Images rendered at a time: as many pixels as 64 images of 128 x 128, within bounds.
+# Pixels rendered at a time, those of 64 images of 128 x 128, and the largest batch.
 _PIXELS, _MOST = 64 * 128 * 128, 64
 
 
@@ -34,9 +34,9 @@ def measure(opts: Any, name: str, pairs: int) -> dict[str, float]:
     """Measure the links of a host's network, on all its processes together.
 
     Args:
-        opts: the host's metric options: G, device, dataset_kwargs, rank, num_gpus and, where it has one, progress.
-        name: the metric as the host calls it; a smoke run measures few pairs, and its keys say how many.
-        pairs: how many to measure, on all processes together.
+        opts: the host's metric options: G, device, dataset_kwargs, rank, num_gpus and, if the host has it, progress.
+        name: name of the metric in the host; a smoke run measures few pairs, and its keys contain their number.
+        pairs: number of pairs, on all processes together.
     Returns:
         ``<name>_<link>_<metric>`` -> value, the same on every rank.
     """
@@ -72,7 +72,7 @@ def _generator(opts: Any) -> LinkedGenerator:
     from ..generators import LinkedGenerator
     from ..network_links import spec_of
 
-    # During training a host hands over a CPU copy of G_ema that others use as well.
+    # During training, hosts pass a CPU copy of G_ema that other code uses too.
     network = copy.deepcopy(opts.G).eval().requires_grad_(False).to(opts.device)
     return LinkedGenerator(network, spec_of(network), labels=_labels(opts.dataset_kwargs, network.c_dim))
 
@@ -82,7 +82,7 @@ def _batch(network: Any) -> int:
 
 
 def _labels(dataset_kwargs: Mapping[str, Any], c_dim: int) -> Labels | None:
-    """Return labels of the host's own data set, where the network takes any."""
+    """Return labels of the host's own data set, None if the network takes none."""
     if not c_dim or "class_name" not in dataset_kwargs:
         return None
     from ..calls.build import build_by_name
@@ -109,7 +109,7 @@ def _progress(opts: Any, name: str, pairs: int) -> Callable[[int], object]:
 
 
 def _joined(tally: Tally, opts: Any) -> Tally:
-    """Join the tallies of all ranks, in their order, so that the result is that of one process."""
+    """Join the tallies of all ranks in order, so that the result is that of one process."""
     if opts.num_gpus == 1:
         return tally
     import contextlib
@@ -117,7 +117,7 @@ def _joined(tally: Tally, opts: Any) -> Tally:
     import torch
 
     tallies: list[Any] = [None] * opts.num_gpus
-    # Objects travel through the current device, which hosts leave at GPU 0 on every rank.
+    # Objects are sent through the current device, which hosts leave at GPU 0 on every rank.
     context = torch.cuda.device(opts.device) if opts.device.type == "cuda" else contextlib.nullcontext()
     with context:
         torch.distributed.all_gather_object(tallies, tally)

@@ -2,7 +2,7 @@
 
 After Karras et al. 2018 (progressive growing of GANs, section 5): each level of the pyramid is one band of
 frequencies; the patches of a level are compared as distributions, with the colour statistics of each set normalised
-away. Values are multiplied by 1000 as in the paper. Coarse levels tell of layout, fine ones of edges and noise.
+away. Values are multiplied by 1000 as in the paper. Coarse levels measure layout, fine ones edges and noise.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def sliced_wasserstein(
     Args:
         real: images [N, C, H, W] in [-1, 1].
         fake: images of the same shape.
-        seed: of patch places and directions. The two sets have their own places: equal sets are near 0, not at it.
-        patches: taken from each image and level.
-        directions: on which patches are projected.
+        seed: seed of patch positions and directions. Positions differ between the sets: equal sets are near 0, not 0.
+        patches: number of patches per image and level.
+        directions: number of directions on which patches are projected.
     Raises:
         LinkGANError: the shapes differ, images are smaller than one 7x7 patch, or numbers are not finite.
     """
@@ -53,9 +53,9 @@ def sliced_wasserstein(
 
 
 def laplacian_pyramid(images: Tensor, coarsest: int = _COARSEST) -> list[Tensor]:
-    """Return what each halving of images [N, C, H, W] loses, finest first, and last the coarsest images themselves.
+    """Return the details that each halving of images [N, C, H, W] removes, finest first, then the coarsest images.
 
-    Those have at least `coarsest` (4 or more) pixels a side.
+    The coarsest images have at least `coarsest` (4 or more) pixels per side.
     """
     levels = []
     while min(images.shape[2:]) >= 2 * coarsest:
@@ -66,7 +66,7 @@ def laplacian_pyramid(images: Tensor, coarsest: int = _COARSEST) -> list[Tensor]
 
 
 def _blur(images: Tensor) -> Tensor:
-    # Each axis by the binomial filter [1 4 6 4 1] / 16 (Burt and Adelson 1983), images mirrored at their edges.
+    # The binomial filter [1 4 6 4 1] / 16 (Burt and Adelson 1983) along each axis, with reflection padding.
     line = images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
     channels = images.shape[1]
     kernel = (line[:, None] * line).expand(channels, 1, 5, 5)
@@ -74,7 +74,7 @@ def _blur(images: Tensor) -> Tensor:
 
 
 def _enlarge(images: Tensor, size: torch.Size) -> Tensor:
-    """Undo [::2, ::2]: keep the kept pixels in place and fill the others smoothly."""
+    """Undo [::2, ::2]: put its pixels back in place and interpolate the others."""
     height, width = size
     spread = images.new_zeros(*images.shape[:2], height, width)
     spread[:, :, ::2, ::2] = images
@@ -84,7 +84,7 @@ def _enlarge(images: Tensor, size: torch.Size) -> Tensor:
 
 
 def _descriptors(level: Tensor, patches: int, random: torch.Generator) -> Tensor:
-    """Return patches at random places, [N * patches, 49 * C], each colour channel of the set normalised.
+    """Return patches at random positions, [N * patches, 49 * C], each colour channel of the set normalised.
 
     (x - mean_c) / std_c, over all pixels of channel c in the set's patches.
     """

@@ -1,4 +1,4 @@
-"""What generated images are compared with the data by: which features, or patches, and which distance."""
+"""Quality measures: which features or patches, and which distance, compare generated images with the data."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ _FID_TEXT, _KID_TEXT = "FID by torch-fidelity's Inception", "KID by torch-fideli
 
 @dataclass(frozen=True)
 class Yardstick:
-    """One kind of quality.
+    """One quality measure.
 
     Attributes:
-        text: what it is, for people.
-        network: gives features; None = patches of the images themselves.
-        first: KERNEL or FRECHET, the distance that is called quality; of ImageNet and Inception features the other one
-            is measured beside it.
-        both: whether it is.
+        text: description for output.
+        network: network for features; None = patches of the images.
+        first: KERNEL or FRECHET, the distance that is reported as quality.
+        both: also measure the other distance, as for ImageNet and Inception features.
     """
 
     text: str
@@ -50,7 +49,7 @@ class Yardstick:
             real: [N, ...] of the data.
             fake: [M, ...] of generated images.
         Returns:
-            "" -> the quality; "_frechet" or "_kernel" -> the other distance, where both are measured.
+            "" -> the quality; "_frechet" or "_kernel" -> the other distance, if both are measured.
         """
         if self.network is None:
             count = min(len(real), len(fake))
@@ -62,12 +61,12 @@ class Yardstick:
 
 
 def yardstick(kind: str, classifier: FeatureNetwork | None, device: torch.device | str = "cpu") -> Yardstick:
-    """Return the yardstick of a name in KINDS.
+    """Return the yardstick with a name in KINDS.
 
     Args:
-        kind: "auto" takes the attribute classifier where there is one, else patches.
-        classifier: reads the data at hand, or None.
-        device: where features are computed.
+        kind: "auto" is the attribute classifier if the data has one, else patches.
+        classifier: attribute classifier of the data, or None.
+        device: device for computing features.
     Raises:
         LinkGANError: an unknown kind, attributes of data without a classifier, or a package that is not installed.
     """

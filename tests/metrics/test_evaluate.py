@@ -142,7 +142,7 @@ def test_a_region_that_never_appears_gives_no_number_instead_of_nan():
 
 def test_metrics_that_read_attributes_need_data_with_a_reader():
     assert "transfer" not in evaluate(linked(), pairs=4)["left"].estimates
-    with pytest.raises(LinkGANError, match="'transfer' reads attributes"):
+    with pytest.raises(LinkGANError, match="'transfer' needs attributes"):
         evaluate(linked(), pairs=4, metrics=["transfer"])
 
 

@@ -132,7 +132,7 @@ def test_unusable_images_and_files_are_refused(
         load_face_classifier().features(torch.zeros(1, 3, 32, 32)), classifier.features(torch.zeros(1, 3, 32, 32))
     )
     monkeypatch.setattr(face_classifier, "VERSION", 99)
-    with pytest.raises(LinkGANError, match="this is version 99"):
+    with pytest.raises(LinkGANError, match="expected version 99"):
         load_face_classifier()
 
 

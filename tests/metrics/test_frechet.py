@@ -93,7 +93,7 @@ def test_unusable_features_are_refused() -> None:
         frechet_distance(good, np.full((3, 2), np.nan))
     stats = FeatureStats()
     stats.append(good)
-    with pytest.raises(LinkGANError, match="3 dimensions, those before had 2"):
+    with pytest.raises(LinkGANError, match="3 dimensions, expected 2 as before"):
         stats.append(np.zeros((3, 3)))
 
 

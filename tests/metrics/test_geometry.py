@@ -103,5 +103,5 @@ def test_points_are_found_again_by_the_camera_that_saw_them():
 
 def test_depth_of_a_flat_generator_is_not_measured():
     assert not any(cls.needs_depth for cls in metric_classes(None, with_attributes=True))
-    with pytest.raises(LinkGANError, match="metric 'depth_leak' is about depth"):
+    with pytest.raises(LinkGANError, match="metric 'depth_leak' needs depth"):
         metric_classes(["depth_leak"], with_attributes=True)
