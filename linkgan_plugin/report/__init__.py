@@ -1,1 +1,1 @@
-"""What people look at: sheets, difference maps, videos, curves and the self-contained page."""
+"""Visual output: sheets, difference maps, videos, curves and the self-contained report page."""

@@ -1,4 +1,4 @@
-"""Training curves: the statistics that a run wrote to stats.jsonl, as images."""
+"""Training curves: plots of the statistics in stats.jsonl."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLOURS = ("#d1495b", "#00798c", "#edae49", "#66a182", "#2e4057", "#8d6a9f")
 
 
 def read_stats(run_dir: Path) -> list[dict[str, Any]]:
-    """Return the records of ``stats.jsonl``, oldest first; a line cut off by a crash is left out."""
+    """Return the records of ``stats.jsonl``, oldest first; skips a line cut off by a crash."""
     records = []
     for line in (run_dir / "stats.jsonl").read_text().splitlines():
         try:
@@ -28,7 +28,7 @@ def read_stats(run_dir: Path) -> list[dict[str, Any]]:
 
 
 def series(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float], list[float]]:
-    """Return (kimg, mean) of one statistic, where it was reported; NaN where it was not finite (null in the file)."""
+    """Return (kimg, mean) of one statistic where it was reported; NaN for values that were not finite (null)."""
     points = [
         (record["Progress/kimg"]["mean"], math.nan if record[name]["mean"] is None else record[name]["mean"])
         for record in records
@@ -38,10 +38,10 @@ def series(records: Sequence[Mapping[str, Any]], name: str) -> tuple[list[float]
 
 
 def training_curves(runs: Mapping[str, Path], blocks: Sequence[str]) -> str:
-    """Draw the runs' link shares and losses side by side; returns SVG text.
+    """Plot the runs' link shares and losses next to each other; return SVG text.
 
     Args:
-        runs: heading -> run directory; the first is drawn solid, the others broken.
+        runs: heading -> run directory; the first is drawn solid, the others dashed.
         blocks: link names (and `rest`).
     """
     figure, (left, middle, right) = plt.subplots(1, 3, figsize=(13, 3.4), layout="constrained")
@@ -52,8 +52,8 @@ def training_curves(runs: Mapping[str, Path], blocks: Sequence[str]) -> str:
             middle.plot(*series(records, f"Loss/link/{block}/effect"), style, color=colour)
         right.plot(*series(records, "Loss/G/loss"), style, color=COLOURS[0], label=f"G, {heading}")
         right.plot(*series(records, "Loss/D/loss"), style, color=COLOURS[1], label=f"D, {heading}")
-    _finish(left, "share of change where none is allowed", "forbidden / all change", (0, 1))
-    _finish(middle, "change where it is wanted", "mean squared change", None)
+    _finish(left, "share of the leak in all change", "leak / all change", (0, 1))
+    _finish(middle, "effect", "mean squared change", None)
     middle.set_yscale("log")
     _finish(right, "host's own losses", "loss", None)
     if blocks:

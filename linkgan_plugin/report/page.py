@@ -1,4 +1,4 @@
-"""The report page: one self-contained HTML file, images and video inside, that opens without a network."""
+"""The report page: one self-contained HTML file with embedded images and video, which opens offline."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ figcaption { color: #55555c; font-size: .9em; } figure { margin: 1rem 0; }
 
 @dataclass(frozen=True)
 class Table:
-    """A table of text cells; the first column is the rows' names, the last may be a hint."""
+    """A table of text cells; the first column is the names of the rows, the last may be a hint."""
 
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     hint: bool = False
 
     def to_html(self) -> str:
-        """Return the table, all text escaped."""
+        """Return the table with all text escaped."""
         head = "".join(f"<th>{html.escape(cell)}</th>" for cell in self.header)
         body = "".join(f"<tr>{self._row(row)}</tr>" for row in self.rows)
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
@@ -64,7 +64,7 @@ def code(value: Any) -> str:
 
 
 def image_tag(path: Path, text: str) -> str:
-    """Return a PNG file, inside the page, with a caption."""
+    """Return an embedded PNG file with a caption."""
     return (
         f'<figure><img alt="{html.escape(text, quote=True)}" src="data:image/png;base64,{_base64(path)}">'
         f"<figcaption>{html.escape(text)}</figcaption></figure>"
@@ -72,7 +72,7 @@ def image_tag(path: Path, text: str) -> str:
 
 
 def video(path: Path, text: str) -> str:
-    """Return an MP4 file, inside the page, with a caption."""
+    """Return an embedded MP4 file with a caption."""
     return (
         f'<figure><video controls loop muted playsinline src="data:video/mp4;base64,{_base64(path)}"></video>'
         f"<figcaption>{html.escape(text)}</figcaption></figure>"

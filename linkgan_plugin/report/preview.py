@@ -47,7 +47,7 @@ COLUMNS, MAX_IMAGES = 3, 7
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the legend: a block of axes, its share of the image in [0, 1] and what it is."""
+    """One line of the legend: a block of axes, its share of the image in [0, 1] and its region."""
 
     name: str
     area: float
@@ -63,9 +63,9 @@ def legend(spec: LinkSpec, scene: Scene) -> list[Row]:
 
 
 def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = False) -> Pixels:
-    """Draw the regions of `spec` over images: the first one large with names, the others beside it.
+    """Draw the regions of `spec` over images: the first one large with names, the others next to it.
 
-    Fills show the soft mask at the resolution of the images, as training sees it; outlines show the exact shape.
+    Fills show the soft mask at the resolution of the images, as used in training; outlines show the exact shape.
 
     Args:
         scene: 1 to 7 images, C = 1 or 3, with depth and cameras where regions need them.
@@ -126,7 +126,7 @@ def _blend(canvas: Floats, colour: Colour, opacity: Floats) -> Floats:
 
 
 def _shape(region: Region, mask: Tensor, size: int) -> Floats:
-    """Return the region at a finer size [size, size]: exact where it depends on the size alone, else enlarged."""
+    """Return the region at a finer size [size, size]: exact if it depends only on the size, else enlarged."""
     if region.static:
         return region.mask(Scene(torch.empty(1, 1, size, size)))[0, 0].numpy()
     return F.interpolate(mask[None, None], (size, size), mode="bilinear", align_corners=False)[0, 0].numpy()
@@ -158,7 +158,7 @@ def _annotated(panel: Image.Image, spec: LinkSpec, masks: Floats, grid: bool) ->
 def _draw_tag(
     draw: ImageDraw.ImageDraw, name: str, colour: Colour, inside: npt.NDArray[np.bool_], size: tuple[int, int]
 ) -> None:
-    """Draw a link's name on a coloured tag at the top left of its region, above it where there is room."""
+    """Draw a link's name on a coloured tag at the top left of its region, above it if there is room."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     x, y = int(columns[0] * size[0] / inside.shape[1]), int(rows[0] * size[1] / inside.shape[0])
     width, height = int(draw.textlength(name, font=font(17))) + 12, 24
@@ -191,7 +191,7 @@ def _with_ticks(panel: Image.Image) -> Image.Image:
 
 
 def _legend_image(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
-    """Return the table under the panels: swatch, name, area, axes, region; long cells go on in further lines."""
+    """Return the table under the panels: swatch, name, area, axes, region; long cells are wrapped."""
     header = [["link"], ["area"], [f"axes (of {dim})"], ["region"]]
     cells = [
         [[row.name], [f"{row.area:.1%}"], _wrapped(f"{len(row.axes)}  ({text_of(row.axes)})", 260), [row.region]]
@@ -220,7 +220,7 @@ def _legend_image(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
 
 
 def _wrapped(text: str, width: float) -> list[str]:
-    """Break text into lines of at most `width` pixels, after a comma or a sign where there is one."""
+    """Break text into lines of at most `width` pixels, after a comma or a sign if possible."""
     lines = [""]
     for char in text:
         lines[-1] += char

@@ -1,4 +1,4 @@
-"""Provenance: what every image and video says of itself, so that it can be made again."""
+"""Provenance: metadata of images and videos with which they can be reproduced."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from ..links import LinkSpec
 from ..metrics.record import versions
 
-LONGEST = 60_000  # bytes of a video's comment: it goes through a command line, which ends at 128 KiB
+LONGEST = 60_000  # bytes of a video's comment: it is passed on a command line, limited to 128 KiB
 
 
 def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
     """Return text for an image's metadata: the command, the link spec as JSON, versions, and `more`.
 
     Args:
-        more: text, or plain data that becomes JSON; what is None is left out.
+        more: text, or plain data that is stored as JSON; None is skipped.
     """
     facts = {"command": command, "link_spec": spec.to_json(), "versions": versions(), **more}
     return {
@@ -27,9 +27,9 @@ def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
 
 
 def as_comment(metadata: Mapping[str, str]) -> str:
-    """Return metadata as one JSON object, for files that have room for one text.
+    """Return metadata as one JSON object, for files that store a single text.
 
-    Where it is too long, files inside the link spec (mask images) are left out of it.
+    If it is too long, files inside the link spec (mask images) are left out.
     """
     text = json.dumps(dict(metadata), allow_nan=False)
     if len(text) <= LONGEST:

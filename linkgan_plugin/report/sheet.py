@@ -1,4 +1,4 @@
-"""Edit sheets: one row per image, per region what was tried and the map of what it changed; contact sheets of one."""
+"""Edit sheets: one row per image, with the variants of each region and a map of the changes; contact sheets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..images.pixels import Pixels
 
 GAP, HEADER, NOTE, OUTLINE = 8, 26, 18, (255, 255, 255)
 
-Shown = Callable[[Editor], Tensor]  # what is shown of an image: [1, C, H, W]
+Shown = Callable[[Editor], Tensor]  # editor -> image to draw, [1, C, H, W]
 
 
 def edit_sheet(
@@ -30,15 +30,15 @@ def edit_sheet(
     cell: int = 96,
     title: str | None = None,
 ) -> Pixels:
-    """Draw the `candidate_sheet` of seeds whose regions are redrawn.
+    """Draw the `candidate_sheet` of seeds whose regions are resampled.
 
-    Column v of every region takes the sample of seed ``donor_seed + v``, the same for all rows and regions.
+    Column v of every region uses the sample of seed ``donor_seed + v``, the same for all rows and regions.
 
     Args:
         generator: the network with its spec.
         seeds: one row each.
         regions: link names, `rest`, or `all` for every axis.
-        cell: about how large an image is drawn, in pixels.
+        cell: approximate size of an image, in pixels.
     Returns:
         uint8 [H, W, 3].
     """
@@ -61,14 +61,14 @@ def candidate_sheet(
 ) -> Pixels:
     """Draw a sheet: image | for each group of regions: every candidate and their mean |difference| to the image.
 
-    The outline of the regions is drawn on the difference map. Of projected photographs, the photograph comes first.
+    The outline of the regions is drawn on the difference map. Inverted photographs are shown in the first column.
 
     Args:
         editors: one row each.
-        groups: regions that move together.
+        groups: regions that are edited together.
         candidates: one column each, in every group.
-        shown: what is drawn of an editor, such as its pasted image; differences are between what is drawn.
-        cell: about how large an image is drawn, in pixels.
+        shown: returns the image to draw for an editor, such as its pasted image; differences use these images.
+        cell: approximate size of an image, in pixels.
         notes: write the names of the candidates over their columns.
         tick: called after each candidate.
     Returns:
@@ -99,9 +99,9 @@ def contact_sheet(
     title: str | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Pixels:
-    """Draw one image and every candidate on a group of its regions in a grid, each with its name.
+    """Draw a grid of one image and every candidate for a group of its regions, each with its name.
 
-    The map of the mean |difference| comes last. Arguments are those of `candidate_sheet`.
+    The map of the mean |difference| is last. Arguments are those of `candidate_sheet`.
 
     Returns:
         uint8 [H, W, 3].
@@ -122,7 +122,7 @@ def contact_sheet(
 
 
 def _grid(cells: Sequence[tuple[str, Pixels]]) -> Pixels:
-    """Put images of one size into a grid that is about as wide as high, each under its name."""
+    """Arrange images of one size in a roughly square grid, each below its name."""
     across = math.ceil(math.sqrt(len(cells)))
     drawn = [np.concatenate([drawing.caption(name, cell.shape[1], NOTE, size=12), cell]) for name, cell in cells]
     blank = np.full_like(drawn[0], 255)
@@ -141,7 +141,7 @@ def _originals(editors: Sequence[Editor], cell: int, notes: bool) -> Pixels:
 
 
 def _maps(difference: Tensor, editors: Sequence[Editor], group: RegionGroup, cell: int) -> Pixels:
-    """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all there are."""
+    """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all regions."""
     maps = pixels.enlarge(drawing.heat(difference), cell)
     if set(group.regions) == set(editors[0].generator.spec.block_names):
         return maps
@@ -159,7 +159,7 @@ def _cells(images: Tensor, cell: int) -> Pixels:
 
 
 def _column(name: str, groups: Sequence[Pixels], notes: Sequence[str] = ()) -> Pixels:
-    """Stack [rows, h, w, 3] cells: rows downwards, groups side by side, with a heading and a note over each group."""
+    """Stack [rows, h, w, 3] cells: rows vertically, groups horizontally, with a heading and a note over each group."""
     body = np.concatenate([np.concatenate(list(cells), axis=0) for cells in groups], axis=1)
     parts = [drawing.caption(name, body.shape[1], HEADER)]
     if notes:

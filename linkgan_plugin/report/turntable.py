@@ -1,4 +1,4 @@
-"""Turntables of 3D-aware generators: the camera goes round while regions change, colour and depth side by side."""
+"""Turntable videos of 3D-aware generators: the camera circles while regions change, in colour and depth."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from ..images import drawing, pixels
 from ..images.pixels import Pixels
 from ..perturb import replace_axes
 
-STEPS, HOLD = 16, 8  # frames of one change, and after it
+STEPS, HOLD = 16, 8  # frames of one change, and frames to hold after it
 TURN = 96  # frames of one turn of the camera
-# How far a change has gone in each of its frames: it starts and ends gently.
+# Progress of a change in each of its frames, with a smooth start and end.
 AMOUNTS = (*(0.5 - 0.5 * np.cos(np.linspace(0, np.pi, STEPS))).tolist(), *[1.0] * HOLD)
 
 
@@ -30,9 +30,9 @@ def ellipse(front: Tensor, turns: float, yaw: float, pitch: float) -> Tensor:
 
     Args:
         front: [1, 25 or more], the camera in the middle.
-        turns: how often it went round.
-        yaw: how far it goes to either side, in radians.
-        pitch: how far it goes up and down, in radians.
+        turns: number of turns so far.
+        yaw: largest yaw to either side, in radians.
+        pitch: largest pitch up and down, in radians.
     Returns:
         [1, 25 or more].
     """
@@ -48,7 +48,7 @@ def depth_pixels(depth: Tensor, near: float, far: float) -> Pixels:
 
 @contextmanager
 def rendered_at(generator: LinkedGenerator, side: int) -> Iterator[None]:
-    """Render depth [N, 1, side, side] within the block where a generator renders volumes at any size that is asked."""
+    """Render depth [N, 1, side, side] within the block, if the generator can render volumes at any size."""
     network, settings = generator.generator, generator.calls.settings
     if not generator.calls.synthesis.accepts("neural_rendering_resolution"):
         yield
@@ -65,15 +65,15 @@ def rendered_at(generator: LinkedGenerator, side: int) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Look:
-    """How objects are looked at.
+    """Cameras, depth range and image size of a visualisation.
 
     Attributes:
         front: [1, 25 or more], the camera in front.
-        yaw: how far other cameras are to either side, in radians.
-        pitch: how far they are up and down, in radians.
+        yaw: largest yaw of the other cameras to either side, in radians.
+        pitch: their largest pitch up and down, in radians.
         near: depth of the brightest colour, in world units.
         far: depth of the darkest colour.
-        cell: about how large an image is drawn, in pixels.
+        cell: approximate size of an image, in pixels.
     """
 
     front: Tensor
@@ -86,18 +86,18 @@ class Look:
     def colour_and_depth(
         self, generator: LinkedGenerator, latents: Tensor, camera: Tensor
     ) -> tuple[Tensor, Pixels, Pixels]:
-        """Return the images [N, C, H, H] of latents from a camera [1, c_dim], and cells of them and of their depth.
+        """Return images [N, C, H, H] of latents from a camera [1, c_dim], and the cells of image and depth to draw.
 
         Raises:
             LinkGANError: a generator that renders no depth.
         """
         if not generator.is_3d_aware:
-            raise LinkGANError("this generator renders no depth; that takes a 3D-aware one, such as --cfg heads3d")
+            raise LinkGANError("this generator renders no depth; use a 3D-aware one, such as --cfg heads3d")
         labels, cameras = (label.expand(len(latents), -1) for label in (self.front, camera))
         images = generator.view(latents, labels, cameras).image
         with rendered_at(generator, images.shape[-1]):
             depth = generator.view(latents, labels, cameras).depth
-        assert depth is not None  # so it is for a generator that is solid
+        assert depth is not None  # 3D-aware generators render depth
         relief = depth_pixels(depth, self.near, self.far)
         return images, pixels.enlarge(pixels.to_pixels(images), self.cell), pixels.enlarge(relief, self.cell)
 
@@ -112,14 +112,14 @@ def turntable_frames(
     changes: int = 3,
     donor_seed: int = 20_000,
 ) -> Iterator[Pixels]:
-    """Yield frames [H, W, 3]: the camera goes round and round while each region in turn glides to `changes` samples.
+    """Yield frames [H, W, 3]: the camera circles while one region after another is interpolated to `changes` samples.
 
-    Each object is shown in colour and, beside it, in depth.
+    Each object is shown in colour and, next to it, in depth.
 
     Args:
-        generators: heading -> network; one row of objects each, the same seeds and donors.
+        generators: heading -> network; one row of objects each, with the same seeds and donors.
         seeds: one object each.
-        regions: the order in which they change; each ends as it began.
+        regions: regions in the order in which they change; each returns to its start.
     """
     here = {name: generator.draw(seeds, look.front.expand(len(seeds), -1)) for name, generator in generators.items()}
     frame = 0
@@ -137,7 +137,7 @@ def turntable_frames(
                     latents = _between(g, here[name], stops[name][stop], region, amount)
                     _, colour, relief = look.colour_and_depth(g, latents, camera)
                     rows.append(_row(name, colour, relief))
-                yield _frame(f"redrawing: {region}", rows)
+                yield _frame(f"resampling: {region}", rows)
                 frame += 1
             here = {name: _between(g, here[name], stops[name][stop], region, 1.0) for name, g in generators.items()}
 

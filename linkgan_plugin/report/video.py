@@ -1,4 +1,4 @@
-"""Videos: regions that change one after another while the rest stands still; MP4 and GIF files."""
+"""Videos of regions that change one after another while the rest stays constant; MP4 and GIF files."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ def resample_frames(
     donor_seed: int = 20_000,
     cell: int = 128,
 ) -> Iterator[Pixels]:
-    """Yield frames [H, W, 3]: each region in turn glides to `changes` new samples and back to the original.
+    """Yield frames [H, W, 3]: one region after another is interpolated to `changes` new samples and back.
 
     Args:
-        generators: heading -> network; one row of images each, the same seeds and donors.
+        generators: heading -> network; one row of images each, with the same seeds and donors.
         seeds: one column each.
-        regions: the order in which they move.
+        regions: regions in the order in which they change.
     """
     labels = {name: generator.labels(seeds) for name, generator in generators.items()}
     starts = {name: generator.draw(seeds, labels[name]) for name, generator in generators.items()}
@@ -71,17 +71,17 @@ def trial_frames(
     cell: int = 128,
     plain: bool = False,
 ) -> Iterator[Pixels]:
-    """Yield frames [H, W, 3]: each group of regions glides from candidate to candidate, in its own axes, and back.
+    """Yield frames [H, W, 3]: each group of regions is interpolated from candidate to candidate and back.
 
-    Above stands what the images were, below it moves.
+    The original images are at the top, the edited ones below.
 
     Args:
         editors: one column each.
         groups: regions that are edited together, one group after another.
         candidates: the edits.
-        shown: what is drawn of an editor, such as its pasted image.
-        cell: about how large an image is drawn.
-        plain: the moving images alone, in their own size.
+        shown: returns the image to draw for an editor, such as its pasted image.
+        cell: approximate size of an image, in pixels.
+        plain: only the edited images, at their own size.
     """
     still = torch.cat([shown(editor) for editor in editors])
     for group in groups:
@@ -104,12 +104,12 @@ def trial_frames(
 
 
 def count_frames(groups: Sequence[RegionGroup], candidates: Sequence[EditCandidate]) -> int:
-    """Return how many frames `trial_frames` yields."""
+    """Return the number of frames of `trial_frames`."""
     return len(groups) * (len(candidates) + 1) * (STEPS + HOLD)
 
 
 def _glide() -> list[float]:
-    """Return amounts from 0 to 1 that start and end gently, and then hold."""
+    """Return amounts from 0 to 1 with a smooth start and end, then 1 for the frames to hold."""
     ramp = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, STEPS))
     return [*ramp.tolist(), *[1.0] * HOLD]
 
@@ -131,13 +131,13 @@ def _even(frame: Pixels) -> Pixels:
 
 
 def write_video(path: Path, frames: Iterable[Pixels], metadata: Mapping[str, str]) -> None:
-    """Write frames [H, W, 3] as the suffix of `path` says, .mp4 or .gif, with `metadata` as JSON in the comment."""
+    """Write frames [H, W, 3] as .mp4 or .gif, by the suffix of `path`, with `metadata` as JSON in the comment."""
     write = write_gif if path.suffix.lower() == ".gif" else write_mp4
     write(path, frames, comment=as_comment(metadata))
 
 
 def write_gif(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:
-    """Write frames [H, W, 3] as an endless GIF at 25 frames per second (it counts in hundredths), atomically."""
+    """Write frames [H, W, 3] as a looping GIF at 25 frames per second (GIF counts in hundredths), atomically."""
     images = (Image.fromarray(frame).quantize(256, Image.Quantize.MEDIANCUT) for frame in frames)
     with replacing(path) as temporary:
         first = next(images)
@@ -148,7 +148,7 @@ def write_gif(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> Non
 def write_mp4(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:
     """Write frames [H, W, 3] (all of one size) as H.264 at 24 frames per second, atomically.
 
-    `comment` (the command that made it) is kept in the file's metadata.
+    `comment` (the command that made it) is stored in the file's metadata.
     """
     iterator = iter(frames)
     first = next(iterator)

@@ -1,4 +1,4 @@
-"""Edit sheets of 3D-aware generators: what a redrawn region looks like from several sides, in colour and depth."""
+"""Edit sheets of 3D-aware generators: resampled regions from several cameras, in colour and depth."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ def view_sheet(
     donor_seed: int = 10_000,
     title: str = "",
 ) -> Pixels:
-    """Draw a sheet: original | for each region, the same object with that region redrawn; each from three cameras.
+    """Draw a sheet: original | for each region, the same object with that region resampled; each from three cameras.
 
     Every object has three rows: colour, depth, and |difference| of colour to the original with the region outlined.
 
     Args:
         seeds: one object each.
         regions: link names or `rest`.
-        donor_seed: all regions take their blocks from it.
+        donor_seed: seed of the sample that all regions take their blocks from.
     Returns:
         uint8 [H, W, 3].
     """
@@ -78,7 +78,7 @@ def _difference(
 
 
 def _column(name: str, groups: Sequence[Sequence[Pixels]]) -> Pixels:
-    """Put cameras side by side; each group holds kinds of cells [objects, h, w, 3], an object's under one another."""
+    """Arrange cameras horizontally and, for each object, the kinds of cells [objects, h, w, 3] vertically."""
     cameras = [np.concatenate(np.stack(kinds, axis=1).reshape(-1, *kinds[0].shape[1:])) for kinds in groups]
     body = np.concatenate(cameras, axis=1)
     column = np.concatenate([drawing.caption(name, body.shape[1], HEADER), body])
