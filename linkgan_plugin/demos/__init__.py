@@ -1,1 +1,1 @@
-"""The main jobs on the embedded hosts, start to report: data, networks side by side, measurements, images."""
+"""Demos on the embedded hosts: data, parallel training of networks, evaluation, images and a report."""

@@ -1,4 +1,4 @@
-"""Fixed boxes in place of classes: of the same mean area, where they cover as much of the classes as boxes can."""
+"""Fixed boxes in place of classes: boxes of the same mean area that cover as much of the classes as possible."""
 
 from __future__ import annotations
 
@@ -16,27 +16,27 @@ _DIGITS = 6
 
 @dataclass(frozen=True)
 class _Candidates:
-    """All boxes of one class's area: edges x0, y0, x1, y1 float64 [B, 4] and what they cover of it, best first [B]."""
+    """All boxes of one class's area: edges x0, y0, x1, y1 float64 [B, 4] and pixels covered [B], best first."""
 
     edges: Floats
     covered: Floats
 
 
 def best_boxes(means: Floats) -> list[tuple[float, float, float, float]]:
-    """Return one box per class, x0, y0, x1, y1 in fractions of the image, no two of which overlap.
+    """Return one box per class, x0, y0, x1, y1 in fractions of the image, without overlaps.
 
-    Their left, top and right edges are at borders between pixels, and the bottom where the area is the class's own.
-    Among all such boxes they are those which together cover most of the classes' pixels.
+    Left, top and right edges are at borders between pixels; the bottom edge follows from the area of the class. The
+    boxes are those that together cover most of the classes' pixels.
 
     Args:
         means: [K, S, S] in [0, 1], how often each pixel is of each class.
     Raises:
-        LinkGANError: a class that is in no image, or classes too large for boxes side by side.
+        LinkGANError: a class that is in no image, or classes too large for boxes without overlap.
     """
     found = _best([_candidates(mean) for mean in means], (), 0.0, -1.0)
     if found is None:
         areas = ", ".join(f"{mean.mean():.0%}" for mean in means)
-        raise LinkGANError(f"no boxes of {areas} of the image lie beside one another; expected smaller classes")
+        raise LinkGANError(f"boxes of {areas} of the image do not fit without overlap; expected smaller classes")
     return [tuple(box.round(_DIGITS).tolist()) for box in found[1]]
 
 
@@ -44,8 +44,8 @@ def _candidates(mean: Floats) -> _Candidates:
     side = len(mean)
     area = float(mean.sum())
     if area == 0:
-        raise LinkGANError("a class is in no image; expected label maps in which every class is found")
-    # Sums over [0, y) x [0, x): linear in between, so boxes may end anywhere.
+        raise LinkGANError("a class is in no image; expected label maps in which every class occurs")
+    # Sums over [0, y) x [0, x), interpolated linearly, so boxes may end within a pixel.
     sums = np.zeros([side + 2, side + 1])
     sums[1:-1, 1:] = mean.cumsum(axis=0).cumsum(axis=1)
     sums[-1] = sums[-2]
@@ -69,7 +69,7 @@ def _candidates(mean: Floats) -> _Candidates:
 def _best(
     classes: Sequence[_Candidates], taken: tuple[Floats, ...], covered: float, enough: float
 ) -> tuple[float, tuple[Floats, ...]] | None:
-    """Return what is covered and the boxes, those `taken` first; None if nothing covers more than `enough`."""
+    """Return the covered pixels and the boxes, those `taken` first; None if none cover more than `enough`."""
     if not classes:
         return (covered, taken) if covered > enough else None
     free = np.ones(len(classes[0].edges), dtype=bool)

@@ -1,4 +1,4 @@
-"""Drawing edits of flat images for a demo's report."""
+"""Draws the edits of 2D generators for a demo's report."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..report.video import resample_frames, write_mp4
 def draw_edits(
     out: Path, generators: Mapping[str, LinkedGenerator], titles: Mapping[str, str], metadata: Mapping[str, str]
 ) -> None:
-    """Write sheet.png and resample.mp4 in `out`: the same edits of all networks, the first one's regions."""
+    """Write sheet.png and resample.mp4 in `out`: the same edits for all networks, of the first one's regions."""
     first = next(iter(generators))
     regions = generators[first].spec.block_names
     sheets = [

@@ -1,4 +1,4 @@
-"""The first demo: procedural faces, with links to the boxes of eyes and mouth."""
+"""The faces demo: procedural faces with links to boxes around eyes and mouth."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ TITLES = {
 class FacesDemo(Kind):
     """Two links to fixed boxes, and the unlinked baseline."""
 
-    title: ClassVar[str] = "A generator whose regions can be redrawn one by one"
+    title: ClassVar[str] = "A generator with regions that can be resampled one by one"
     full: ClassVar[Size] = Size(data=12_000, kimg=84, pairs=1000, quality_images=5000)
     quick: ClassVar[Size] = Size(data=2_000, kimg=6, pairs=200, quality_images=1000)
 
@@ -58,14 +58,14 @@ class FacesDemo(Kind):
 
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
         return [
-            demo_page.edits(self.out, "The same edits, in motion; both networks get the same latents."),
+            demo_page.edits(self.out, "The same edits as a video; both networks use the same latents."),
             demo_page.region_metrics(report, self.columns),
             demo_page.image_quality(report, self.columns),
         ]
 
 
 def paint_faces(path: Path, count: int) -> None:
-    """Paint the faces that generators are trained on, where they are not there; the same ones in every demo."""
+    """Render the training faces if they do not exist; they are the same in every demo."""
     if not path.exists():
         write_faces(path, count, PIXELS, seed=0, progress=True)
 
@@ -76,7 +76,7 @@ def link_options(links: Sequence[str]) -> list[str]:
 
 
 def face_classifier(data: Path) -> ProceduralClassifier:
-    """Return the classifier of the faces in `data`; LinkGANError where it holds no procedural faces."""
+    """Return the classifier of the faces in `data`; LinkGANError if it has no procedural faces."""
     classifier = classifier_for(data)
     if classifier is None:
         raise LinkGANError(f"{data} is not a set of procedural faces")
@@ -84,7 +84,7 @@ def face_classifier(data: Path) -> ProceduralClassifier:
 
 
 def oracle_spec(oracle: FaceOracle) -> LinkSpec:
-    """Return the spec of the renderer itself: the demo's regions, linked to the attributes painted there."""
+    """Return the spec of the renderer: the demo's regions, linked to the attributes that are rendered there."""
     texts = []
     for text in faces.DEMO_LINKS:
         name, region = text.split("=")[0], text.split("@")[1]

@@ -1,4 +1,4 @@
-"""The demo in three dimensions: mouth and nose of procedural heads, linked as pieces of the object, from every side."""
+"""The 3D demo: mouth and nose of procedural heads, linked to boxes in the object for all cameras."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ from .measuring import measure_columns
 
 PIXELS = 32
 AXES = {"mouth": 12, "nose": 12}
-# Wider than the nose, and up to the eyes: seen from the side, a long one covers the cheek beside it.
+# Wider than the nose, and up to the eyes: seen from the side, a long nose covers the cheek next to it.
 _ROOM = 0.03
-# Deep along the line of sight: the same pixels, whether or not the generator's noses stand out as far as they should.
+# Deep along the line of sight: the same pixels even if the generator's noses have the wrong length.
 _BACK, _FRONT = -0.3, 0.4
-# `log`: the pieces are small (3 and 8 % of the image), and their shares of the change begin near nothing. A change of
-# depth of 0.3 world units weighs as much as one from grey to white. Both networks have little time, hence every step.
+# `log`: the regions are small (3 and 8 % of the image), and their shares of the change start near 0. A change of depth
+# by 0.3 world units weighs as much as one from grey to white. Training is short, hence interval 1.
 _RECIPE = {"form": "log", "weight": 1, "depth": 10, "interval": 1, "batch": 0.25}
 _BATCH = 64
 TITLES = {
@@ -59,22 +59,22 @@ TITLES = {
 
 @dataclass(frozen=True)
 class HeadsSize(Size):
-    """`base`: thousand images that the network has seen from which both networks start."""
+    """`base`: thousand images of training for the network from which both networks start."""
 
     base: float
 
 
 @dataclass(frozen=True)
 class HeadsDemo(Kind):
-    """Two links to pieces of the object, and the unlinked baseline.
+    """Two links to boxes in the object, and the unlinked baseline.
 
-    Both start from one generator that has learned what a head looks like from all sides: before there is a shape, a
-    piece of it means nothing, and links only keep it from being learned.
+    Both start from a generator trained without links until it renders heads from all sides: before there is a shape,
+    links to parts of it only prevent it from being learned.
     """
 
     starts: ClassVar[Mapping[str, str]] = {"linked": "base", "unlinked": "base"}
 
-    title: ClassVar[str] = "A 3D-aware generator, one piece of whose object can be redrawn"
+    title: ClassVar[str] = "A 3D-aware generator with regions that can be resampled one by one"
     full: ClassVar[HeadsSize] = HeadsSize(data=8_000, kimg=20, pairs=500, quality_images=2000, base=30)
     quick: ClassVar[HeadsSize] = HeadsSize(data=1_000, kimg=1, pairs=64, quality_images=500, base=2)
 
@@ -86,7 +86,7 @@ class HeadsDemo(Kind):
 
     @property
     def classifier(self) -> Path:
-        """The network that reads the heads' attributes."""
+        """The classifier of the heads' attributes."""
         return self.out / "classifier.pt"
 
     def settings(self) -> dict[str, Any]:
@@ -109,7 +109,7 @@ class HeadsDemo(Kind):
         links = [f"{name}={count}@{expression('box3d', _box(name))}" for name, count in AXES.items()]
         recipe = {**_RECIPE, "weight": _RECIPE["weight"] if network == "linked" else 0}
         switches = [part for name, value in recipe.items() for part in (f"--link-{name}", f"{value}")]
-        # The base keeps its learning rate to the end, since that is not the end.
+        # The base keeps its learning rate to the end, since training continues from it.
         return [
             "--cfg",
             "heads3d",
@@ -131,7 +131,7 @@ class HeadsDemo(Kind):
         }
 
     def _oracle(self, linked: LinkedGenerator, dataset: ImageFolderDataset) -> LinkedGenerator:
-        """Return the renderer itself, with the linked network's regions on the attributes of their parts."""
+        """Return the renderer, with the linked network's regions linked to the attributes of their parts."""
         oracle = HeadOracle(PIXELS, int(getattr(linked.generator, "neural_rendering_resolution")))  # noqa: B009
         links = tuple(Link(link.name, oracle.axes_of(link.name), link.region) for link in linked.spec.links)
         spec = dataclasses.replace(linked.spec, links=links, dim=oracle.w_dim)
@@ -154,23 +154,23 @@ class HeadsDemo(Kind):
         return [
             demo_page.edits(
                 self.out,
-                "Turntable: the camera goes round while one region after another is redrawn; colour and, beside it, "
-                "depth (bright = near). Both networks get the same latents.",
-                sheet="Rows of each object: colour, depth, mean absolute difference of colour. Each group redraws one "
-                "region with the block of another sample, seen from the left, from the front and from the right.",
+                "Turntable: the camera circles while one region after another is resampled; colour and, next to it, "
+                "depth (bright = near). Both networks use the same latents.",
+                sheet="Rows of each object: colour, depth, mean absolute difference of colour. Each group resamples "
+                "one region with the block of another sample, seen from the left, the front and the right.",
                 film="turntable.mp4",
             ),
             demo_page.region_metrics(
-                report, self.columns, note="Pairs of images are seen by the cameras of the data, each by its own."
+                report, self.columns, note="Pairs of images are rendered with cameras of the data, each with its own."
             ),
-            section("Do the boxes hold the parts?", _coverage_table(report["coverage"])),
-            section("How well is an attribute read?", _reader_table(report)),
+            section("Overlap of boxes and parts", _coverage_table(report["coverage"])),
+            section("Accuracy of the attribute classifier", _reader_table(report)),
             demo_page.image_quality(report, self.columns),
         ]
 
 
 def _box(part: str) -> tuple[float, ...]:
-    """Return the box that holds a part, with room around the nose, x0, y0, z0, x1, y1, z1 in world units."""
+    """Return the box that contains a part, with room around the nose, x0, y0, z0, x1, y1, z1 in world units."""
     boxes = heads3d.part_boxes()
     x0, y0, _, x1, y1, _ = boxes[part]
     if part == "nose":
@@ -180,11 +180,11 @@ def _box(part: str) -> tuple[float, ...]:
 
 @torch.no_grad()
 def part_coverage(spec: LinkSpec, count: int) -> dict[str, dict[str, float]]:
-    """Return how the links' regions fit the exact masks of the parts they are called after, on rendered heads.
+    """Return the overlap of the links' regions with the exact masks of the parts that they are named after.
 
     Returns:
-        link -> `covers`, the share of the part's pixels in the region; `part`, the share of the region's pixels that
-        are the part's; `area`, the region's share of the image.
+        link -> `covers`, the share of the part's pixels in the region; `part`, the share of the region's pixels in the
+        part; `area`, the region's share of the image. Measured on `count` rendered heads.
     """
     sums = torch.zeros(len(spec.links), 4, dtype=torch.float64)  # both, part, region, pixels
     for start in range(0, count, _BATCH):
@@ -206,8 +206,8 @@ def _shares(sums: Tensor) -> dict[str, float]:
 
 def _coverage_table(coverage: Mapping[str, Mapping[str, float]]) -> str:
     rows = [[name, *(f"{found[key]:.1%}" for key in ("covers", "part", "area"))] for name, found in coverage.items()]
-    table = Table(["link", "of the part in the region", "of the region the part", "of the image"], rows).to_html()
-    return table + paragraph("By the renderer's exact masks and depth, over heads and cameras like those of the data.")
+    table = Table(["link", "of the part in the region", "of the region in the part", "of the image"], rows).to_html()
+    return table + paragraph("With the renderer's exact masks and depth, for heads and cameras like those of the data.")
 
 
 def _reader_table(report: Mapping[str, Any]) -> str:

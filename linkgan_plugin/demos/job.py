@@ -1,4 +1,4 @@
-"""The job that all demos do: data, trainings side by side, measurements, images, a report."""
+"""The steps of all demos: data, parallel trainings, evaluation, images and a report."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ REPORT = "report.json"
 
 
 def run_demo(kind: Kind, *, command: str) -> dict[str, Any]:
-    """Do the whole job in the kind's folder, which nobody else works in, or go on with one that was stopped there.
+    """Run a demo in the kind's folder, which is locked, or resume a stopped one.
 
     Args:
-        command: recorded in every result.
+        command: stored in every result.
     Returns:
         The content of ``report.json``.
     Raises:
-        LinkGANError: the folder holds a demo of other settings, or a training process failed.
-        LockedError: another process works in the folder. Interrupted: after Ctrl-C.
+        LinkGANError: the folder contains a demo with other settings, or a training process failed.
+        LockedError: another process uses the folder. Interrupted: after Ctrl-C.
     """
     with locked(kind.out):
         return _run(kind, command)
@@ -43,7 +43,7 @@ def _run(kind: Kind, command: str) -> dict[str, Any]:
     try:
         kind.prepare()
         train_networks(kind)
-        # The images are tiny: two threads gain little, and on a busy machine they wait for each other for minutes.
+        # The images are tiny: a second thread gains little, and on a busy machine threads wait for each other.
         torch.set_num_threads(1)
         report = {"command": command, **_measured(kind)}
         metadata = {
@@ -61,31 +61,31 @@ def _run(kind: Kind, command: str) -> dict[str, Any]:
 
 
 def _claim(kind: Kind) -> float:
-    """Note whose demo this folder holds; returns the seconds that earlier, stopped calls spent on its trainings.
+    """Record the settings in the folder; return the training time of earlier, stopped calls, in seconds.
 
     Raises:
-        LinkGANError: it holds another demo, which would be mixed up with this one.
+        LinkGANError: the folder contains another demo or other files.
     """
     out, settings = kind.out, kind.settings()
     path = out / "demo.json"
     if path.exists():
         found = json.loads(path.read_text())
         if found != settings:
-            raise LinkGANError(f"{out} holds a demo with {found}, not {settings}; choose another --out or remove it")
+            raise LinkGANError(f"{out} contains a demo with {found}, not {settings}; choose another --out or remove it")
     elif not is_unused(out):
-        raise LinkGANError(f"{out} is not empty and holds no demo; choose another --out")
+        raise LinkGANError(f"{out} is not empty and contains no demo; choose another --out")
     else:
         write_json(path, settings)
     return max(_seconds(kind, network) for network in kind.networks)
 
 
 def _seconds(kind: Kind, network: str) -> float:
-    """Return how long a network was trained, what it started from included."""
+    """Return the training time of a network, including that of the network it started from."""
     return sum(last_stat(kind.run_dir(run), "Timing/total_sec", 0.0) for run in kind.training_chain(network))
 
 
 def _measured(kind: Kind) -> dict[str, Any]:
-    """Return the kind's figures, with what is known of every training."""
+    """Return the kind's results, with statistics of every training."""
     figures = kind.measure()
     for network in kind.networks:
         figures[network] |= {

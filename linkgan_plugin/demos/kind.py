@@ -1,4 +1,4 @@
-"""What a kind of demo says of itself: its data, its networks, what is measured and what is drawn."""
+"""Base class of demos: data, networks, measurements and images."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..runs import has_seen, snapshot_of, train_command
 
 @dataclass(frozen=True)
 class Size:
-    """How much work a demo does: images of data, thousand images of training, and what is measured."""
+    """Size of a demo: images of data, thousand images of training, and measured pairs and images."""
 
     data: int
     kimg: float
@@ -25,17 +25,17 @@ class Size:
 
 @dataclass(frozen=True)
 class Kind(ABC):
-    """One demo in one folder. The job calls `prepare`, trains the networks, then calls the rest in their order.
+    """One demo in one folder. The job calls `prepare`, trains the networks, then calls the other methods in order.
 
     Class attributes:
-        networks: folders of the networks that are compared; the linked one first, the unlinked baseline last.
-        starts: network -> the one whose weights it starts from, which is trained before it.
-        columns: headings of all that is measured, the networks first.
-        title: of the report.
-        full, quick: how much work there is.
+        networks: folders of the compared networks; the linked one first, the unlinked baseline last.
+        starts: network -> the network whose weights it starts from, which is trained first.
+        columns: headings of all measured generators, the networks first.
+        title: title of the report.
+        full, quick: sizes of the full and the quick demo.
     Attributes:
         out: the folder.
-        seed: of data order, networks and latents.
+        seed: seed of data order, networks and latents.
     """
 
     networks: ClassVar[tuple[str, ...]] = ("linked", "unlinked")
@@ -59,36 +59,36 @@ class Kind(ABC):
         """The training data."""
 
     def settings(self) -> dict[str, Any]:
-        """Return what must be the same for a folder's demo to go on, plain data."""
+        """Return the settings that must be equal to resume a folder's demo, as plain data."""
         return {"seed": self.seed, "data": self.size.data, "kimg": self.size.kimg}
 
     @abstractmethod
     def prepare(self) -> None:
-        """Make the data and whatever else the trainings need, each only where it is not there."""
+        """Create the data and other inputs of the trainings that do not exist yet."""
 
     @abstractmethod
     def options(self, network: str) -> list[str]:
-        """Return the options of a network's `linkgan train` that make it what it is."""
+        """Return the options of `linkgan train` that are specific to a network."""
 
     @abstractmethod
     def measure(self) -> dict[str, Any]:
-        """Return the figures of every column, as `metrics.record.record` gives them, and what belongs beside them."""
+        """Return the results of every column, as from `metrics.record.record`, and other values of the report."""
 
     @abstractmethod
     def draw(self, metadata: Mapping[str, str]) -> None:
-        """Write the images, which carry `metadata`."""
+        """Write the images, with `metadata`."""
 
     @abstractmethod
     def sections(self, report: Mapping[str, Any]) -> Sequence[str]:
-        """Return the page's own sections: images and tables."""
+        """Return the sections of the report: images and tables."""
 
     @property
     def runs(self) -> tuple[str, ...]:
-        """All networks that are trained, those that others start from first."""
+        """All networks to train; those that others start from are first."""
         return tuple(dict.fromkeys([*self.starts.values(), *self.networks]))
 
     def kimg(self, network: str) -> float:
-        """Return how many thousand images a network sees in its own training."""
+        """Return the length of a network's own training, in thousand images."""
         return self.size.kimg
 
     def trained(self, network: str) -> bool:
@@ -96,7 +96,7 @@ class Kind(ABC):
         return has_seen(self.run_dir(network), self.kimg(network))
 
     def training_chain(self, network: str) -> tuple[str, ...]:
-        """Return the trainings that a network went through, the last one first."""
+        """Return a network and the networks that it started from, the last training first."""
         return (network, *self.training_chain(self.starts[network])) if network in self.starts else (network,)
 
     def run_dir(self, network: str) -> Path:
@@ -104,7 +104,7 @@ class Kind(ABC):
         return self.out / network
 
     def command(self, network: str) -> list[str]:
-        """Return the command that trains a network, or goes on with it."""
+        """Return the command that trains a network, or resumes its training."""
         arguments = ["--data", str(self.data), "--seed", str(self.seed), "--kimg", f"{self.kimg(network):g}"]
         if network in self.starts:
             arguments += ["--resume", str(snapshot_of(self.run_dir(self.starts[network])))]
@@ -116,6 +116,6 @@ class Kind(ABC):
         return load_network(snapshot_of(self.run_dir(network)))
 
     def generator(self, network: str) -> LinkedGenerator:
-        """Return a trained generator with the links that it was trained with, or measured by."""
+        """Return a trained generator with its links."""
         trained = self.network(network)
         return LinkedGenerator(trained.generator, trained.linked(), labels=trained.labels(self.data))

@@ -1,4 +1,4 @@
-"""Measuring the columns of a demo's report, one after another."""
+"""Measures the columns of a demo's report."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from .kind import Size
 
 
 class FullClassifier(AttributeClassifier, FeatureNetwork, Protocol):
-    """Reads attributes, and has features for the quality proxy."""
+    """Predicts attributes, and has features for the quality proxy."""
 
 
 def measure_columns(
     generators: Mapping[str, LinkedGenerator], classifier: FullClassifier, dataset: ImageFolderDataset, size: Size
 ) -> dict[str, Any]:
-    """Return column -> the region metrics and quality of its generator, as `record` gives them."""
+    """Return column -> the region metrics and quality of its generator, as returned by `record`."""
     results = {}
     with tqdm(total=len(generators) * size.pairs, unit="pair", desc="measuring") as bar:
         for name, generator in generators.items():

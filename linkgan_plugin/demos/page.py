@@ -1,4 +1,4 @@
-"""The demos' report page: what was trained, what it does, what it costs, in images and numbers."""
+"""The report page of demos: training, edits and cost, as images and tables."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ if TYPE_CHECKING:
     from .kind import Kind
 
 MEANINGS = {
-    "effect_in": "change inside the region when its own axes move (near 0: the region has collapsed)",
-    "leak_out": "change outside the region when its own axes move; wanted: 0",
+    "effect_in": "change inside the region when its own axes are perturbed (near 0: the region has collapsed)",
+    "leak_out": "change outside the region when its own axes are perturbed; ideal: 0",
     "leak_ratio": "leak_out / effect_in",
-    "locality": "share of all change by the link's axes that lies inside the region; wanted: 1",
-    "leak_in": "change inside the region when all other axes move",
-    "effect_out": "change outside the region when all other axes move",
-    "diversity_kept": "share of the region's variety that its own axes command",
-    "transfer": "the donor's attributes of the region arrive (correlation, read by an independent network)",
-    "other_kept": "all other attributes stay when the region is redrawn (correlation)",
-    "rest_keeps": "the region's attributes stay when everything else is redrawn (correlation)",
-    "depth_effect": "squared change of depth inside the region when its own axes move, in world units",
-    "depth_leak": "squared change of depth outside the region when its own axes move",
+    "locality": "share of all change by the link's axes that lies inside the region; ideal: 1",
+    "leak_in": "change inside the region when all other axes are perturbed",
+    "effect_out": "change outside the region when all other axes are perturbed",
+    "diversity_kept": "share of the region's variety that its own axes control",
+    "transfer": "the region gets the donor's attributes (correlation, predicted by an independent network)",
+    "other_kept": "all other attributes are kept when the region is resampled (correlation)",
+    "rest_keeps": "the region's attributes are kept when everything else is resampled (correlation)",
+    "depth_effect": "squared change of depth inside the region when its own axes are perturbed, in world units",
+    "depth_leak": "squared change of depth outside the region when its own axes are perturbed",
     "depth_locality": "share of all change of depth by the link's axes that lies inside the region",
-    "view_error": "the redrawn piece from another side: its differences of colour, relative to what the edit changed",
-    "view_depth_error": "the redrawn piece from another side: mean distance of the two surfaces, in world units",
+    "view_error": "the edited region from another camera: colour differences, relative to the change by the edit",
+    "view_depth_error": "the edited region from another camera: mean distance of the two surfaces, in world units",
 }
 SHEET = (
-    "One row per sample. Each group redraws one region with the blocks of four other samples; its last column is the "
-    "mean absolute difference, with the region outlined, on one scale for all."
+    "One row per sample. Each group resamples one region with the blocks of four other samples; its last column is the "
+    "mean absolute difference, with the region outlined, on the same scale everywhere."
 )
 
 
 def write(kind: Kind, report: Mapping[str, Any]) -> None:
-    """Write ``report.html`` in the kind's folder from the finished report and the images beside it."""
+    """Write ``report.html`` in the kind's folder from the finished report and the images next to it."""
     links = list(report["linked"]["metrics"])
     runs = {network: kind.run_dir(network) for network in kind.networks}
     sections = [
@@ -54,14 +54,14 @@ def write(kind: Kind, report: Mapping[str, Any]) -> None:
 
 
 def edits(out: Path, motion: str, *, sheet: str = SHEET, film: str = "resample.mp4") -> str:
-    """Return the section of the images in `out`: ``sheet.png`` and a video, with what is to be said of each."""
+    """Return the section of the images in `out`: ``sheet.png`` and a video, with captions."""
     return section("Resampling one region at a time", image_tag(out / "sheet.png", sheet), video(out / film, motion))
 
 
 def region_metrics(
     report: Mapping[str, Any], columns: Mapping[str, str], *, title: str = "Region metrics", note: str = ""
 ) -> str:
-    """Return a section with a table per link: a row per metric that there is, a column per network in `columns`.
+    """Return a section with a table per link: a row per measured metric, a column per network in `columns`.
 
     Args:
         report: network -> its record.

@@ -1,4 +1,4 @@
-"""The demo of regions that move: hair and background of procedural faces, linked by class instead of by box."""
+"""The semantic demo: hair and background of procedural faces, linked by class instead of by box."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ from .faces import PIXELS, face_classifier, link_options, paint_faces
 from .kind import Kind, Size
 
 # Class -> axes, four for each attribute that the class has in these faces: lightness, warmth and length of the hair,
-# lightness and warmth of the sky. 44 of the 64 axes stay for the 13 other attributes.
+# lightness and warmth of the sky. The 13 other attributes have the other 44 of the 64 axes.
 AXES = {"hair": 12, "background": 8}
 TITLES = {
-    "linked": "linked to classes: the regions move with the images",
+    "linked": "linked to classes: the regions differ between images",
     "box": "linked to fixed boxes of the classes' mean areas",
     "unlinked": "the unlinked baseline: the same axes, no regularizer",
 }
@@ -44,7 +44,7 @@ TITLES = {
 
 @dataclass(frozen=True)
 class SemanticSize(Size):
-    """`labelled`: faces with label maps that the segmenter is made from, in `steps` steps."""
+    """`labelled`: faces with label maps for training the segmenter, in `steps` steps."""
 
     labelled: int
     steps: int
@@ -61,7 +61,7 @@ class SemanticDemo(Kind):
         "unlinked": "unlinked baseline",
         "oracle": "the renderer itself",
     }
-    title: ClassVar[str] = "Regions that move: links to classes"
+    title: ClassVar[str] = "Regions that differ between images: links to classes"
     full: ClassVar[SemanticSize] = SemanticSize(
         data=12_000, kimg=84, pairs=1000, quality_images=5000, labelled=2000, steps=1500
     )
@@ -86,8 +86,8 @@ class SemanticDemo(Kind):
     def prepare(self) -> None:
         paint_faces(self.data, self.size.data)
         if not (self.out / "labelled.zip").exists():
-            (self.out / "masks.zip").unlink(missing_ok=True)  # is written first: alone, it is from a stopped call
-            # Other faces than those of the training: the segmenter has seen none of them.
+            (self.out / "masks.zip").unlink(missing_ok=True)  # it is written first: alone, it is from a stopped call
+            # Other faces than those the generators are trained on.
             write_faces(
                 self.out / "labelled.zip", self.size.labelled, PIXELS, 1, masks=self.out / "masks.zip", progress=True
             )
@@ -106,7 +106,7 @@ class SemanticDemo(Kind):
         training.save_segmenter(self.segmenter, network, labelled.classes)
 
     def boxes(self) -> dict[str, tuple[float, float, float, float]]:
-        """Return class -> the fixed box that stands for it, by the label maps."""
+        """Return class -> the fixed box that replaces it, from the label maps."""
         labelled = self._labelled()
         means = [np.mean(labelled.labels == labelled.classes.index(name), axis=0) for name in AXES]
         return dict(zip(AXES, best_boxes(np.stack(means)), strict=True))
@@ -123,7 +123,7 @@ class SemanticDemo(Kind):
         return [*link_options(self.links(network)), *(["--link-weight", "0"] if network == "unlinked" else [])]
 
     def generators(self) -> dict[str, LinkedGenerator]:
-        """Return column -> its generator, with the linked network's regions on the axes of its own links."""
+        """Return column -> its generator, with the linked network's regions and the axes of its own links."""
         regions = LinkSpec.parse(self.links("linked"), dim=self.network("linked").linked().dim)
         oracle = FaceOracle(PIXELS)
         found = {name: LinkedGenerator(self.network(name).generator, regions) for name in self.networks}
@@ -168,25 +168,25 @@ class SemanticDemo(Kind):
         return [
             demo_page.edits(
                 self.out,
-                "The same edits, in motion; all networks get the same latents. Outlines on the sheet are what the "
-                "network was linked to: classes move from face to face, boxes cannot.",
+                "The same edits as a video; all networks use the same latents. Outlines on the sheet are the regions "
+                "that the network was linked to: classes differ between faces, boxes do not.",
             ),
             demo_page.region_metrics(
                 report,
                 self.columns,
                 title="Region metrics against exact masks",
-                note="The masks are not the segmenter's: an independent network reads the attributes of a generated "
-                "face, and the renderer paints the masks of those attributes.",
+                note="The masks are not the segmenter's: an independent network predicts the attributes of a generated "
+                "face, and the renderer paints the masks of these attributes.",
             ),
-            section("How exact the masks are", _mask_table(report, self.networks)),
-            demo_page.region_metrics(by_segmenter, self.columns, title="The same, by the segmenter's masks"),
-            demo_page.region_metrics(own_boxes, {"box": "linked to boxes"}, title="The boxes by themselves"),
+            section("Accuracy of the masks", _mask_table(report, self.networks)),
+            demo_page.region_metrics(by_segmenter, self.columns, title="Region metrics against the segmenter's masks"),
+            demo_page.region_metrics(own_boxes, {"box": "linked to boxes"}, title="Region metrics against the boxes"),
             demo_page.image_quality(report, self.columns),
         ]
 
 
 def _oracle_spec(oracle: FaceOracle, regions: LinkSpec) -> LinkSpec:
-    """Return the spec of the renderer itself: the same regions, linked to the attributes painted there."""
+    """Return the spec of the renderer: the same regions, linked to the attributes that are rendered there."""
     links = tuple(Link(link.name, oracle.axes_of(link.name), link.region) for link in regions.links)
     return dataclasses.replace(regions, links=links, dim=oracle.w_dim)
 
@@ -205,7 +205,7 @@ def _mask_table(report: Mapping[str, Any], networks: Sequence[str]) -> str:
         ),
     ]
     table = Table(["intersection over union", *AXES], rows).to_html()
-    return table + paragraph("Against the exact masks on real faces; generated ones have none, so there the two meet.")
+    return table + paragraph("Against exact masks on real faces, and against each other on generated faces.")
 
 
 def _shares(overlaps: Mapping[str, float | None]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Training a demo's networks side by side, one core each, with one progress bar."""
+"""Trains a demo's networks in parallel, one core each, with one progress bar."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..errors import Interrupted, LinkGANError
 from ..runs import check_children, interrupt, kimg_of, start
 from .kind import Kind
 
-# More at a time than that would share the cores of a small machine.
+# Trainings at a time; more would share the cores of a small machine.
 AT_ONCE = 2
 
 
@@ -20,8 +20,8 @@ def train_networks(kind: Kind) -> None:
     """Train all networks that are not trained yet.
 
     Raises:
-        Interrupted: after Ctrl-C; the trainings go on when this is called again.
-        LinkGANError: one failed, with the end of its log.
+        Interrupted: after Ctrl-C; the trainings resume when this is called again.
+        LinkGANError: a training failed, with the end of its log.
     """
     waiting = [network for network in kind.runs if not kind.trained(network)]
     if not waiting:
@@ -38,7 +38,7 @@ def train_networks(kind: Kind) -> None:
                     waiting.remove(network)
                     running[network] = start(kind.command(network), kind.out / f"{network}.log")
                 follow(running, kind)
-                # One that failed since then stays, and is told of the next time.
+                # A training that failed since then is kept, and reported the next time.
                 running = {network: child for network, child in running.items() if child.poll() != 0}
                 bar.update(max(_images(kind) - bar.n, 0))
         except KeyboardInterrupt:
@@ -51,10 +51,10 @@ def train_networks(kind: Kind) -> None:
 
 
 def follow(running: Mapping[str, subprocess.Popen[bytes]], kind: Kind) -> None:
-    """Wait a moment, then see to it that no training has failed.
+    """Wait a moment, then check that no training has failed.
 
     Raises:
-        LinkGANError: one has, with the end of its log.
+        LinkGANError: a training failed, with the end of its log.
     """
     time.sleep(0.5)
     logs = {f"{network} network": kind.out / f"{network}.log" for network in running}
@@ -62,7 +62,7 @@ def follow(running: Mapping[str, subprocess.Popen[bytes]], kind: Kind) -> None:
 
 
 def _ready(kind: Kind, waiting: Sequence[str], running: Mapping[str, object]) -> list[str]:
-    """Return the networks that can be trained now: those that start from none, or from one that is done."""
+    """Return the networks that can be trained now: those that start from no network, or from a trained one."""
 
     def done(network: str) -> bool:
         return kind.trained(network) and network not in running  # or its last snapshot may not be there yet
@@ -71,7 +71,7 @@ def _ready(kind: Kind, waiting: Sequence[str], running: Mapping[str, object]) ->
 
 
 def _check_possible(kind: Kind, waiting: Sequence[str]) -> None:
-    """Raise LinkGANError where networks wait for one that will not be trained any more."""
+    """Raise LinkGANError if networks wait for one that ended before its full training."""
     for network in waiting:
         for earlier in kind.training_chain(network)[1:]:
             if earlier not in waiting and not kind.trained(earlier):
@@ -82,5 +82,5 @@ def _check_possible(kind: Kind, waiting: Sequence[str]) -> None:
 
 
 def _images(kind: Kind) -> int:
-    """Return how many images the trainings have seen between them."""
+    """Return the number of images that all trainings have seen."""
     return sum(round(1000 * min(kimg_of(kind.run_dir(network)), kind.kimg(network))) for network in kind.runs)

@@ -142,7 +142,7 @@ def test_boxes_hold_the_parts_of_heads(finished: Finished) -> None:
 def test_a_folder_with_other_files_is_refused(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     for make in KINDS.values():
-        with pytest.raises(LinkGANError, match="holds no demo"):
+        with pytest.raises(LinkGANError, match="contains no demo"):
             run_demo(make(tmp_path), command="")
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
