@@ -12,7 +12,7 @@ def build_by_name(name: str, **kwargs: Any) -> Any:
     """Build ``package.module.Class`` with `kwargs`, as the hosts build their own classes.
 
     Raises:
-        LinkGANError: the name does not lead to a class; says which part failed.
+        LinkGANError: there is no such class; states the reason.
     """
     module_name, _, attribute = name.rpartition(".")
     try:

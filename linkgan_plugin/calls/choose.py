@@ -14,14 +14,14 @@ GENERIC = "generic"
 
 
 def host_for(loss: Any, networks: Mapping[str, Any]) -> GenericHost:
-    """Return the adapter for a host's loss and what its loop built it with.
+    """Return the adapter for a host's loss and the arguments that its loop built it with.
 
     Every adapter in the entry-point group ``linkgan.hosts`` is a subclass of `GenericHost` with a class method
-    ``matches(loss, networks) -> bool``; the first by name that matches is taken, the generic one last. An adapter that
+    ``matches(loss, networks) -> bool``; the first by name that matches is used, the generic one last. An adapter that
     fails to load is skipped with a warning.
 
     Raises:
-        LinkGANError: no adapter fits; says what is missing.
+        LinkGANError: no adapter matches; states what is missing.
     """
     for name in registry.names("hosts"):
         if name == GENERIC:
@@ -29,7 +29,7 @@ def host_for(loss: Any, networks: Mapping[str, Any]) -> GenericHost:
         try:
             adapter = registry.load("hosts", name)
         except LinkGANError as error:
-            warnings.warn(f"host adapter passed over: {error}", stacklevel=2)
+            warnings.warn(f"host adapter skipped: {error}", stacklevel=2)
             continue
         if adapter.matches(loss, networks):
             return adapter(loss, networks)

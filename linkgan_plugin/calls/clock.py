@@ -1,4 +1,4 @@
-"""The step clock: counts optimizer steps per phase and the run's images, whatever the number of microbatches."""
+"""The step clock: counts optimizer steps per phase and the run's images, for any number of microbatches."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class StepClock:
 
     Attributes:
         steps: phase -> number of its current optimizer step, from 0.
-        nimg: images that the run had seen, on all ranks, before the current step of G's main phase.
+        nimg: number of images that the run had seen, on all ranks, before the current step of G's main phase.
     """
 
     def __init__(self, host: GenericHost) -> None:

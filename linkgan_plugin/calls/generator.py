@@ -20,7 +20,7 @@ _PER_CALL = ("self", "ws", "c", "update_emas", "noise_mode")
 
 
 class _Identity(nn.Module):
-    """The mapping of a generator that has none: z itself, as one row of latents."""
+    """The mapping of a generator without one: z as one row of latents."""
 
     def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
         return z.unsqueeze(1)
@@ -32,7 +32,7 @@ class GeneratorCalls:
     Attributes:
         mapping: z to ws.
         synthesis: ws to images.
-        entry: the part that takes the host's z; the mapping where there is one.
+        entry: the part that takes the host's z; the mapping if there is one.
         settings: keyword arguments of every render, such as eg3d's neural_rendering_resolution.
         no_ema_kwargs: keyword arguments that keep the mapping from updating its moving average w_avg.
         takes_camera: whether the synthesis has a parameter `c`.
@@ -41,7 +41,7 @@ class GeneratorCalls:
     def __init__(self, mapping: GeneratorPart, synthesis: GeneratorPart, entry: GeneratorPart | None = None) -> None:
         self.mapping, self.synthesis, self.entry = mapping, synthesis, entry or mapping
         self.settings: dict[str, Any] = {}
-        # stylegan2-ada-pytorch updates w_avg unless told not to; later hosts only when asked to.
+        # stylegan2-ada-pytorch updates w_avg by default; later hosts only on request.
         self.no_ema_kwargs = {"skip_w_avg_update": True} if mapping.accepts("skip_w_avg_update") else {}
         modules = unwrap(synthesis.owner).modules()
         self._has_noise = any("noise_mode" in inspect.signature(module.forward).parameters for module in modules)
@@ -54,7 +54,7 @@ class GeneratorCalls:
         It has `mapping` and `synthesis`, as modules or as methods, or is called as ``G(z, c)`` as a whole.
 
         Raises:
-            LinkGANError: neither; says what is missing.
+            LinkGANError: neither; states what is missing.
         """
         mapping, synthesis = (_part(generator, name) for name in ("mapping", "synthesis"))
         if mapping is not None and synthesis is not None:
@@ -70,13 +70,13 @@ class GeneratorCalls:
 
     @property
     def device(self) -> torch.device:
-        """Where the generator is."""
+        """The generator's device."""
         tensors = (p for part in (self.synthesis, self.mapping) for p in unwrap(part.owner).parameters())
         return next(tensors, torch.zeros([])).device
 
     @property
     def concatenates(self) -> bool:
-        """Whether a pair may be rendered as one batch: true where constant noise is all the randomness there is."""
+        """Whether a pair may be rendered as one batch: true if noise inputs are the only randomness."""
         return self._has_noise and not self.takes_camera
 
     @property
@@ -85,16 +85,16 @@ class GeneratorCalls:
         return self.entry is self.mapping
 
     def dim(self, space: str) -> int | None:
-        """Return how many axes the latent space `w` or `z` has, None where the generator has no such attribute."""
+        """Return the number of axes of the latent space `w` or `z`, None if the generator has no such attribute."""
         return self._said(f"{space}_dim")
 
     @property
     def resolution(self) -> int | None:
-        """The side of the images in pixels, None where the generator does not say."""
+        """The side of the images in pixels, None if the generator has no such attribute."""
         return self._said("img_resolution")
 
     def _said(self, name: str) -> int | None:
-        """Return a number that one of the two networks has as an attribute."""
+        """Return an integer attribute of one of the two networks, None if neither has it."""
         owners = (unwrap(self.mapping.owner), unwrap(self.synthesis.owner))
         value = next((value for owner in owners if (value := getattr(owner, name, None)) is not None), None)
         return value if isinstance(value, int) else None
@@ -103,7 +103,7 @@ class GeneratorCalls:
         """Map z [N, z_dim] (and labels c [N, c_dim]) to ws [N, num_ws, w_dim], without updating w_avg.
 
         Raises:
-            LinkGANError: truncation of a generator that has no mapping.
+            LinkGANError: truncation of a generator without a mapping.
         """
         if truncation_psi != 1 and not self.mapping.accepts("truncation_psi"):
             raise LinkGANError(f"this generator cannot truncate (psi {truncation_psi:g}); use psi 1")
@@ -151,16 +151,16 @@ class GeneratorCalls:
         return reference, stacked([self._render_again(group, c) for group in perturbed])
 
     def _render_again(self, ws: Tensor, c: Tensor | None) -> Rendering:
-        """Render with a copy of the random state, so free randomness (ray jitter) is the same every time."""
+        """Render with a copy of the random state, so that other randomness (ray jitter) is the same every time."""
         with own_random_state(ws.device):
             return self.rendering(ws, c)
 
     @contextmanager
     def record_host_call(self) -> Iterator[HostCall]:
-        """Record within the block how the host calls its own generator; its renders also set `settings`.
+        """Record within the block how the host calls its generator; its renders also set `settings`.
 
-        Pairs are then rendered exactly as the host renders its images, with its schedules and conditioning, so forks
-        that changed these need no adapter.
+        Pairs are then rendered as the host renders its images, with its schedules and conditioning, so forks that
+        changed these need no adapter.
         """
         seen = HostCall()
         with self.entry.replaced(self._noting_labels(seen)), self.synthesis.replaced(self._noting_settings):
@@ -198,7 +198,7 @@ class HostCall:
 
 
 class _WholeGenerator(nn.Module):
-    """A generator without parts as a synthesis network: one row of latents is its z."""
+    """Wraps a generator without parts as a synthesis network; one row of latents is its z."""
 
     def __init__(self, generator: nn.Module) -> None:
         super().__init__()
@@ -218,7 +218,7 @@ class _WholeGenerator(nn.Module):
 
 
 def _part(generator: nn.Module, name: str) -> GeneratorPart | None:
-    """Return the generator's part of that name: a submodule or a method, None where it has neither."""
+    """Return the generator's part of that name: a submodule or a method, None if it has neither."""
     found = getattr(generator, name, None)
     if isinstance(found, nn.Module):
         return GeneratorPart(found)

@@ -23,9 +23,9 @@ class GenericHost:
 
     Args:
         loss: the host's own loss object.
-        networks: the keyword arguments that loss was built with.
+        networks: the keyword arguments that the loss was built with.
     Raises:
-        LinkGANError: no generator among them.
+        LinkGANError: they contain no generator.
     """
 
     def __init__(self, loss: Any, networks: Mapping[str, Any]) -> None:
@@ -42,13 +42,13 @@ class GenericHost:
         self._report = self._find_reporter()
 
     def _find_reporter(self) -> Callable[[str, Any], Any]:
-        """Find ``training_stats.report`` where the host's own loss finds it: in its module's globals."""
+        """Find ``training_stats.report`` in the globals of the module of the host's loss."""
         module = sys.modules.get(type(self.loss).__module__)
         stats = getattr(module, "training_stats", None)
         return getattr(stats, "report", None) or (lambda name, value: value)
 
     def report(self, name: str, value: Tensor | float) -> None:
-        """Report a statistic, of any shape, through the host's own collector (stats.jsonl, TensorBoard, console)."""
+        """Report a statistic, of any shape, to the host's own collector (stats.jsonl, TensorBoard, console)."""
         self._report(name, value)
 
     @staticmethod
@@ -57,9 +57,9 @@ class GenericHost:
         return phase in (f"G{kind}", "Gboth", "G")
 
     def step_key(self, phase: str, call: Mapping[str, Any]) -> Any:
-        """Return a value that changes exactly when the phase enters a new optimizer step, or None if unknown.
+        """Return a value that changes exactly when the phase starts a new optimizer step, or None if unknown.
 
-        In the stylegan3 dialect all microbatches of a step carry the same ``cur_nimg``.
+        In the stylegan3 dialect all microbatches of a step have the same ``cur_nimg``.
         """
         return (phase, call["cur_nimg"]) if "cur_nimg" in call else None
 

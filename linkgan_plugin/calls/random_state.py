@@ -11,14 +11,14 @@ import torch
 
 from ..errors import LinkGANError
 
-SEEDS = 2**32  # seeds that NumPy's RandomState takes: 0 to SEEDS - 1
+SEEDS = 2**32  # NumPy's RandomState accepts seeds from 0 to SEEDS - 1
 
 
 def check_seed(value: Any, what: str = "seed") -> int:
     """Return a seed as an int.
 
     Args:
-        value: the seed, which may come from a file or a page.
+        value: the seed, possibly from a file or a web page.
         what: its name, for messages.
     Raises:
         LinkGANError: not a whole number from 0 to 2^32 - 1.

@@ -24,7 +24,7 @@ class Rendering(NamedTuple):
 
     @classmethod
     def of(cls, out: Any) -> Rendering:
-        """Take what a synthesis returns: an image, or eg3d's dict; in float32 where it is of half precision (R3GAN)."""
+        """Return the output of a synthesis, an image or eg3d's dict; half precision (R3GAN) becomes float32."""
         if isinstance(out, Mapping):
             return cls(out["image"], out.get("image_raw"), out.get("image_depth")).each(_single)
         return cls(_single(out))

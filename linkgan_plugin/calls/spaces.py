@@ -15,20 +15,20 @@ from .random_state import own_random_state
 
 SPACES = ("w", "z")
 
-# What hosts' loops pass to their generators in addition to G_kwargs; R3GAN passes no channels.
+# Arguments that hosts' loops pass to their generators in addition to G_kwargs; R3GAN passes no channels.
 _SIZES = (("c_dim", "img_resolution", "img_channels"), ("c_dim", "img_resolution"))
 
 
 def latent_axes(options: Mapping[str, Any], space: str | None) -> tuple[str, int]:
     """Return a latent space of a host's generator and its number of axes.
 
-    Where the options do not contain it, the generator is built once, in addition to that of the run, and inspected.
+    If the options do not contain it, an extra copy of the generator is built and inspected.
 
     Args:
-        options: the host's, with ``G_kwargs``.
-        space: `w`, `z`, or None for W where there is one, else Z.
+        options: the host's options, with ``G_kwargs``.
+        space: `w`, `z`, or None for W if there is one, else Z.
     Raises:
-        LinkGANError: the generator has no such space, or none, or cannot be built.
+        LinkGANError: the generator does not have the space, or cannot be built.
     """
     kwargs = options["G_kwargs"]
     if (dim := kwargs.get(f"{space or 'w'}_dim")) is not None:
@@ -37,7 +37,7 @@ def latent_axes(options: Mapping[str, Any], space: str | None) -> tuple[str, int
         axes = axes_of(_built(options))
     except LinkGANError:
         raise
-    except Exception as error:  # the host's own code, which may fail in any way on sizes that it does not expect
+    except Exception as error:  # the host's own code may fail in any way for unexpected sizes
         reason = f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}"
         raise LinkGANError(
             f"this host's options have no {space or 'w'}_dim, and its generator {kwargs['class_name']} cannot be built "
@@ -59,7 +59,7 @@ def choose_space(axes: Mapping[str, int], space: str | None, owner: str) -> tupl
     """Return `space` and its axes; by default the first.
 
     Raises:
-        LinkGANError: no such space; names the spaces there are.
+        LinkGANError: no such space; names the existing ones.
     """
     if space is None and axes:
         space = next(iter(axes))
@@ -72,7 +72,7 @@ def choose_space(axes: Mapping[str, int], space: str | None, owner: str) -> tupl
 
 
 def _built(options: Mapping[str, Any]) -> nn.Module:
-    """Build the host's generator for images of the data's size; the random state stays as it was."""
+    """Build the host's generator for images of the data's size, without changing the random state."""
     kwargs = {**options["G_kwargs"]}
     name = kwargs.pop("class_name")
     resolution = options.get("training_set_kwargs", {}).get("resolution", 256)

@@ -14,9 +14,9 @@ STEEPEST = math.radians(80)  # straight above, the up direction is undefined
 
 
 def pivot_of(generator: Any, label: Tensor) -> Tensor:
-    """Return the point [3] in the world around which cameras of a network turn.
+    """Return the world point [3] around which a network's cameras turn.
 
-    It is `avg_camera_pivot` of eg3d's rendering options, else the point of the line of sight nearest to the origin.
+    It is `avg_camera_pivot` of eg3d's rendering options, else the point on the line of sight closest to the origin.
 
     Args:
         generator: the network.
@@ -35,12 +35,12 @@ def turned(label: Tensor, yaw: float, pitch: float, pivot: Tensor) -> Tensor:
     """Return the label of a camera rotated around a point at constant distance.
 
     Args:
-        label: [1, 25 or more], the camera before.
+        label: [1, 25 or more], the original camera.
         yaw: radians to the right, around the world's y axis.
         pitch: radians up; a level camera stays level.
         pivot: [3], in world units.
     Returns:
-        [1, 25 or more]; with both 0 the label itself.
+        [1, 25 or more]; `label` if both angles are 0.
     """
     poses, intrinsics = split_labels(label)
     pose = poses[0].double().cpu()

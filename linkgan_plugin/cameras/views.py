@@ -1,4 +1,4 @@
-"""Maps between pixels and world points by eg3d's camera labels (pose [4, 4] and normalized intrinsics [3, 3])."""
+"""Maps between pixels and world points with eg3d's camera labels (pose [4, 4] and normalized intrinsics [3, 3])."""
 
 from __future__ import annotations
 
@@ -41,9 +41,9 @@ def pixel_size(depth: Tensor, labels: Tensor) -> Tensor:
 
 
 def project(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Return where cameras [N, 25 or more] see points [N, 3, h, w]: places [N, h, w, 2], and distances [N, 1, h, w].
+    """Project points [N, 3, h, w] to cameras [N, 25 or more]: return places [N, h, w, 2] and distances [N, 1, h, w].
 
-    Places are (x, y) in [-1, 1] between the outer edges of the image, as `F.grid_sample` reads them.
+    Places are (x, y) in [-1, 1] between the outer edges of the image, as in `F.grid_sample`.
     """
     poses, intrinsics = split_labels(labels.float())
     size = points.shape[2:]
@@ -55,7 +55,7 @@ def project(points: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def look_up(images: Tensor, places: Tensor) -> Tensor:
-    """Return images [N, C, H, W] at places [N, h, w, 2], bilinearly: [N, C, h, w]; outside the image its edge."""
+    """Return images [N, C, H, W] at places [N, h, w, 2], bilinearly: [N, C, h, w]; clamped to the image."""
     return F.grid_sample(images.float(), places, mode="bilinear", padding_mode="border", align_corners=False)
 
 

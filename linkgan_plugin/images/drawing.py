@@ -13,8 +13,8 @@ from torch import Tensor
 from .pixels import Pixels
 
 INK, PAPER = (32, 32, 36), (255, 255, 255)
-# |difference| that is drawn as the hottest colour; images are in [-1, 1], so 2 is the largest there is. One fixed
-# scale makes sheets comparable with one another.
+# |difference| that is drawn as the brightest colour; the largest possible is 2, for images in [-1, 1]. The fixed scale
+# makes sheets comparable.
 HOTTEST = 0.8
 
 
@@ -37,7 +37,7 @@ def outline(cell: Pixels, mask: npt.NDArray[np.float32], colour: tuple[int, int,
 
 @cache
 def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    """Return Pillow's own font at a size in pixels."""
+    """Return Pillow's default font at a size in pixels."""
     return ImageFont.load_default(size)
 
 

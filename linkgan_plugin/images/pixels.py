@@ -16,10 +16,10 @@ CHANNELS = {1: "grey", 3: "RGB", 4: "RGB and alpha"}
 
 
 def check_channels(count: int) -> None:
-    """Refuse images that cannot be shown.
+    """Reject images that cannot be shown.
 
     Raises:
-        LinkGANError: images of other channels than `CHANNELS`.
+        LinkGANError: a number of channels that is not in `CHANNELS`.
     """
     if count not in CHANNELS:
         kinds = ", ".join(f"{number} ({name})" for number, name in CHANNELS.items())
@@ -27,10 +27,10 @@ def check_channels(count: int) -> None:
 
 
 def rgb(images: Tensor) -> Tensor:
-    """Images [N, 1, 3 or 4, H, W] in [-1, 1] -> [N, 3, H, W]: grey thrice, RGBA over white (alpha: -1 clear, 1 opaque).
+    """Images [N, 1, 3 or 4, H, W] in [-1, 1] -> [N, 3, H, W]: grey repeated, RGBA over white (alpha -1 = clear).
 
     Raises:
-        LinkGANError: images of other channels.
+        LinkGANError: another number of channels.
     """
     channels = images.shape[1]
     check_channels(channels)
@@ -41,7 +41,7 @@ def rgb(images: Tensor) -> Tensor:
 
 
 def to_pixels(images: Tensor) -> Pixels:
-    """Images [N, C, H, W] in [-1, 1], C as for `rgb` -> uint8 [N, H, W, 3]; values outside are clipped."""
+    """Images [N, C, H, W] in [-1, 1], C as for `rgb` -> uint8 [N, H, W, 3]; other values are clipped."""
     scaled = to_uint8(rgb(images.float()))
     return scaled.permute(0, 2, 3, 1).cpu().numpy()
 

@@ -1,4 +1,4 @@
-"""PNG files with metadata that reproduces the image."""
+"""PNG files with metadata for reproducing the image."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def png_bytes(pixels: Pixels, metadata: dict[str, str] | None = None) -> bytes:
 
 
 def save_png(path: Path, pixels: Pixels, metadata: dict[str, str] | None = None) -> None:
-    """Write [H, W, 3] as a PNG that carries `metadata` (command, seeds, spec)."""
+    """Write [H, W, 3] as a PNG with `metadata` (command, seeds, spec)."""
     write_bytes(path, png_bytes(pixels, metadata))

@@ -1,1 +1,1 @@
-"""What a region can be: each kind is one file here, found by name through the registry."""
+"""Region kinds, one file each, found by name through the registry."""

@@ -1,4 +1,4 @@
-"""The region interface: an expression that turns a scene into a soft mask, and the helpers every kind needs."""
+"""The region interface: an expression that turns a scene into a soft mask, and helpers for all kinds."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ FINE = 256  # pixels per side at which areas and overlaps of static regions are 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """What a region may look at: the unperturbed images and, from 3D-aware generators, depth and cameras.
+    """The input of regions: the reference images and, from 3D-aware generators, depth and cameras.
 
     images: float32 [N, C, H, W] in [-1, 1]; depth: float32 [N, 1, h, w] in world units; camera: the host's labels
-    float32 [N, c_dim]. found: what regions have found out about this scene, for others that want the same.
+    float32 [N, c_dim]. found: intermediate results for this scene, cached for other regions.
     """
 
     images: Tensor
@@ -39,13 +39,13 @@ class Scene:
 
 
 class Files:
-    """Gives the bytes of files named in regions, within a budget that all regions of a spec share."""
+    """Reads files named in regions, within a budget that all regions of a spec share."""
 
     def __init__(self, read: Read, budget: Budget | None = None) -> None:
         self._read, self.budget = read, budget or Budget(REGIONS_OF_ALL, REGIONS)
 
     def __call__(self, name: str) -> bytes:
-        """Return the bytes of a file. Raises BudgetError: it is too much with those before it."""
+        """Return the bytes of a file. Raises BudgetError if it exceeds the budget together with earlier files."""
         data = self._read(name)
         _, height, width = png_shape(data[:HEADER_BYTES]) or (0, 0, 0)
         self.budget.charge(bytes=len(data) + 4 * height * width)
@@ -53,16 +53,16 @@ class Files:
 
 
 class Region(ABC):
-    """A set of pixels. Two regions are equal when their expressions and embedded files are.
+    """A set of pixels. Two regions are equal if their expressions and embedded files are.
 
     A kind is a subclass with a class method ``parse(args: Sequence[str], read: Read) -> Region``, registered in the
     entry-point group `linkgan.regions`: ``kind(a,b)`` on the command line calls ``parse(["a", "b"], read)``, where
-    ``read(name)`` gives the bytes of a file named in the arguments: from disk where the user typed them, from the spec
-    alone where they come from one.
+    ``read(name)`` returns the bytes of a file named in the arguments: from disk if the user typed them, only from the
+    spec if they are from a spec.
     """
 
     static: bool = False
-    """True: the mask depends on the size of the images alone."""
+    """Whether the mask depends only on the size of the images."""
 
     @abstractmethod
     def mask(self, scene: Scene) -> Tensor:
@@ -75,15 +75,15 @@ class Region(ABC):
         """Return the canonical expression; parsing it gives an equal region."""
 
     def files(self) -> dict[str, bytes]:
-        """Return the files the expression needs, by the name used in it, to be embedded beside it."""
+        """Return the files that the expression names, name -> content, to be embedded with it."""
         return {}
 
     def cost(self) -> int:
-        """Return how many boxes more a mask of it takes as long as, to keep specs from elsewhere within bounds."""
+        """Return the extra cost of a mask, in boxes, which limits the time that untrusted specs take."""
         return 0
 
     def area(self) -> float | None:
-        """Return the share of the image in [0, 1], or None when it differs from image to image."""
+        """Return the share of the image in [0, 1], or None if it differs between images."""
         return None
 
 
@@ -128,7 +128,7 @@ def pixel_shares(start: np.ndarray, stop: np.ndarray, count: int) -> np.ndarray:
 
 
 def numbers(args: Sequence[str], usage: str) -> list[float]:
-    """Return `args` as finite floats; LinkGANError naming the one that is not a number, and `usage`."""
+    """Return `args` as finite floats. Raises LinkGANError that names the one that is not a number, and `usage`."""
     values = []
     for arg in args:
         try:
@@ -144,7 +144,7 @@ def numbers(args: Sequence[str], usage: str) -> list[float]:
 def fractions(args: Sequence[str], usage: str) -> list[float]:
     """Return `args` as floats in [0, 1], fractions of the image's width or height, origin top left.
 
-    Raises LinkGANError naming the value outside the image, with a hint when it looks like pixels.
+    Raises LinkGANError that names the value outside the image, with a hint if it looks like pixels.
     """
     values = numbers(args, usage)
     for arg, value in zip(args, values, strict=True):
@@ -158,7 +158,7 @@ def fractions(args: Sequence[str], usage: str) -> list[float]:
 
 
 def expression(kind: str, args: Sequence[str | float]) -> str:
-    """Return ``kind(arg,arg)`` as the grammar reads it back: shortest exact numbers, quotes where needed."""
+    """Return ``kind(arg,arg)`` in the grammar: shortest exact numbers, quotes where needed."""
     return f"{kind}({','.join(arg if isinstance(arg, str) else _shortest(arg) for arg in map(_quoted, args))})"
 
 
@@ -168,7 +168,7 @@ def _shortest(value: float) -> str:
 
 
 def _quoted(arg: str | float) -> str | float:
-    """Quote a text argument that the grammar would not read back bare; a quote inside quotes is doubled."""
+    """Quote a text argument that the grammar cannot parse bare; quotes inside it are doubled."""
     if not isinstance(arg, str):
         return arg
     bare = arg and arg == arg.strip() and not any(char in arg for char in ",()'\"")

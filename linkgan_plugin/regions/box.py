@@ -29,7 +29,7 @@ class Box(StaticRegion):
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> Box:
-        """Return the box of four numbers; LinkGANError for another count, an empty box or one off the image."""
+        """Return the box of four numbers. Raises LinkGANError for another count, an empty box or one off the image."""
         if len(args) != 4:
             raise LinkGANError(f"box takes 4 numbers, not {len(args)}; write {USAGE}")
         x0, y0, x1, y1 = fractions(args, USAGE)

@@ -1,4 +1,4 @@
-"""The region kind `box3d(x0,y0,z0,x1,y1,z1)`: a piece of a 3D-aware generator's object, from wherever it is seen."""
+"""The region kind `box3d(x0,y0,z0,x1,y1,z1)`: a box in the world of a 3D-aware generator, for any camera."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ USAGE = "box3d(x0,y0,z0,x1,y1,z1): two opposite corners in world units, for eg3d
 class Box3D(Region):
     """The pixels that show a surface inside a box of the generator's world.
 
-    What a pixel shows is where its ray meets the rendered depth, so that the box follows the camera, and what lies in
-    front of it or behind it is not in the region.
+    The surface of a pixel is where its ray meets the rendered depth. So the mask follows the camera, and surfaces in
+    front of the box or behind it are not in the region.
 
     Attributes:
         low: corner of the smallest coordinates (x, y, z), in world units.
@@ -53,7 +53,7 @@ class Box3D(Region):
         """
         points, pixel = _surface(scene)
         low, high = (points.new_tensor(corner)[:, None, None] for corner in (self.low, self.high))
-        # How far inside, in pixels at that depth: edges across which the surface passes are as soft as those of `box`.
+        # Distance inside the box in pixels at that depth: edges that cross the surface are as soft as those of `box`.
         depth_inside = ((high - low) / 2 - (points - (high + low) / 2).abs()).amin(dim=1, keepdim=True)
         mask = (depth_inside / pixel + 0.5).clamp(0, 1)
         size = scene.images.shape[2:]
@@ -71,7 +71,7 @@ def _surface(scene: Scene) -> tuple[Tensor, Tensor]:
     """Return the points that pixels show, [N, 3, h, w], and the size of a pixel there, [N, 1, h, w], in world units."""
     if scene.depth is None or scene.camera is None or not has_cameras(scene.camera):
         raise LinkGANError(
-            "box3d needs the depth and the camera of every image, which 3D-aware generators such as eg3d's give; "
+            "box3d needs the depth and the camera of every image, as from 3D-aware generators such as eg3d's; "
             "write box(x0,y0,x1,y1) for other generators and for photographs"
         )
     if "surface" not in scene.found:

@@ -1,4 +1,4 @@
-"""Regions made of regions: unions `A+B` and intersections `A&B`, of fixed and of moving regions alike."""
+"""Compound regions: unions `A+B` and intersections `A&B`, of static and other regions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import LinkGANError
 from .base import FINE, Region, Scene, StaticRegion
 
 UNION, INTERSECTION = "+", "&"
-_GRID = 512  # about how many cells per side the parts of a compound are joined on
+_GRID = 512  # approximate number of cells per side of the grid on which the parts of a compound are joined
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Compound(Region):
 
 @dataclass(frozen=True)
 class StaticCompound(StaticRegion, Compound):
-    """A compound of static regions, joined on a finer grid so that borders inside one pixel come out right."""
+    """A compound of static regions, joined on a finer grid so that borders within a pixel are accurate."""
 
     def coverage(self, height: int, width: int) -> np.ndarray:
         factor = max(1, min(8, _GRID // max(height, width)))
@@ -69,24 +69,24 @@ def combine(symbol: str, parts: Sequence[Region]) -> Region:
     if not all(isinstance(part, StaticRegion) for part in flat):
         return Compound(symbol, tuple(flat))
     region = StaticCompound(symbol, tuple(flat))
-    # A shared border covers no pixel of the fine grid by half: it is not a common area.
+    # A shared border covers less than half of any pixel of the fine grid: it is not a common area.
     if symbol == INTERSECTION and region.fine.max() < 0.5:
         raise LinkGANError(f"{region!s:.200} is empty: its parts have no area in common")
     return region
 
 
 def certain_coverage(region: Region) -> np.ndarray:
-    """Return how much of each pixel a region covers in every image at least: float32 [FINE, FINE] in [0, 1]."""
+    """Return the least share of each pixel that a region covers in all images: float32 [FINE, FINE] in [0, 1]."""
     if isinstance(region, StaticRegion):
         return region.fine
     if not isinstance(region, Compound):
-        return np.zeros([FINE, FINE], np.float32)  # it differs from image to image
+        return np.zeros([FINE, FINE], np.float32)  # it differs between images
     parts = [certain_coverage(part) for part in region.parts]
     return np.clip(reduce(np.add if region.symbol == UNION else np.multiply, parts), 0.0, 1.0)
 
 
 def _check_files(parts: Sequence[Region]) -> None:
-    """Refuse different files under one name, which could not be embedded side by side."""
+    """Reject different files of one name, which cannot both be embedded."""
     known: dict[str, bytes] = {}
     for part in parts:
         for name, data in part.files().items():
@@ -95,6 +95,6 @@ def _check_files(parts: Sequence[Region]) -> None:
 
 
 def _enclosed(part: Region, symbol: str) -> str:
-    """Return the part's expression, in parentheses where `&` would otherwise bind it apart."""
+    """Return the part's expression, in parentheses if `&` would otherwise split it."""
     apart = symbol == INTERSECTION and isinstance(part, Compound) and part.symbol == UNION
     return f"({part})" if apart else str(part)

@@ -1,4 +1,4 @@
-"""Reading a region expression: kinds, presets, `+`, `&`, parentheses, quoted arguments. Used through `links`."""
+"""Parses region expressions: kinds, presets, `+`, `&`, parentheses, quoted arguments. Used through `links`."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SHOWN = 200  # characters of an expression in messages, on each side
 
 
 def read_expression(text: str, read: Read) -> Region:
-    """Return the region of an expression; `read` gives the bytes of a file named in it.
+    """Return the region of an expression; `read` returns the bytes of a file named in it.
 
     expression = term {"+" term};  term = factor {"&" factor};  factor = "(" expression ")" | preset | kind(arg,...)
 
     Raises:
-        LinkGANError: it does not follow this grammar; points at the place.
+        LinkGANError: the text does not follow this grammar; shows the position.
     """
     if not text.isprintable():
         raise LinkGANError(f"a region with characters that cannot be printed: {printable(text[:80])!r}")
@@ -82,12 +82,12 @@ class _Reader:
             region = kind.parse(args, self.read)
         except LinkGANError:
             raise
-        except Exception as error:  # a plugin's own failure: say whose it is
+        except Exception as error:  # an error of a plugin: name it
             raise LinkGANError(
                 f"region kind '{name}' failed on {args!s:.200}: {type(error).__name__}: {error}"
             ) from error
         if not isinstance(region, Region):
-            raise LinkGANError(f"region kind '{name}' gave a {type(region).__name__}, not a Region")
+            raise LinkGANError(f"region kind '{name}' returned {type(region).__name__}, not a Region")
         self.read.budget.charge(items=region.cost())
         return region
 
@@ -101,7 +101,7 @@ class _Reader:
         raise LinkGANError(f"unknown region '{name}'; presets {known}; kinds: {kinds}")
 
     def _arguments(self) -> list[str]:
-        """Read up to the closing parenthesis; the opening one is already taken."""
+        """Read up to the closing parenthesis; the opening one is already consumed."""
         if self.take(")"):
             return []
         args = [self._argument()]
@@ -116,7 +116,7 @@ class _Reader:
         return self._quoted(quote) if quote and quote in "'\"" else self._bare()
 
     def _quoted(self, quote: str) -> str:
-        """Read a quoted argument, in which a doubled quote stands for one."""
+        """Read a quoted argument, in which a doubled quote means one quote."""
         start, pieces = self.at, []
         while True:
             end = self.text.find(quote, self.at + 1)
@@ -149,7 +149,7 @@ class _Reader:
         return self.text[self.at : self.at + 1]
 
     def take(self, char: str) -> bool:
-        """Step over `char` if it comes next."""
+        """Skip `char` if it is next."""
         if self.peek() != char:
             return False
         self.at += 1

@@ -21,7 +21,7 @@ USAGE = (
     "mask(file.png): a grayscale PNG, white where the region is (255, not 1), or a PNG with transparency, opaque where "
     "it is"
 )
-_LEAST_WHITE = 1 / 16  # of white, that some pixel of a mask has; below it lie masks of 0 and 1, and maps of classes
+_LEAST_WHITE = 1 / 16  # smallest maximum of a mask, as a share of white; masks of 0 and 1 and label maps are below
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class MaskImage(StaticRegion):
             raise LinkGANError(f"mask '{self.name}' is empty: no pixel is white (or opaque); use {USAGE}")
         if self.shares.max() < _LEAST_WHITE:
             raise LinkGANError(
-                f"mask '{self.name}' is all but black: its largest value is {_percent(self.shares.max())} of white; "
+                f"mask '{self.name}' is almost black: its largest value is {_percent(self.shares.max())} of white; "
                 f"multiply a mask of 0 and 1 by 255, and use {USAGE}"
             )
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> MaskImage:
-        """Return the mask of one PNG file; LinkGANError when it cannot be read, is no mask, or is empty."""
+        """Return the mask of one PNG file. Raises LinkGANError if it cannot be read, is not a mask, or is empty."""
         if len(args) != 1:
             raise LinkGANError(f"mask takes one file, not {len(args)}; write {USAGE}")
         return cls(args[0], read(args[0]))
@@ -53,7 +53,7 @@ class MaskImage(StaticRegion):
         return _decode(self.name, self.data)
 
     def coverage(self, height: int, width: int) -> np.ndarray:
-        """Float32 [height, width]: the mean of the image over each pixel, every image pixel a flat square."""
+        """Float32 [height, width]: the mean of the image over each pixel, with image pixels as uniform squares."""
         rows, columns = (_side(own, count) for own, count in zip(self.shares.shape, (height, width), strict=True))
         return np.clip(rows.T @ self.shares @ columns, 0.0, 1.0).astype(np.float32)
 
@@ -75,7 +75,7 @@ def _side(own: int, count: int) -> np.ndarray:
 
 
 def _decode(name: str, data: bytes) -> np.ndarray:
-    """Return a PNG's alpha, or its gray where it has none, as float32 [H, W] in [0, 1]."""
+    """Return a PNG's alpha, or its gray values if it has none, as float32 [H, W] in [0, 1]."""
     if not data:
         raise LinkGANError(f"mask '{name}' is an empty file; use {USAGE}")
     try:
@@ -95,7 +95,7 @@ def _decode(name: str, data: bytes) -> np.ndarray:
 
 
 def _alpha(name: str, image: Image.Image) -> np.ndarray:
-    """Return the alpha channel, unless it is opaque everywhere and so says nothing."""
+    """Return the alpha channel as shares. Raises LinkGANError if it is opaque everywhere."""
     alpha = np.asarray(image.convert("RGBA"))[:, :, 3]
     if (alpha == 255).all():
         raise LinkGANError(

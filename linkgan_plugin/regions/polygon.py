@@ -36,17 +36,17 @@ class Polygon(StaticRegion):
 
     @classmethod
     def parse(cls, args: Sequence[str], read: Read) -> Polygon:
-        """Return the polygon of x,y pairs; LinkGANError for a wrong count, an empty, crossing or off-image shape."""
+        """Return the polygon of x,y pairs. Raises LinkGANError if it is empty, crosses itself or is off the image."""
         if len(args) < 6 or len(args) % 2:
-            raise LinkGANError(f"polygon takes 6 or more numbers, x and y in turn, not {len(args)}; write {USAGE}")
+            raise LinkGANError(f"polygon takes 6 or more numbers, alternating x and y, not {len(args)}; write {USAGE}")
         values = fractions(args, USAGE)
         return cls(tuple(zip(values[::2], values[1::2], strict=True)))
 
     def coverage(self, height: int, width: int) -> np.ndarray:
         """Float32 [height, width]: exact, by Green's theorem.
 
-        Within one row of pixels, the area left of X is the integral of min(x, X) dy along the border, so the share of a
-        pixel is the difference between its two sides.
+        Within one row of pixels, the area left of X is the integral of min(x, X) dy along the border. The share of a
+        pixel is the difference between its right and left side.
         """
         corners = np.array(self.corners) * (width, height)
         area = np.zeros((height, width + 1))
@@ -59,7 +59,7 @@ class Polygon(StaticRegion):
         return np.clip(shares, 0.0, 1.0).astype(np.float32)
 
     def cost(self) -> int:
-        """A side takes as long as it is high: one over the whole height about as long as 8 boxes."""
+        """Time is proportional to the height of a side; one over the full height takes about as long as 8 boxes."""
         heights = np.array(self.corners)[:, 1]
         return int(8 * np.abs(heights - np.roll(heights, -1)).sum())
 

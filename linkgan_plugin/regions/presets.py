@@ -1,12 +1,12 @@
 """Named regions of aligned face photographs, as expressions of the other kinds.
 
-The places follow from FFHQ's published alignment (Karras et al. 2019): the crop is centred a tenth of the eye-to-mouth
+They are based on FFHQ's published alignment (Karras et al. 2019): the crop is centred a tenth of the eye-to-mouth
 distance below the eyes, and its half side is the larger of 2.0 x eye distance and 1.8 x eye-to-mouth distance. So the
 eyes lie at x = 0.375 and 0.625 (at most), y = 0.47, and the mouth's corners at y = 0.75 (at most). CelebA-HQ and crops
-made the same way fit; draw them over your own data with `linkgan regions preview` before training.
+made the same way match; preview them on your own data with `linkgan regions preview` before training.
 
-Left and right are the viewer's: `left_eye` is in the left half of the image. No two presets overlap, save `eyes`
-with `left_eye` and `right_eye`, so any others can be linked together.
+Left and right are the viewer's: `left_eye` is in the left half of the image. No presets overlap except `eyes` with
+`left_eye` and `right_eye`, so any others can be linked together.
 """
 
 from __future__ import annotations

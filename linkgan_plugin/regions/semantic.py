@@ -1,4 +1,4 @@
-"""The region kind `semantic(SOURCE,CLASS,...)`: the pixels that a segmentation network gives to some classes."""
+"""The region kind `semantic(SOURCE,CLASS,...)`: the pixels that a segmentation network assigns to some classes."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ if TYPE_CHECKING:
 
 USAGE = (
     "semantic(SOURCE,CLASS,...): SOURCE is a .safetensors file of `linkgan segment`, a folder of a Hugging Face model "
-    "or a plugin, CLASS a name or number; mode=soft as the last argument takes probabilities, not the likeliest class"
+    "or a plugin, CLASS a name or number; mode=soft as the last argument uses probabilities, not the likeliest class"
 )
 _MODES = ("hard", "soft")
 _CARD = "#card"
 
 
 class Semantic(Region):
-    """The share of each pixel that belongs to some classes, in the unperturbed image.
+    """The share of each pixel that belongs to some classes, in the reference image.
 
-    A link spec keeps the network's card (class names, checksum) and what it is called, never the network. It is opened
-    when the first mask is asked for, and only where the user has named it in this very command.
+    A link spec stores the network's card (class names, checksum) and name, never the network. The network is opened for
+    the first mask, and only if the user named it in this command.
     """
 
     def __init__(self, source: str, classes: Sequence[str], mode: str, card: Card) -> None:
         """Check the classes.
 
         Raises:
-            LinkGANError: a class that the network does not have; lists those it has.
+            LinkGANError: a class that the network does not have; lists its classes.
         """
         self.source, self.classes, self.mode, self.card = source, tuple(classes), mode, card
         self._rows = [_row(name, card.classes, source) for name in classes]
@@ -47,7 +47,7 @@ class Semantic(Region):
     def parse(cls, args: Sequence[str], read: Read) -> Semantic:
         """Read a source, classes and mode.
 
-        The card comes from `read`: of typed links, from the network that is named there; of a spec, from the spec.
+        The card is from `read`: from the network named in typed links, or from the spec.
 
         Raises:
             LinkGANError: no source, an unknown class or an unknown mode.
@@ -64,7 +64,7 @@ class Semantic(Region):
         """Return float32 [N, 1, H, W]; links on one network share one pass over a scene.
 
         Raises:
-            LinkGANError: the network is not named here (--segmenter), or is another one.
+            LinkGANError: the user did not name the network (--segmenter), or it is a different one.
         """
         key = (self.source, self.card.sha256, self.mode)
         if key not in scene.found:
@@ -92,17 +92,17 @@ class Semantic(Region):
 
 
 def card_name(source: str) -> str:
-    """Return the name under which `read` gives the card of a network."""
+    """Return the name under which `read` returns the card of a network."""
     return f"{source}{_CARD}"
 
 
 def source_of_card(name: str) -> str | None:
-    """Return the source that a name of `card_name` is about, None for another file's name."""
+    """Return the source of a name from `card_name`, None for the name of another file."""
     return name.removesuffix(_CARD) if name.endswith(_CARD) else None
 
 
 def _row(name: str, classes: Sequence[str], source: str) -> int:
-    """Return the number of a class, by its name or by itself."""
+    """Return the number of a class, from its name or number."""
     if name in classes:
         return classes.index(name)
     if name.isdecimal() and (not classes or int(name) < len(classes)):

@@ -83,8 +83,8 @@ def test_file_names_may_hold_spaces_commas_parentheses_and_quotes(argument, name
         ("box(8,8,24,24)", "8 is outside the image"),
         ("box(8,8,24,24)", "these look like pixels: divide x by the width and y by the height"),
         ("box(-0.1,0,1,1)", "-0.1 is outside the image"),
-        ("polygon(0,0,1,1)", "polygon takes 6 or more numbers, x and y in turn, not 4"),
-        ("polygon(0,0,1,1,1,0,0)", "polygon takes 6 or more numbers, x and y in turn, not 7"),
+        ("polygon(0,0,1,1)", "polygon takes 6 or more numbers, alternating x and y, not 4"),
+        ("polygon(0,0,1,1,1,0,0)", "polygon takes 6 or more numbers, alternating x and y, not 7"),
         ("polygon(0,0,.5,.5,1,1)", "polygon(0,0,0.5,0.5,1,1) is empty: its corners lie on one line"),
         ("polygon(0,0,1,1,1,0,0,1)", "crosses itself: the sides after corners 1 and 3 meet; give the corners in order"),
         ("polygon(0,0,64,64,0,64)", "these look like pixels"),
@@ -123,7 +123,7 @@ class NotARegion:
     ("kind", "message"),
     [
         (Failing, r"region kind 'box' failed on \['1', '2'\]: KeyError: 'radius'"),
-        (NotARegion, "region kind 'box' gave a int, not a Region"),
+        (NotARegion, "region kind 'box' returned int, not a Region"),
     ],
 )
 def test_a_faulty_plugin_is_named(kind, message, monkeypatch):

@@ -105,7 +105,7 @@ def test_mask_takes_one_file():
     ],
 )
 def test_a_mask_of_zeros_and_ones_is_refused_with_the_way_out(pixels):
-    with pytest.raises(LinkGANError, match=r"mask 'm.png' is all but black: .* multiply a mask of 0 and 1 by 255"):
+    with pytest.raises(LinkGANError, match=r"mask 'm.png' is almost black: .* multiply a mask of 0 and 1 by 255"):
         MaskImage("m.png", png(pixels))
 
 
