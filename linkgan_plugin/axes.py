@@ -41,10 +41,10 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
         share = area()
         if share is None:
             raise LinkGANError(
-                f"link '{name}': 'auto' needs a region whose area is known, and this one differs from image to "
-                "image; give a number of axes, for example 16"
+                f"link '{name}': 'auto' needs a region whose area is known, and this one differs between "
+                "images; give a number of axes, for example 16"
             )
-        # count = max(1, round(area * dim)): the axes are divided as the image is
+        # count = max(1, round(area * dim)): the share of the axes is that of the image
         return AxisRequest(name, None, max(1, round(share * dim)))
     if text.isdecimal():
         count = _whole(text, name)
@@ -65,8 +65,8 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
 def allocate(requests: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]:
     """Return the axes of every request, in order.
 
-    Explicit axes are kept as they are. A count takes the first block of that many free axes in a row, in the order
-    given, after all explicit axes of earlier and later requests are set aside.
+    Explicit axes are unchanged. A count gets the first block of that many consecutive free axes, in the order of the
+    requests, after the explicit axes of all requests are reserved.
     """
     taken = {axis for request in requests if request.axes is not None for axis in request.axes}
     result = []
@@ -78,7 +78,7 @@ def allocate(requests: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]
 
 
 def check_dim(dim: int) -> None:
-    """Refuse a latent of more axes than any network has. Raises LinkGANError."""
+    """Reject a latent with more axes than any network has. Raises LinkGANError."""
     if not 1 <= dim <= MOST_AXES:
         raise LinkGANError(f"a latent of {dim} axes, expected 1 to {MOST_AXES}")
 
@@ -119,7 +119,7 @@ def ranges_of(axes: Collection[int]) -> list[list[int]]:
 
 
 def text_of(axes: Collection[int]) -> str:
-    """Return `axes` as the grammar writes them, ``"0:8,16:24"``."""
+    """Return `axes` in the grammar, ``"0:8,16:24"``."""
     return ",".join(f"{start}:{stop}" for start, stop in ranges_of(axes))
 
 

@@ -1,4 +1,4 @@
-"""The squared change between two images, split by a mask: what the loss and the region metrics are made of."""
+"""The squared change between two images, split by a mask, for the loss and the region metrics."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import Tensor
 def split_change(
     before: Tensor, after: Tensor, mask: Tensor, *, sums: torch.dtype | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Split || after - before ||_2^2 into what lies inside a mask and what lies outside.
+    """Split || after - before ||_2^2 into the parts inside and outside a mask.
 
     Eq. 3-4 multiply by a binary mask before squaring; a soft mask weighs the squared change by the covered share of
     the pixel, which is the same for binary masks and keeps inside + outside = total.
@@ -28,5 +28,5 @@ def split_change(
         square = (after.to(dtype) - before.to(dtype)).square().sum(dim=-3, keepdim=True).to(sums or dtype)
         weights = mask.to(square.dtype)
         pixels = [-3, -2, -1]
-        # Not total - inside, which loses the digits of a small leak beside a large effect.
+        # Not total - inside, which loses the digits of a small leak compared with a large effect.
         return (square * weights).sum(dim=pixels), (square * (1 - weights)).sum(dim=pixels)

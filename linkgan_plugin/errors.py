@@ -5,9 +5,9 @@ from __future__ import annotations
 from training_loops.errors import InputError
 from training_loops.errors import suggest as suggest
 
-# One class under two names: the errors of the embedded hosts' readers are errors of this package too.
+# One class with two names: errors of the embedded hosts' readers are also errors of this package.
 LinkGANError = InputError
 
 
 class Interrupted(Exception):
-    """Ctrl-C: long work was stopped so that the same command goes on with it."""
+    """Ctrl-C: long work was stopped, and the same command resumes it."""

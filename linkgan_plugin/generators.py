@@ -38,13 +38,13 @@ class Sample(NamedTuple):
 def build_linked(*, base_class_name: str, link_spec: Mapping[str, Any], **kwargs: Any) -> nn.Module:
     """Build the host's own generator and set the link spec on it as plain data.
 
-    A host names this function in ``G_kwargs.class_name``. The network stays the host's class, so its snapshots load in
-    the plain host, without this package; the attribute survives in G_ema, which hosts deep-copy.
+    Hosts call this function through ``G_kwargs.class_name``. The network keeps the host's class, so its snapshots load
+    in the plain host, without this package; the attribute is kept in G_ema, which hosts deep-copy.
 
     Args:
         base_class_name: dotted name of the host's generator class.
         link_spec: ``LinkSpec.to_json()``.
-        kwargs: the host's own.
+        kwargs: the host's arguments.
     Raises:
         LinkGANError: no class of that name.
     """
@@ -57,9 +57,9 @@ def seeded_z(seeds: Iterable[int], z_dim: int) -> Tensor:
     """Return float32 z [N, z_dim], one row per seed, the same as the hosts' image generation scripts draw.
 
     Raises:
-        LinkGANError: a seed that is not in [0, 2^32), which NumPy's generator takes.
+        LinkGANError: a seed that is not in [0, 2^32), the range of NumPy's generator.
     """
-    random = np.random.RandomState(0)  # constructing one takes thirty times as long as seeding it
+    random = np.random.RandomState(0)  # constructing one takes 30 times as long as seeding it
     rows = []
     for seed in seeds:
         random.seed(check_seed(seed))
@@ -73,14 +73,14 @@ class LinkedGenerator:
     Noise and ray jitter are constant and the network does not change, so two renders differ only by the edit.
 
     Args:
-        generator: any network with `mapping` and `synthesis`; used as it is, in its own mode and on its own device.
-        spec: the links; by default those that the network carries.
+        generator: any network with `mapping` and `synthesis`; its mode and device are not changed.
+        spec: the links; by default the network's own.
         truncation_psi: truncation of every latent drawn here, 1 = none.
         labels: classes or cameras of seeds, which conditional networks need (see labels.py: `labels_from`,
             `constant_labels`, or `no_labels` for zeros).
 
     Raises:
-        LinkGANError: no labels for a network that takes some, or a spec of another network.
+        LinkGANError: no labels for a conditional network, or a spec of another network.
 
     Example:
         >>> g = LinkedGenerator(load_snapshot("network-snapshot-000100.pt").G_ema)     # doctest: +SKIP
@@ -123,21 +123,21 @@ class LinkedGenerator:
         self._blocks = {name: masks[row] for row, name in enumerate(names)}
 
     def block(self, regions: str | Sequence[str]) -> Tensor:
-        """Return bool [D]: the axes of one region or of several; `rest` names the axes that no link owns.
+        """Return bool [D]: the axes of one or several regions; `rest` is the axes in no link.
 
         Raises:
             LinkGANError: an unknown region (lists the known ones).
         """
         names = [regions] if isinstance(regions, str) else list(regions)
         if not names:
-            raise LinkGANError(f"no region was named; expected some of: {', '.join(self._blocks)}")
+            raise LinkGANError(f"no region given; expected at least one of: {', '.join(self._blocks)}")
         for name in names:
             if name not in self._blocks:
                 _ = self.spec[name]  # raises, with the nearest known name
         return torch.stack([self._blocks[name] for name in names]).any(dim=0)
 
     def labels(self, seeds: Iterable[int]) -> Tensor:
-        """Return the labels that go with seeds, [N, c_dim] on the network's device.
+        """Return the labels of seeds, [N, c_dim] on the network's device.
 
         Raises:
             LinkGANError: the network takes labels of another size.
@@ -157,15 +157,15 @@ class LinkedGenerator:
 
         Args:
             labels: [N, c_dim] that W is conditioned on; by default those of the seeds.
-            psi: truncation of these, instead of the generator's.
+            psi: truncation of these latents; by default the generator's.
         Raises:
-            LinkGANError: a `psi` of latents in Z, which are truncated where they are rendered.
+            LinkGANError: another `psi` for latents in Z, which are truncated during rendering.
         """
         seeds = list(seeds)
         z = seeded_z(seeds, self._z_dim).to(self.device)
         if self.spec.space == "z":
             if psi not in (None, self.truncation_psi):
-                raise LinkGANError(f"links in Z are truncated as a whole rendering; open the network with psi {psi:g}")
+                raise LinkGANError(f"latents in Z are truncated during rendering; open the network with psi {psi:g}")
             return z.unsqueeze(1)
         psi = self.truncation_psi if psi is None else psi
         return self.calls.map(z, self.labels(seeds) if labels is None else labels, psi)
@@ -174,7 +174,7 @@ class LinkedGenerator:
         """Render latents (as `draw` returns them) to images [N, C, H, W].
 
         Args:
-            labels: [N, c_dim], the classes or cameras; by default every row takes those of seed 0.
+            labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
         """
         return self.rendering(latents, labels).image
 
@@ -189,9 +189,9 @@ class LinkedGenerator:
 
     @torch.no_grad()
     def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:
-        """Render from other cameras [N, c_dim] the object that `labels` [N, c_dim] show.
+        """Render the objects of `labels` [N, c_dim] from other cameras [N, c_dim].
 
-        It differs from `rendering` of those cameras for latents in Z, which are mapped with a camera.
+        The result differs from `rendering` with these cameras for latents in Z, whose mapping depends on the camera.
         """
         if self.spec.space == "w":
             return self.rendering(latents, camera)
@@ -199,11 +199,11 @@ class LinkedGenerator:
 
     @property
     def is_3d_aware(self) -> bool:
-        """Whether the generator renders depth, from cameras with eg3d's labels."""
+        """Whether the generator renders depth, for cameras with eg3d's labels."""
         return self.calls.takes_camera and self._c_dim >= LABEL_DIM
 
     def scene(self, rendering: Rendering, labels: Tensor) -> Scene:
-        """Return what regions may look at in a rendering [N, ...] of labels [N, c_dim]."""
+        """Return the input of regions for a rendering [N, ...] with labels [N, c_dim]."""
         return Scene(rendering.image, rendering.depth, labels if self.calls.takes_camera else None)
 
     def sample(self, seeds: Iterable[int]) -> Sample:
@@ -216,7 +216,7 @@ class LinkedGenerator:
     def resample(
         self, latents: Tensor, regions: str | Sequence[str], seed: int, labels: Tensor | None = None
     ) -> Sample:
-        """Redraw regions of latents [N, L, D], labels [N, c_dim]: all rows take the block of the sample of `seed`."""
+        """Resample regions of latents [N, L, D], labels [N, c_dim]: all rows get the block of the sample of `seed`."""
         return self.mix(latents, self.draw([seed]).expand_as(latents), regions, labels)
 
     def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
@@ -237,7 +237,7 @@ class LinkedGenerator:
             latents: [N, L, D], as `draw` returns them.
             donor: [N, L, D].
             regions: names of links, or `rest`.
-            amount: above 1 exaggerates.
+            amount: 0 to 1; larger values extrapolate.
             labels: [N, c_dim]; see `render`.
         """
         return self._done(replace_axes(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)

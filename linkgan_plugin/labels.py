@@ -1,4 +1,4 @@
-"""Labels of seeds: the class or camera of each latent, drawn from a data set as hosts do."""
+"""Labels of seeds: the class or camera of each latent, drawn from a data set as in the hosts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class LabelledData(Protocol):
 
 
 def labels_from(data: LabelledData, c_dim: int) -> Labels:
-    """Return labels that pick, for every seed, the label of one image of the data.
+    """Return labels that are, for every seed, the label of a random image of the data.
 
     Raises:
         LinkGANError: the data's labels are not `c_dim` numbers each.
@@ -76,16 +76,16 @@ def no_labels(c_dim: int, *, camera: bool = False) -> Labels:
     """Return all-zero labels, which class-conditional hosts read as "no class".
 
     Args:
-        c_dim: numbers of a label.
+        c_dim: number of entries of a label.
         camera: whether the network's labels are cameras.
 
     Raises:
-        LinkGANError: when called, if labels are cameras: zeros are no camera.
+        LinkGANError: when called, if labels are cameras: zeros are not a camera.
     """
 
     def labels(seeds: Sequence[int]) -> Tensor:
         if camera:
-            raise LinkGANError("this network renders through a camera; give data that has camera labels with --data")
+            raise LinkGANError("this network needs cameras; give data that has camera labels with --data")
         return torch.zeros([len(seeds), c_dim])
 
     return labels

@@ -33,7 +33,7 @@ _VERSION = 1
 _SPEC_FIELDS = {"version": int, "space": str, "dim": int, "allow_overlap": bool, "links": list}
 _LINK_FIELDS = {"name": str, "axes": list, "region": str}
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-_LEAST_OUTSIDE = 1e-3  # share of the image: with less, a link has nothing to leave unchanged
+_LEAST_OUTSIDE = 1e-3  # share of the image: with less, a link has no pixels to leave unchanged
 _TOLERANCE = 1e-5  # float32 coverages of two regions that share a pixel may add up to a little more than 1
 
 
@@ -57,16 +57,16 @@ class Link:
         object.__setattr__(self, "axes", tuple(sorted(self.axes)))
 
     def __str__(self) -> str:
-        """Return the link as the grammar reads it, `NAME=AXES@REGION`."""
+        """Return the link in the grammar, `NAME=AXES@REGION`."""
         return f"{self.name}={text_of(self.axes)}@{self.region}"
 
 
 @dataclass(frozen=True)
 class LinkSpec:
-    """The links of one model; `dim` axes of latent `space` ("w" or "z") in all, the unlinked ones being the rest.
+    """The links of one model over the `dim` axes of latent `space` ("w" or "z"); unlinked axes are the rest.
 
-    Raises LinkGANError when there is no link, names repeat, axes are out of range or shared, a region is empty or the
-    whole image, or static regions overlap without `allow_overlap`. Regions that differ per image cannot be checked for
+    Raises LinkGANError if there is no link, names repeat, axes are out of range or shared, a region is empty or the
+    whole image, or static regions overlap without `allow_overlap`. Regions that differ per image are not checked for
     overlap.
     """
 
@@ -133,7 +133,7 @@ class LinkSpec:
         return cls(links, dim, space, allow_overlap)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the spec as plain JSON-able data, files of its regions embedded."""
+        """Return the spec as plain data for JSON, with the files of its regions embedded."""
         return {
             "version": _VERSION,
             "space": self.space,
@@ -144,10 +144,10 @@ class LinkSpec:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
-        """Return the spec of `to_json` data, which may be untrusted: no file is opened.
+        """Return the spec from `to_json` data, which may be untrusted: no file is opened.
 
         Raises:
-            LinkGANError: a field is missing, unknown or of wrong type, or a file is not embedded; names it.
+            LinkGANError: a field is missing, unknown or of the wrong type, or a file is not embedded; names it.
         """
         version = fields_of(data, "link spec", {"version": int}, extra=True)["version"]
         if version != _VERSION:
@@ -236,7 +236,7 @@ def _read_link(text: str, dim: int, read: Read) -> tuple[AxisRequest, Region]:
 
 
 def _named(name: str, step: Callable[[], Region]) -> Region:
-    """Run `step`, putting the link's name before its error."""
+    """Run `step`, and put the link's name in front of its errors."""
     try:
         return step()
     except LinkGANError as error:
@@ -253,7 +253,7 @@ def _read_typed(name: str) -> bytes:
 
 
 def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
-    """Refuse regions that are empty or the whole image, and, unless allowed, static regions that overlap."""
+    """Reject regions that are empty or the whole image and, unless allowed, static regions that overlap."""
     for link in links:
         if certain_coverage(link.region).mean() > 1 - _LEAST_OUTSIDE:
             raise LinkGANError(
@@ -265,7 +265,7 @@ def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
         if not coverage.any():
             raise LinkGANError(f"link '{link.name}': {link.region!s:.200} covers nothing inside the image")
     for (first, a), (second, b) in combinations(fixed, 2) if not allow_overlap else ():
-        # Shares of disjoint regions never add up to more than the pixel.
+        # The shares of a pixel in disjoint regions add up to at most 1.
         common = np.clip(a + b - (1 + _TOLERANCE), 0, None).mean()
         if common > 0:
             small, share = min((first, a.mean()), (second, b.mean()), key=lambda item: item[1])

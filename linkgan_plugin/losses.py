@@ -41,21 +41,21 @@ from .segmentation.named import add as add_named
 
 
 class LinkGANLoss:
-    """A drop-in for a host's loss: the host's gradients first, untouched, then the regularizer's.
+    """A drop-in replacement for a host's loss: the host's unchanged gradients, then the regularizer's.
 
-    The host's loop builds it by dotted name and calls `accumulate_gradients` as it calls its own loss. All random
-    numbers drawn here come from generators of its own, seeded by (process seed, optimizer step), so the host's random
-    state is never touched, and a resumed run draws what an uninterrupted one would have.
+    The host's loop builds it by dotted name and calls `accumulate_gradients` as for its own loss. All random numbers
+    drawn here are from separate generators, seeded by (process seed, optimizer step), so the host's random state never
+    changes, and a resumed run draws the same numbers as an uninterrupted one.
 
     Args:
-        device: as the host passes it; a host that does not (R3GAN) has its generator there.
-        link_spec: the spec, as ``LinkSpec.to_json()`` gives it.
-        recipe: switches of `Recipe`, as ``Recipe.to_json()`` gives them.
-        start_nimg: images that the run sees before links take part: the recipe's `start` of all its images.
+        device: device passed by the host; None (R3GAN) for the generator's device.
+        link_spec: the spec, as from ``LinkSpec.to_json()``.
+        recipe: options of `Recipe`, as from ``Recipe.to_json()``.
+        start_nimg: number of images before links take effect: the recipe's `start` times the images of the run.
         base_class_name: dotted name of the host's own loss.
         base_kwargs: the host's own loss settings (r1_gamma, pl_weight, ...).
-        named: the segmentation networks that the user named for this run, as `segmentation.named.chosen` gives them.
-        networks: everything else the host's loop passes (G or G_mapping and G_synthesis, D, augment_pipe, ...).
+        named: the segmentation networks that the user named for this run, as from `segmentation.named.chosen`.
+        networks: all other arguments of the host's loop (G or G_mapping and G_synthesis, D, augment_pipe, ...).
     Raises:
         LinkGANError: a malformed spec or recipe, an unknown loss or perturbation, a spec that does not fit G.
     """
@@ -91,7 +91,7 @@ class LinkGANLoss:
         self._check_regions()
 
     def __getattr__(self, name: str) -> Any:
-        # Hosts read settings off their loss while training; forward them to the base loss.
+        # Hosts read settings of their loss during training; forward them to the base loss.
         if name == "base":
             raise AttributeError(name)
         return getattr(self.base, name)
@@ -104,7 +104,7 @@ class LinkGANLoss:
         weighed = [name for name in ("depth", "raw") if getattr(self.recipe, name)]
         if weighed and not self.host.calls.takes_camera:
             raise LinkGANError(
-                f"link {weighed[0]} is for 3D-aware generators; this one renders images only, set it to 0"
+                f"link {weighed[0]} is for 3D-aware generators; this one only renders images, set it to 0"
             )
         space, calls = self.spec.space, self.host.calls
         if space == "w" and not calls.has_w:
@@ -117,7 +117,7 @@ class LinkGANLoss:
             )
 
     def _check_regions(self) -> None:
-        """Refuse fixed regions that are too small to train: no step would train them."""
+        """Reject static regions that are too small to be trained in any step."""
         side = self.host.calls.resolution
         if side is None:
             return
@@ -132,16 +132,16 @@ class LinkGANLoss:
     # The host's contract
 
     def begin_step(self, cur_nimg: int) -> None:
-        """Record how many images the run has seen, from a line inserted in hosts that do not pass it on (R3GAN)."""
+        """Record the number of images that the run has seen; called by a line inserted in hosts like R3GAN."""
         self._progress = {"cur_nimg": cur_nimg}
 
     def accumulate_gradients(self, phase: str, **call: Any) -> None:
-        """Do what the host's loss does in this phase, then add the regularizer's gradients when they are due.
+        """Call the host's loss for this phase, then add the regularizer's gradients if they are due.
 
         Args:
             phase: the host's phase name.
-            call: the host's other keyword arguments, passed on as they are. Read here: `gen_z` [N, z_dim], `gen_c`
-                [N, c_dim], `gain`, and by dialect `sync` or `cur_nimg`.
+            call: the host's other keyword arguments, passed on unchanged. Used here: `gen_z` [N, z_dim], `gen_c`
+                [N, c_dim], `gain`, and depending on the dialect `sync` or `cur_nimg`.
         """
         self._remember_seed()
         self.clock.tick(phase, {**self._progress, **call})
@@ -158,7 +158,7 @@ class LinkGANLoss:
             self._accumulate_link(phase, call, host_call)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return what a loop stores to resume exactly: counts, the process seed, and the base loss's own state."""
+        """Return the state for resuming exactly: counts, the process seed, and the base loss's own state."""
         base = self.base.state_dict() if hasattr(self.base, "state_dict") else {}
         return {**self.clock.state_dict(), "seed": self._seed, "base": base}
 
@@ -172,11 +172,11 @@ class LinkGANLoss:
     # The regularizer
 
     def _accumulate_link(self, phase: str, call: Mapping[str, Any], host_call: HostCall) -> None:
-        """Add the gradients of Eq. 5-6; with weight 0, only measure."""
+        """Add the gradients of Eq. 5-6; with weight 0, only report statistics."""
         z = call["gen_z"]
         own = host_call.labels if host_call.labels is not None and len(host_call.labels) == len(z) else None
         c = call.get("gen_c", own)  # R3GAN conditions on the labels of its real images
-        # The host may condition its mapping on other labels than it renders with (eg3d swaps poses at random).
+        # The host may use different labels for mapping and rendering (eg3d swaps poses at random).
         labels = c if own is None else own
         gain = self.recipe.weight * (self.recipe.interval if self.recipe.lazy_gain else 1) * call.get("gain", 1)
         active = self.recipe.weight > 0
@@ -205,7 +205,7 @@ class LinkGANLoss:
         return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
 
     def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor) -> SquaredChange:
-        """Return the change of the image, with leaks of depth and of the raw image where the recipe weighs them."""
+        """Return the change of the image, with leaks of depth and the raw image if the recipe has weights for them."""
         change = squared_change(reference.image, perturbed.image, masks)
         others = (
             (self.recipe.raw, reference.raw, perturbed.raw),
@@ -242,12 +242,12 @@ class LinkGANLoss:
     def _remember_seed(self) -> int:
         """Return the process seed of the run's first step."""
         if self._seed is None:
-            # Read late: loops seed each rank only after they built networks and losses.
+            # Read late: loops seed each rank only after building networks and losses.
             self._seed = torch.initial_seed()
         return self._seed
 
     def _random(self, stream: str, phase: str) -> torch.Generator:
-        """Return a generator that depends on seed, phase, step and microbatch alone."""
+        """Return a generator that depends only on seed, phase, step and microbatch."""
         seed, step = self._remember_seed(), self.clock.step(phase)
         key = [seed, zlib.crc32(f"{stream}/{phase}".encode()), step, self.clock.round(phase)]
         drawn = int(np.random.SeedSequence(key).generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -260,8 +260,8 @@ class LinkGANLoss:
         """
         self.host.report("Loss/link/loss", result.loss.detach())
         for row, present in enumerate(result.present.tolist()):
-            # A perturbation of no sample reports no value, yet its name: hosts sum statistics over ranks by the
-            # order of names, so every rank must know the same ones.
+            # A perturbation without samples reports no value, but its name: hosts sum statistics over ranks by the
+            # order of names, so every rank must have the same ones.
             rows = slice(row, row + int(present))
             name = f"Loss/link/{self.perturbations.names[row]}"
             self.host.report(f"{name}/leak", result.leak[rows])
@@ -271,7 +271,7 @@ class LinkGANLoss:
                 self.host.report(f"{name}/absent", result.absent[row : row + 1][~result.absent[row : row + 1].isnan()])
 
     def _mixed(self, phase: str) -> AbstractContextManager[None]:
-        """Return the context in which the host's own losses see mixed samples, where the recipe asks for it."""
+        """Return the context in which the host's own losses get mixed samples, if the recipe enables mixing."""
         if self.recipe.mixing == 0 or self.recipe.weight == 0:
             return nullcontext()
         random = self._random("mix", phase)

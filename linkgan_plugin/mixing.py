@@ -18,16 +18,15 @@ from .regularizer import Perturbations, assign_perturbations
 class Mixer:
     """Perturbs one block of a share of the latents that leave (W) or enter (Z) the mapping network.
 
-    It temporarily replaces the mapping network, so it applies to all latents of the host's loss, in the phases of G and
-    D.
+    It temporarily replaces the mapping network, so it applies to all latents of the host's loss, in phases of G and D.
 
     Args:
         calls: the host's generator.
         space: `w` or `z`.
-        perturbations: what to draw from.
-        perturb: how a block is changed.
+        perturbations: the perturbations to draw from.
+        perturb: function that perturbs a block.
         recipe: its `mixing` and `strength` are used.
-        random: source of everything drawn here.
+        random: generator for all random numbers.
     """
 
     def __init__(

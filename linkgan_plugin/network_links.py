@@ -1,4 +1,4 @@
-"""The link spec that a network carries: plain data on an attribute, which the hosts' snapshots keep."""
+"""The link spec of a network: plain data in an attribute, which is stored in the hosts' snapshots."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ SPEC_ATTRIBUTE = "link_spec"
 
 
 def spec_of(generator: Any) -> LinkSpec:
-    """Return the link spec that a network carries.
+    """Return the link spec of a network.
 
     Raises:
-        LinkGANError: it carries none; says how to give one.
+        LinkGANError: it has none; states how to give one.
     """
     data = getattr(generator, SPEC_ATTRIBUTE, None)
     if data is None:
-        raise LinkGANError("this network carries no link spec; give one with --link NAME=AXES@REGION")
+        raise LinkGANError("this network has no link spec; give one with --link NAME=AXES@REGION")
     return LinkSpec.from_json(data)
 
 
@@ -32,7 +32,7 @@ def links_for(
     """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
 
     Args:
-        space: `w`, `z`, or None for W where the network has one, else Z.
+        space: `w`, `z`, or None for W if the network has one, else Z.
 
     Raises:
         LinkGANError: malformed links, or a network without that latent space.
@@ -42,7 +42,7 @@ def links_for(
 
 
 def has_links(network: nn.Module) -> bool:
-    """Return whether a network carries a link spec."""
+    """Return whether a network has a link spec."""
     return getattr(network, SPEC_ATTRIBUTE, None) is not None
 
 
@@ -50,7 +50,7 @@ def set_links(network: nn.Module, links: Sequence[str], *, space: str | None, al
     """Set links, ``NAME=AXES@REGION`` each, on a network.
 
     Raises:
-        LinkGANError: malformed, or they do not fit its latent space.
+        LinkGANError: the links are malformed, or do not fit its latent space.
     """
     spec = links_for(network, links, space=space, allow_overlap=allow_overlap)
     setattr(network, SPEC_ATTRIBUTE, spec.to_json())

@@ -42,7 +42,7 @@ class Network:
 
     Attributes:
         generator: the moving average G_ema.
-        spec: its links, None where it has none.
+        spec: its links, None if it has none.
         training_options: the options it was trained with, plain data.
         path: the file.
         open_discriminator: reads the discriminator from the file; see `discriminator`.
@@ -56,29 +56,29 @@ class Network:
 
     @cached_property
     def discriminator(self) -> nn.Module:
-        """The discriminator, eval mode, no gradients, where the generator is; read when it is first asked for.
+        """The discriminator, in eval mode, without gradients, on the generator's device; read on first access.
 
         Raises:
-            LinkGANError: the file holds none, or one that cannot be opened.
+            LinkGANError: the file has none, or one that cannot be opened.
         """
         if self.open_discriminator is None:
-            raise LinkGANError(f"{self.path} holds no discriminator")
+            raise LinkGANError(f"{self.path} has no discriminator")
         return self.open_discriminator()
 
     def linked(self, links: Sequence[str] = (), *, space: str | None = None, allow_overlap: bool = False) -> LinkSpec:
-        """Return the spec to use: `links` where given, else the network's own.
+        """Return the spec to use: `links` if given, else the network's own.
 
         Raises:
-            LinkGANError: neither is there, or `links` do not fit the network.
+            LinkGANError: neither exists, or `links` do not fit the network.
         """
         if links:
             return links_for(self.generator, links, space=space, allow_overlap=allow_overlap)
         if self.spec is None:
-            raise LinkGANError(f"{self.path} carries no link spec; give one with --link NAME=AXES@REGION")
+            raise LinkGANError(f"{self.path} has no link spec; give one with --link NAME=AXES@REGION")
         return self.spec
 
     def labels(self, data: Path | None = None, number: int | None = None) -> Labels | None:
-        """Return the classes or cameras of seeds, None where the network takes none.
+        """Return the classes or cameras of seeds, None if the network has none.
 
         The data set named in the file is never opened: the file is untrusted.
 
@@ -86,7 +86,7 @@ class Network:
             data: a data set with labels.
             number: one class for every seed instead.
         Raises:
-            LinkGANError: neither is given for a network that takes labels, or a class that it does not have.
+            LinkGANError: neither is given for a conditional network, or a class that it does not have.
             DatasetError: `data` has no labels.
         """
         c_dim = int(getattr(self.generator, "c_dim", 0))
@@ -106,19 +106,19 @@ class Network:
 
 def load_network(path: Path | str, device: torch.device | str = "cpu", host: Path | str | None = None) -> Network:
     """Open a snapshot of the embedded host (.pt), of a host (.pkl), a converted one (.safetensors), or StyleGAN2 in
-    rosinality's layout (.pt); it may be packed by gzip. The kind is detected from the content, not from the name.
+    rosinality's layout (.pt), gzipped or not. The format is detected from the content, not from the name.
 
-    Nothing in the file is executed. A host's networks become networks of this package.
+    No code in the file is run. A host's networks become networks of this package.
 
     Args:
         path: the snapshot.
-        device: of the network.
+        device: device of the network.
         host: the folder with the train.py it was trained with, whose classes are used instead of ours; by default the
-            environment variable LINKGAN_HOST, else none. It is never taken from a file.
+            environment variable LINKGAN_HOST, else none. It is never read from a file.
     Raises:
-        SnapshotError, PickleError: no such file, or not a whole snapshot.
-        LinkGANError: the spec in it is malformed, its networks are of a kind that only their own code can rebuild, or
-            its weights are not finite.
+        SnapshotError, PickleError: no such file, or not a complete snapshot.
+        LinkGANError: the spec in it is malformed, its networks can only be rebuilt by their own code, or its weights
+            are not finite.
     """
     path = Path(path)
     if not _is_snapshot(path):
@@ -137,12 +137,12 @@ def _is_snapshot(path: Path) -> bool:
 
 
 def check_finite(generator: nn.Module, path: Path) -> None:
-    """Refuse weights that are NaN or infinite, as diverged training leaves them.
+    """Reject weights that are NaN or infinite, as after diverged training.
 
-    stylegan2-ada-pytorch leaves such numbers in w_avg alone when it runs on a CPU: these become 0, as before training.
+    On a CPU, stylegan2-ada-pytorch produces such values only in w_avg: these become 0, as before training.
 
     Raises:
-        LinkGANError: names the first tensor of them, and how many there are.
+        LinkGANError: names the first such tensor and their number.
     """
     zero_broken_averages(generator)
     broken = [name for name, tensor in generator.state_dict().items() if not bool(tensor.isfinite().all())]
@@ -189,7 +189,7 @@ def _made(node: Node, host: Path | None) -> nn.Module:
 
 
 def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> LinkSpec | None:
-    """Return the links that the network carries, else those stored next to the file (a plain host drops them)."""
+    """Return the links in the network, else those stored next to the file (a plain host drops the former)."""
     attributes = snapshot.generator.attributes
     for data in (
         attributes.get(SPEC_ATTRIBUTE),
@@ -202,7 +202,7 @@ def _host_spec(snapshot: HostSnapshot, path: Path, options: dict[str, Any]) -> L
 
 
 def _beside(path: Path) -> dict[str, Any]:
-    """Return the JSON object in a file next to a snapshot, {} where there is none."""
+    """Return the JSON object in a file next to a snapshot, {} if there is no file."""
     if not path.is_file():
         return {}
     try:
@@ -212,7 +212,7 @@ def _beside(path: Path) -> dict[str, Any]:
 
 
 def _object(options: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the options in `name`, {} where they are no object."""
+    """Return the options in `name`, {} if they are not an object."""
     found = options.get(name)
     return found if isinstance(found, dict) else {}
 

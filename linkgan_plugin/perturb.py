@@ -21,13 +21,13 @@ class Perturbation(Protocol):
 def gaussian(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator | None) -> Tensor:
     """Return w + alpha p, p ~ N(0, I): the perturbation of LinkGAN Eq. 3-4, with alpha = `strength`.
 
-    All rows of a latent change alike, so style mixing and per-layer truncation keep their meaning.
+    All rows of a latent change equally, so style mixing and per-layer truncation keep their meaning.
 
     Args:
         ws: [N, L, D] float latents.
         donor: unused.
         strength: alpha.
-        generator: source of p.
+        generator: random generator for p.
     Returns:
         [N, L, D].
     """
@@ -41,7 +41,7 @@ def swap(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator 
     Args:
         ws: [N, L, D] float latents.
         donor: [N, L, D], another sample's.
-        strength: share of the way to the donor, 1 = all of it.
+        strength: 0 to 1; interpolates from `ws` to `donor`.
         generator: unused.
     Returns:
         [N, L, D].

@@ -1,4 +1,4 @@
-"""The plugin registry: what the `linkgan.*` entry-point groups hold, and loading one plugin by name."""
+"""The plugin registry: lists the `linkgan.*` entry-point groups and loads a plugin by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GROUPS = ("losses", "generators", "metrics", "regions", "perturbations", "hosts"
 
 @dataclass(frozen=True)
 class Entry:
-    """One registered plugin; `target` is ``"module:attribute"``. Holding an entry has imported nothing."""
+    """One registered plugin; `target` is ``"module:attribute"``. An entry is created without importing the plugin."""
 
     name: str
     kind: str
@@ -42,7 +42,7 @@ def entries(kind: str) -> list[Entry]:
 
 @lru_cache(maxsize=2 * len(GROUPS))
 def _entries(kind: str, places: tuple[tuple[str, int], ...]) -> tuple[Entry, ...]:
-    """Read a group; kept until a folder on the search path changes, since reading takes a hundredth of a second."""
+    """Read a group; cached until a folder on the search path changes, since reading takes 10 ms."""
     found = [_entry(kind, point) for point in entry_points(group=f"linkgan.{kind}")]
     return tuple(sorted(found, key=lambda entry: (entry.name, entry.distribution)))
 
@@ -62,8 +62,8 @@ def names(kind: str) -> list[str]:
 def find(kind: str, name: str) -> Entry:
     """Return the one plugin `name` of `kind`, without importing it.
 
-    Raises LinkGANError for an unknown name (lists the right ones and the nearest) and for a name that several
-    distributions claim (names them).
+    Raises LinkGANError for an unknown name (lists the valid ones and the nearest) and for a name that several
+    distributions register (names them).
     """
     found = [entry for entry in entries(kind) if entry.name == name]
     if not found:
@@ -75,19 +75,19 @@ def find(kind: str, name: str) -> Entry:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import the one plugin `name` of `kind` and return the object it points to.
+    """Import the one plugin `name` of `kind` and return the object that it refers to.
 
     Raises LinkGANError as `find` does, and for a plugin that fails to import (names it and the exception).
     """
     entry = find(kind, name)
     try:
         return EntryPoint(name, entry.target, f"linkgan.{kind}").load()
-    except (Exception, SystemExit) as error:  # a plugin may fail in any way; it must be named, not crash us
+    except (Exception, SystemExit) as error:  # a plugin may fail in any way; report its name instead of crashing
         raise LinkGANError(f"plugin {entry} does not load: {type(error).__name__}: {error}") from error
 
 
 def check(entry: Entry, *, importing: bool = True) -> str | None:
-    """Return None when `entry` can be used under its name, else why not; without `importing`, by its name alone."""
+    """Return None if `entry` can be used under its name, else the reason; without `importing`, check only the name."""
     try:
         (load if importing else find)(entry.kind, entry.name)
     except LinkGANError as error:
@@ -96,6 +96,6 @@ def check(entry: Entry, *, importing: bool = True) -> str | None:
 
 
 def _entry(kind: str, point: EntryPoint) -> Entry:
-    """Describe one entry point by plain strings; a damaged installation may lack its own name and version."""
+    """Describe one entry point with strings; a damaged installation may lack its name and version."""
     distribution, version = (point.dist.name, point.dist.version) if point.dist else (None, None)
     return Entry(point.name, kind, point.value, distribution or "unknown", version or "unknown")

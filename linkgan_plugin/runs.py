@@ -1,4 +1,4 @@
-"""Training runs as child processes: plain `linkgan train` commands that anyone could type, stopped and gone on with."""
+"""Training runs as child processes: starts, stops and resumes ordinary `linkgan train` commands."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SHOWN_LINES = 15
 
 
 def train_command(run_dir: Path, arguments: Sequence[str]) -> list[str]:
-    """Return the command that trains `run_dir` with `arguments`, or goes on with it where it was stopped.
+    """Return the command that trains `run_dir` with `arguments`, or resumes it if it was stopped.
 
-    The options are the last file that a run is set up with: with them, it has all that it takes to go on.
+    The options are the last file written when a run is set up: a run that has them can be resumed.
     """
     base = [*LINKGAN, "train", "--quiet"]
     if (run_dir / OPTIONS_FILE).exists():
@@ -30,10 +30,10 @@ def train_command(run_dir: Path, arguments: Sequence[str]) -> list[str]:
 
 
 def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
-    """Start a child process with one thread that ends with this one; its output goes to the end of `log`."""
+    """Start a single-threaded child process that ends with this process; its output is appended to `log`."""
     log.parent.mkdir(parents=True, exist_ok=True)
     with open(log, "ab") as file:
-        # A session of its own: Ctrl-C reaches this process alone, which passes it on exactly once.
+        # A new session: Ctrl-C reaches only this process, which passes it on exactly once.
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -45,7 +45,7 @@ def start(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def interrupt(children: Iterable[subprocess.Popen[bytes]]) -> None:
-    """Pass Ctrl-C on to all children that run, and wait until they have saved what they need to go on."""
+    """Pass Ctrl-C to all running children, and wait until they have saved the state for resuming."""
     running = [child for child in children if child.poll() is None]
     for child in running:
         child.send_signal(signal.SIGINT)
@@ -54,7 +54,7 @@ def interrupt(children: Iterable[subprocess.Popen[bytes]]) -> None:
 
 
 def check_children(children: Mapping[str, subprocess.Popen[bytes]], logs: Mapping[str, Path], doing: str) -> None:
-    """Raise LinkGANError with the end of its log for a child that failed at `doing`."""
+    """Raise LinkGANError with the end of the log if a child failed; `doing` names its work."""
     for name, child in children.items():
         if child.poll() not in (None, 0):
             end = "\n".join(logs[name].read_text(errors="replace").splitlines()[-_SHOWN_LINES:])
@@ -62,7 +62,7 @@ def check_children(children: Mapping[str, subprocess.Popen[bytes]], logs: Mappin
 
 
 def last_stat(run_dir: Path, name: str, default: float) -> float:
-    """Return the last value of a statistic in ``stats.jsonl``; a half-written last line is passed over."""
+    """Return the last value of a statistic in ``stats.jsonl``; skips a half-written last line."""
     if not (run_dir / "stats.jsonl").exists():
         return default
     found = [record[name]["mean"] for record in read_stats(run_dir) if name in record]
@@ -71,12 +71,12 @@ def last_stat(run_dir: Path, name: str, default: float) -> float:
 
 
 def kimg_of(run_dir: Path) -> float:
-    """Return how many thousand images a run has seen, 0 before it began."""
+    """Return the number of thousand images that a run has seen, 0 before it started."""
     return last_stat(run_dir, "Progress/kimg", 0.0)
 
 
 def has_seen(run_dir: Path, kimg: float) -> bool:
-    """Return whether a run has seen `kimg` thousand images, which training cuts to whole images."""
+    """Return whether a run has seen `kimg` thousand images, rounded down to whole images as in training."""
     return round(kimg_of(run_dir) * 1000) >= int(kimg * 1000)
 
 
@@ -84,9 +84,9 @@ def snapshot_of(run_dir: Path) -> Path:
     """Return the newest snapshot of a run.
 
     Raises:
-        LinkGANError: there is none.
+        LinkGANError: the run has no snapshot.
     """
     snapshots = sorted(run_dir.glob("network-snapshot-*.pt"))
     if not snapshots:
-        raise LinkGANError(f"{run_dir} holds no network snapshot")
+        raise LinkGANError(f"{run_dir} contains no network snapshot")
     return snapshots[-1]

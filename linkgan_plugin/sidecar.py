@@ -18,7 +18,7 @@ SUFFIX = ".links.json"
 
 
 def path_of(snapshot: Path) -> Path:
-    """Return where the links of a snapshot are kept: ``network-snapshot-000100.links.json`` next to the .pkl."""
+    """Return the file for the links of a snapshot: ``network-snapshot-000100.links.json`` next to the .pkl."""
     return snapshot.with_suffix(SUFFIX)
 
 
@@ -34,7 +34,7 @@ def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
 
 
 def read(snapshot: Path) -> dict[str, Any] | None:
-    """Return the spec stored next to a snapshot, as ``LinkSpec.to_json()`` gives it, or None.
+    """Return the spec stored next to a snapshot, as from ``LinkSpec.to_json()``, or None.
 
     Raises:
         LinkGANError: the file exists and cannot be read.
@@ -45,7 +45,7 @@ def read(snapshot: Path) -> dict[str, Any] | None:
     try:
         spec = parse_object(read_file(path, DESCRIPTION.bytes), str(path)).get("link_spec")
         if not isinstance(spec, dict):
-            raise LinkGANError(f"{path}: holds no 'link_spec'")
+            raise LinkGANError(f"{path} has no 'link_spec'")
     except LinkGANError as error:
         raise LinkGANError(f"{error}; delete it, or give the links with --link") from error
     return spec

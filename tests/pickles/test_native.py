@@ -178,7 +178,7 @@ def test_only_what_is_asked_for_is_read(tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_file_without_discriminator_says_so(tmp_path: Path) -> None:
     path = tmp_path / "network.pkl"
     path.write_bytes(snapshot_bytes(G_ema=stored(generator(), {**DIMS, **WIDTH})))
-    with pytest.raises(LinkGANError, match="holds no discriminator"):
+    with pytest.raises(LinkGANError, match="has no discriminator"):
         _ = load_network(path).discriminator
 
 
