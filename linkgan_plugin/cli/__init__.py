@@ -120,12 +120,12 @@ class LazyGroup(click.Group):
             try:
                 return super().main(*args, **kwargs)
             except SystemExit:
-                sys.stdout.flush()  # now, not at interpreter exit
+                sys.stdout.flush()  # here, not at interpreter exit
                 raise
         except OSError as error:
             if error.errno not in _UNWRITABLE or not _is_broken(sys.stdout):
                 raise
-            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for what is still to be flushed)
+            sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 (for output that is still buffered)
             if error.errno != errno.EPIPE:
                 click.echo(f"Error: standard output cannot be written ({error.strerror})", err=True)
             sys.exit(1)
@@ -137,14 +137,14 @@ class LazyGroup(click.Group):
             # A message may quote text from a file: escape its control characters.
             raise UserError("\n".join(map(printable, str(error).splitlines()))) from error
         except OSError as error:
-            # Not about a user's file (a closed pipe, say), or raised by a host's script: not ours to report.
+            # Not about a user's file (such as a closed pipe), or raised by a host's script: not reported here.
             if error.filename is None or ctx.invoked_subcommand == "run":
                 raise
             raise UserError(str(error)) from error
 
 
 def _is_broken(stream: TextIO) -> bool:
-    """Return whether writing a line end to a stream fails."""
+    """Return whether writing a newline to a stream fails."""
     try:
         stream.write("\n")
         stream.flush()

@@ -47,7 +47,7 @@ def demo(kind: str, out: Path | None, seed: int, quick: bool) -> None:
     name = "demo" if kind == "faces" else f"demo-{kind}"
     out = out or Path("runs", f"{name}-quick" if quick else name)
     if (out / REPORT).exists():
-        raise click.UsageError(f"{out} holds a finished demo; choose another --out or remove it")
+        raise click.UsageError(f"{out} contains a finished demo; choose another --out or remove it")
     cls = _kind(kind)
     try:
         report = run_demo(cls(out, seed, cls.quick if quick else cls.full), command=command_line())

@@ -59,7 +59,7 @@ def inspect(place: str, as_json: bool, max_size: float, cache: Path | None, show
 
 
 def _shown(found: dict[str, Any], source: bool) -> dict[str, Any]:
-    """Return the description for JSON, without the text of source code unless that was asked for."""
+    """Return the description for JSON, without the text of source code unless requested."""
     left_out = () if source else ("text",)
     code = [{key: value for key, value in item.items() if key not in left_out} for item in found.get("code", [])]
     return {**found, **({"code": code} if "code" in found else {})}
@@ -77,12 +77,12 @@ def _fetched(url: str, cache: Path | None, largest: int, quiet: bool) -> Path:
 
     with tqdm(unit="B", unit_scale=True, disable=quiet or None) as bar:
         path = fetch(url, cache or cache_folder(), largest=largest, started=started, progress=bar.update)
-    click.echo(f"kept as {path}, checksum {checksum_of(path).read_text().split()[0]}", err=True)
+    click.echo(f"saved as {path}, checksum {checksum_of(path).read_text().split()[0]}", err=True)
     return path
 
 
 def _text(found: dict[str, Any], show_source: bool) -> str:
-    """Return the description as lines, in which nothing from the file can steer a terminal."""
+    """Return the description as lines, with control characters from the file escaped."""
     from training_loops.formats.text import printable
 
     lines = [f"{found['file']}: {found['kind']}, {found['bytes'] / 1e6:.1f} MB, SHA-256 {found['sha256']}"]
@@ -100,8 +100,8 @@ def _text(found: dict[str, Any], show_source: bool) -> str:
 
 def _verdicts(found: dict[str, Any]) -> list[str]:
     if found["error"]:
-        return ["safe to open here: it is refused, and nothing in it was run", "safe to open in a host: NO"]
-    lines = ["safe to open here: yes, nothing in it is run"]
+        return ["safe to open here: it is refused, and no code in it was run", "safe to open in a host: NO"]
+    lines = ["safe to open here: yes, no code in it is run"]
     if found["safe_in_host"] is None:
         return lines
     unknown = [code for code in found["code"] if code["origin"] is None]
@@ -112,13 +112,13 @@ def _verdicts(found: dict[str, Any]) -> list[str]:
     elif unknown:
         names = ", ".join(code["class_name"] for code in unknown[:5])
         lines.append(
-            f"safe to open in its host: NO, it carries UNKNOWN CODE ({names}), which the host runs; it is not that of "
+            f"safe to open in its host: NO, it contains UNKNOWN CODE ({names}), which the host runs; it is not from "
             "a public host (--show-source prints it)"
         )
     elif foreign:
-        lines.append("safe to open in its host: as far as the host's own classes are, some of which are not known here")
+        lines.append("safe to open in its host: only if the host's own classes are, some of which are not known here")
     else:
-        lines.append("safe to open in its host: yes, the code that it carries is that of public hosts")
+        lines.append("safe to open in its host: yes, the code in it is from public hosts")
     origins = [f"  {code['class_name']}: {code['origin'] or 'UNKNOWN CODE'}" for code in found["code"]]
     return lines + origins
 
@@ -146,16 +146,16 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
     return [
         f"{role}: {network['class_name']}{image}",
         *([f"  {', '.join(dims)}"] if dims else []),
-        f"  {network['parameters']:,} parameters, {network['buffers']:,} numbers in buffers; tensors: {types}",
+        f"  {network['parameters']:,} parameters, {network['buffers']:,} values in buffers; tensors: {types}",
         f"  computes in {half}{start}",
-        f"  opens without its code: {opens}",
+        f"  can be opened without its code: {opens}",
         *([f"  edit, project and ui: no: {network['shown_error']}"] if network["shown_error"] else []),
     ]
 
 
 def _facts(found: dict[str, Any]) -> list[str]:
     links = "; ".join(found["links"]) + f" (in {found['link_spec_in']})" if found["links"] else "none"
-    data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "not said"
+    data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "unknown"
     facts = [*found["notes"], f"links: {links}", f"data set: {data}"]
     if found["augment_p"] is not None:
         facts.append(f"augmentation probability: {found['augment_p']:.3f}")

@@ -184,8 +184,8 @@ def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) ->
         own = getattr(network.generator, f"img_{name}", there)
         if own != there:
             raise LinkGANError(
-                f"{dataset.path} has images of {name} {there}, {network.path} makes them of {name} {own}; give "
-                "--data of the same, or leave it out"
+                f"{dataset.path} has images of {name} {there}, {network.path} generates images of {name} {own}; give "
+                "--data with the same, or omit it"
             )
 
 
@@ -208,7 +208,7 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
     if "quality_kind" in line:
         notes.append(f"quality: {line['quality_kind']}, lower is better")
     if any(key.startswith("fit:") for key in line["results"]):
-        notes.append("fit: share of edited and unedited images told apart by a network; 0.5 is perfect")
+        notes.append("fit: accuracy of a network that distinguishes edited from unedited images; 0.5 is perfect")
     return "\n".join([text, *notes])
 
 

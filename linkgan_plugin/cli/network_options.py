@@ -53,6 +53,6 @@ def check_links() -> None:
     unheard = [typed[name] for name in ("link_space", "link_overlap") if name in typed]
     if unheard and "links" not in typed:
         raise click.UsageError(
-            f"{' and '.join(unheard)}: about links given by --link NAME=AXES@REGION, and there is none; the network's "
-            "own links say it themselves"
+            f"{' and '.join(unheard)}: only for links given by --link NAME=AXES@REGION; the network's own links "
+            "already define this"
         )

@@ -142,7 +142,7 @@ def command_line() -> str:
 
 
 def typed_flags() -> dict[str, str]:
-    """Return the parameters typed for the running command: name -> flag."""
+    """Return the parameters typed on the command line: name -> flag."""
     ctx = click.get_current_context()
     typed = {name: value for name, value in ctx.params.items() if _was_typed(ctx, name)}
     return {p.name: _flag(p, typed[p.name]) for p in ctx.command.params if p.name in typed}

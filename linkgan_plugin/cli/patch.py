@@ -51,7 +51,7 @@ def status(folder: Path) -> None:
     root = host_root(folder)
     try:
         found = patching.status(root)
-    except LinkGANError as error:  # broken marks are a status too
+    except LinkGANError as error:  # broken marks are also a status
         click.echo(f"{root}: marks are broken\n{error}")
         return
     click.echo(f"{root}: {found.overall} (family {found.family})")
@@ -84,7 +84,7 @@ def apply(folder: Path, dry_run: bool, no_compat: bool) -> None:
     _report("patched", changed, "nothing to do: already applied")
     for row in patching.status(folder).rows:
         if row.state in (patching.State.ANCHOR_MISSING, patching.State.FILE_MISSING):
-            click.echo(f"left out {row.name} ({row.group}): {row.file} {row.note or 'is not there'}")
+            click.echo(f"skipped {row.name} ({row.group}): {row.file} {row.note or 'does not exist'}")
 
 
 @patch.command(

@@ -1,4 +1,4 @@
-"""`linkgan project`: inverts photographs, so that their regions can be edited."""
+"""`linkgan project`: inverts photographs for editing their regions."""
 
 from __future__ import annotations
 

@@ -29,8 +29,8 @@ A link is NAME=AXES@REGION.
           mask(file.png)      white (255, not 1), or opaque where the PNG has transparency
           semantic(file.safetensors,CLASS,...)  classes found by a segmentation network in each
                               image (`linkgan segment`); mode=soft at the end for probabilities
-          box3d(x0,y0,z0,x1,y1,z1)  a piece of a 3D-aware generator's object, in world
-                              units, seen through every image's camera and depth
+          box3d(x0,y0,z0,x1,y1,z1)  a box in the world of a 3D-aware generator, projected
+                              with every image's camera and depth
           A+B, A&B, (A+B)&C   union, intersection
 Coordinates are fractions of the width and height from 0 to 1, origin top left.
 Names with commas or parentheses in them are quoted: mask("a, b.png").
@@ -58,8 +58,8 @@ regions.add_command(draw)
 
 
 @regions.command(epilog=EXAMPLES, short_help="Draw the regions of links over images of a data set or network.")
-@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, of its cameras.")
-@click.option("--network", type=existing_file, metavar="NET", help="Draw over what this network renders instead.")
+@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, for its cameras.")
+@click.option("--network", type=existing_file, metavar="NET", help="Draw over images of this network instead.")
 @click.option(
     "--link", "links", multiple=True, metavar="NAME=AXES@REGION", help="A link; repeatable. By default the network's."
 )
@@ -102,11 +102,11 @@ def preview(
     if network is not None:
         check_labels()
         if dim is not None or resolution is not None:
-            raise click.UsageError("--dim and --resolution are the network's own; leave them out with --network")
+            raise click.UsageError("--dim and --resolution are defined by the network; omit them with --network")
         scene, spec = _rendered(network, host, links, data, number, link_overlap)
     else:
         if number is not None:
-            raise click.UsageError("--class is that of a network's images; give --network, or leave it out")
+            raise click.UsageError("--class is for images of a network; give --network, or omit it")
         scene, spec = _photographed(data, links, dim or 512, resolution, link_overlap)
     size, source = scene.images.shape[-1], network or data
     title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
@@ -123,7 +123,7 @@ def _photographed(
     """Return images spread evenly over a data set, at `resolution` if given, and the links.
 
     Raises:
-        click.UsageError: no data, no links, or links to pieces of objects, which take a network.
+        click.UsageError: no data, no links, or box3d links, which need a network.
     """
     import numpy as np
     from torch.nn.functional import interpolate
@@ -140,8 +140,8 @@ def _photographed(
     spec = LinkSpec.parse(links, dim=dim, allow_overlap=overlap)
     if any("box3d(" in str(link.region) for link in spec.links):
         raise click.UsageError(
-            "box3d is a piece of the object that a 3D-aware network renders, with depth, which images do not have; "
-            "draw it over the network's own renders: --network NET"
+            "box3d needs the depth that a 3D-aware network renders, which images do not have; "
+            "draw it over images of the network: --network NET"
         )
     dataset = ImageFolderDataset(data)
     indices = np.unique(np.linspace(0, len(dataset) - 1, MAX_IMAGES).astype(int))
@@ -152,7 +152,7 @@ def _photographed(
 def _rendered(
     path: Path, host: Path | None, links: tuple[str, ...], data: Path | None, number: int | None, overlap: bool
 ) -> tuple[Scene, LinkSpec]:
-    """Return renders of a network, and the links: those given, else its own."""
+    """Return renders of a network, and the links: those given, or its own."""
     from ..generators import LinkedGenerator
     from ..networks import load_network
 

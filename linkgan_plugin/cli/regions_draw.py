@@ -29,22 +29,20 @@ The result is the text of --link options, with a Copy button:
 
 
 @click.command(epilog=EXAMPLES, short_help="Draw the regions of links with the mouse, in the browser.")
-@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, of its labels.")
-@click.option("--network", type=existing_file, metavar="NET", help="Draw over what this network generates instead.")
+@click.option("--data", type=existing_path, help="Data set: a zip or folder of PNGs; with --network, for its labels.")
+@click.option("--network", type=existing_file, metavar="NET", help="Draw over images of this network instead.")
 @click.option(
     "--link",
     "links",
     multiple=True,
     metavar="NAME=AXES@REGION",
-    help="A link to begin with; repeatable. Boxes, polygons and their unions can be edited, other regions stay as they "
+    help="An initial link; repeatable. Boxes, polygons and their unions can be edited, other regions stay as they "
     "are. By default the network's.",
 )
 @click.option(
     "--dim", type=click.IntRange(min=1), help=f"Axes of the latent space; the network's, else those of {DEFAULT_CFG}."
 )
-@click.option(
-    "--link-space", type=click.Choice(["w", "z"]), help="Latent space of the axes; w, or z where there is no W."
-)
+@click.option("--link-space", type=click.Choice(["w", "z"]), help="Latent space of the axes; w, or z if there is no W.")
 @click.option("--link-overlap", is_flag=True, help="Allow regions that share pixels.")
 @segmenter_option
 @trust_option
@@ -69,9 +67,9 @@ def draw(
 ) -> None:
     """Draw the regions of links with the mouse, over images of a data set or of a network, and copy them as --link.
 
-    The page shows the mean image and single ones. Drag boxes, click the corners of polygons, mirror the left side onto
-    the right. The areas, axes and overlaps shown are those used in training. By default only this machine can open the
-    page, and it loads nothing from the network. Ctrl-C stops the server.
+    The page shows the mean image and single images. Drag boxes, click the corners of polygons, or mirror the left side
+    to the right. Areas, axes and overlaps are those of training. By default only this machine can open the page, and
+    it loads nothing from the network. Ctrl-C stops the server.
     """
     check_installed()
     _check_source(data, network)
@@ -84,7 +82,7 @@ def draw(
     if network is not None:
         drawing = _over_network(network, links, link_space, link_overlap, data, number, device, host)
     else:
-        assert data is not None  # one of the two is there
+        assert data is not None  # one of the two is given
         drawing = _over_data(data, links, dim, link_overlap)
     token = new_token()
     page = address_of(listening, address, token)
@@ -93,22 +91,22 @@ def draw(
 
 
 def _check_source(data: Path | None, network: Path | None) -> None:
-    """Refuse to draw over nothing, and options of a network without one.
+    """Reject a command without images to draw over, and options of a network without --network.
 
     Raises:
-        click.UsageError: says what to give or to leave out.
+        click.UsageError: states what to give or to omit.
     """
     typed = typed_flags()
     if network is not None:
         check_labels()
         if "dim" in typed:
-            raise click.UsageError("--dim is the network's own; leave it out with --network")
+            raise click.UsageError("--dim is defined by the network; omit it with --network")
         return
     unheard = [typed[name] for name in ("number", "link_space", "device", "host") if name in typed]
     if unheard:
-        raise click.UsageError(f"{' and '.join(unheard)}: about a network; give --network, or leave it out")
+        raise click.UsageError(f"{' and '.join(unheard)}: only with a network; give --network, or omit it")
     if data is None:
-        raise click.UsageError("give --data, images to draw over, or --network, which generates some")
+        raise click.UsageError("give --data (images to draw over) or --network (a network that generates them)")
 
 
 def _over_data(data: Path, links: tuple[str, ...], dim: int | None, overlap: bool) -> Drawing:

@@ -16,7 +16,7 @@ SUFFIX = ".safetensors"
     epilog="\b\nExample:\n  linkgan segment train --data faces.zip --masks masks.zip --out parts.safetensors",
 )
 def segment() -> None:
-    """Make segmentation networks, for regions that differ between images."""
+    """Make segmentation networks for regions that differ between images."""
 
 
 out_option = click.option(

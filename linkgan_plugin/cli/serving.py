@@ -57,7 +57,7 @@ def check_address(address: str, allow_remote: bool) -> None:
             "and connect through ssh -L"
         )
     click.echo(
-        f"Warning: whoever can reach {address} and knows the address below can use the page, and what they send is not "
+        f"Warning: anyone who can reach {address} and knows the address below can use the page; the connection is not "
         "encrypted.",
         err=True,
     )

@@ -120,7 +120,7 @@ def train(run: RunFlags, **values: Any) -> None:
 
 
 def train_at(place: Place, run: RunFlags, values: dict[str, Any]) -> None:
-    """Train as one process of the run. Rank 0 reads the options and prints for all ranks.
+    """Train as one process of the run. Rank 0 reads the options and prints the messages.
 
     Args:
         place: this process.
@@ -203,7 +203,7 @@ def progress_bar(quiet: bool) -> Iterator[Callable[[int, int], None]]:
 
 
 def abort_with_parent() -> Callable[[], bool] | None:
-    """Return a test for the death of the demo or torchrun that started this process; None without one."""
+    """Return a check whether the demo or torchrun that started this process has died; None without one."""
     if not {"LINKGAN_STOP_WITH_PARENT", "TORCHELASTIC_RUN_ID"} & os.environ.keys():
         return None
     parent = os.getppid()

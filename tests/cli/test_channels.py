@@ -77,7 +77,7 @@ def test_metrics_compare_data_and_network_before_any_pair(name, cli, network, tm
     result = cli("metrics", net, "--data", data, "--pairs", 4)
     assert result.exit_code == 2
     there, own = (3, 1) if name == "channels" else (8, 16)
-    assert f"has images of {name} {there}, {net} makes them of {name} {own}" in result.output
+    assert f"has images of {name} {there}, {net} generates images of {name} {own}" in result.output
 
 
 def test_a_baseline_of_another_latent_space_is_refused_before_any_pair(cli, network, tmp_path, monkeypatch):

@@ -92,7 +92,7 @@ def test_flags_about_links_need_one(command, cli, linked_snapshot, tmp_path):
         *command.split(), *network, "--link-overlap", *([] if command == "metrics" else ["--out", tmp_path / "x.png"])
     )
     assert result.exit_code == 2
-    assert "--link-overlap: about links given by --link" in result.output
+    assert "--link-overlap: only for links given by --link" in result.output
 
 
 def test_photographs_get_the_patch_distance_instead_of_the_reader(cli, linked_snapshot, tmp_path):
@@ -179,7 +179,7 @@ def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces
     assert line["results_stderr"]["fit:eyes"] > 0
     assert "Wasserstein" in line["quality_kind"]
     output = cli("metrics", linked_snapshot, *arguments, *QUICK).output
-    assert "fit: share of edited and unedited images told apart by a network; 0.5 is perfect" in output
+    assert "fit: accuracy of a network that distinguishes edited from unedited images; 0.5 is perfect" in output
 
 
 def test_imagenet_quality_without_its_package_is_one_line_before_any_work(cli, linked_snapshot, faces_zip, monkeypatch):

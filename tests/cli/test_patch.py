@@ -61,7 +61,7 @@ def test_no_compat_leaves_the_remedies_out(host):
 
 def test_what_was_left_out_is_told(host):
     (host / "metrics" / "metric_main.py").unlink()
-    assert "left out register (link): metrics/metric_main.py is not there\n" in patch("apply", host).output
+    assert "skipped register (link): metrics/metric_main.py does not exist\n" in patch("apply", host).output
 
 
 def test_status_tells_and_apply_refuses(host, tmp_path):

@@ -127,7 +127,7 @@ def solid(tmp_path_factory):
 def test_a_piece_of_an_object_needs_a_network_and_says_so(data, tmp_path):
     result = preview("--data", data, "--link", BOX3D, "--out", tmp_path / "p.png")
     assert result.exit_code == 2
-    assert "draw it over the network's own renders: --network NET" in result.output
+    assert "draw it over images of the network: --network NET" in result.output
     assert not (tmp_path / "p.png").exists()
 
 
@@ -164,7 +164,7 @@ def test_flat_networks_are_drawn_as_well(linked_snapshot, tmp_path):
     ("args", "message"),
     [
         (["--link", LEFT], "give --data and at least one --link, or --network"),
-        (["--network", "NET", "--dim", "8"], "are the network's own; leave them out"),
+        (["--network", "NET", "--dim", "8"], "are defined by the network; omit them"),
     ],
 )
 def test_options_that_do_not_go_together_are_refused(args, message, solid, tmp_path):

@@ -96,7 +96,7 @@ def test_converted_to_tensors_it_stays_the_same_network(snapshot: tuple[Path, nn
 def test_inspect_names_its_family(snapshot: tuple[Path, nn.Module, nn.Module]) -> None:
     done = CliRunner().invoke(main, ["inspect", str(snapshot[0])])
     assert done.exit_code == 0, done.output
-    assert done.output.count("opens without its code: yes, as r3gan") == 3
+    assert done.output.count("can be opened without its code: yes, as r3gan") == 3
     assert "16 x 16 pixels\n" in done.output
 
 

@@ -61,7 +61,7 @@ def test_an_address_for_others_has_to_be_wanted(tmp_path):
     assert result.exit_code == 2
     assert "add --allow-remote to allow it" in result.output
     warned = call(tmp_path / "broken.pt", "--address", "0.0.0.0", "--allow-remote", "--port", 0)
-    assert "Warning: whoever can reach 0.0.0.0" in warned.output
+    assert "Warning: anyone who can reach 0.0.0.0" in warned.output
     assert "broken.pt" in warned.output.splitlines()[-1]
 
 

@@ -171,10 +171,10 @@ def test_3d_aware_networks_are_seen_through_the_cameras_of_the_data(folder, draw
 @pytest.mark.parametrize(
     ("arguments", "text"),
     [
-        ((), "give --data, images to draw over, or --network"),
-        (("--data", "DATA", "--class", 1), "--class: about a network; give --network"),
-        (("--data", "DATA", "--link-space", "z", "--device", "cpu"), "--link-space and --device: about a network"),
-        (("--network", "DATA", "--dim", 8), "--dim is the network's own"),
+        ((), "give --data (images to draw over) or --network"),
+        (("--data", "DATA", "--class", 1), "--class: only with a network; give --network"),
+        (("--data", "DATA", "--link-space", "z", "--device", "cpu"), "--link-space and --device: only with a network"),
+        (("--network", "DATA", "--dim", 8), "--dim is defined by the network"),
         (("--data", "DATA", "--link", "a=auto@box(0,0,2,1)"), "2 is outside the image"),
         (("--data", "DATA", "--link", "a=0:99@eyes"), "axes 0:99 are out of range; the latent has 64"),
         (("--data", "DATA", "--address", "0.0.0.0"), "add --allow-remote to allow it"),

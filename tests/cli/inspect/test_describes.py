@@ -23,12 +23,12 @@ def test_everything_worth_knowing_is_said(cli: Cli, snapshot: Path) -> None:
     assert "G_ema: Generator, 16 x 16 pixels, 3 channels\n  z_dim 8, w_dim 8, c_dim 3, num_ws 6" in text
     assert "computes in fp32" in text
     assert "computes in fp16 in 2 of 2 layers, from 8 pixels" in text  # the discriminator
-    assert "opens without its code: yes, as stylegan2" in text
+    assert "can be opened without its code: yes, as stylegan2" in text
     assert "links: eyes=0:2@box(0,0,0.5,0.5) (in G_ema)" in text
     assert "data set: path=/data/faces.zip" in text
     assert "augmentation probability: 0.250" in text
-    assert "safe to open here: yes, nothing in it is run" in text
-    assert "safe to open in its host: yes, the code that it carries is that of public hosts" in text
+    assert "safe to open here: yes, no code in it is run" in text
+    assert "safe to open in its host: yes, the code in it is from public hosts" in text
     assert re.search(r"  \w+: NVlabs/stylegan3 training/networks_stylegan2\.py\n", text)
     assert f"SHA-256 {hashlib.sha256(snapshot.read_bytes()).hexdigest()}" in text
 
@@ -55,7 +55,7 @@ def test_a_network_that_only_its_code_opens_says_why(cli: Cli, tmp_path: Path) -
     result = cli("inspect", path)
     assert result.exit_code == 0
     assert (
-        "opens without its code: no: Generator: this program's stylegan2 does not take its arguments" in result.output
+        "opened without its code: no: Generator: this program's stylegan2 does not take its arguments" in result.output
     )
 
 

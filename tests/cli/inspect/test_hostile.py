@@ -27,9 +27,9 @@ def test_source_that_is_not_a_public_hosts_is_unknown_code(
     monkeypatch.setattr(known_sources, "_known", dict)
     result = cli("inspect", snapshot)
     assert result.exit_code == 1
-    assert "safe to open here: yes, nothing in it is run" in result.output
+    assert "safe to open here: yes, no code in it is run" in result.output
     assert re.search(
-        r"safe to open in its host: NO, it carries UNKNOWN CODE \(\w+\), which the host runs", result.output
+        r"safe to open in its host: NO, it contains UNKNOWN CODE \(\w+\), which the host runs", result.output
     )
     assert META["module_src"] not in result.output
     assert META["module_src"] in cli("inspect", snapshot, "--show-source").output
