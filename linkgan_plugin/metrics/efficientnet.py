@@ -34,7 +34,7 @@ _STAGES = (
 )
 _CLASSES = 1000
 _MEAN, _DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_BATCH = 32  # images at a time, whatever the caller's batch
+_BATCH = 32  # images at a time, independent of the caller's batch
 
 
 class ConvNorm(nn.Module):

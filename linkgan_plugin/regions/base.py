@@ -21,7 +21,7 @@ from ..errors import LinkGANError
 Read = Callable[[str], bytes]
 REGIONS_OF_ALL = "the regions of the links"
 
-FINE = 256  # pixels per side at which areas and overlaps of static regions are measured, whatever the images
+FINE = 256  # pixels per side at which areas and overlaps of static regions are measured, for any image size
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,7 +145,7 @@ def _halved(mask: npt.NDArray[np.bool_]) -> Floats:
 
 
 def _annotated(panel: Image.Image, spec: LinkSpec, masks: Floats, grid: bool) -> Image.Image:
-    """Return the large panel with the names of the links and, if asked, coordinates around it."""
+    """Return the large panel with the names of the links and, if `grid`, coordinates around it."""
     draw = ImageDraw.Draw(panel, "RGBA")
     if grid:
         _draw_grid(draw, panel.size)
