@@ -13,7 +13,7 @@ from .network_options import host_option
 from .params import DEVICE, command_line, existing_file, existing_path, gathered
 
 if TYPE_CHECKING:
-    from ..inversion.folder import Job
+    from ..inversion.folder import InversionJob
 
 
 @dataclass(frozen=True)
@@ -46,23 +46,23 @@ class ProjectRequest:
     batch: int
     device: str
 
-    def job(self, settings: dict[str, Any]) -> Job:
+    def job(self, settings: dict[str, Any]) -> InversionJob:
         """Open the files and return the job.
 
         Args:
-            settings: attributes of `inversion.stages.Settings`.
+            settings: attributes of `inversion.stages.InversionSettings`.
         Raises:
             LinkGANError: a file that cannot be used, or settings out of range.
         """
         from ..checksum import file_digest
         from ..inversion.crop import read_landmarks
-        from ..inversion.folder import Job
+        from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.stages import Settings
+        from ..inversion.stages import InversionSettings
         from ..networks import load_network
 
-        checked = Settings(**settings)
+        checked = InversionSettings(**settings)
         generator = load_network(self.snapshot, self.device, self.host).generator
         points = read_landmarks(self.landmarks) if self.landmarks else None
         photographs = read_photographs(
@@ -77,7 +77,9 @@ class ProjectRequest:
             "labels": [photograph.label[0].tolist() for photograph in photographs],
         }
         lpips = load_lpips(self.lpips, self.device) if self.lpips else None
-        return Job(self.out, generator, photographs, checked, claim, command_line(), lpips=lpips, batch=self.batch)
+        return InversionJob(
+            self.out, generator, photographs, checked, claim, command_line(), lpips=lpips, batch=self.batch
+        )
 
 
 @click.command(

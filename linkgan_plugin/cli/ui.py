@@ -56,7 +56,7 @@ def ui(
     check_labels()
     from training_loops.processes import default_device
 
-    from ..inversion.stages import Settings
+    from ..inversion.stages import InversionSettings
     from ..web.app import create_app
     from ..web.session import open_session
 
@@ -70,7 +70,7 @@ def ui(
         data=source.data,
         number=source.number,
         projection=projection,
-        settings=Settings(steps=steps, tune=tune),
+        settings=InversionSettings(steps=steps, tune=tune),
         device=device or default_device(),
         host=source.host,
         keep=keep,

@@ -48,7 +48,7 @@ class Insertion:
 
 
 @dataclass(frozen=True)
-class Family:
+class HostFamily:
     """Hosts that take the same insertions; `has` are the files, below the root, without which a host is not of them."""
 
     name: str
@@ -65,7 +65,7 @@ class Family:
         return tuple(insertion for insertion in self.insertions if insertion.file == file)
 
 
-def families(folder: Traversable | None = None) -> list[Family]:
+def families(folder: Traversable | None = None) -> list[HostFamily]:
     """Return all families, the most demanding (most files in `has`) first, from `folder` or the package's own data.
 
     Raises:
@@ -78,17 +78,17 @@ def families(folder: Traversable | None = None) -> list[Family]:
     return sorted(found, key=lambda family: (-len(family.has), family.name))
 
 
-def _family(file: str, records: Mapping[str, Any]) -> Family:
+def _family(file: str, records: Mapping[str, Any]) -> HostFamily:
     """Read a family; one that is ``like`` another takes its files and insertions and adds its own."""
     data = fields_of(records[file.removesuffix(".json")], file, _FAMILY_FIELDS, {"like": str, "insertions": list})
     _check_lines(file, name=[data["name"]], why=[data["why"]], has=data["has"])
-    parent = Family("", (), ())
+    parent = HostFamily("", (), ())
     if "like" in data:
         others = sorted(name for name, other in records.items() if "like" not in other)
         parent = _family(f"{_one_of(file, 'like', data['like'], others)}.json", records)
     items = data.get("insertions", [])
     own = tuple(_insertion(f"{file}: insertions[{i}]", item) for i, item in enumerate(items))
-    family = Family(data["name"], (*parent.has, *data["has"]), parent.insertions + own)
+    family = HostFamily(data["name"], (*parent.has, *data["has"]), parent.insertions + own)
     keys = [(insertion.file, insertion.name) for insertion in family.insertions]
     for path, name in keys:
         if keys.count((path, name)) > 1:

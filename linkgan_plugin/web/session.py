@@ -26,7 +26,7 @@ from ..generators import LinkedGenerator
 from ..images.pixels import check_channels
 from ..inversion.conditions import photograph_label
 from ..inversion.projected import load_projected
-from ..inversion.stages import Settings
+from ..inversion.stages import InversionSettings
 from ..links import REST
 from ..networks import load_network
 from ..pickles.download import cache_folder
@@ -60,7 +60,7 @@ class EditSession:
         title: str,
         folder: Path,
         command: str = "linkgan ui",
-        settings: Settings | None = None,
+        settings: InversionSettings | None = None,
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
@@ -150,7 +150,7 @@ def open_session(
     data: Path | None = None,
     number: int | None = None,
     projection: Path | None = None,
-    settings: Settings | None = None,
+    settings: InversionSettings | None = None,
     device: torch.device | str = "cpu",
     host: Path | None = None,
     keep: Path | None = None,
