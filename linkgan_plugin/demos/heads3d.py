@@ -29,7 +29,6 @@ from ..metrics.head_classifier import (
     train_head_classifier,
     training_steps,
 )
-from ..metrics.quality import Quality
 from ..regions.base import Scene, expression
 from ..report.page import Table, paragraph, section
 from ..report.sheet import stack
@@ -124,7 +123,6 @@ class HeadsDemo(Kind):
         generators["oracle"] = self._oracle(generators["linked"], dataset)
         return {
             "kind": "3d",
-            "quality_kind": Quality.CLASSIFIER,
             **measure_columns(generators, classifier, dataset, self.size),
             "coverage": part_coverage(generators["linked"].spec, self.size.pairs),
             "classifier": correlations(classifier),
