@@ -9,7 +9,7 @@ from typing import Any
 from training_loops.formats.atomic import write_json
 from training_loops.formats.budget import DESCRIPTION
 from training_loops.formats.files import read_file
-from training_loops.formats.json_text import parse_object
+from training_loops.formats.json_text import fields_of, parse_json
 
 from .errors import LinkGANError
 from .version import __version__
@@ -43,9 +43,8 @@ def read(snapshot: Path) -> dict[str, Any] | None:
     if not path.exists():
         return None
     try:
-        spec = parse_object(read_file(path, DESCRIPTION.bytes), str(path)).get("link_spec")
-        if not isinstance(spec, dict):
-            raise LinkGANError(f"{path} has no 'link_spec'")
+        data = parse_json(read_file(path, DESCRIPTION.bytes), str(path))
+        spec: dict[str, Any] = fields_of(data, str(path), {"link_spec": dict}, extra=True)["link_spec"]
     except LinkGANError as error:
         raise LinkGANError(f"{error}; delete it, or give the links with --link") from error
     return spec

@@ -36,13 +36,14 @@ def test_the_reference_has_every_command() -> None:
     assert hook.on_page_markdown("a page without it") == "a page without it"
 
 
-def test_the_reference_reads_entries_that_share_a_line() -> None:
+def test_the_reference_reads_sections_without_empty_lines_between_them() -> None:
     griffe = pytest.importorskip("griffe")
     code = '''def f(a: int, b: int) -> int:
     """Add.
 
     Args:
-        a: one number. b: another.
+        a: one number.
+        b: another.
     Returns:
         The sum.
     """

@@ -189,9 +189,9 @@ def test_any_json_in_any_place(value):
     ("text", "says"),
     [
         ("[" * 10_000, "not JSON that can be read"),
-        ("[1]", "holds a list"),
+        ("[1]", "must be a JSON object, not list"),
         ("{}", "has no 'link_spec'"),
-        ('{"link_spec": [1]}', "has no 'link_spec'"),
+        ('{"link_spec": [1]}', "'link_spec' must be of type dict"),
         ('{"link_spec": ' + "1" * 5000 + "}", "not JSON that can be read"),
         ('{"link_spec": "' + "x" * (20 << 20) + '"}', "expected at most 16777216"),
         ("[" + "1," * 300_000 + "1]", "more than 200000 values"),

@@ -14,7 +14,7 @@ import torch
 from training_loops import util
 from training_loops.errors import InputError
 from training_loops.formats.atomic import atomic_file
-from training_loops.formats.json_text import parse_json, parse_object
+from training_loops.formats.json_text import fields_of, parse_json, parse_object
 from training_loops.formats.pickles.archive import read_archive, with_tensors
 from training_loops.formats.sizes import check_sizes
 from training_loops.settings import set_settings, settings_of
@@ -81,17 +81,14 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
     """
     data = load_tensors(path, FORMAT, VERSION)
     try:
-        packed = data["networks"]
-        if not isinstance(packed, dict) or not all(isinstance(packed[role], dict) for role in ROLES):
-            raise SnapshotError("its networks are not described")
+        packed = fields_of(data["networks"], "networks", dict.fromkeys(ROLES, dict), extra=True)
         nets = {role: _unpack(packed[role]) for role in ROLES}
         link_spec = parse_json(data["link_spec"], "link_spec")
         options = parse_object(data["training_options"], "training_options")
         cur_nimg = int(data["cur_nimg"])
         if not isinstance(link_spec, dict | None):
             raise SnapshotError("link_spec is no dict")
-        if not isinstance(options.get("training_set_kwargs"), dict | None):
-            raise SnapshotError("training_set_kwargs is no dict")
+        fields_of(options, "training_options", {}, {"training_set_kwargs": dict | None}, extra=True)
     except Exception as error:
         raise SnapshotError(f"{path}: damaged snapshot ({_reason(error)})") from error
     for role in ("G", "G_ema"):

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..errors import LinkGANError
-from .network_options import check_links, class_option, host_option, links_options
-from .params import DEVICE, command_line, existing_file, existing_path
+from .network_options import NetworkFlags, check_links, class_option, host_option, links_options
+from .params import DEVICE, command_line, existing_file, existing_path, gathered
 
 if TYPE_CHECKING:
     from training_loops.formats.folder import ImageFolderDataset
@@ -19,6 +20,52 @@ if TYPE_CHECKING:
     from ..networks import Network
 
 QUALITY_KINDS = ("auto", "attributes", "patches", "imagenet", "fid", "kid")
+
+
+@dataclass(frozen=True)
+class MetricsRequest:
+    """What `linkgan metrics` measures.
+
+    Attributes:
+        snapshot: the network's file.
+        baseline: that of an unlinked network to compare with.
+        names: metrics to compute; () for all.
+        pairs: image pairs per link.
+        batch: images at a time.
+        seed: of all randomness.
+        quality_images: images for the quality metric; 0 for none.
+        quality_kind: one of `QUALITY_KINDS`.
+        edited_quality: also measure the quality of edited images.
+        fit: also measure how well edited images can be distinguished from unedited ones.
+        device: of the networks.
+        as_json: print a JSON line instead of a table.
+        out: file to append the JSON line to.
+    """
+
+    snapshot: Path
+    baseline: Path | None
+    names: tuple[str, ...]
+    pairs: int
+    batch: int
+    seed: int
+    quality_images: int
+    quality_kind: str
+    edited_quality: bool
+    fit: bool
+    device: str
+    as_json: bool
+    out: Path | None
+
+    def check(self, data: Path | None) -> None:
+        """Reject flags that need data if there is none; raises LinkGANError."""
+        asked = {
+            "--edited-quality": self.edited_quality,
+            "--fit": self.fit,
+            "--quality-kind": self.quality_kind != "auto",
+        }
+        for flag, given in asked.items():
+            if given and (data is None or not self.quality_images):
+                raise LinkGANError(f"{flag} needs data: add --data DATA, and --quality-images above 0")
 
 
 @click.command(
@@ -65,27 +112,8 @@ Examples:
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, in the format of the hosts' metric files.")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Append the JSON line to this file.")
-def metrics(
-    snapshot: Path,
-    baseline: Path | None,
-    links: tuple[str, ...],
-    link_space: str | None,
-    link_overlap: bool,
-    names: tuple[str, ...],
-    pairs: int,
-    batch: int,
-    seed: int,
-    data: Path | None,
-    number: int | None,
-    quality_images: int,
-    quality_kind: str,
-    edited_quality: bool,
-    fit: bool,
-    device: str,
-    host: Path | None,
-    as_json: bool,
-    out: Path | None,
-) -> None:
+@gathered(NetworkFlags, MetricsRequest)
+def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
     """Measure whether each link's axes change only their region.
 
     Every value has a standard error over seeded pairs. With --baseline, the same axes and regions are measured on an
@@ -106,37 +134,39 @@ def metrics(
     from ..metrics.yardsticks import yardstick
     from ..networks import load_network
 
-    given = {"--edited-quality": edited_quality, "--fit": fit, "--quality-kind": quality_kind != "auto"}
-    _check_quality(data, quality_images, given)
+    asked.check(source.data)
     started = time.time()
-    if out is not None:
-        out.parent.mkdir(parents=True, exist_ok=True)
-    network = load_network(snapshot, device, host)
-    spec = network.linked(links, space=link_space, allow_overlap=link_overlap)
-    classifier = classifier_for(data, device)
-    dataset = ImageFolderDataset(data) if data is not None and (quality_images or classifier) else None
-    subjects = {"results": network} | ({"baseline": load_network(baseline, device, host)} if baseline else {})
+    if asked.out is not None:
+        asked.out.parent.mkdir(parents=True, exist_ok=True)
+    network = load_network(asked.snapshot, asked.device, source.host)
+    spec = source.linked(network)
+    classifier = classifier_for(source.data, asked.device)
+    uses_data = source.data is not None and (asked.quality_images or classifier)
+    dataset = ImageFolderDataset(source.data) if source.data is not None and uses_data else None
+    subjects = {"results": network}
+    if asked.baseline:
+        subjects["baseline"] = load_network(asked.baseline, asked.device, source.host)
     if dataset is not None:
         for subject in subjects.values():
-            check_data(subject, dataset, sizes=bool(quality_images))
+            check_data(subject, dataset, sizes=bool(asked.quality_images))
     generators = {
-        name: LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
+        name: LinkedGenerator(subject.generator, spec, labels=subject.labels(source.data, source.number))
         for name, subject in subjects.items()
     }
     quality = None
-    if dataset is not None and quality_images:
-        asked = Asked(quality_images, edited_quality, fit)
-        quality = QualityOf(dataset, yardstick(quality_kind, classifier, device), asked)
+    if dataset is not None and asked.quality_images:
+        measured = Asked(asked.quality_images, asked.edited_quality, asked.fit)
+        quality = QualityOf(dataset, yardstick(asked.quality_kind, classifier, asked.device), measured)
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
-    with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
+    with tqdm(total=asked.pairs * len(subjects), unit="pair", disable=asked.as_json) as bar:
         for name, generator in generators.items():
             tables[name] = evaluate(
                 generator,
-                pairs=pairs,
-                batch=batch,
-                seed=seed,
-                metrics=names or None,
+                pairs=asked.pairs,
+                batch=asked.batch,
+                seed=asked.seed,
+                metrics=asked.names or None,
                 classifier=classifier,
                 progress=bar.update,
             )
@@ -147,30 +177,23 @@ def metrics(
                 line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
                 line["quality_kind"] = quality.yardstick.text
     line |= {
-        "metric": f"link{pairs}",
-        "pairs": pairs,
+        "metric": f"link{asked.pairs}",
+        "pairs": asked.pairs,
         "skipped": {link: result.skipped for link, result in tables["results"].items()},
-        "seed": seed,
-        "snapshot_pkl": str(snapshot),
-        "baseline_pkl": str(baseline) if baseline else None,
+        "seed": asked.seed,
+        "snapshot_pkl": str(asked.snapshot),
+        "baseline_pkl": str(asked.baseline) if asked.baseline else None,
         "link_spec": spec.to_json(),
         "command": command_line(),
         "total_time": time.time() - started,
         "timestamp": time.time(),
     }
     text = strict_json.dumps(line)
-    click.echo(text if as_json else table(line, list(tables)))
-    if data is None and not as_json:
+    click.echo(text if asked.as_json else table(line, list(tables)))
+    if source.data is None and not asked.as_json:
         click.echo("quality and attributes are skipped without --data DATA", err=True)
-    if out is not None:
-        append_line(out, text)
-
-
-def _check_quality(data: Path | None, images: int, asked: dict[str, bool]) -> None:
-    """Reject flags (name -> given) that need data if there is none; raises LinkGANError."""
-    for flag, given in asked.items():
-        if given and (data is None or not images):
-            raise LinkGANError(f"{flag} needs data: add --data DATA, and --quality-images above 0")
+    if asked.out is not None:
+        append_line(asked.out, text)
 
 
 def check_data(network: Network, dataset: ImageFolderDataset, *, sizes: bool) -> None:

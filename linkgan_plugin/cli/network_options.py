@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from ..flags import spec_options
 from .params import typed_flags
+
+if TYPE_CHECKING:
+    from ..links import LinkSpec
+    from ..networks import Network
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -25,6 +30,31 @@ host_option = click.option(
 class_option = click.option(
     "--class", "number", type=click.IntRange(0), help="Class of all images, for conditional networks."
 )
+
+
+@dataclass(frozen=True)
+class NetworkFlags:
+    """How a command uses a network file.
+
+    Attributes:
+        links: links instead of the network's own; () for its own.
+        link_overlap: let their regions share pixels.
+        data: data set with the classes or cameras to use.
+        number: class of all images; None for those of the data.
+        host: the folder with the train.py of a .pkl; None for our own classes.
+        link_space: the latent space of `links`, w or z; None for w where there is one.
+    """
+
+    links: tuple[str, ...]
+    link_overlap: bool
+    data: Path | None
+    number: int | None
+    host: Path | None
+    link_space: str | None = None
+
+    def linked(self, network: Network) -> LinkSpec:
+        """Return the given links, else the network's own; raises LinkGANError as `Network.linked` does."""
+        return network.linked(self.links, space=self.link_space, allow_overlap=self.link_overlap)
 
 
 def check_labels() -> None:

@@ -105,18 +105,18 @@ def taken(kind: Callable[..., T], values: Mapping[str, Any], **others: Any) -> T
     return kind(**{name: value for name, value in values.items() if name in names}, **others)
 
 
-def gathered(kind: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorate a command's function to receive the flags that are attributes of the dataclass `kind` as one object.
+def gathered(*kinds: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorate a command's function to receive the flags that are attributes of dataclasses as one object of each.
 
-    The object is the first argument. All other flags are passed as keyword arguments.
+    The objects are the first arguments. All other flags are passed as keyword arguments.
     """
-    names = {f.name for f in fields(kind)}
+    names = {f.name for kind in kinds for f in fields(kind)}
 
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def command(**values: Any) -> Any:
             others = {name: value for name, value in values.items() if name not in names}
-            return function(taken(kind, values), **others)
+            return function(*(taken(kind, values) for kind in kinds), **others)
 
         return command
 

@@ -9,7 +9,7 @@ import click
 
 from ..errors import LinkGANError
 from ..hosts import patching
-from ..hosts.insertions import Change, encode, host_root
+from ..hosts.insertions import FileChange, encode, host_root
 from .params import existing_path
 
 EPILOG = """\b
@@ -104,12 +104,12 @@ def revert(folder: Path, dry_run: bool) -> None:
         _report("reverted", patching.revert(folder), "nothing to do: not patched")
 
 
-def _show(changes: Sequence[Change]) -> None:
+def _show(changes: Sequence[FileChange]) -> None:
     """Print a diff byte for byte, so that `git apply` accepts it."""
     click.echo(encode(patching.diff(changes)), nl=False)
 
 
-def _report(verb: str, changes: Sequence[Change], nothing: str) -> None:
+def _report(verb: str, changes: Sequence[FileChange], nothing: str) -> None:
     """Print the names of the changed files."""
     for change in changes:
         click.echo(f"{verb} {change.file}")

@@ -2,13 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from ..flags import trust_option
 from .network_options import host_option
-from .params import DEVICE, command_line, existing_file, existing_path
+from .params import DEVICE, command_line, existing_file, existing_path, gathered
+
+if TYPE_CHECKING:
+    from ..inversion.folder import InversionJob
+
+
+@dataclass(frozen=True)
+class ProjectRequest:
+    """The command line of `linkgan project`, without the settings of an inversion.
+
+    Attributes:
+        images: photographs to invert.
+        snapshot: the network's file.
+        host: the folder with the train.py of a .pkl; None for our own classes.
+        out: folder of all inversions.
+        lpips: file of an LPIPS network; None for the pyramid distance.
+        crop: square of all photographs, ``X0,Y0,X1,Y1``.
+        landmarks: JSON file of facial landmarks to align to instead.
+        number: class of all photographs.
+        camera: file with their cameras instead.
+        batch: photographs inverted together.
+        device: of the network.
+    """
+
+    images: tuple[Path, ...]
+    snapshot: Path
+    host: Path | None
+    out: Path
+    lpips: Path | None
+    crop: str | None
+    landmarks: Path | None
+    number: int | None
+    camera: Path | None
+    batch: int
+    device: str
+
+    def job(self, settings: dict[str, Any]) -> InversionJob:
+        """Open the files and return the job.
+
+        Args:
+            settings: attributes of `inversion.stages.InversionSettings`.
+        Raises:
+            LinkGANError: a file that cannot be used, or settings out of range.
+        """
+        from ..checksum import file_digest
+        from ..inversion.crop import read_landmarks
+        from ..inversion.folder import InversionJob
+        from ..inversion.perceptual import load_lpips
+        from ..inversion.photographs import read_photographs
+        from ..inversion.stages import InversionSettings
+        from ..networks import load_network
+
+        checked = InversionSettings(**settings)
+        generator = load_network(self.snapshot, self.device, self.host).generator
+        points = read_landmarks(self.landmarks) if self.landmarks else None
+        photographs = read_photographs(
+            self.images, generator, crop=self.crop, landmarks=points, number=self.number, camera=self.camera
+        )
+        digests = map(file_digest, self.images)
+        files = {"network": self.snapshot, "lpips": self.lpips, "landmarks": self.landmarks}
+        claim = {
+            "images": {photograph.name: digest for photograph, digest in zip(photographs, digests, strict=True)},
+            "files": {name: file_digest(path) for name, path in files.items() if path},
+            "crop": self.crop,
+            "labels": [photograph.label[0].tolist() for photograph in photographs],
+        }
+        lpips = load_lpips(self.lpips, self.device) if self.lpips else None
+        return InversionJob(
+            self.out, generator, photographs, checked, claim, command_line(), lpips=lpips, batch=self.batch
+        )
 
 
 @click.command(
@@ -69,63 +140,20 @@ target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/proj
 )
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
-def project(
-    images: tuple[Path, ...],
-    snapshot: Path,
-    out: Path,
-    space: str,
-    steps: int,
-    tune: int,
-    locality: float,
-    noise: bool,
-    lpips: Path | None,
-    crop: str | None,
-    landmarks: Path | None,
-    number: int | None,
-    camera: Path | None,
-    seed: int,
-    batch: int,
-    device: str,
-    host: Path | None,
-) -> None:
+@gathered(ProjectRequest)
+def project(asked: ProjectRequest, **settings: Any) -> None:
     """Invert images: optimise latents, noise and, with --tune, weights until the network reproduces them.
 
     Without --crop or --landmarks, the largest central square is used. Ctrl-C keeps finished results; the same command
     resumes.
     """
-    from ..checksum import file_digest
     from ..errors import Interrupted
-    from ..inversion.crop import read_landmarks
-    from ..inversion.folder import SHEET_FILE, Job
-    from ..inversion.perceptual import load_lpips
-    from ..inversion.photographs import read_photographs
-    from ..inversion.stages import Settings
-    from ..networks import load_network
+    from ..inversion.folder import SHEET_FILE
 
-    settings = Settings(space, steps, tune, noise, locality, seed)
-    generator = load_network(snapshot, device, host).generator
-    points = read_landmarks(landmarks) if landmarks else None
-    photographs = read_photographs(images, generator, crop=crop, landmarks=points, number=number, camera=camera)
-    files = {"network": snapshot, "lpips": lpips, "landmarks": landmarks}
-    claim = {
-        "images": {photograph.name: file_digest(path) for photograph, path in zip(photographs, images, strict=True)},
-        "files": {name: file_digest(path) for name, path in files.items() if path},
-        "crop": crop,
-        "labels": [photograph.label[0].tolist() for photograph in photographs],
-    }
-    job = Job(
-        out,
-        generator,
-        photographs,
-        settings,
-        claim,
-        command_line(),
-        lpips=load_lpips(lpips, device) if lpips else None,
-        batch=batch,
-    )
+    job = asked.job(settings)
     try:
         job.run()
     except Interrupted:
         click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None
-    click.echo(f"wrote {len(photographs)} projections to {out}; open {out / SHEET_FILE}")
+    click.echo(f"wrote {len(job.photographs)} projections to {job.out}; open {job.out / SHEET_FILE}")

@@ -10,8 +10,8 @@ import click
 
 from ..flags import segmenter_option, trust_option
 from ..regions.presets import PRESETS
-from .network_options import check_labels, check_links, class_option, host_option
-from .params import check_out, command_line, existing_file, existing_path, force_option
+from .network_options import NetworkFlags, check_labels, check_links, class_option, host_option
+from .params import check_out, command_line, existing_file, existing_path, force_option, gathered
 from .regions_draw import draw
 
 if TYPE_CHECKING:
@@ -73,16 +73,13 @@ regions.add_command(draw)
 @host_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="PNG to write.")
 @force_option
+@gathered(NetworkFlags)
 def preview(
-    data: Path | None,
+    source: NetworkFlags,
     network: Path | None,
-    links: tuple[str, ...],
     dim: int | None,
     resolution: int | None,
-    link_overlap: bool,
-    number: int | None,
     grid: bool,
-    host: Path | None,
     out: Path,
     force: bool,
 ) -> None:
@@ -103,13 +100,13 @@ def preview(
         check_labels()
         if dim is not None or resolution is not None:
             raise click.UsageError("--dim and --resolution are defined by the network; omit them with --network")
-        scene, spec = _rendered(network, host, links, data, number, link_overlap)
+        scene, spec = _rendered(network, source)
     else:
-        if number is not None:
+        if source.number is not None:
             raise click.UsageError("--class is for images of a network; give --network, or omit it")
-        scene, spec = _photographed(data, links, dim or 512, resolution, link_overlap)
-    size, source = scene.images.shape[-1], network or data
-    title = f"{source.name if source else ''} · {size} x {size} · {spec.dim} axes"
+        scene, spec = _photographed(source, dim or 512, resolution)
+    size, drawn = scene.images.shape[-1], network or source.data
+    title = f"{drawn.name if drawn else ''} · {size} x {size} · {spec.dim} axes"
     image = draw_preview(scene, spec, title=title, grid=grid)
     save_png(out, image, {"command": command_line(), "link_spec": json.dumps(spec.to_json(), allow_nan=False)})
     for row in legend(spec, scene):
@@ -117,9 +114,7 @@ def preview(
     click.echo(f"wrote {out}")
 
 
-def _photographed(
-    data: Path | None, links: tuple[str, ...], dim: int, resolution: int | None, overlap: bool
-) -> tuple[Scene, LinkSpec]:
+def _photographed(source: NetworkFlags, dim: int, resolution: int | None) -> tuple[Scene, LinkSpec]:
     """Return images spread evenly over a data set, at `resolution` if given, and the links.
 
     Raises:
@@ -135,30 +130,28 @@ def _photographed(
     from ..regions.base import Scene
     from ..report.preview import MAX_IMAGES
 
-    if data is None or not links:
+    if source.data is None or not source.links:
         raise click.UsageError("give --data and at least one --link, or --network")
-    spec = LinkSpec.parse(links, dim=dim, allow_overlap=overlap)
+    spec = LinkSpec.parse(source.links, dim=dim, allow_overlap=source.link_overlap)
     if any("box3d(" in str(link.region) for link in spec.links):
         raise click.UsageError(
             "box3d needs the depth that a 3D-aware network renders, which images do not have; "
             "draw it over images of the network: --network NET"
         )
-    dataset = ImageFolderDataset(data)
+    dataset = ImageFolderDataset(source.data)
     indices = np.unique(np.linspace(0, len(dataset) - 1, MAX_IMAGES).astype(int))
     images = to_float(np.stack([dataset[i][0] for i in indices]))
     return Scene(images if resolution is None else interpolate(images, (resolution, resolution), mode="area")), spec
 
 
-def _rendered(
-    path: Path, host: Path | None, links: tuple[str, ...], data: Path | None, number: int | None, overlap: bool
-) -> tuple[Scene, LinkSpec]:
+def _rendered(path: Path, source: NetworkFlags) -> tuple[Scene, LinkSpec]:
     """Return renders of a network, and the links: those given, or its own."""
     from ..generators import LinkedGenerator
     from ..networks import load_network
 
-    network = load_network(path, host=host)
-    spec = network.linked(links, allow_overlap=overlap)
-    generator = LinkedGenerator(network.generator, spec, labels=network.labels(data, number))
+    network = load_network(path, host=source.host)
+    spec = source.linked(network)
+    generator = LinkedGenerator(network.generator, spec, labels=network.labels(source.data, source.number))
     objects, cameras = [0, 0, 0, 0, 1, 2, 3], [0, 1, 2, 3, 1, 2, 3]
     if not generator.is_3d_aware:
         objects = cameras = list(range(len(objects)))

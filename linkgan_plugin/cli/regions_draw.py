@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from ..flags import segmenter_option, trust_option
-from .network_options import check_labels, class_option, host_option
-from .params import DEVICE, existing_file, existing_path, typed_flags
-from .serving import check_address, check_installed, serve_options
+from .network_options import NetworkFlags, check_labels, class_option, host_option
+from .params import DEVICE, existing_file, existing_path, gathered, typed_flags
+from .serving import ServeFlags, check_installed, serve_options
 
 if TYPE_CHECKING:
     from ..web.drawing import Drawing
@@ -50,21 +51,8 @@ The result is the text of --link options, with a Copy button:
 @click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default the GPU if there is one.")
 @host_option
 @serve_options
-def draw(
-    data: Path | None,
-    network: Path | None,
-    links: tuple[str, ...],
-    dim: int | None,
-    link_space: str | None,
-    link_overlap: bool,
-    number: int | None,
-    device: str | None,
-    host: Path | None,
-    port: int,
-    address: str,
-    allow_remote: bool,
-    open_browser: bool,
-) -> None:
+@gathered(NetworkFlags, ServeFlags)
+def draw(source: NetworkFlags, server: ServeFlags, network: Path | None, dim: int | None, device: str | None) -> None:
     """Draw the regions of links with the mouse, over images of a data set or of a network, and copy them as --link.
 
     The page shows the mean image and single images. Drag boxes, click the corners of polygons, or mirror the left side
@@ -72,22 +60,16 @@ def draw(
     it loads nothing from the network. Ctrl-C stops the server.
     """
     check_installed()
-    _check_source(data, network)
+    _check_source(source.data, network)
     from ..web.drawing import create_drawing_app
-    from ..web.security import new_token
-    from ..web.server import address_of, listen, serve
 
-    check_address(address, allow_remote)
-    listening = listen(address, port)
+    listening = server.listen()
     if network is not None:
-        drawing = _over_network(network, links, link_space, link_overlap, data, number, device, host)
+        drawing = _over_network(network, source, device)
     else:
-        assert data is not None  # one of the two is given
-        drawing = _over_data(data, links, dim, link_overlap)
-    token = new_token()
-    page = address_of(listening, address, token)
-    click.echo(f"{page}\nOpen this address in a browser. Ctrl-C stops the server.")
-    serve(create_drawing_app(drawing, token=token, host=address), listening, page if open_browser else None)
+        assert source.data is not None  # one of the two is there
+        drawing = _over_data(source.data, source, dim)
+    server.serve(listening, partial(create_drawing_app, drawing))
 
 
 def _check_source(data: Path | None, network: Path | None) -> None:
@@ -109,7 +91,7 @@ def _check_source(data: Path | None, network: Path | None) -> None:
         raise click.UsageError("give --data (images to draw over) or --network (a network that generates them)")
 
 
-def _over_data(data: Path, links: tuple[str, ...], dim: int | None, overlap: bool) -> Drawing:
+def _over_data(data: Path, source: NetworkFlags, dim: int | None) -> Drawing:
     from training_loops.presets import preset
 
     from ..web.drawing import Drawing
@@ -118,21 +100,12 @@ def _over_data(data: Path, links: tuple[str, ...], dim: int | None, overlap: boo
 
     samples = DataSamples(data)
     dim = dim or preset(DEFAULT_CFG, samples.size).dim
-    given = [Given.typed(text, dim) for text in links]
+    given = [Given.typed(text, dim) for text in source.links]
     latent = Latent(dim, samples.size, reader=Reader(files_of(given)))
-    return Drawing(samples, *samples.mean(), latent, given, any_dim=True, allow_overlap=overlap)
+    return Drawing(samples, *samples.mean(), latent, given, any_dim=True, allow_overlap=source.link_overlap)
 
 
-def _over_network(
-    path: Path,
-    links: tuple[str, ...],
-    space: str | None,
-    overlap: bool,
-    data: Path | None,
-    number: int | None,
-    device: str | None,
-    host: Path | None,
-) -> Drawing:
+def _over_network(path: Path, source: NetworkFlags, device: str | None) -> Drawing:
     from training_loops.processes import default_device
 
     from ..calls.spaces import axes_of, choose_space
@@ -141,13 +114,13 @@ def _over_network(
     from ..web.drawn_links import Given, Latent, Reader, files_of
     from ..web.samples import NetworkSamples
 
-    network = load_network(path, device or default_device(), host=host)
-    own = network.spec if not links else None
+    network = load_network(path, device or default_device(), host=source.host)
+    own = network.spec if not source.links else None
     axes = axes_of(network.generator)
     usual, _ = choose_space(axes, None, "this network")
-    space, dim = choose_space(axes, space or (own.space if own else None), "this network")
-    given = [Given.typed(text, dim) for text in links] or [Given.of(link) for link in (own.links if own else ())]
-    samples = NetworkSamples(network, network.labels(data, number))
+    space, dim = choose_space(axes, source.link_space or (own.space if own else None), "this network")
+    given = [Given.typed(text, dim) for text in source.links] or [Given.of(link) for link in (own.links if own else ())]
+    samples = NetworkSamples(network, network.labels(source.data, source.number))
     latent = Latent(dim, samples.size, space, space if space != usual else None, Reader(files_of(given)))
-    overlap = overlap or bool(own and own.allow_overlap)
+    overlap = source.link_overlap or bool(own and own.allow_overlap)
     return Drawing(samples, *samples.mean(), latent, given, allow_overlap=overlap)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
+from socket import socket
 from typing import Any, TypeVar
 
 import click
@@ -32,6 +34,47 @@ def serve_options(command: F) -> F:
     ):
         command = option(command)
     return command
+
+
+@dataclass(frozen=True)
+class ServeFlags:
+    """Where a page is served.
+
+    Attributes:
+        port: 0 for any free port.
+        address: to listen on.
+        allow_remote: allow an address that other machines can reach.
+        open_browser: open the page in the browser.
+    """
+
+    port: int
+    address: str
+    allow_remote: bool
+    open_browser: bool
+
+    def listen(self) -> socket:
+        """Return a listening socket; raises as `check_address` does, or LinkGANError if the port is taken."""
+        from ..web.server import listen
+
+        check_address(self.address, self.allow_remote)
+        return listen(self.address, self.port)
+
+    def serve(self, listening: socket, create: Callable[..., Any], image: str | None = None, note: str = "") -> None:
+        """Print the address of a page and serve it until Ctrl-C.
+
+        Args:
+            listening: as `listen` returns it.
+            create: called with `token` and `host`; returns the application.
+            image: name of the image to open first.
+            note: printed after the address.
+        """
+        from ..web import server
+        from ..web.security import new_token
+
+        token = new_token()
+        page = server.address_of(listening, self.address, token, image)
+        click.echo(f"{page}\nOpen this address in a browser. {note}Ctrl-C stops the server.")
+        server.serve(create(token=token, host=self.address), listening, page if self.open_browser else None)
 
 
 def check_installed() -> None:

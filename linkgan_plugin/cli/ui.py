@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
-from .network_options import check_labels, check_links, class_option, host_option, links_options
-from .params import DEVICE, command_line, existing_file, existing_path
-from .serving import check_address, check_installed, serve_options
+from .network_options import NetworkFlags, check_labels, check_links, class_option, host_option, links_options
+from .params import DEVICE, command_line, existing_file, existing_path, gathered
+from .serving import ServeFlags, check_installed, serve_options
 
 
 @click.command(
@@ -33,24 +34,17 @@ Examples:
 @host_option
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for saved edits.")
 @serve_options
+@gathered(NetworkFlags, ServeFlags)
 def ui(
+    source: NetworkFlags,
+    server: ServeFlags,
     snapshot: Path,
     psi: float,
-    links: tuple[str, ...],
-    link_space: str | None,
-    link_overlap: bool,
-    data: Path | None,
-    number: int | None,
     projection: Path | None,
     steps: int,
     tune: int,
     device: str | None,
-    host: Path | None,
     keep: Path | None,
-    port: int,
-    address: str,
-    allow_remote: bool,
-    open_browser: bool,
 ) -> None:
     """Edit images of NET, or uploaded photographs, in the browser: click on a region to resample it.
 
@@ -62,32 +56,25 @@ def ui(
     check_labels()
     from training_loops.processes import default_device
 
-    from ..inversion.stages import Settings
+    from ..inversion.stages import InversionSettings
     from ..web.app import create_app
-    from ..web.security import new_token
-    from ..web.server import address_of, listen, serve
     from ..web.session import open_session
 
-    check_address(address, allow_remote)
-    listening = listen(address, port)
+    listening = server.listen()
     session, first = open_session(
         snapshot,
         psi=psi,
-        links=links,
-        space=link_space,
-        allow_overlap=link_overlap,
-        data=data,
-        number=number,
+        links=source.links,
+        space=source.link_space,
+        allow_overlap=source.link_overlap,
+        data=source.data,
+        number=source.number,
         projection=projection,
-        settings=Settings(steps=steps, tune=tune),
+        settings=InversionSettings(steps=steps, tune=tune),
         device=device or default_device(),
-        host=host,
+        host=source.host,
         keep=keep,
         command=command_line(),
     )
-    token = new_token()
-    page = address_of(listening, address, token, first)
-    click.echo(
-        f"{page}\nOpen this address in a browser. Edits are saved in {session.store.folder}. Ctrl-C stops the server."
-    )
-    serve(create_app(session, token=token, host=address), listening, page if open_browser else None)
+    note = f"Edits are saved in {session.store.folder}. "
+    server.serve(listening, partial(create_app, session), first, note)

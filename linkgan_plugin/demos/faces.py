@@ -16,7 +16,6 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
 from ..metrics.attributes import ProceduralClassifier, classifier_for
-from ..metrics.quality import Quality
 from . import page as demo_page
 from .drawing import draw_edits
 from .kind import Kind, Size
@@ -51,7 +50,7 @@ class FacesDemo(Kind):
         classifier, dataset = face_classifier(self.data), ImageFolderDataset(self.data)
         generators = {network: self.generator(network) for network in self.networks}
         generators["oracle"] = LinkedGenerator(oracle := FaceOracle(PIXELS), oracle_spec(oracle))
-        return {"quality_kind": Quality.CLASSIFIER, **measure_columns(generators, classifier, dataset, self.size)}
+        return measure_columns(generators, classifier, dataset, self.size)
 
     def draw(self, metadata: Mapping[str, str]) -> None:
         draw_edits(self.out, {name: self.generator(name) for name in self.networks}, TITLES, metadata)

@@ -29,11 +29,10 @@ from ..metrics.head_classifier import (
     train_head_classifier,
     training_steps,
 )
-from ..metrics.quality import Quality
 from ..regions.base import Scene, expression
 from ..report.page import Table, paragraph, section
 from ..report.sheet import stack
-from ..report.turntable import Look, turntable_frames
+from ..report.turntable import ViewSettings, turntable_frames
 from ..report.video import write_mp4
 from ..report.view_sheet import view_sheet
 from . import page as demo_page
@@ -124,7 +123,6 @@ class HeadsDemo(Kind):
         generators["oracle"] = self._oracle(generators["linked"], dataset)
         return {
             "kind": "3d",
-            "quality_kind": Quality.CLASSIFIER,
             **measure_columns(generators, classifier, dataset, self.size),
             "coverage": part_coverage(generators["linked"].spec, self.size.pairs),
             "classifier": correlations(classifier),
@@ -138,7 +136,7 @@ class HeadsDemo(Kind):
         return LinkedGenerator(oracle, spec, labels=labels_from(dataset, oracle.c_dim))
 
     def draw(self, metadata: Mapping[str, str]) -> None:
-        look = Look(camera_labels(torch.zeros(1), torch.zeros(1)), YAW, PITCH, RADIUS - 0.4, RADIUS + 0.6)
+        look = ViewSettings(camera_labels(torch.zeros(1), torch.zeros(1)), YAW, PITCH, RADIUS - 0.4, RADIUS + 0.6)
         generators = {network: self.generator(network) for network in self.networks}
         regions = generators["linked"].spec.block_names
         small = dataclasses.replace(look, cell=96)

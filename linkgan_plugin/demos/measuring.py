@@ -10,9 +10,11 @@ from tqdm import tqdm
 from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
+from ..metrics.edited_quality import Asked, QualityOf
 from ..metrics.evaluate import AttributeClassifier, evaluate
-from ..metrics.quality import FeatureNetwork, classifier_quality
+from ..metrics.quality import FeatureNetwork
 from ..metrics.record import record
+from ..metrics.yardsticks import yardstick
 from .kind import Size
 
 
@@ -23,11 +25,16 @@ class FullClassifier(AttributeClassifier, FeatureNetwork, Protocol):
 def measure_columns(
     generators: Mapping[str, LinkedGenerator], classifier: FullClassifier, dataset: ImageFolderDataset, size: Size
 ) -> dict[str, Any]:
-    """Return column -> the region metrics and quality of its generator, as returned by `record`."""
-    results = {}
+    """Return ``quality_kind``, and column -> the metrics and quality of its generator, as returned by `record`."""
+    quality = quality_of(dataset, classifier, size)
+    results: dict[str, Any] = {"quality_kind": quality.yardstick.text}
     with tqdm(total=len(generators) * size.pairs, unit="pair", desc="measuring") as bar:
         for name, generator in generators.items():
             links = evaluate(generator, pairs=size.pairs, classifier=classifier, progress=bar.update)
-            quality = classifier_quality(generator, dataset, classifier, images=size.quality_images)
-            results[name] = record(links, quality)
+            results[name] = record(links, quality.measure(generator)["quality"].value)
     return results
+
+
+def quality_of(dataset: ImageFolderDataset, classifier: FeatureNetwork, size: Size) -> QualityOf:
+    """Return what measures the quality of a demo's networks."""
+    return QualityOf(dataset, yardstick("attributes", classifier), Asked(size.quality_images))

@@ -20,7 +20,6 @@ from ..generators import LinkedGenerator
 from ..links import Link, LinkSpec
 from ..metrics.evaluate import evaluate
 from ..metrics.painted import agreement, by_painting, painted_overlaps
-from ..metrics.quality import Quality, classifier_quality
 from ..metrics.record import record
 from ..regions.base import expression
 from ..report.page import Table, paragraph, section
@@ -31,6 +30,7 @@ from .boxes import best_boxes
 from .drawing import draw_edits
 from .faces import PIXELS, face_classifier, link_options, paint_faces
 from .kind import Kind, Size
+from .measuring import quality_of
 
 # Class -> axes, four for each attribute that the class has in these faces: lightness, warmth and length of the hair,
 # lightness and warmth of the sky. The 13 other attributes have the other 44 of the 64 axes.
@@ -134,7 +134,8 @@ class SemanticDemo(Kind):
         segmenter, generators = open_segmenter(str(self.segmenter)), self.generators()
         passes = {name: [generator] for name, generator in generators.items()}
         passes["box"].append(self.generator("box"))
-        results: dict[str, Any] = {"kind": "semantic", "quality_kind": Quality.CLASSIFIER}
+        quality = quality_of(dataset, classifier, self.size)
+        results: dict[str, Any] = {"kind": "semantic", "quality_kind": quality.yardstick.text}
         total = self.size.pairs * sum(1 + len(every) for every in passes.values())
         with tqdm(total=total, unit="pair", desc="measuring") as bar:
 
@@ -143,11 +144,10 @@ class SemanticDemo(Kind):
 
             for name, (generator, *boxed) in passes.items():
                 exact = LinkedGenerator(generator.generator, by_painting(generator.spec, classifier))
-                quality = classifier_quality(generator, dataset, classifier, images=self.size.quality_images)
-                results[name] = record(measured(exact), quality)
-                results[name]["by_segmenter"] = _without_quality(record(measured(generator), quality))
+                results[name] = record(measured(exact), quality.measure(generator)["quality"].value)
+                results[name]["by_segmenter"] = record(measured(generator))
                 for other in boxed:
-                    results[name]["by_own_boxes"] = _without_quality(record(measured(other), quality))
+                    results[name]["by_own_boxes"] = record(measured(other))
                 results[name]["agreement"] = agreement(generator, segmenter, classifier, self.size.pairs)
         labelled = self._labelled()
         found = training.overlaps(segmenter.scores, labelled)
@@ -189,10 +189,6 @@ def _oracle_spec(oracle: FaceOracle, regions: LinkSpec) -> LinkSpec:
     """Return the spec of the renderer: the same regions, linked to the attributes that are rendered there."""
     links = tuple(Link(link.name, oracle.axes_of(link.name), link.region) for link in regions.links)
     return dataclasses.replace(regions, links=links, dim=oracle.w_dim)
-
-
-def _without_quality(figures: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in figures.items() if key != "quality"}
 
 
 def _mask_table(report: Mapping[str, Any], networks: Sequence[str]) -> str:

@@ -8,13 +8,15 @@ and the changes along any two directions are orthogonal over the samples.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
+
+from training_loops.formats.json_text import fields_of
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
@@ -61,10 +63,8 @@ class Directions:
         Raises:
             LinkGANError: the data is malformed.
         """
-        names = [field.name for field in fields(cls)]
-        if not isinstance(data, Mapping) or set(data) != set(names):
-            raise LinkGANError(f"directions are an object of {', '.join(names)}, not {data!r:.60}")
-        vectors, scales, changes = (tensor_from_json(data[name]) for name in names)
+        found = fields_of(data, "directions", {field.name: dict for field in fields(cls)})
+        vectors, scales, changes = map(tensor_from_json, found.values())
         if vectors.ndim != 2 or not scales.shape == changes.shape == vectors.shape[:1]:
             raise LinkGANError(f"directions {list(vectors.shape)} with {list(scales.shape)} scales do not fit together")
         return cls(vectors, scales, changes)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import math
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+
+from training_loops.formats.json_text import fields_of
 
 from ..errors import LinkGANError
 
@@ -29,14 +29,13 @@ def tensor_from_json(data: Any) -> Tensor:
     Raises:
         LinkGANError: the data is malformed or holds numbers that are not finite.
     """
-    if not isinstance(data, Mapping) or set(data) != {"shape", "float32"}:
-        raise LinkGANError(f"expected numbers as an object of 'shape' and 'float32', not {data!r:.60}")
-    shape = data["shape"]
-    if not isinstance(shape, list) or not all(type(side) is int and side >= 0 for side in shape):
+    found = fields_of(data, "a tensor", {"shape": list, "float32": str})
+    shape = found["shape"]
+    if not all(type(side) is int and side >= 0 for side in shape):
         raise LinkGANError(f"a shape is a list of whole numbers, not {shape!r:.60}")
     try:
-        content = base64.b64decode(data["float32"], validate=True)
-    except (TypeError, ValueError, binascii.Error) as error:
+        content = base64.b64decode(found["float32"], validate=True)
+    except ValueError as error:
         raise LinkGANError(f"'float32' is not base64 text: {error}") from error
     if len(content) != 4 * math.prod(shape) or max(shape, default=0) > _LONGEST:
         raise LinkGANError(f"{len(content)} bytes are not the float32 numbers of shape {shape}")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
+
+from training_loops.formats.json_text import fields_of
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
@@ -16,6 +17,17 @@ from .plain import tensor_from_json, tensor_to_json
 from .steps import Step, step_from_json
 
 _VERSION = 1
+_FIELDS = {
+    "link_spec": dict,
+    "psi": float,
+    "of_photograph": bool,
+    "latents": dict,
+    "labels": dict,
+    "steps": list,
+    "done": int,
+    "locked": list,
+    "directions": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -66,26 +78,25 @@ class Saved:
         Raises:
             LinkGANError: malformed data; the message names the field.
         """
-        version = _field(data, "version", int)
+        version = fields_of(data, "saved edits", {"version": int}, extra=True)["version"]
         if version != _VERSION:
             raise LinkGANError(f"edits of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it")
-        steps = tuple(step_from_json(step) for step in _field(data, "steps", list))
-        done, locked = _field(data, "done", int), _field(data, "locked", list)
+        found = fields_of(data, "saved edits", _FIELDS, extra=True)
+        steps, done, locked = tuple(map(step_from_json, found["steps"])), found["done"], found["locked"]
         if not 0 <= done <= len(steps):
             raise LinkGANError(f"saved edits: {done} of {len(steps)} steps cannot be done")
         if not all(isinstance(name, str) for name in locked):
             raise LinkGANError("saved edits: 'locked' must be a list of names")
-        found = _field(data, "directions", dict)
         return cls(
-            spec=LinkSpec.from_json(_field(data, "link_spec", dict)),
-            psi=_field(data, "psi", float),
-            of_photograph=_field(data, "of_photograph", bool),
-            latents=tensor_from_json(_field(data, "latents", dict)),
-            labels=tensor_from_json(_field(data, "labels", dict)),
+            spec=LinkSpec.from_json(found["link_spec"]),
+            psi=found["psi"],
+            of_photograph=found["of_photograph"],
+            latents=tensor_from_json(found["latents"]),
+            labels=tensor_from_json(found["labels"]),
             steps=steps,
             done=done,
             locked=tuple(locked),
-            directions={str(name): Directions.from_json(value) for name, value in found.items()},
+            directions={str(name): Directions.from_json(value) for name, value in found["directions"].items()},
         )
 
     def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:
@@ -106,14 +117,3 @@ class Saved:
                 raise LinkGANError(
                     f"saved directions of '{name}' have {found.vectors.shape[1]} axes, expected {generator.spec.dim}"
                 )
-
-
-def _field(data: Any, name: str, kind: type) -> Any:
-    if not isinstance(data, Mapping) or name not in data:
-        raise LinkGANError(f"saved edits need a field '{name}' of type {kind.__name__}")
-    value = data[name]
-    if kind is float and type(value) is int and abs(value) < 1e9:
-        return float(value)
-    if type(value) is not kind:
-        raise LinkGANError(f"saved edits: '{name}' must be of type {kind.__name__}, not {value!r:.60}")
-    return value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+
+from training_loops.formats.json_text import fields_of
 
 from ..calls.random_state import check_seed
 from ..errors import LinkGANError, suggest
@@ -186,25 +188,18 @@ def step_from_json(data: Any) -> Step:
     Raises:
         LinkGANError: malformed data; the message names the field.
     """
-    if not isinstance(data, Mapping) or not isinstance(data.get("kind"), str):
-        raise LinkGANError(f"a step must be a JSON object with a 'kind', not {data!r:.60}")
-    if data["kind"] == _FORMER_KIND:
-        data = {_FORMER_FIELDS.get(name, name): value for name, value in data.items()} | {"kind": DirectionEdit.kind}
-    if data["kind"] not in KINDS:
-        raise LinkGANError(f"unknown kind of step '{data['kind']:.40}'; {suggest(data['kind'], KINDS)}")
-    kind = KINDS[data["kind"]]
-    values = {name: value for name, value in data.items() if name != "kind"}
-    known = {field.name for field in fields(kind)}  # type: ignore[arg-type]
-    for name in values:
-        if name not in known:
-            raise LinkGANError(f"a {kind.kind} step has an unknown field '{name!s:.40}'; {suggest(str(name), known)}")
+    name = fields_of(data, "a step", {"kind": str}, extra=True)["kind"]
+    values = {key: value for key, value in data.items() if key != "kind"}
+    if name == _FORMER_KIND:
+        name, values = DirectionEdit.kind, {_FORMER_FIELDS.get(key, key): value for key, value in values.items()}
+    if name not in KINDS:
+        raise LinkGANError(f"unknown kind of step '{name:.40}'; {suggest(name, KINDS)}")
+    needed = {field.name: field.default is MISSING for field in fields(KINDS[name])}  # type: ignore[arg-type]
+    required, optional = ({key: object for key in needed if needed[key] is needs} for needs in (True, False))
+    values = fields_of(values, f"a {name} step", required, optional)  # the step itself checks the types
     if isinstance(values.get("donor"), Mapping):
         values["donor"] = tensor_from_json(values["donor"])
-    try:
-        return kind(**values)
-    except TypeError as error:  # a field without default is missing; anything else is checked by the step itself
-        missing = [field.name for field in fields(kind) if field.name not in values]  # type: ignore[arg-type]
-        raise LinkGANError(f"a {kind.kind} step needs the fields {', '.join(sorted(missing))}") from error
+    return KINDS[name](**values)
 
 
 def _plain(value: Any) -> Any:

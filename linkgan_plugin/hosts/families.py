@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import importlib.resources
-import json
 import re
 import string
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from training_loops.formats.json_text import fields_of, parse_object
 
 from ..errors import LinkGANError, suggest
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 GROUPS = ("link", "compat", "smoke")
 PLACES = ("before", "after")
+_FAMILY_FIELDS = {"name": str, "why": str, "has": list}
+_INSERTION_FIELDS = {"file": str, "name": str, "group": str, "lines": list, "why": str}
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,7 @@ class Insertion:
 
 
 @dataclass(frozen=True)
-class Family:
+class HostFamily:
     """Hosts that take the same insertions; `has` are the files, below the root, without which a host is not of them."""
 
     name: str
@@ -62,7 +65,7 @@ class Family:
         return tuple(insertion for insertion in self.insertions if insertion.file == file)
 
 
-def families(folder: Traversable | None = None) -> list[Family]:
+def families(folder: Traversable | None = None) -> list[HostFamily]:
     """Return all families, the most demanding (most files in `has`) first, from `folder` or the package's own data.
 
     Raises:
@@ -70,106 +73,62 @@ def families(folder: Traversable | None = None) -> list[Family]:
     """
     folder = folder or importlib.resources.files("linkgan_plugin.patches")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".json")), key=lambda file: file.name)
-    records = {file.name.removesuffix(".json"): _Record.read(file) for file in files}
-    found = [_family(record, records) for record in records.values()]
+    records = {file.name.removesuffix(".json"): parse_object(file.read_bytes(), file.name) for file in files}
+    found = [_family(file.name, records) for file in files]
     return sorted(found, key=lambda family: (-len(family.has), family.name))
 
 
-@dataclass(frozen=True)
-class _Record:
-    """A JSON object and where it stands, so that errors can name the file and the field."""
-
-    where: str
-    data: Mapping[str, Any]
-
-    @classmethod
-    def read(cls, file: Traversable) -> _Record:
-        """Read a file that holds one object."""
-        try:
-            return cls.of(file.name, json.loads(file.read_text(encoding="utf-8")))
-        except ValueError as error:
-            if isinstance(error, LinkGANError):
-                raise
-            raise LinkGANError(f"{file.name} is not JSON: {error}") from error
-
-    @classmethod
-    def of(cls, where: str, data: Any) -> _Record:
-        """Take a value that must be an object."""
-        if not isinstance(data, dict):
-            raise LinkGANError(f"{where} is {data!r}; expected a JSON object")
-        return cls(where, data)
-
-    def error(self, field: str, expected: str) -> LinkGANError:
-        """Say that a field is not what it must be."""
-        value = repr(self.data[field]) if field in self.data else "missing"
-        return LinkGANError(f"{self.where}: {field} is {value}; expected {expected}")
-
-    def only(self, *fields: str) -> None:
-        """Refuse fields that nobody reads, most likely misspelt."""
-        for field in self.data:
-            if field not in fields:
-                raise LinkGANError(f"{self.where}: there is no field {field!r}; {suggest(field, fields)}")
-
-    def text(self, field: str) -> str:
-        """Return a field that is one line."""
-        if not _is_line(self.data.get(field)):
-            raise self.error(field, "one line of text")
-        return self.data[field]
-
-    def texts(self, field: str) -> tuple[str, ...]:
-        """Return a field that is a list of lines, at least one."""
-        value = self.data.get(field)
-        if not isinstance(value, list) or not value or not all(map(_is_line, value)):
-            raise self.error(field, "a list of lines of text")
-        return tuple(value)
-
-    def one_of(self, field: str, choices: Sequence[Any]) -> Any:
-        """Return a field whose value is one of `choices`."""
-        if self.data.get(field) not in choices:
-            raise self.error(field, " or ".join(json.dumps(choice) for choice in choices))
-        return self.data[field]
-
-
-def _is_line(value: Any) -> bool:
-    return isinstance(value, str) and value.strip() != "" and not re.search(r"[\r\n]", value)
-
-
-def _family(record: _Record, records: Mapping[str, _Record]) -> Family:
+def _family(file: str, records: Mapping[str, Any]) -> HostFamily:
     """Read a family; one that is ``like`` another takes its files and insertions and adds its own."""
-    record.only("name", "why", "like", "has", "insertions")
-    record.text("why")
-    parent = Family("", (), ())
-    if "like" in record.data:
-        others = sorted(name for name, other in records.items() if "like" not in other.data)
-        parent = _family(records[record.one_of("like", others)], records)
-    items = record.data.get("insertions", [] if parent.insertions else None)
-    if not isinstance(items, list):
-        raise record.error("insertions", "a list of JSON objects")
-    own = tuple(_insertion(_Record.of(f"{record.where}: insertions[{i}]", item)) for i, item in enumerate(items))
-    family = Family(record.text("name"), parent.has + record.texts("has"), parent.insertions + own)
+    data = fields_of(records[file.removesuffix(".json")], file, _FAMILY_FIELDS, {"like": str, "insertions": list})
+    _check_lines(file, name=[data["name"]], why=[data["why"]], has=data["has"])
+    parent = HostFamily("", (), ())
+    if "like" in data:
+        others = sorted(name for name, other in records.items() if "like" not in other)
+        parent = _family(f"{_one_of(file, 'like', data['like'], others)}.json", records)
+    items = data.get("insertions", [])
+    own = tuple(_insertion(f"{file}: insertions[{i}]", item) for i, item in enumerate(items))
+    family = HostFamily(data["name"], (*parent.has, *data["has"]), parent.insertions + own)
     keys = [(insertion.file, insertion.name) for insertion in family.insertions]
-    for file, name in keys:
-        if keys.count((file, name)) > 1:
-            raise LinkGANError(f"{record.where}: insertions holds the name {name!r} twice for {file}")
+    for path, name in keys:
+        if keys.count((path, name)) > 1:
+            raise LinkGANError(f"{file}: insertions holds the name {name!r} twice for {path}")
     return family
 
 
-def _insertion(record: _Record) -> Insertion:
+def _insertion(where: str, item: Any) -> Insertion:
     """Read one insertion: its anchor stands in the field ``before`` or ``after``."""
-    record.only("file", "name", "group", "optional", "before", "after", "lines", "why")
-    places = [place for place in PLACES if place in record.data]
+    data = fields_of(item, where, _INSERTION_FIELDS, {"optional": bool, **dict.fromkeys(PLACES, str)})
+    places = [place for place in PLACES if place in data]
     if len(places) != 1:
-        raise LinkGANError(f"{record.where}: {len(places)} of the fields before and after are given; expected one")
-    name, anchor, lines = record.text("name"), record.text(places[0]), record.texts("lines")
-    if not re.fullmatch(r"\w+", name):
-        raise record.error("name", "letters, digits and underscores")
+        raise LinkGANError(f"{where}: {len(places)} of the fields before and after are given; expected one")
+    anchor, lines = data.pop(places[0]), tuple(data.pop("lines"))
+    _check_lines(where, lines=lines, **{places[0]: [anchor]}, **{key: [data[key]] for key in ("file", "name", "why")})
+    _one_of(where, "group", data["group"], GROUPS)
+    if not re.fullmatch(r"\w+", data["name"]):
+        raise LinkGANError(f"{where}: name is {data['name']!r}; expected letters, digits and underscores")
     try:
         known = re.compile(anchor).groupindex
         used = {field for line in lines for _, field, _, _ in string.Formatter().parse(line) if field is not None}
     except (re.error, ValueError) as error:
-        raise LinkGANError(f"{record.where}: {places[0]} or lines cannot be read: {error}") from error
+        raise LinkGANError(f"{where}: {places[0]} or lines cannot be read: {error}") from error
     for field in sorted(used - set(known)):
-        raise record.error("lines", f"only names that the anchor captures, not {field!r}: {suggest(field, known)}")
-    optional = record.one_of("optional", (True, False)) if "optional" in record.data else False
-    group = record.one_of("group", GROUPS)
-    return Insertion(name, record.text("file"), anchor, places[0], lines, group, optional, record.text("why"))
+        raise LinkGANError(f"{where}: lines use {field!r}, which the anchor does not capture; {suggest(field, known)}")
+    return Insertion(**{"optional": False, **data}, anchor=anchor, place=places[0], lines=lines)
+
+
+def _one_of(where: str, field: str, value: str, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise LinkGANError(f"{where}: {field} is {value!r}; {suggest(value, choices)}")
+    return value
+
+
+def _check_lines(where: str, **fields: Sequence[Any]) -> None:
+    """Refuse fields that are not made of one or more lines of text."""
+
+    def is_line(line: Any) -> bool:
+        return type(line) is str and line.strip() != "" and not re.search(r"[\r\n]", line)
+
+    for field, lines in fields.items():
+        if not lines or not all(map(is_line, lines)):
+            raise LinkGANError(f"{where}: {field} is {list(lines)!r:.200}; expected lines of text")

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ..errors import LinkGANError
 from .blocks import Block, insert, missing, split, strip
-from .families import Family, Insertion, families
+from .families import HostFamily, Insertion, families
 
 __all__ = [
     "Block",
-    "Change",
-    "Family",
+    "FileChange",
+    "HostFamily",
     "Insertion",
     "changes",
     "closest",
@@ -33,7 +33,7 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Change:
+class FileChange:
     """One file of a host: its absolute path, its name below the root, its text and what it is to be."""
 
     path: Path
@@ -62,7 +62,7 @@ def host_root(path: Path) -> Path:
     raise LinkGANError(f"{path} has no train.py; give the folder of a host such as stylegan3")
 
 
-def recognize(root: Path) -> Family:
+def recognize(root: Path) -> HostFamily:
     """Return the first family, the most demanding first, whose files and required anchors are all there.
 
     Raises:
@@ -74,13 +74,13 @@ def recognize(root: Path) -> Family:
     return family
 
 
-def misfit(family: Family, problems: Sequence[str]) -> str:
+def misfit(family: HostFamily, problems: Sequence[str]) -> str:
     """Say in one line what keeps a tree from being of the family closest to it."""
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return f"the closest is {family.name}, but {'; '.join(problems[:3])}{more}"
 
 
-def closest(root: Path) -> tuple[Family, list[str]]:
+def closest(root: Path) -> tuple[HostFamily, list[str]]:
     """Return the family that `root` fits best and what it misses of it, such as ``train.py has no line like '...'``."""
     root = host_root(root)
     texts = {file: split(text, file)[0] for file, text in texts_of(root).items()}
@@ -88,7 +88,7 @@ def closest(root: Path) -> tuple[Family, list[str]]:
     return min(fits, key=lambda fit: (len(fit[1]), _left_out(fit[0], texts) if fit[1] else 0))
 
 
-def changes(root: Path, groups: Collection[str]) -> list[Change]:
+def changes(root: Path, groups: Collection[str]) -> list[FileChange]:
     """Return the files of the host at `root`, as they are and as they are with the insertions of `groups` alone.
 
     Raises:
@@ -100,7 +100,7 @@ def changes(root: Path, groups: Collection[str]) -> list[Change]:
     for file, text in texts_of(root).items():
         after = insert(text, [insertion for insertion in family.of(file) if insertion.group in groups], file)
         _check_syntax(file, text, after)
-        result.append(Change(root / file, file, text, after))
+        result.append(FileChange(root / file, file, text, after))
     return result
 
 
@@ -137,7 +137,7 @@ def _read(path: Path) -> str:
         raise LinkGANError(f"{path} cannot be read: {error.strerror}") from error
 
 
-def _problems(family: Family, root: Path, texts: dict[str, str]) -> list[str]:
+def _problems(family: HostFamily, root: Path, texts: dict[str, str]) -> list[str]:
     """Return what keeps a tree from being of a family."""
     absent = [file for file in dict.fromkeys(family.has) if not (root / file).is_file()]
     required = [i for i in family.insertions if not i.optional and i.file not in absent]
@@ -146,7 +146,7 @@ def _problems(family: Family, root: Path, texts: dict[str, str]) -> list[str]:
     return [f"it has no {file}" for file in absent] + [f"{file} {problem}" for file, problem in found if problem]
 
 
-def _left_out(family: Family, texts: dict[str, str]) -> int:
+def _left_out(family: HostFamily, texts: dict[str, str]) -> int:
     """Return how many optional anchors of a family are missing: it decides between families that miss as much else."""
     return sum(1 for i in family.insertions if i.optional and (i.file not in texts or missing(texts[i.file], i)))
 

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from ..errors import LinkGANError
 from .blocks import Block, place, problems, split, strip
-from .families import Family
-from .insertions import Change, changes, closest, encode, host_root, misfit, texts_of
+from .families import HostFamily
+from .insertions import FileChange, changes, closest, encode, host_root, misfit, texts_of
 
 # The group `smoke` serves short trial runs and never reaches a disk.
 ON_DISK = ("link", "compat")
@@ -32,7 +32,7 @@ class State(Enum):
 
 
 @dataclass(frozen=True)
-class Row:
+class PatchRow:
     """The state of one insertion; `note` says more where the state alone does not tell what to do."""
 
     file: str
@@ -49,7 +49,7 @@ class Status:
     root: Path
     family: str
     problem: str | None
-    rows: tuple[Row, ...]
+    rows: tuple[PatchRow, ...]
 
     @property
     def overall(self) -> str:
@@ -81,7 +81,7 @@ def status(root: Path) -> Status:
     return Status(root, family.name, misfit(family, obstacles) if obstacles else None, tuple(rows))
 
 
-def applying(root: Path, compat: bool = True) -> list[Change]:
+def applying(root: Path, compat: bool = True) -> list[FileChange]:
     """Return what `apply` would change.
 
     Raises:
@@ -92,18 +92,18 @@ def applying(root: Path, compat: bool = True) -> list[Change]:
     return _inside(host_root(root), [change for change in changes(root, groups) if change.before != change.after])
 
 
-def reverting(root: Path) -> list[Change]:
+def reverting(root: Path) -> list[FileChange]:
     """Return what `revert` would change; the marks alone suffice for it.
 
     Raises:
         LinkGANError: marks are broken or edited, or a file is a link out of the host.
     """
     root = host_root(root)
-    found = [Change(root / file, file, text, strip(text, file)) for file, text in texts_of(root).items()]
+    found = [FileChange(root / file, file, text, strip(text, file)) for file, text in texts_of(root).items()]
     return _inside(root, [change for change in found if change.before != change.after])
 
 
-def _inside(root: Path, found: list[Change]) -> list[Change]:
+def _inside(root: Path, found: list[FileChange]) -> list[FileChange]:
     """Return changes of files that lie in the folder `root`.
 
     Raises:
@@ -119,7 +119,7 @@ def _inside(root: Path, found: list[Change]) -> list[Change]:
     return found
 
 
-def apply(root: Path, compat: bool = True) -> list[Change]:
+def apply(root: Path, compat: bool = True) -> list[FileChange]:
     """Insert our lines into the host at `root`, with or (taking them out) without the group `compat`.
 
     Returns:
@@ -132,7 +132,7 @@ def apply(root: Path, compat: bool = True) -> list[Change]:
     return found
 
 
-def revert(root: Path) -> list[Change]:
+def revert(root: Path) -> list[FileChange]:
     """Take our lines out of the host at `root`; edits outside of the marks stay.
 
     Returns:
@@ -145,12 +145,12 @@ def revert(root: Path) -> list[Change]:
     return found
 
 
-def diff(found: Sequence[Change]) -> str:
+def diff(found: Sequence[FileChange]) -> str:
     """Return changes as a unified diff that `git apply` and `patch -p1` take."""
     return "".join(_file_diff(change) for change in found)
 
 
-def write(found: Sequence[Change]) -> None:
+def write(found: Sequence[FileChange]) -> None:
     """Write all changes or none: new texts are staged beside the files first, then renamed onto them.
 
     Raises:
@@ -159,7 +159,7 @@ def write(found: Sequence[Change]) -> None:
     for change in found:
         if not os.access(change.path, os.W_OK):
             raise LinkGANError(f"{change.path} is read-only; make it writable and try again (nothing was changed)")
-    done: list[Change] = []
+    done: list[FileChange] = []
     try:
         with _staged(found) as temporaries:
             for change, temporary in zip(found, temporaries, strict=True):
@@ -172,7 +172,7 @@ def write(found: Sequence[Change]) -> None:
 
 
 @contextmanager
-def _staged(found: Sequence[Change]) -> Iterator[list[Path]]:
+def _staged(found: Sequence[FileChange]) -> Iterator[list[Path]]:
     """Write every new text to a temporary file beside the old one, with its mode; in the end remove what is left."""
     temporaries: list[Path] = []
     try:
@@ -185,7 +185,7 @@ def _staged(found: Sequence[Change]) -> Iterator[list[Path]]:
             temporary.unlink(missing_ok=True)
 
 
-def _stage(change: Change) -> Path:
+def _stage(change: FileChange) -> Path:
     """Write the new text of one file beside it and return where."""
     target = change.path.resolve()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".tmp")
@@ -202,7 +202,7 @@ def _stage(change: Change) -> Path:
 
 
 @contextmanager
-def _naming(change: Change) -> Iterator[None]:
+def _naming(change: FileChange) -> Iterator[None]:
     """Turn a failure of the operating system into an error that names the file."""
     try:
         yield
@@ -211,20 +211,20 @@ def _naming(change: Change) -> Iterator[None]:
         raise LinkGANError(f"{change.path} cannot be written: {reason}; the host was left as it was") from error
 
 
-def _put_back(done: Sequence[Change]) -> None:
+def _put_back(done: Sequence[FileChange]) -> None:
     """Give files that were written already their old text again."""
     try:
-        write([Change(change.path, change.file, change.after, change.before) for change in done])
+        write([FileChange(change.path, change.file, change.after, change.before) for change in done])
     except LinkGANError as error:
         files = ", ".join(str(change.path) for change in done)
         raise LinkGANError(f"{files} changed and cannot be put back; run `linkgan patch revert` ({error})") from error
 
 
-def _rows(family: Family, file: str, text: str | None) -> list[Row]:
+def _rows(family: HostFamily, file: str, text: str | None) -> list[PatchRow]:
     """Return the states of one file: of the family's insertions, then of blocks that it does not know."""
     insertions = [insertion for insertion in family.of(file) if insertion.group in ON_DISK]
     if text is None:
-        return [Row(file, insertion.name, insertion.group, State.FILE_MISSING) for insertion in insertions]
+        return [PatchRow(file, insertion.name, insertion.group, State.FILE_MISSING) for insertion in insertions]
     stripped, blocks = split(text, file)
     obstacles = problems(stripped, insertions)
     rows = []
@@ -232,12 +232,12 @@ def _rows(family: Family, file: str, text: str | None) -> list[Row]:
         own = [block for block in blocks if block.name == insertion.name]
         problem = obstacles[insertion.name]
         expected = [] if problem else place(stripped, [insertion], file)
-        rows.append(Row(file, insertion.name, insertion.group, _state(own, expected), problem or ""))
+        rows.append(PatchRow(file, insertion.name, insertion.group, _state(own, expected), problem or ""))
     known = {insertion.name for insertion in insertions}
     for block in blocks:
         if block.name not in known:
             state = State.EDITED if block.edited else State.OUTDATED
-            rows.append(Row(file, block.name, "unknown", state, "has no such lines in this version"))
+            rows.append(PatchRow(file, block.name, "unknown", state, "has no such lines in this version"))
     return rows
 
 
@@ -250,7 +250,7 @@ def _state(own: Sequence[Block], expected: Sequence[Block]) -> State:
     return State.APPLIED if list(own) == list(expected) else State.OUTDATED
 
 
-def _file_diff(change: Change) -> str:
+def _file_diff(change: FileChange) -> str:
     before, after = (text.split("\n") for text in (change.before, change.after))
     rows = difflib.unified_diff(_ended(before), _ended(after), f"a/{change.file}", f"b/{change.file}")
     return "".join(row if row.endswith("\n") else f"{row}\n\\ No newline at end of file\n" for row in rows)

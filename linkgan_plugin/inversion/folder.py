@@ -31,7 +31,7 @@ from .photograph_files import opened
 from .photographs import Photograph
 from .projected import RENDERED_FILE, TARGET_FILE, save_projected
 from .sheet import InversionRow, inversion_sheet
-from .stages import Inversion, Outcome, Settings
+from .stages import Inversion, InversionSettings, Outcome
 
 CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
 _FORMAT, _VERSION = "linkgan_plugin.projection", 1
@@ -39,7 +39,7 @@ _SAVE_EVERY = 30.0  # seconds
 
 
 @dataclass(frozen=True)
-class Job:
+class InversionJob:
     """The inversion of several photographs into a folder.
 
     Attributes:
@@ -57,7 +57,7 @@ class Job:
     out: Path
     generator: nn.Module
     photographs: Sequence[Photograph]
-    settings: Settings
+    settings: InversionSettings
     claim: Mapping[str, Any]
     command: str
     lpips: Lpips | None = None

@@ -15,7 +15,7 @@ from .conditions import labels_for
 from .crop import read_photograph
 from .perceptual import Distance, PyramidDistance
 from .projected import Projected
-from .stages import STEPS, Inversion, Settings
+from .stages import STEPS, Inversion, InversionSettings
 
 
 def project(
@@ -65,7 +65,7 @@ def project(
     True
     """
     generator = network if isinstance(network, nn.Module) else network.generator
-    settings = Settings(space, steps, tune, noise, locality, seed)
+    settings = InversionSettings(space, steps, tune, noise, locality, seed)
     targets = _photographs(generator, photographs)
     rows = labels_for(generator, labels, len(targets))
     found = []

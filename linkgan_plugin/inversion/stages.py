@@ -25,7 +25,7 @@ TUNED = "tuned"
 
 
 @dataclass(frozen=True)
-class Settings:
+class InversionSettings:
     """Settings of the inversion of every photograph.
 
     Attributes:
@@ -97,7 +97,7 @@ class Inversion:
     """
 
     def __init__(
-        self, generator: nn.Module, photographs: Tensor, labels: Tensor, settings: Settings, distance: Distance
+        self, generator: nn.Module, photographs: Tensor, labels: Tensor, settings: InversionSettings, distance: Distance
     ) -> None:
         self.settings, self._distance = settings, distance
         self._num_ws = latent_shape(generator)[0]

@@ -11,18 +11,17 @@ import torch
 
 from ..version import __version__
 from .evaluate import LinkResult
-from .quality import Quality
 
 
-def record(links: Mapping[str, LinkResult], quality: Quality) -> dict[str, Any]:
-    """Return ``metrics`` and ``stderr``, each link name -> metric key -> number or None, and ``quality``."""
-    return {
+def record(links: Mapping[str, LinkResult], quality: float | None = None) -> dict[str, Any]:
+    """Return ``metrics`` and ``stderr``, each link name -> metric key -> number or None, and ``quality``, if any."""
+    found = {
         "metrics": {name: result.values() for name, result in links.items()},
         "stderr": {
             name: {key: estimate.stderr for key, estimate in result.estimates.items()} for name, result in links.items()
         },
-        "quality": quality.value,
     }
+    return found if quality is None else {**found, "quality": quality}
 
 
 def versions() -> dict[str, str]:

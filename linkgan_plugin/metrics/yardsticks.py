@@ -13,11 +13,13 @@ from ..errors import LinkGANError
 from .estimate import Estimate
 from .frechet import frechet_distance
 from .kernel import kernel_distance
-from .quality import FeatureNetwork, Quality
+from .quality import FeatureNetwork
 from .swd import sliced_wasserstein
 
 KINDS = ("auto", "attributes", "patches", "imagenet", "fid", "kid")
 KERNEL, FRECHET = "kernel", "frechet"
+_CLASSIFIER_TEXT = "Frechet distance of the attribute classifier's features (not FID)"
+_PATCHES_TEXT = "sliced Wasserstein distance of Laplacian pyramid patches (not FID)"
 _KERNEL_TEXT = "kernel distance (KID's formula) of EfficientNet-Lite0's ImageNet features"
 _FID_TEXT, _KID_TEXT = "FID by torch-fidelity's Inception", "KID by torch-fidelity's Inception"
 
@@ -84,8 +86,8 @@ def yardstick(kind: str, classifier: FeatureNetwork | None, device: torch.device
         network = load_inception(device)
         return Yardstick(*((_FID_TEXT, network, FRECHET) if kind == "fid" else (_KID_TEXT, network, KERNEL)), both=True)
     if kind == "patches" or classifier is None:
-        return Yardstick(Quality.SWD, None)
-    return Yardstick(Quality.CLASSIFIER, classifier)
+        return Yardstick(_PATCHES_TEXT, None)
+    return Yardstick(_CLASSIFIER_TEXT, classifier)
 
 
 def _frechet(real: Tensor, fake: Tensor) -> Estimate:

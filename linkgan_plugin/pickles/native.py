@@ -26,7 +26,7 @@ _ABSENT = object()
 
 
 @dataclass(frozen=True)
-class Family:
+class NativeClass:
     """One public class and ours for it.
 
     Attributes:
@@ -85,13 +85,15 @@ _EG3D_STATE = frozenset({"training", "neural_rendering_resolution", "rendering_k
 _R3GAN = "training_loops.r3gan.networks"
 
 FAMILIES = (
-    Family("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
-    Family("Discriminator", "b4.", "training_loops.stylegan2.networks:Discriminator", _precision),
-    Family("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
-    Family("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
-    Family("training.networks.Generator", "Model.AggregationLayer.", f"{_R3GAN}:Generator", r3gan.arguments),
-    Family("training.networks.Discriminator", "Model.ExtractionLayer.", f"{_R3GAN}:Discriminator", r3gan.arguments),
-    Family("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
+    NativeClass("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
+    NativeClass("Discriminator", "b4.", "training_loops.stylegan2.networks:Discriminator", _precision),
+    NativeClass("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
+    NativeClass("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
+    NativeClass("training.networks.Generator", "Model.AggregationLayer.", f"{_R3GAN}:Generator", r3gan.arguments),
+    NativeClass(
+        "training.networks.Discriminator", "Model.ExtractionLayer.", f"{_R3GAN}:Discriminator", r3gan.arguments
+    ),
+    NativeClass("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
 )
 
 
@@ -115,12 +117,12 @@ def build(node: Node) -> nn.Module:
     return network.eval().requires_grad_(False)
 
 
-def check(node: Node) -> Family:
+def check(node: Node) -> NativeClass:
     """Return the family that `node` belongs to, without reading its numbers. Raises as `build` does."""
     return _fitting(node)[0]
 
 
-def _fitting(node: Node) -> tuple[Family, Callable[[], nn.Module], nn.Module]:
+def _fitting(node: Node) -> tuple[NativeClass, Callable[[], nn.Module], nn.Module]:
     """Return the family, a way to make its network, and one made of shapes alone that has been compared with `node`."""
     tensors = node.tensors()
     family = _family(node, list(tensors))
@@ -138,7 +140,7 @@ def _fitting(node: Node) -> tuple[Family, Callable[[], nn.Module], nn.Module]:
     return family, make, network
 
 
-def _family(node: Node, names: list[str]) -> Family:
+def _family(node: Node, names: list[str]) -> NativeClass:
     for family in FAMILIES:
         if family.class_name == node.class_name and any(name.startswith(family.part) for name in names):
             if family.installed:
@@ -148,7 +150,7 @@ def _family(node: Node, names: list[str]) -> Family:
     raise _misfit(node, f"no class of that name and make-up is known here (known: {known})")
 
 
-def _maker(node: Node, family: Family) -> Callable[[], nn.Module]:
+def _maker(node: Node, family: NativeClass) -> Callable[[], nn.Module]:
     kwargs = node.init_kwargs
     if node.init_args:
         raise _misfit(node, "its arguments were given by position")
@@ -180,7 +182,7 @@ def _restore_layouts(network: nn.Module, make: Callable[[], nn.Module]) -> None:
             parameter.data = laid_out.copy_(parameter.data)
 
 
-def _other_attributes(node: Node, network: nn.Module, family: Family) -> str:
+def _other_attributes(node: Node, network: nn.Module, family: NativeClass) -> str:
     """Return which plain attributes the file's modules recorded otherwise than ours have them, '' where none.
 
     This finds the options that leave no trace in tensors, such as clamps, gains and the layers that run in fp16.

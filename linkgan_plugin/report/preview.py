@@ -46,7 +46,7 @@ COLUMNS, MAX_IMAGES = 3, 7
 
 
 @dataclass(frozen=True)
-class Row:
+class LegendRow:
     """One line of the legend: a block of axes, its share of the image in [0, 1] and its region."""
 
     name: str
@@ -55,11 +55,11 @@ class Row:
     region: str
 
 
-def legend(spec: LinkSpec, scene: Scene) -> list[Row]:
+def legend(spec: LinkSpec, scene: Scene) -> list[LegendRow]:
     """Return a row per block of `spec`, areas measured on the images of `scene`."""
     areas = spec.region_masks(scene).flatten(1).mean(dim=1).tolist()
     blocks = [(link.axes, str(link.region)) for link in spec.links] + [(spec.rest_axes, "all pixels in no region")]
-    return [Row(n, a, *block) for n, a, block in zip(spec.block_names, areas, blocks, strict=False)]
+    return [LegendRow(n, a, *block) for n, a, block in zip(spec.block_names, areas, blocks, strict=False)]
 
 
 def draw_preview(scene: Scene, spec: LinkSpec, *, title: str = "", grid: bool = False) -> Pixels:
@@ -190,7 +190,7 @@ def _with_ticks(panel: Image.Image) -> Image.Image:
     return framed
 
 
-def _legend_image(rows: Sequence[Row], dim: int, width: int) -> Image.Image:
+def _legend_image(rows: Sequence[LegendRow], dim: int, width: int) -> Image.Image:
     """Return the table under the panels: swatch, name, area, axes, region; long cells are wrapped."""
     header = [["link"], ["area"], [f"axes (of {dim})"], ["region"]]
     cells = [

@@ -64,7 +64,7 @@ def rendered_at(generator: LinkedGenerator, side: int) -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class Look:
+class ViewSettings:
     """Cameras, depth range and image size of a visualisation.
 
     Attributes:
@@ -107,7 +107,7 @@ def turntable_frames(
     generators: Mapping[str, LinkedGenerator],
     seeds: Sequence[int],
     regions: Sequence[str],
-    look: Look,
+    look: ViewSettings,
     *,
     changes: int = 3,
     donor_seed: int = 20_000,

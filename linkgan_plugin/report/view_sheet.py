@@ -14,7 +14,7 @@ from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
 from ..perturb import replace_axes
-from .turntable import Look
+from .turntable import ViewSettings
 
 HEADER, GAP, OUTLINE = 26, 8, (255, 255, 255)
 
@@ -24,7 +24,7 @@ def view_sheet(
     generator: LinkedGenerator,
     seeds: Sequence[int],
     regions: Sequence[str],
-    look: Look,
+    look: ViewSettings,
     *,
     donor_seed: int = 10_000,
     title: str = "",
@@ -65,7 +65,7 @@ def _difference(
     region: str,
     before: Tensor,
     after: Tensor,
-    look: Look,
+    look: ViewSettings,
 ) -> Pixels:
     """Return cells of |after - before|, with the region in `before` outlined."""
     maps = pixels.enlarge(drawing.heat((after - before).abs().mean(dim=1)), look.cell)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from training_loops.formats.json_text import parse_object
+from training_loops.formats.json_text import fields_of, parse_object
 
 from ..errors import LinkGANError, suggest
 from . import tensors
@@ -92,8 +92,8 @@ def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
     if not (folder / _WEIGHTS).is_file():
         if not (folder / _INDEX).is_file():
             raise LinkGANError(f"no {_WEIGHTS} in it, and other kinds of weights are not read")
-        places = _json(folder, _INDEX, digest).get("weight_map")
-        if type(places) is not dict or not all(is_file_name(place) for place in places.values()):
+        places = fields_of(_json(folder, _INDEX, digest), _INDEX, {"weight_map": dict}, extra=True)["weight_map"]
+        if not all(map(is_file_name, places.values())):
             raise LinkGANError(f"{_INDEX} does not list names of .safetensors files beside it")
         names = sorted(set(places.values()))
     found: dict[str, Tensor] = {}

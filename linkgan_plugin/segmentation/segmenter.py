@@ -12,11 +12,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.formats.json_text import parse_object
+from training_loops.formats.json_text import fields_of, parse_json
 
 from ..errors import LinkGANError
 
 _MOST_CLASSES = 4096
+_FIELDS = {"classes": list, "sha256": str, "mean": list, "std": list, "size": list | None}
 
 
 @dataclass(frozen=True)
@@ -70,21 +71,11 @@ class Card:
             LinkGANError: other text.
         """
         try:
-            data: dict[str, Any] = parse_object(text, "it")
-            unknown = [name for name in data if name not in cls.__dataclass_fields__]
-            if unknown:
-                raise ValueError(f"an unknown field {unknown[0]!r}; fields are {', '.join(cls.__dataclass_fields__)}")
-            data |= {"classes": data.get("classes", ()), "sha256": data.get("sha256", ""), **known}
-            if not isinstance(data["classes"], list | tuple):
-                raise ValueError("classes that are no list")
-            numbers: dict[str, Any] = {
-                name: tuple(float(value) for value in data[name]) for name in ("mean", "std") if name in data
-            }
-            given = data.get("size")
-            size: tuple[Any, ...] | None = None if given is None else tuple(given)
-            data |= numbers
-            return cls(**{**data, "classes": tuple(data["classes"]), "size": size})
-        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+            data = {"classes": (), "sha256": "", **fields_of(parse_json(text, "it"), "it", {}, _FIELDS), **known}
+            data |= {name: tuple(map(float, data[name])) for name in ("mean", "std") if name in data}
+            data |= {name: tuple(data[name]) for name in ("classes", "size") if data.get(name) is not None}
+            return cls(**data)
+        except (ValueError, TypeError, OverflowError) as error:
             raise LinkGANError(f"the description of a segmentation network cannot be read: {error}") from error
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from training_loops.formats.atomic import write_bytes
-from training_loops.formats.json_text import parse_object
+from training_loops.formats.json_text import fields_of, parse_json
 
 from ..errors import LinkGANError
 from . import tensors
@@ -22,7 +22,7 @@ from .segmenter import Card, NetworkSegmenter
 
 KEY = "linkgan_segmenter"
 _VERSION = 1
-_FIELDS = ("version", "architecture", "arguments", "card")
+_FIELDS = {"version": int, "architecture": str, "arguments": dict, "card": dict}
 _SHOWN = 10
 
 
@@ -97,13 +97,11 @@ def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[s
     unknown = [name for name in metadata if name not in ("format", KEY)]
     if unknown:
         raise LinkGANError(f"metadata with an unknown field {unknown[0]!r:.100}; expected {KEY} alone")
-    data = parse_object(metadata[KEY], "the description")
-    if data.keys() != set(_FIELDS):
-        raise LinkGANError(f"a description that is not made of {', '.join(_FIELDS)}: {metadata[KEY]:.200}")
-    if type(data["version"]) is not int or data["version"] != _VERSION:
+    data = fields_of(parse_json(metadata[KEY], "the description"), "the description", _FIELDS)
+    if data["version"] != _VERSION:
         raise LinkGANError(f"version {data['version']!r:.50}, this program reads {_VERSION}")
     arguments = check_arguments(data["architecture"], data["arguments"])
-    if type(data["card"]) is not dict or "sha256" in data["card"]:
+    if "sha256" in data["card"]:
         raise LinkGANError(f"a card that is no description of a network: {data['card']!r:.200}")
     card = Card.from_json(json.dumps(data["card"]), sha256=digest)
     _check_card(card, arguments)

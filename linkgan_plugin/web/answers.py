@@ -12,6 +12,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from training_loops.formats.json_text import parse_object
+
 from ..errors import LinkGANError
 from ..images.pixels import Pixels
 from .security import TooLarge, body_of, refused
@@ -30,14 +32,7 @@ async def json_of(request: Request) -> Mapping[str, Any]:
         LinkGANError: the body is not a JSON object.
         TooLarge: it is longer than `MOST_JSON`.
     """
-    body = await body_of(request, MOST_JSON)
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise LinkGANError("the request is not JSON") from error
-    if not isinstance(data, Mapping):
-        raise LinkGANError("the request is not a JSON object")
-    return data
+    return parse_object(await body_of(request, MOST_JSON), "the request")
 
 
 def image_response(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:

@@ -20,7 +20,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 from torch import Tensor
 
-from ..errors import LinkGANError
+from training_loops.formats.json_text import fields_of
+
 from ..images.pixels import Pixels, to_pixels
 from ..images.png import png_bytes
 from ..metrics.record import versions
@@ -112,11 +113,8 @@ class Page:
 
     async def lock(self, request: Request) -> Response:
         """Lock or unlock a region: {"region": name, "locked": true or false}; raises LinkGANError for other data."""
-        data = await json_of(request)
-        region, locked = data.get("region"), data.get("locked")
-        if not isinstance(region, str) or not isinstance(locked, bool):
-            raise LinkGANError("a lock needs region, a name, and locked, true or false")
-        return await self._change(request, lambda image: image.lock(region, locked))
+        data = fields_of(await json_of(request), "a lock", {"region": str, "locked": bool}, extra=True)
+        return await self._change(request, lambda image: image.lock(**data))
 
     async def look(self, request: Request) -> Response:
         """Change the camera or the pasting (see `edited_image.Look`)."""

@@ -20,6 +20,8 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
+from training_loops.formats.json_text import fields_of
+
 from ..calls.random_state import SEEDS
 from ..errors import LinkGANError
 from ..images.pixels import Pixels
@@ -150,15 +152,14 @@ class _Page:
         return JSONResponse(answer)
 
     def _asked(self, data: Mapping[str, Any]) -> tuple[list[str], bool, Latent]:
-        texts, allow_overlap, dim = data.get("links"), data.get("allow_overlap", False), data.get("dim")
-        latent = self._drawing.latent
-        if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):
+        optional = {"allow_overlap": bool, "dim": int | None}
+        found = fields_of(data, "the request", {"links": list}, optional, extra=True)
+        texts, latent, dim = found["links"], self._drawing.latent, found.get("dim")
+        if not all(isinstance(text, str) for text in texts):
             raise LinkGANError("links must be a list of texts, NAME=AXES@REGION each")
-        if not isinstance(allow_overlap, bool):
-            raise LinkGANError("allow_overlap must be true or false")
-        if dim is not None and (type(dim) is not int or not (self._drawing.any_dim or dim == latent.dim)):
-            raise LinkGANError(f"dim must be {'a whole number' if self._drawing.any_dim else latent.dim}")
-        return texts, allow_overlap, replace(latent, dim=latent.dim if dim is None else dim)
+        if dim not in (None, latent.dim) and not self._drawing.any_dim:
+            raise LinkGANError(f"dim must be {latent.dim}")
+        return texts, found.get("allow_overlap", False), replace(latent, dim=latent.dim if dim is None else dim)
 
 
 def _below(number: int, limit: int, what: str) -> int:

@@ -12,6 +12,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from training_loops.formats.json_text import fields_of
+
 from ..cameras import orbit
 from ..editing.editor import Editor
 from ..editing.steps import DirectionEdit, Restore, Step
@@ -43,11 +45,10 @@ class Look:
         Raises:
             LinkGANError: unknown names, or values that are not angles.
         """
-        for name, value in data.items():
-            angle = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1000
-            if not (angle if name in ("yaw", "pitch") else name == "pasted" and isinstance(value, bool)):
-                raise LinkGANError("a look takes yaw and pitch, angles in radians, and pasted, true or false")
-        return replace(before, **data)
+        found = fields_of(data, "a look", {}, {"yaw": float, "pitch": float, "pasted": bool})
+        if not all(abs(value) <= 1000 for value in found.values()):  # nor is NaN
+            raise LinkGANError("a look takes yaw and pitch, angles in radians from -1000 to 1000")
+        return replace(before, **found)
 
 
 class EditedImage:
@@ -230,10 +231,9 @@ class EditedImage:
         Raises:
             LinkGANError: malformed data, or another network or photograph.
         """
-        if not isinstance(data, Mapping) or not all(isinstance(data.get(part), Mapping) for part in ("source", "look")):
-            raise LinkGANError("these are not saved edits of the page")
-        editor = Editor.from_json(generator, data.get("edits"), projected)
-        return cls(editor, data["source"], Look.of(data["look"], Look()))
+        found = fields_of(data, "saved edits of the page", {"source": dict, "look": dict, "edits": dict}, extra=True)
+        editor = Editor.from_json(generator, found["edits"], projected)
+        return cls(editor, found["source"], Look.of(found["look"], Look()))
 
 
 def _continues(last: Step, step: Step) -> bool:

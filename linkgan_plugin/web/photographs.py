@@ -20,7 +20,7 @@ from ..inversion.crop import cut, largest_square
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.photograph_files import from_pixels
 from ..inversion.projected import Projected
-from ..inversion.stages import Inversion, Settings
+from ..inversion.stages import Inversion, InversionSettings
 from .edited_image import EditedImage
 from .store import ImageStore
 from .worker import Busy, Stopped, Worker
@@ -68,10 +68,10 @@ class Photographs:
     """
 
     def __init__(
-        self, generator: LinkedGenerator, worker: Worker, store: ImageStore, settings: Settings | None = None
+        self, generator: LinkedGenerator, worker: Worker, store: ImageStore, settings: InversionSettings | None = None
     ) -> None:
         self._generator, self._worker, self._store = generator, worker, store
-        self._settings = settings or Settings()
+        self._settings = settings or InversionSettings()
         self._searches: OrderedDict[str, Search] = OrderedDict()
 
     @property

@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from training_loops.formats.json_text import fields_of
+
 from ..calls.random_state import check_seed
 from ..checksum import file_digest
 from ..editing.plain import tensor_to_json
@@ -24,7 +26,7 @@ from ..generators import LinkedGenerator
 from ..images.pixels import check_channels
 from ..inversion.conditions import photograph_label
 from ..inversion.projected import load_projected
-from ..inversion.stages import Settings
+from ..inversion.stages import InversionSettings
 from ..links import REST
 from ..networks import load_network
 from ..pickles.download import cache_folder
@@ -58,7 +60,7 @@ class EditSession:
         title: str,
         folder: Path,
         command: str = "linkgan ui",
-        settings: Settings | None = None,
+        settings: InversionSettings | None = None,
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
@@ -93,8 +95,9 @@ class EditSession:
 
     async def new(self, data: Mapping[str, Any]) -> EditedImage:
         """Return a new image of {"seed": a whole number, "psi": a number or absent}; raises LinkGANError otherwise."""
-        seed, psi = check_seed(data.get("seed")), data.get("psi")
-        if psi is not None and not (self._truncates and _is_number(psi) and 0 <= psi <= MOST_PSI):
+        found = fields_of(data, "a new image", {"seed": int}, {"psi": float | None}, extra=True)
+        seed, psi = check_seed(found["seed"]), found.get("psi")
+        if psi is not None and not (self._truncates and 0 <= psi <= MOST_PSI):
             raise LinkGANError(f"psi must be a number from 0 to {MOST_PSI}, of a network that can truncate")
         return await self.worker.run(lambda: self.store.add(EditedImage.of_seed(self.generator, seed, psi)))
 
@@ -147,7 +150,7 @@ def open_session(
     data: Path | None = None,
     number: int | None = None,
     projection: Path | None = None,
-    settings: Settings | None = None,
+    settings: InversionSettings | None = None,
     device: torch.device | str = "cpu",
     host: Path | None = None,
     keep: Path | None = None,
@@ -216,7 +219,3 @@ def _seconds_of_a_image(generator: LinkedGenerator) -> float:
         generator.render(latents, labels).cpu()  # brings the image back, so that a GPU has finished it
         times.append(time.perf_counter())
     return min(later - earlier for earlier, later in pairwise(times))
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

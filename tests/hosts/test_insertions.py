@@ -257,15 +257,15 @@ DATA = {"name": "f", "why": "W.", "has": ["a.py"], "insertions": [ITEM]}
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"group": "lnk"}, r'insertions\[0\]: group is \'lnk\'; expected "link" or "compat" or "smoke"'),
-        ({"lines": "f()"}, r"insertions\[0\]: lines is 'f\(\)'; expected a list of lines"),
-        ({"lines": ["f({y})"]}, r"insertions\[0\]: lines .* not 'y': known: x"),
+        ({"group": "lnk"}, r"insertions\[0\]: group is 'lnk'; known: compat, link, smoke"),
+        ({"lines": "f()"}, r"insertions\[0\]: 'lines' must be of type list, not 'f\(\)'"),
+        ({"lines": ["f({y})"]}, r"insertions\[0\]: lines use 'y', which the anchor does not capture; known: x"),
         ({"after": "("}, r"insertions\[0\]: after or lines cannot be read"),
         ({"before": "^b"}, r"insertions\[0\]: 2 of the fields before and after"),
-        ({"why": None}, r"insertions\[0\]: why is None; expected one line of text"),
+        ({"why": None}, r"insertions\[0\]: 'why' must be of type str, not None"),
         ({"name": "a b"}, r"insertions\[0\]: name is 'a b'; expected letters"),
-        ({"optional": "yes"}, r"insertions\[0\]: optional is 'yes'; expected true or false"),
-        ({"anchor": "^a"}, r"insertions\[0\]: there is no field 'anchor'"),
+        ({"optional": "yes"}, r"insertions\[0\]: 'optional' must be of type bool, not 'yes'"),
+        ({"anchor": "^a"}, r"insertions\[0\] has an unknown field 'anchor'"),
     ],
 )
 def test_malformed_insertions_name_the_file_and_the_field(change, message, tmp_path):
@@ -278,12 +278,12 @@ def test_malformed_insertions_name_the_file_and_the_field(change, message, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"f\.json is not JSON"),
-        ("[]", r"f\.json is \[\]; expected a JSON object"),
-        (json.dumps({**DATA, "like": "g"}), r"f\.json: like is 'g'; expected"),
-        (json.dumps({**DATA, "has": []}), r"f\.json: has is \[\]; expected a list"),
-        (json.dumps({**DATA, "insertions": [1]}), r"f\.json: insertions\[0\] is 1; expected a JSON object"),
-        (json.dumps({**DATA, "insertions": None}), r"f\.json: insertions is None; expected a list"),
+        ("{", r"f\.json: not JSON"),
+        ("[]", r"f\.json: holds a list, expected a JSON object"),
+        (json.dumps({**DATA, "like": "g"}), r"f\.json: like is 'g'; none are known"),
+        (json.dumps({**DATA, "has": []}), r"f\.json: has is \[\]; expected lines of text"),
+        (json.dumps({**DATA, "insertions": [1]}), r"f\.json: insertions\[0\] must be a JSON object, not int: 1"),
+        (json.dumps({**DATA, "insertions": None}), r"f\.json: 'insertions' must be of type list, not None"),
         (json.dumps({**DATA, "insertions": [ITEM, ITEM]}), r"f\.json: insertions holds the name 'n' twice for a\.py"),
     ],
 )

@@ -19,7 +19,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.inversion.perceptual import Distance, PyramidDistance, psnr
 from linkgan_plugin.inversion.projected import load_projected, save_projected
 from linkgan_plugin.inversion.rendering import Renderer
-from linkgan_plugin.inversion.stages import Inversion, Settings
+from linkgan_plugin.inversion.stages import Inversion, InversionSettings
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from tests.inversion.conftest import small_generator
@@ -67,7 +67,9 @@ def test_w_plus_goes_on_from_w_and_gets_nearer(generator):
 
 def test_the_images_of_the_stages_are_those_of_the_results(generator):
     target = images_of(generator, seed=3)
-    inversion = run(Inversion(generator, target, torch.zeros([2, 0]), Settings(steps=4, tune=3), PyramidDistance()))
+    inversion = run(
+        Inversion(generator, target, torch.zeros([2, 0]), InversionSettings(steps=4, tune=3), PyramidDistance())
+    )
     for image in range(2):
         outcome = inversion.take(image)
         assert list(outcome.images) == list(outcome.seconds) == ["w", "w+", "tuned"]
@@ -110,7 +112,7 @@ def test_the_generator_stays_as_it_was(generator):
 @pytest.mark.parametrize("stop", [1, 4, 8, 9, 10, 11])
 def test_a_projection_that_was_stopped_goes_on_to_the_bit(stop, generator, tmp_path):
     def begin() -> Inversion:
-        settings = Settings(steps=4, tune=2, locality=0.1)
+        settings = InversionSettings(steps=4, tune=2, locality=0.1)
         return Inversion(generator, targets, torch.zeros([2, 0]), settings, PyramidDistance())
 
     targets = images_of(generator, seed=3)
@@ -121,7 +123,7 @@ def test_a_projection_that_was_stopped_goes_on_to_the_bit(stop, generator, tmp_p
     further.restore(torch.load(tmp_path / "state.pt", weights_only=True))
     assert (further.steps_done, further.finished) == (stopped.steps_done, stopped.finished)
     run(further)
-    assert further.steps_done == whole.steps_done == Settings(steps=4, tune=2).total(2)
+    assert further.steps_done == whole.steps_done == InversionSettings(steps=4, tune=2).total(2)
     for image in range(stopped.finished, 2):
         one, other = whole.take(image).projected, further.take(image).projected
         assert torch.equal(one.latents, other.latents)

@@ -12,10 +12,13 @@ from torch import Tensor
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.metrics import quality
+from linkgan_plugin.metrics import edited_quality, quality
+from linkgan_plugin.metrics.edited_quality import Asked, QualityOf
+from linkgan_plugin.metrics.estimate import Estimate
 from linkgan_plugin.metrics.frechet import gaussian_distance
-from linkgan_plugin.metrics.quality import FIRST_SEED, Quality, classifier_quality, measure_quality, patch_quality
+from linkgan_plugin.metrics.quality import FIRST_SEED
 from linkgan_plugin.metrics.swd import sliced_wasserstein
+from linkgan_plugin.metrics.yardsticks import yardstick
 from tests.toys import ToyGenerator
 from training_loops.formats.folder import ImageFolderDataset, write_dataset
 
@@ -60,58 +63,55 @@ def by_hand(pixels: np.ndarray, fakes: Tensor) -> float:
     return gaussian_distance(mean1, cov1, mean2, cov2)
 
 
+def measured(
+    generator: LinkedGenerator, dataset: ImageFolderDataset, classifier: Corners | None, images: int = REAL
+) -> Estimate:
+    return QualityOf(dataset, yardstick("auto", classifier), Asked(images)).measure(generator)["quality"]
+
+
 def test_a_readers_distance_is_that_of_its_features_on_clamped_images(
     generator: LinkedGenerator, dataset: ImageFolderDataset, pixels: np.ndarray
 ) -> None:
-    found = classifier_quality(generator, dataset, Corners(), images=REAL)
+    found = measured(generator, dataset, Corners())
     fakes = generator.sample(range(FIRST_SEED, FIRST_SEED + REAL)).images
     assert fakes.abs().max() > 1, "else nothing is clamped"
-    assert found == Quality(pytest.approx(by_hand(pixels, fakes), rel=1e-5), Quality.CLASSIFIER, REAL)
+    assert found == Estimate(pytest.approx(by_hand(pixels, fakes), rel=1e-5), None, REAL)
 
 
 def test_the_batch_changes_nothing(
     generator: LinkedGenerator, dataset: ImageFolderDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = (
-        classifier_quality(generator, dataset, Corners(), images=REAL),
-        patch_quality(generator, dataset, images=REAL),
-    )
+    whole = measured(generator, dataset, Corners()), measured(generator, dataset, None)
     monkeypatch.setattr(quality, "_BATCH", 3)
+    monkeypatch.setattr(edited_quality, "_BATCH", 3)
     classifier = Corners()
-    parts = (
-        classifier_quality(generator, dataset, classifier, images=REAL),
-        patch_quality(generator, dataset, images=REAL),
-    )
+    parts = measured(generator, dataset, classifier), measured(generator, dataset, None)
     assert max(classifier.batches) < 6
     assert sum(classifier.batches) == 2 * REAL
     for found, expected in zip(parts, whole, strict=True):
-        assert found == Quality(pytest.approx(expected.value, rel=1e-5), expected.kind, expected.images)
+        assert found == Estimate(pytest.approx(expected.value, rel=1e-5), None, REAL)
 
 
 def test_the_number_of_images_decides_the_value(generator: LinkedGenerator, dataset: ImageFolderDataset) -> None:
-    few, more = (classifier_quality(generator, dataset, Corners(), images=count) for count in (10, REAL))
-    assert (few.images, more.images) == (10, REAL)
+    few, more = (measured(generator, dataset, Corners(), images=count) for count in (10, REAL))
+    assert (few.n, more.n) == (10, REAL)
     assert few.value != pytest.approx(more.value, rel=1e-3)
 
 
 def test_patches_are_compared_between_equal_counts(
     generator: LinkedGenerator, dataset: ImageFolderDataset, pixels: np.ndarray
 ) -> None:
-    found = patch_quality(generator, dataset, images=1000)
+    found = measured(generator, dataset, None, images=1000)
     order = np.random.default_rng(0).permutation(REAL)
     real = torch.from_numpy(pixels[order]).permute(0, 3, 1, 2).float() / 127.5 - 1
     fake = generator.sample(range(FIRST_SEED, FIRST_SEED + REAL)).images.clamp(-1, 1)
     expected = sum(levels := sliced_wasserstein(real, fake)) / len(levels)
-    assert found == Quality(pytest.approx(expected, rel=1e-6), Quality.SWD, REAL)
+    assert found == Estimate(pytest.approx(expected, rel=1e-6), None, REAL)
 
 
-def test_data_with_a_reader_is_measured_by_it_and_other_data_by_patches(
-    generator: LinkedGenerator, dataset: ImageFolderDataset
-) -> None:
-    assert measure_quality(generator, dataset, Corners(), images=8).kind == Quality.CLASSIFIER
-    assert measure_quality(generator, dataset, None, images=8).kind == Quality.SWD
-    assert "not FID" in Quality.CLASSIFIER
-    assert "not FID" in Quality.SWD
+def test_data_with_a_reader_is_measured_by_it_and_other_data_by_patches() -> None:
+    assert yardstick("auto", Corners()).text == "Frechet distance of the attribute classifier's features (not FID)"
+    assert yardstick("auto", None).text == "sliced Wasserstein distance of Laplacian pyramid patches (not FID)"
 
 
 def test_a_distribution_is_at_no_distance_from_itself(generator: LinkedGenerator, tmp_path: Path) -> None:
@@ -119,13 +119,13 @@ def test_a_distribution_is_at_no_distance_from_itself(generator: LinkedGenerator
     fakes = generator.sample(range(FIRST_SEED, FIRST_SEED + 12)).images.clamp(-1, 1)
     write_dataset(tmp_path / "own.zip", ((fakes + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
     own = ImageFolderDataset(tmp_path / "own.zip")
-    assert classifier_quality(generator, own, Corners(), images=12).value < 1e-5
+    assert measured(generator, own, Corners(), images=12).value < 1e-5
 
 
 def test_a_broken_network_is_an_error_and_not_a_number(dataset: ImageFolderDataset) -> None:
     weight = torch.full((SIZE * SIZE, DIM), torch.nan)
     broken = LinkedGenerator(ToyGenerator(weight, SIZE), LinkSpec.parse(["a=0:2@box(0,0,0.5,1)"], dim=DIM))
     with pytest.raises(LinkGANError, match="features are not finite: the images or the network are broken"):
-        classifier_quality(broken, dataset, Corners(), images=8)
+        measured(broken, dataset, Corners(), images=8)
     with pytest.raises(LinkGANError, match="images are not finite: the data or the network are broken"):
-        patch_quality(broken, dataset, images=8)
+        measured(broken, dataset, None, images=8)

@@ -9,11 +9,10 @@ import torch
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics.evaluate import evaluate
-from linkgan_plugin.metrics.quality import Quality
 from linkgan_plugin.metrics.record import record, versions
 from tests.toys import ToyGenerator, linked_weight
 
-QUALITY = Quality(0.25, Quality.SWD, 10)
+QUALITY = 0.25
 
 
 def results(weight: torch.Tensor):

@@ -13,14 +13,14 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.report import turntable
-from linkgan_plugin.report.turntable import Look, depth_pixels, ellipse, rendered_at, turntable_frames
+from linkgan_plugin.report.turntable import ViewSettings, depth_pixels, ellipse, rendered_at, turntable_frames
 from linkgan_plugin.report.view_sheet import view_sheet
 from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.head_cameras import RADIUS, camera_labels
 from training_loops.data.head_oracle import HeadOracle
 
 FRONT = camera_labels(torch.zeros(1), torch.zeros(1))
-LOOK = Look(FRONT, yaw=0.5, pitch=0.25, near=RADIUS - 0.4, far=RADIUS + 0.6, cell=16)
+LOOK = ViewSettings(FRONT, yaw=0.5, pitch=0.25, near=RADIUS - 0.4, far=RADIUS + 0.6, cell=16)
 
 
 @pytest.fixture(scope="module")

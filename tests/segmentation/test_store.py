@@ -59,23 +59,23 @@ def test_the_name_of_the_file_does_not_matter(tmp_path, network):
     ("changes", "message"),
     [
         ({"version": 2}, "version 2, this program reads 1"),
-        ({"version": True}, "version True"),
+        ({"version": True}, "'version' must be of type int, not True"),
         ({"architecture": "os.system"}, "no architecture 'os.system'; .*small_unet"),
-        ({"architecture": ["small_unet"]}, "no architecture"),
+        ({"architecture": ["small_unet"]}, "'architecture' must be of type str"),
         ({"arguments": {"classes": 2, "width": 2}}, "small_unet takes classes, width, depth, not"),
         ({"arguments": {**ARGUMENTS, "device": 1}}, "small_unet takes classes, width, depth, not"),
         ({"arguments": {**ARGUMENTS, "width": 10**9}}, "width 1000000000, expected an integer from 1 to 128"),
         ({"arguments": {**ARGUMENTS, "width": 2.0}}, r"width 2\.0, expected an integer"),
         ({"arguments": {**ARGUMENTS, "width": True}}, "width True, expected an integer"),
         ({"arguments": {**ARGUMENTS, "depth": -1}}, "depth -1, expected an integer from 1 to 5"),
-        ({"arguments": [2, 2, 1]}, "small_unet takes"),
+        ({"arguments": [2, 2, 1]}, "'arguments' must be of type dict"),
         ({"arguments": {**ARGUMENTS, "width": 3}}, r"do not fit .*down\.0\.0\.weight is float32 \[2, 3, 3, 3\]"),
         ({"arguments": {**ARGUMENTS, "depth": 2}}, r"down\.2\.0\.weight float32 \[8, 4, 3, 3\] is missing"),
         ({"arguments": {**ARGUMENTS, "classes": 3}}, "2 classes are named, and the network has 3"),
         ({"card": {**CARD, "sha256": "0"}}, "a card that is no description"),
-        ({"card": []}, "a card that is no description"),
+        ({"card": []}, "'card' must be of type dict"),
         ({"card": {**CARD, "path": "x"}}, "an unknown field 'path'"),
-        ({"source": "x"}, "not made of version, architecture, arguments, card"),
+        ({"source": "x"}, "the description has an unknown field 'source'"),
     ],
 )
 def test_a_description_that_is_none_is_refused_before_anything_is_built(
@@ -93,9 +93,9 @@ def test_a_description_that_is_none_is_refused_before_anything_is_built(
     [
         ({}, "do not say which network they are of; .*segment export"),
         ({store.KEY: json.dumps(DESCRIPTION), "linkgan": "{}"}, "an unknown field 'linkgan'"),
-        ({store.KEY: "{"}, "the description: (not JSON|holds a)"),
-        ({store.KEY: "[" * 100_000}, "the description: (not JSON|holds a)"),
-        ({store.KEY: "[]"}, "holds a list, expected a JSON object"),
+        ({store.KEY: "{"}, "the description: not JSON"),
+        ({store.KEY: "[" * 100_000}, "the description: (not JSON|more than)"),
+        ({store.KEY: "[]"}, "the description must be a JSON object, not list"),
     ],
 )
 def test_other_metadata_is_refused(tmp_path, network, metadata, message):

@@ -181,7 +181,10 @@ def _set_kwarg(name: str, value: Any) -> Any:
         (_set_kwarg("unknown", 1), "unexpected keyword argument 'unknown'"),
         (lambda d: d.update(training_options="{"), "damaged snapshot"),
         (lambda d: d.update(training_options="[1]"), "training_options: holds a list, expected a JSON object"),
-        (lambda d: d.update(training_options='{"training_set_kwargs": "x"}'), "training_set_kwargs is no dict"),
+        (
+            lambda d: d.update(training_options='{"training_set_kwargs": "x"}'),
+            "'training_set_kwargs' must be",
+        ),
         (lambda d: d.update(link_spec="7"), "no dict"),
     ],
 )

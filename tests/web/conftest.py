@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.inversion.stages import Settings
+from linkgan_plugin.inversion.stages import InversionSettings
 from linkgan_plugin.web.answers import STATE, WIDTH
 from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.session import EditSession
@@ -63,7 +63,9 @@ class Asking:
 
 def session_of(generator: LinkedGenerator, folder: Path) -> EditSession:
     """A session that looks for photographs in three steps."""
-    return EditSession(generator, title="tiny", folder=folder, settings=Settings(space="w", steps=3, noise=False))
+    return EditSession(
+        generator, title="tiny", folder=folder, settings=InversionSettings(space="w", steps=3, noise=False)
+    )
 
 
 @contextmanager

@@ -258,9 +258,10 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):
         ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "no longer stored"),
         ("steps", {"kind": "restore", "region": "left", "version": 9}, "no version 9"),
         ("steps", {"kind": "direction", "region": "left", "direction": 99, "std": 1}, "no direction 99"),
-        ("locks", {"region": "left"}, "a lock needs region"),
-        ("look", {"yaw": "far"}, "a look takes yaw and pitch"),
-        ("look", {"zoom": 2}, "a look takes yaw and pitch"),
+        ("locks", {"region": "left"}, "a lock has no 'locked'"),
+        ("look", {"yaw": "far"}, "'yaw' must be of type float, not 'far'"),
+        ("look", {"yaw": 1e9}, "a look takes yaw and pitch, angles in radians"),
+        ("look", {"zoom": 2}, "a look has an unknown field 'zoom'"),
         ("steps", '{"kind": "\\ud800"}', "unknown kind of step '?'"),  # half of a character
         ("undo", {}, "there is nothing to undo"),
         ("redo", {}, "there is nothing to redo"),

@@ -173,10 +173,10 @@ def test_unions_of_boxes_and_polygons_are_shapes_and_presets_too(data):
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({}, "links must be a list of texts"),
+        ({}, "the request has no 'links'"),
         ({"links": ["a", 1]}, "links must be a list of texts"),
-        ({"links": [], "allow_overlap": 1}, "allow_overlap must be true or false"),
-        ({"links": [], "dim": True}, "dim must be a whole number"),
+        ({"links": [], "allow_overlap": 1}, "'allow_overlap' must be of type bool, not 1"),
+        ({"links": [], "dim": True}, "'dim' must be of type int | None, not True"),
         ({"links": [LEFT], "dim": -3}, "a latent of -3 axes"),
         ({"links": ["a=1@eyes"] * 2000}, "2000 links, expected at most"),
     ],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, get_args
 
 from training_loops.errors import InputError, suggest
 from training_loops.formats.budget import DESCRIPTION, Budget, Limits
@@ -47,8 +47,8 @@ def parse_object(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> 
 def fields_of(
     data: Any,
     where: str,
-    required: Mapping[str, type],
-    optional: Mapping[str, type] | None = None,
+    required: Mapping[str, Any],
+    optional: Mapping[str, Any] | None = None,
     *,
     extra: bool = False,
 ) -> dict[str, Any]:
@@ -57,8 +57,9 @@ def fields_of(
     Args:
         data: the value that should be an object.
         where: its name, for messages.
-        required: the type of each field that must be present. Types match exactly, so True is no int; a float may also
-            be given as an integer up to 2^53 and is returned as a float.
+        required: the type of each field that must be present: a type, a union such as ``dict | None``, or `object` for
+            any value. Types match exactly, so True is no int; a float may also be given as an integer up to 2^53 and
+            is returned as a float.
         optional: the type of each field that may be missing; missing fields are not in the result.
         extra: whether other fields are ignored instead of refused.
     Raises:
@@ -75,16 +76,22 @@ def fields_of(
         if name in data:
             found[name] = _of_kind(data[name], kind, f"{where}: '{name}'")
         elif name in required:
-            raise InputError(f"{where} has no '{name}'; it needs one of type {kind.__name__}")
+            of_type = "" if kind is object else f" of type {_type_name(kind)}"
+            raise InputError(f"{where} has no '{name}'; it needs one{of_type}")
     return found
 
 
-def _of_kind(value: Any, kind: type, what: str) -> Any:
-    if kind is float and type(value) is int and abs(value) <= _EXACT:
+def _of_kind(value: Any, kind: Any, what: str) -> Any:
+    kinds = get_args(kind) or (kind,)
+    if float in kinds and type(value) is int and abs(value) <= _EXACT:
         return float(value)
-    if type(value) is not kind:
-        raise InputError(f"{what} must be of type {kind.__name__}, not {value!r:.60}")
+    if kind is not object and type(value) not in kinds:
+        raise InputError(f"{what} must be of type {_type_name(kind)}, not {value!r:.60}")
     return value
+
+
+def _type_name(kind: Any) -> str:
+    return kind.__name__ if isinstance(kind, type) else str(kind)
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class Block(nn.Sequential):
+class ConvBlock(nn.Sequential):
     """Two convolutions."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
@@ -29,9 +29,9 @@ class SmallUNet(nn.Module):
         super().__init__()
         self.arguments = {"classes": classes, "width": width, "depth": depth}
         widths = [width * 2**level for level in range(depth + 1)]
-        self.down = nn.ModuleList(Block(i, o) for i, o in zip([3, *widths], widths, strict=False))
+        self.down = nn.ModuleList(ConvBlock(i, o) for i, o in zip([3, *widths], widths, strict=False))
         levels = range(depth - 1, -1, -1)
-        self.up = nn.ModuleList(Block(widths[level] + widths[level + 1], widths[level]) for level in levels)
+        self.up = nn.ModuleList(ConvBlock(widths[level] + widths[level + 1], widths[level]) for level in levels)
         self.head = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: Tensor) -> Tensor:

@@ -54,6 +54,15 @@ def test_declared_fields_are_returned_with_integers_as_floats_where_floats_are_d
     assert type(found["psi"]) is float
 
 
+def test_a_field_may_be_of_several_types_or_of_any():
+    kinds = {"dim": int | None, "psi": float | None, "donor": object}
+    assert fields_of({"dim": None, "psi": 1, "donor": [1]}, "x", kinds) == {"dim": None, "psi": 1.0, "donor": [1]}
+    with pytest.raises(InputError, match=r"x: 'dim' must be of type int \| None, not '3'"):
+        fields_of({"dim": "3", "psi": None, "donor": None}, "x", kinds)
+    with pytest.raises(InputError, match=r"x has no 'donor'; it needs one$"):
+        fields_of({"dim": 3, "psi": None}, "x", kinds)
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [
