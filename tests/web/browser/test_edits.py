@@ -44,7 +44,7 @@ def test_clicks_redraw_the_region_and_the_wheel_brings_back_what_it_was(page):
     page.says("Version 2 of 3")
     assert np.array_equal(page.pixels(), shown[1])
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), shown[2])
     assert page.driver.execute_script("return scrollY") == 0
 
@@ -72,17 +72,17 @@ def test_everything_can_be_done_with_keys_alone(page):
     page.says("Locked: right")
     assert page.region("right").get_attribute("aria-disabled") == "true"
     page.press(Keys.ENTER)
-    page.says("L unlocks it")
+    page.says("Press L to unlock it")
     page.press("a")
-    page.says("Redrew everything that is not locked")
+    page.says("Redrew all regions that are not locked")
     everything = page.pixels()
     assert np.array_equal(everything[:, RIGHT], redrawn[:, RIGHT])
     assert not np.array_equal(everything[:, LEFT], redrawn[:, LEFT])
     page.press("z", holding=(Keys.CONTROL,))
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), redrawn)
     page.press("z", holding=(Keys.CONTROL, Keys.SHIFT))
-    page.says("Did the step again")
+    page.says("Redid the step")
     assert np.array_equal(page.pixels(), everything)
 
 
@@ -96,7 +96,7 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
     assert not np.array_equal(page.pixels()[:, LEFT], before[:, LEFT])
     assert np.array_equal(page.pixels()[:, 6:], before[:, 6:])
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), before)
     assert float(slider.get_attribute("value")) == 0
 
@@ -104,7 +104,7 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
 def test_a_region_is_taken_over_from_the_other_image(page):
     before, donor = page.pixels(), page.pixels("donor-image")
     page.region("right", "donor-image").click()
-    page.says("Took over right")
+    page.says("Copied right")
     assert np.array_equal(page.pixels()[:, RIGHT], donor[:, RIGHT])
     assert np.array_equal(page.pixels()[:, :10], before[:, :10])
 
@@ -130,7 +130,7 @@ def test_a_double_click_on_a_slider_in_the_middle_is_no_step(page):
     redrawn = page.pixels()
     ActionChains(page.driver).double_click(page.find("#direction-0")).perform()
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert not np.array_equal(page.pixels()[:, LEFT], redrawn[:, LEFT])
     assert page.find("#undo").is_enabled() is False
 
