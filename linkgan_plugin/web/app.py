@@ -24,7 +24,7 @@ from ..errors import LinkGANError
 from ..images.pixels import Pixels, to_pixels
 from ..images.png import png_bytes
 from ..metrics.record import versions
-from .answers import STATE, STATIC, error_handlers, image_response, json_of, nothing, told
+from .answers import STATE, STATIC, error_handler, error_handlers, image_response, json_of, nothing
 from .edited_image import EditedImage
 from .security import Guard, body_of
 from .session import EditSession
@@ -32,7 +32,7 @@ from .store import NoSuchImage
 from .uploads import MOST_BYTES, open_photograph
 from .worker import Busy
 
-MOST_UPLOADS = 4  # at once, each of MOST_BYTES
+MOST_UPLOADS = 4  # simultaneous uploads, each of at most MOST_BYTES
 
 
 def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
@@ -72,8 +72,8 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
         Route("/api/{anything:path}", nothing),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
-    handlers = error_handlers() | {NoSuchImage: told(404)}
-    # Around all of it, so that answers to faults carry the same headers.
+    handlers = error_handlers() | {NoSuchImage: error_handler(404)}
+    # Outermost, so that error responses have the same headers.
     return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token=token, host=host)
 
 
@@ -85,7 +85,7 @@ class Page:
         self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
     async def network(self, request: Request) -> Response:
-        """The network, for the start of the page."""
+        """The initial data of the page: the network."""
         return JSONResponse(self.session.describe())
 
     async def new(self, request: Request) -> Response:
@@ -115,7 +115,7 @@ class Page:
         data = await json_of(request)
         region, locked = data.get("region"), data.get("locked")
         if not isinstance(region, str) or not isinstance(locked, bool):
-            raise LinkGANError("a lock needs region, a name, and locked, true or false")
+            raise LinkGANError("a lock needs 'region', a name, and 'locked', true or false")
         return await self._change(request, lambda image: image.lock(region, locked))
 
     async def look(self, request: Request) -> Response:

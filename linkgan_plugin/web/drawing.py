@@ -36,10 +36,12 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Drawing:
-    """What one server works on.
+    """The images and links of one server.
 
     Attributes:
-        samples: the images. mean, mean_of: their mean, uint8 [H, W, 3], and of how many it is.
+        samples: the images.
+        mean: their mean, uint8 [H, W, 3].
+        mean_of: the number of images in the mean.
         latent: the latent space of the links.
         any_dim: whether the page may change the number of axes.
         given: initial links.
@@ -144,12 +146,12 @@ class _Page:
 
     async def links(self, request: Request) -> Response:
         """The check of links: {"links": [text, ...], "allow_overlap": bool, "dim": axes}."""
-        texts, allow_overlap, latent = self._asked(await json_of(request))
+        texts, allow_overlap, latent = self._request(await json_of(request))
         async with self._checking:  # one at a time, so that many requests use one CPU only
             answer = await run_in_threadpool(assess, texts, latent, allow_overlap=allow_overlap)
         return JSONResponse(answer)
 
-    def _asked(self, data: Mapping[str, Any]) -> tuple[list[str], bool, Latent]:
+    def _request(self, data: Mapping[str, Any]) -> tuple[list[str], bool, Latent]:
         texts, allow_overlap, dim = data.get("links"), data.get("allow_overlap", False), data.get("dim")
         latent = self._drawing.latent
         if not (isinstance(texts, list) and all(isinstance(text, str) for text in texts)):

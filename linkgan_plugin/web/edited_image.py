@@ -19,7 +19,7 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
 
-MOST_STEPS = 5000  # more would make every click slow
+MOST_STEPS = 5000  # more steps would make every click slow
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Look:
         for name, value in data.items():
             angle = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= 1000
             if not (angle if name in ("yaw", "pitch") else name == "pasted" and isinstance(value, bool)):
-                raise LinkGANError("a look takes yaw and pitch, angles in radians, and pasted, true or false")
+                raise LinkGANError("a look has yaw and pitch, angles in radians, and pasted, true or false")
         return replace(before, **data)
 
 
@@ -67,7 +67,7 @@ class EditedImage:
         self.name = ""
         self.revision = 0
         self._moving = not all(link.region.static for link in editor.generator.spec.links)
-        self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # by steps done: of each region, version and versions
+        self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # steps done -> region -> version, versions
         self._pivot = (
             orbit.pivot_of(editor.generator.generator, editor.labels) if editor.generator.is_3d_aware else None
         )
@@ -84,7 +84,7 @@ class EditedImage:
         """Return the image of a photograph, pasted back wherever it is not edited."""
         return cls(Editor.of_projected(generator, projected), {"photograph": True}, Look(pasted=True))
 
-    # Changing it
+    # Changes
 
     def do(self, step: Step) -> None:
         """Do a step.
@@ -138,7 +138,7 @@ class EditedImage:
         self.look = look
         self.revision += 1
 
-    # Looking at it
+    # Images and state
 
     @property
     def camera(self) -> Tensor | None:
@@ -217,7 +217,7 @@ class EditedImage:
             positions[step.direction] = positions.get(step.direction, 0.0) + step.std
         return {"version": version, "versions": versions, "directions": positions}
 
-    # Keeping it
+    # Storage
 
     def to_json(self) -> dict[str, Any]:
         """Return the image as plain data, without network and photograph."""
@@ -231,7 +231,7 @@ class EditedImage:
             LinkGANError: malformed data, or another network or photograph.
         """
         if not isinstance(data, Mapping) or not all(isinstance(data.get(part), Mapping) for part in ("source", "look")):
-            raise LinkGANError("these are not saved edits of the page")
+            raise LinkGANError("this is not an image saved by the page; expected an object with source, look and edits")
         editor = Editor.from_json(generator, data.get("edits"), projected)
         return cls(editor, data["source"], Look.of(data["look"], Look()))
 

@@ -258,9 +258,9 @@ def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):
         ("steps", {"kind": "transplant", "regions": ["left"], "donor": {"image": "x"}}, "no longer stored"),
         ("steps", {"kind": "restore", "region": "left", "version": 9}, "no version 9"),
         ("steps", {"kind": "direction", "region": "left", "direction": 99, "std": 1}, "no direction 99"),
-        ("locks", {"region": "left"}, "a lock needs region"),
-        ("look", {"yaw": "far"}, "a look takes yaw and pitch"),
-        ("look", {"zoom": 2}, "a look takes yaw and pitch"),
+        ("locks", {"region": "left"}, "a lock needs 'region'"),
+        ("look", {"yaw": "far"}, "a look has yaw and pitch"),
+        ("look", {"zoom": 2}, "a look has yaw and pitch"),
         ("steps", '{"kind": "\\ud800"}', "unknown kind of step '?'"),  # half of a character
         ("undo", {}, "there is nothing to undo"),
         ("redo", {}, "there is nothing to redo"),
