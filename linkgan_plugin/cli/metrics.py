@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import LinkGANError
+from .consistent_options import check_consistent, consistent_options
 from .network_options import check_links, class_option, host_option, links_options
-from .params import DEVICE, command_line, existing_file, existing_path
+from .params import DEVICE, command_line, existing_file, existing_path, typed_flags
 
 if TYPE_CHECKING:
     from training_loops.formats.folder import ImageFolderDataset
 
+    from ..metrics.estimate import Estimate
     from ..metrics.evaluate import LinkResult
     from ..networks import Network
 
@@ -28,6 +30,7 @@ Examples:
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
   linkgan metrics cats.pt --data cats.zip --quality-kind imagenet --edited-quality --fit
+  linkgan metrics cats.pt --data cats.zip --edited-quality --fit --consistent 8
   linkgan metrics classes.pt --class 3
   linkgan metrics network-snapshot-000200.pkl --host ~/stylegan3
 """
@@ -61,6 +64,7 @@ Examples:
 @click.option(
     "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
 )
+@consistent_options
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, in the format of the hosts' metric files.")
@@ -81,6 +85,8 @@ def metrics(
     quality_kind: str,
     edited_quality: bool,
     fit: bool,
+    consistent: int | None,
+    consistent_by: str,
     device: str,
     host: Path | None,
     as_json: bool,
@@ -92,6 +98,7 @@ def metrics(
     unlinked network for comparison.
     """
     check_links()
+    check_consistent(typed_flags())
 
     from tqdm import tqdm
 
@@ -99,7 +106,9 @@ def metrics(
     from training_loops.formats.atomic import append_line
     from training_loops.formats.folder import ImageFolderDataset
 
+    from ..editing.consistent import consistent_from
     from ..generators import LinkedGenerator
+    from ..metrics import chosen_donors
     from ..metrics.attributes import classifier_for
     from ..metrics.edited_quality import Asked, QualityOf
     from ..metrics.evaluate import evaluate
@@ -123,6 +132,10 @@ def metrics(
         name: LinkedGenerator(subject.generator, spec, labels=subject.labels(data, number))
         for name, subject in subjects.items()
     }
+    choices = {
+        name: consistent_from(consistent, consistent_by, lambda subject=subject: subject.discriminator)  # type: ignore[misc]
+        for name, subject in subjects.items()
+    }
     quality = None
     if dataset is not None and quality_images:
         asked = Asked(quality_images, edited_quality, fit)
@@ -141,11 +154,18 @@ def metrics(
                 progress=bar.update,
             )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
+            found: dict[str, Estimate] = {}
+            if (choice := choices[name]) is not None:
+                kept = chosen_donors.diversity_of(generator, choice, pairs=pairs, batch=batch, seed=seed)
+                found |= {f"{link}/{chosen_donors.KEY}": estimate for link, estimate in kept.items()}
             if quality is not None:
-                found = quality.measure(generator)
-                line[name] |= {key: estimate.value for key, estimate in found.items()}
-                line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
+                found |= quality.measure(generator, choice)
+            line[name] |= {key: estimate.value for key, estimate in found.items()}
+            line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
+            if quality is not None:
                 line["quality_kind"] = quality.yardstick.text
+    if consistent is not None:
+        line["consistent"] = {"candidates": consistent, "by": consistent_by}
     line |= {
         "metric": f"link{pairs}",
         "pairs": pairs,
@@ -207,6 +227,12 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
     notes = [f"{count} of {line['pairs']} pairs without region {link}" for link, count in skipped.items()]
     if "quality_kind" in line:
         notes.append(f"quality: {line['quality_kind']}, lower is better")
+    if "consistent" in line:
+        choice = line["consistent"]
+        notes.append(
+            f"donors of edited_quality, fit and diversity_kept_consistent: best of {choice['candidates']} by "
+            f"{choice['by']}"
+        )
     if any(key.startswith("fit:") for key in line["results"]):
         notes.append("fit: share of edited and unedited images told apart by a network; 0.5 is perfect")
     return "\n".join([text, *notes])
