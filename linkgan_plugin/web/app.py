@@ -100,7 +100,7 @@ class Page:
     async def step(self, request: Request) -> Response:
         """An edit."""
         data = await json_of(request)
-        return await self._change(request, lambda image: image.do(self.session.step(data)))
+        return await self._change(request, lambda image: image.do(self.session.step(image, data)))
 
     async def undo(self, request: Request) -> Response:
         """Undo one step."""
@@ -126,7 +126,9 @@ class Page:
     async def preview(self, request: Request) -> Response:
         """The image after a step, without doing the step."""
         data = await json_of(request)
-        return image_response(await self._with(request, lambda image: _shown(image.preview(self.session.step(data)))))
+        return image_response(
+            await self._with(request, lambda image: _shown(image.preview(self.session.step(image, data))))
+        )
 
     async def before(self, request: Request) -> Response:
         """The image before all edits."""

@@ -17,8 +17,9 @@ import torch
 
 from ..calls.random_state import check_seed
 from ..checksum import file_digest
+from ..editing.consistent import without_choice
 from ..editing.plain import tensor_to_json
-from ..editing.steps import Step, step_from_json
+from ..editing.steps import Resample, Step, step_from_json
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images.pixels import check_channels
@@ -118,8 +119,10 @@ class EditSession:
             self.worker.run_pending()
             yield sample
 
-    def step(self, data: Any) -> Step:
+    def step(self, image: EditedImage, data: Any) -> Step:
         """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
+
+        A resample may have `consistent`, a number of donors; the step then has the seed of the best one for `image`.
 
         Called in the worker's thread, as it may load the other image.
 
@@ -130,7 +133,11 @@ class EditSession:
         if isinstance(donor, Mapping) and isinstance(donor.get("image"), str):
             other = self.store.get(donor["image"])
             data = {**data, "donor": tensor_to_json(other.editor.latents)}
-        return step_from_json(data)
+        if not isinstance(data, Mapping):
+            return step_from_json(data)
+        data, choice = without_choice(data)
+        step = step_from_json(data)
+        return choice.step(image.editor, step) if choice and isinstance(step, Resample) else step
 
     def close(self) -> None:
         """End the thread."""

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import "./icons.js";
 import "./theme.js";
 import { Directions } from "./directions.js";
-import { $, complain, setting } from "./dom.js";
+import { $, complain, selection, setting } from "./dom.js";
 import { compare, redo, roll, undo } from "./edit-history.js";
 import { newDonor, newImage, open, openAddress, openDonor, openFirst, openFirstDonor, showDonor, showState } from "./edit-images.js";
 import { choose, findDirections, lock, point, redraw, redrawAll, slide, slideTo, transplant } from "./edit-regions.js";
@@ -26,7 +26,7 @@ async function begin() {
   for (const part of document.querySelectorAll(".feature-project")) part.hidden = !projects;
   $("psi").parentElement.hidden = psi === null;
   const chosenPsi = setting($("psi"), psi ?? 1);
-  page.settings = { strength: setting($("strength"), 1), psi: () => (psi === null ? null : chosenPsi()) };
+  page.settings = { strength: setting($("strength"), 1), psi: () => (psi === null ? null : chosenPsi()), consistent: selection($("consistent")) };
 
   page.main = new Viewer(new ImageView($("image"), "Redraw"), regions);
   page.donor = new Viewer(new ImageView($("donor-image"), "Copy"), regions);

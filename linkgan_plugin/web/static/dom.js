@@ -42,6 +42,14 @@ export function setting(slider, given) {
   return () => value;
 }
 
+/** Return a function that returns the number selected in a list, null for none. A reload of the tab keeps it. */
+export function selection(list) {
+  const key = `linkgan-${list.id}`;
+  list.value = sessionStorage.getItem(key) ?? "";
+  list.addEventListener("change", () => sessionStorage.setItem(key, list.value));
+  return () => (list.value ? Number(list.value) : null);
+}
+
 /** Show a message over the page until it is closed or replaced; without text, hide it. */
 export function complain(text = "") {
   $("alert").hidden = !text;

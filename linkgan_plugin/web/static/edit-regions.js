@@ -12,7 +12,8 @@ const found = new Map(); // region -> the changes along its directions
 export function redraw(region) {
   if (isLocked(region)) return sayLocked(region);
   choose(region);
-  return step(resample(region), `Redrew ${titleOf(region)}.`).then(() => page.main.view.flash(region));
+  const consistent = page.settings.consistent();
+  return step({ ...resample(region), ...(consistent && { consistent }) }, `Redrew ${titleOf(region)}.`).then(() => page.main.view.flash(region));
 }
 
 export function redrawAll() {

@@ -8,6 +8,9 @@ import numpy as np
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 
+from linkgan_plugin.editing.consistent import Consistent
+from linkgan_plugin.editing.editor import Editor
+from linkgan_plugin.editing.steps import Resample
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
@@ -177,3 +180,21 @@ def test_every_control_has_a_name(page):
         "|| e.getAttribute('aria-label'))).map((e) => e.outerHTML)"
     )
     assert nameless == []
+
+
+def test_a_setting_chooses_donors_that_fit_the_rest(page, running):
+    page.find("#consistent option:nth-child(2)").click()
+    page.records_requests()
+    image = running.session.store.get(page.driver.current_url.rpartition("#")[2])
+    before = image.editor.latents
+    page.region("left").click()
+    page.says("Redrew left")
+    (step,) = image.editor.steps
+    first = page.sent("steps")
+    assert first["consistent"] == 8
+    editor = Editor(image.editor.generator, before)
+    assert Consistent(8).step(editor, Resample("left", seed=first["seed"], psi=1.0)) == step
+    page.driver.refresh()
+    page.ready()
+    assert page.find("#consistent").get_attribute("value") == "8"
+    page.find("#consistent option:nth-child(1)").click()
