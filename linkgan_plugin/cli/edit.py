@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .consistent_options import consistent_options
 from .edit_request import EditRequest
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..editing.candidates import EditCandidate, RegionGroup
+    from ..editing.consistent import Consistent
     from ..editing.editor import Editor
     from ..generators import LinkedGenerator
 
@@ -42,6 +44,7 @@ Examples:
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 0-7 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes+mouth --region rest --donor-seed 5 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 3 --variants 30 --contact --out contact.png
+  linkgan edit network-snapshot-000100.pt --region eyes --seeds 0-7 --consistent 32 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 3 --transplant 8 --strength 0.7 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region mouth --seeds 0-3 --directions 3 --out directions.png
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
@@ -62,6 +65,7 @@ Examples:
 @click.option("--donor-seed", type=click.IntRange(0), default=10_000, show_default=True, help="Seed of variant 1.")
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="Number of new samples.")
 @click.option("--donor-psi", type=float, help="Truncation psi of the new samples only.")
+@consistent_options
 @click.option(
     "--transplant", type=Donor(), multiple=True, help="Copy the region from this image, a seed or a projection."
 )
@@ -125,16 +129,18 @@ def edit(asked: EditRequest) -> None:
 
 @dataclass(frozen=True)
 class _Opened:
-    """A network, its editing wrapper, and the label for a host's projections, which store none."""
+    """A network, its editing wrapper, the label for a host's projections (they store none), the choice of donors."""
 
     network: nn.Module
     generator: LinkedGenerator
     label: Tensor | None
+    choice: Consistent | None
 
 
 def _open(asked: EditRequest) -> _Opened:
     """Open the network with its own links or the given ones."""
     from .. import registry
+    from ..editing.consistent import consistent_from
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
     from ..networks import load_network
@@ -146,7 +152,8 @@ def _open(asked: EditRequest) -> _Opened:
     label = photograph_label(network.generator, labels)
     wrap = registry.load("generators", asked.wrapper)
     generator = wrap(network.generator, spec, truncation_psi=asked.psi, labels=labels)
-    return _Opened(network.generator, generator, label)
+    choice = consistent_from(asked.consistent, asked.consistent_by, lambda: network.discriminator)
+    return _Opened(network.generator, generator, label, choice)
 
 
 def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
@@ -159,8 +166,9 @@ def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[
         donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
         candidates = transplants(donors, strength=asked.strength)
     else:
-        seeds = range(asked.donor_seed, asked.donor_seed + asked.samples(given))
-        candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi)
+        each = asked.consistent or 1  # seeds of a candidate
+        seeds = range(asked.donor_seed, asked.donor_seed + each * asked.samples(given), each)
+        candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi, choice=opened.choice)
     return in_parts(candidates, STRIP) if asked.interpolate and not asked.is_video else candidates
 
 

@@ -57,7 +57,8 @@ def _write_video(asked: EditRequest, edits: Edits) -> None:
 
 def _write_plain(asked: EditRequest, edits: Edits) -> None:
     """Write the edited image; its metadata stores the edits, which `Editor.from_json` repeats."""
-    editor = edits.editors[0].after(edits.candidates[0].step(edits.groups[0].regions))
+    (before,) = edits.editors
+    editor = before.after(edits.candidates[0].of(before, edits.groups[0].regions))
     pixels = to_pixels(asked.shown(editor))[0]
     save_png(asked.out, pixels, {**edits.metadata, "editor": json.dumps(editor.to_json(), allow_nan=False)})
     click.echo(f"wrote {asked.out} ({pixels.shape[1]} x {pixels.shape[0]})")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .consistent_options import check_consistent
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -21,9 +23,11 @@ CONFLICTS = {
     ("projections", "seeds"): "images are either inverted photographs or seeds",
     ("transplant", "variants"): "every --transplant is one variant",
     ("transplant", "donor_seed"): "regions are copied from other images or resampled",
+    ("transplant", "consistent"): "the other images are given",
     ("transplant", "donor_psi"): "other images are used unchanged",
     ("directions", "transplant"): "regions move along directions or are copied from other images",
     ("directions", "variants"): "every direction gives two variants",
+    ("directions", "consistent"): "directions have no donor",
     ("directions", "donor_seed"): "directions have no donor",
     ("directions", "donor_psi"): "directions have no donor",
     ("plain", "cell"): "--plain keeps the size of the image",
@@ -53,6 +57,8 @@ class EditRequest:
         donor_seed: seed of the first new sample.
         variants: number of new samples, from 1.
         donor_psi: their truncation psi; None for that of all images.
+        consistent: each new sample is the best of this many; None for the first.
+        consistent_by: how they are compared, `rest` or `critic`.
         transplant: images to take the regions from instead, seeds or projections.
         directions: number of a region's strongest directions to move along instead, from 1; None for none.
         strength: strength of the edit, 1 for the full edit.
@@ -84,6 +90,8 @@ class EditRequest:
     donor_seed: int
     variants: int
     donor_psi: float | None
+    consistent: int | None
+    consistent_by: str
     transplant: tuple[int | Path, ...]
     directions: int | None
     strength: float
@@ -130,6 +138,7 @@ class EditRequest:
             raise click.UsageError(f"--out {self.out}: expected a name that ends in {', '.join(SUFFIXES)}")
         if self.feather is not None and not self.paste:
             raise click.UsageError("--feather is the seam of --paste; give both or neither")
+        check_consistent(given)
         if self.directions and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
             raise click.UsageError("--directions works on single regions: give each its own --region")
         if self.contact and self.is_video:

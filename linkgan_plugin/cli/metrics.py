@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..errors import LinkGANError
+from .consistent_options import check_consistent, consistent_options
 from .network_options import NetworkFlags, check_links, class_option, host_option, links_options
-from .params import DEVICE, command_line, existing_file, existing_path, gathered
+from .params import DEVICE, command_line, existing_file, existing_path, gathered, typed_flags
 
 if TYPE_CHECKING:
     from training_loops.formats.folder import ImageFolderDataset
 
+    from ..metrics.estimate import Estimate
     from ..metrics.evaluate import LinkResult
     from ..networks import Network
 
@@ -37,6 +39,8 @@ class MetricsRequest:
         quality_kind: one of `QUALITY_KINDS`.
         edited_quality: also measure the quality of edited images.
         fit: also measure how well edited images can be distinguished from unedited ones.
+        consistent: samples that each edit chooses its donor from; None to use the first.
+        consistent_by: `rest` or `critic`.
         device: of the networks.
         as_json: print a JSON line instead of a table.
         out: file to append the JSON line to.
@@ -52,6 +56,8 @@ class MetricsRequest:
     quality_kind: str
     edited_quality: bool
     fit: bool
+    consistent: int | None
+    consistent_by: str
     device: str
     as_json: bool
     out: Path | None
@@ -75,6 +81,7 @@ Examples:
   linkgan metrics linked.pt --baseline unlinked.pt --pairs 5000 --json
   linkgan metrics any.pt --link 'eyes=0:16@eyes' --metric locality --metric effect_in
   linkgan metrics cats.pt --data cats.zip --quality-kind imagenet --edited-quality --fit
+  linkgan metrics cats.pt --data cats.zip --edited-quality --fit --consistent 8
   linkgan metrics classes.pt --class 3
   linkgan metrics network-snapshot-000200.pkl --host ~/stylegan3
 """
@@ -108,6 +115,7 @@ Examples:
 @click.option(
     "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
 )
+@consistent_options
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON line, in the format of the hosts' metric files.")
@@ -120,6 +128,7 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
     unlinked network for comparison.
     """
     check_links()
+    check_consistent(typed_flags())
 
     from tqdm import tqdm
 
@@ -127,7 +136,9 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
     from training_loops.formats.atomic import append_line
     from training_loops.formats.folder import ImageFolderDataset
 
+    from ..editing.consistent import consistent_from
     from ..generators import LinkedGenerator
+    from ..metrics import chosen_donors
     from ..metrics.attributes import classifier_for
     from ..metrics.edited_quality import Asked, QualityOf
     from ..metrics.evaluate import evaluate
@@ -153,6 +164,10 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
         name: LinkedGenerator(subject.generator, spec, labels=subject.labels(source.data, source.number))
         for name, subject in subjects.items()
     }
+    choices = {
+        name: consistent_from(asked.consistent, asked.consistent_by, lambda subject=subject: subject.discriminator)  # type: ignore[misc]
+        for name, subject in subjects.items()
+    }
     quality = None
     if dataset is not None and asked.quality_images:
         measured = Asked(asked.quality_images, asked.edited_quality, asked.fit)
@@ -171,11 +186,20 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
                 progress=bar.update,
             )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
+            found: dict[str, Estimate] = {}
+            if (choice := choices[name]) is not None:
+                kept = chosen_donors.diversity_of(
+                    generator, choice, pairs=asked.pairs, batch=asked.batch, seed=asked.seed
+                )
+                found |= {f"{link}/{chosen_donors.KEY}": estimate for link, estimate in kept.items()}
             if quality is not None:
-                found = quality.measure(generator)
-                line[name] |= {key: estimate.value for key, estimate in found.items()}
-                line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
+                found |= quality.measure(generator, choice)
+            line[name] |= {key: estimate.value for key, estimate in found.items()}
+            line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
+            if quality is not None:
                 line["quality_kind"] = quality.yardstick.text
+    if asked.consistent is not None:
+        line["consistent"] = {"candidates": asked.consistent, "by": asked.consistent_by}
     line |= {
         "metric": f"link{asked.pairs}",
         "pairs": asked.pairs,
@@ -230,6 +254,12 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
     notes = [f"{count} of {line['pairs']} pairs without region {link}" for link, count in skipped.items()]
     if "quality_kind" in line:
         notes.append(f"quality: {line['quality_kind']}, lower is better")
+    if "consistent" in line:
+        choice = line["consistent"]
+        notes.append(
+            f"donors of edited_quality, fit and diversity_kept_consistent: best of {choice['candidates']} by "
+            f"{choice['by']}"
+        )
     if any(key.startswith("fit:") for key in line["results"]):
         notes.append("fit: accuracy of a network that distinguishes edited from unedited images; 0.5 is perfect")
     return "\n".join([text, *notes])

@@ -9,16 +9,30 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..links import LinkSpec
+from .consistent import Consistent
+from .edits import Edits
 from .steps import ALL, DirectionEdit, Resample, Step, Transplant
 
 REACH = 2.0  # standard deviations along a direction, to either side
 
 
 class EditCandidate(NamedTuple):
-    """An edit for any regions: its caption, and a function from regions to the step."""
+    """An edit for any regions.
+
+    Attributes:
+        name: its caption.
+        step: from regions to the step.
+        choice: chooses the donor of a resample for each image; None for the step's own seed.
+    """
 
     name: str
     step: Callable[[Sequence[str]], Step]
+    choice: Consistent | None = None
+
+    def of(self, editor: Edits, regions: Sequence[str]) -> Step:
+        """Return the step for an image."""
+        step = self.step(regions)
+        return self.choice.step(editor, step) if self.choice and isinstance(step, Resample) else step
 
 
 class RegionGroup(NamedTuple):
@@ -43,10 +57,23 @@ class RegionGroup(NamedTuple):
         return cls(" + ".join(names), names)
 
 
-def resamples(seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None) -> list[EditCandidate]:
-    """Return candidates that redraw regions, each from the sample of a seed (see `Resample`)."""
+def resamples(
+    seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None, choice: Consistent | None = None
+) -> list[EditCandidate]:
+    """Return candidates that redraw regions, each from the sample of a seed (see `Resample`).
+
+    Args:
+        seeds: one per candidate.
+        strength: of every resample.
+        psi: of the new samples.
+        choice: if given, each donor is the best of several seeds that begin with its own (see `Consistent.step`).
+    """
     return [
-        EditCandidate(f"seed {seed}", lambda regions, seed=seed: Resample(regions, seed, strength, psi))  # type: ignore[misc]
+        EditCandidate(
+            f"best of {seed}-{seed + choice.candidates - 1}" if choice else f"seed {seed}",
+            lambda regions, seed=seed: Resample(regions, seed, strength, psi),  # type: ignore[misc]
+            choice,
+        )
         for seed in seeds
     ]
 
@@ -76,7 +103,11 @@ def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]
 def in_parts(candidates: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:
     """Return each candidate several times, scaled by each of `shares`."""
     return [
-        EditCandidate(f"{candidate.name} x {share:g}", lambda regions, t=candidate, s=share: t.step(regions).part(s))  # type: ignore[misc]
+        EditCandidate(
+            f"{candidate.name} x {share:g}",
+            lambda regions, t=candidate, s=share: t.step(regions).part(s),  # type: ignore[misc]
+            candidate.choice,
+        )
         for candidate in candidates
         for share in shares
     ]

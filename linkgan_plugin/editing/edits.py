@@ -177,8 +177,12 @@ class Edits:
             raise LinkGANError(f"latents {list(latents.shape)}; this network takes {list(self._shape)}")
         return latents.detach().to(self.generator.device, torch.float32).clone()  # the caller may write to its own
 
-    def _free(self, step: Step) -> list[str]:
-        """Return the unlocked blocks of a step, in the order of the spec."""
+    def free(self, step: Step) -> list[str]:
+        """Return the unlocked blocks of a step, in the order of the spec.
+
+        Raises:
+            LinkGANError: an unknown region, or every region is locked.
+        """
         every = ALL in step.names and isinstance(step, Resample | Transplant)
         for name in () if every else step.names:
             self.generator.block(name)
@@ -200,7 +204,7 @@ class Edits:
 
     def _next(self, step: Step) -> _State:
         """Return the state after a step on its unlocked regions."""
-        step = step.only(self._free(step))
+        step = step.only(self.free(step))
         moved = replace_axes(self.latents, self._target(step), self.generator.block(step.names))
         if not bool(torch.isfinite(moved).all()):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")

@@ -14,11 +14,12 @@ from torch import Tensor
 
 from training_loops.formats.folder import ImageFolderDataset
 
+from ..editing.consistent import Consistent
 from ..generators import LinkedGenerator
 from ..links import REST
 from ..perturb import replace_axes
+from .chosen_donors import donors_of
 from .estimate import Estimate
-from .evaluate import DONOR_OFFSET
 from .fit import fit, small
 from .quality import FIRST_SEED, real_images
 from .yardsticks import Yardstick
@@ -67,16 +68,19 @@ class QualityOf:
     def _real(self) -> Tensor:
         return torch.cat([self.yardstick.seen(batch) for batch in real_images(self._dataset, self._asked.images)])
 
-    def measure(self, generator: LinkedGenerator) -> dict[str, Estimate]:
+    def measure(self, generator: LinkedGenerator, consistent: Consistent | None = None) -> dict[str, Estimate]:
         """Return ``quality`` and, if requested, ``edited_quality:EDIT`` and ``fit:EDIT``.
 
         EDIT names the axes taken from another sample: a link, all links joined by +, or ``rest``.
 
+        Args:
+            generator: the network with its links.
+            consistent: chooses the donors of edits; None for the first sample.
         Raises:
             LinkGANError: images of another shape than the data's, too few, or not finite.
         """
         edits = edits_of(generator) if self._asked.edits or self._asked.fits else {}
-        sets = self._rendered(generator, edits)
+        sets = self._rendered(generator, edits, consistent)
         found: dict[str, Estimate] = {}
         for name in ("", *(edits if self._asked.edits else ())):
             estimates = self.yardstick.distance(self._real, torch.cat(sets[name].seen))
@@ -86,14 +90,16 @@ class QualityOf:
             found[f"fit:{name}"] = fit(torch.cat(sets[""].shown), torch.cat(sets[name].shown))
         return found
 
-    def _rendered(self, generator: LinkedGenerator, edits: dict[str, Tensor]) -> dict[str, _Set]:
+    def _rendered(
+        self, generator: LinkedGenerator, edits: dict[str, Tensor], consistent: Consistent | None
+    ) -> dict[str, _Set]:
         sets = {name: _Set() for name in ("", *edits)}
         asked, count = self._asked, self._asked.images
         if self.yardstick.network is None:
             count = min(count, len(self._dataset))  # patches need equal counts
         for start in range(0, count, _BATCH):
             seeds = range(FIRST_SEED + start, FIRST_SEED + min(start + _BATCH, count))
-            for name, images in rendered(generator, seeds, edits):
+            for name, images in rendered(generator, seeds, edits, consistent):
                 if not name or asked.edits:
                     sets[name].seen.append(self.yardstick.seen(images))
                 if asked.fits and start < FIT_IMAGES:
@@ -113,19 +119,22 @@ def edits_of(generator: LinkedGenerator) -> dict[str, Tensor]:
 
 
 @torch.no_grad()
-def rendered(generator: LinkedGenerator, seeds: range, edits: dict[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+def rendered(
+    generator: LinkedGenerator, seeds: range, edits: dict[str, Tensor], consistent: Consistent | None = None
+) -> Iterator[tuple[str, Tensor]]:
     """Yield ("", unedited images of seeds) and (edit, edited images), [N, C, H, W] clamped to [-1, 1].
 
     Args:
         generator: the network.
         seeds: seeds of the images; donors use other seeds.
         edits: name -> bool [D], as `edits_of` returns them.
+        consistent: chooses the donors; None for the first sample.
     """
     labels = generator.labels(seeds)
     latents = generator.draw(seeds, labels)
     yield "", generator.render(latents, labels).clamp(-1, 1)
     if not edits:
         return
-    donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
+    donors = donors_of(generator, seeds, latents, labels, edits, consistent)
     for name, block in edits.items():
-        yield name, generator.render(replace_axes(latents, donors, block), labels).clamp(-1, 1)
+        yield name, generator.render(replace_axes(latents, donors[name], block), labels).clamp(-1, 1)

@@ -79,7 +79,7 @@ def candidate_sheet(
     for group in groups:
         columns_of_trials, difference = [], torch.zeros_like(before[:, 0])
         for candidate in candidates:
-            after = torch.cat([shown(editor.after(candidate.step(group.regions))) for editor in editors])
+            after = torch.cat([shown(editor.after(candidate.of(editor, group.regions))) for editor in editors])
             difference += (after - before).abs().mean(dim=1) / len(candidates)
             columns_of_trials.append(_cells(after, cell))
             tick()
@@ -112,7 +112,7 @@ def contact_sheet(
         entries = [("photograph", editor.photograph), ("projection", editor.image())]
     difference = torch.zeros_like(before[:, 0])
     for candidate in candidates:
-        after = shown(editor.after(candidate.step(group.regions)))
+        after = shown(editor.after(candidate.of(editor, group.regions)))
         difference += (after - before).abs().mean(dim=1) / len(candidates)
         entries.append((candidate.name, after))
         tick()

@@ -88,7 +88,7 @@ def trial_frames(
         here = [editor.latents for editor in editors]
         for candidate in [*candidates, None]:
             there = [
-                editor.after(candidate.step(group.regions)).latents if candidate else editor.latents
+                editor.after(candidate.of(editor, group.regions)).latents if candidate else editor.latents
                 for editor in editors
             ]
             for amount in _glide():

@@ -20,7 +20,7 @@ from .security import TooLarge, body_of, refused
 from .worker import Busy
 
 STATIC = Path(__file__).parent / "static"
-MOST_JSON = 64 * 2**10
+MOST_JSON = 64 * 2**10  # bytes
 # Headers of image responses: the state of the image as JSON, and its width in pixels.
 STATE, WIDTH = "linkgan-state", "linkgan-width"
 
@@ -30,7 +30,7 @@ async def json_of(request: Request) -> Mapping[str, Any]:
 
     Raises:
         LinkGANError: the body is not a JSON object.
-        TooLarge: it is longer than `MOST_JSON`.
+        TooLarge: the body is longer than `MOST_JSON`.
     """
     return parse_object(await body_of(request, MOST_JSON), "the request")
 
@@ -38,7 +38,7 @@ async def json_of(request: Request) -> Mapping[str, Any]:
 def image_response(pixels: Pixels, state: Mapping[str, Any] | None = None) -> Response:
     """Return uint8 [H, W, 3] as the RGBA bytes of a canvas.
 
-    On one machine, encoding and decoding an image file would take longer than everything else here.
+    Encoding and decoding an image file would take longer than all other work of a request.
     """
     opaque = np.full((*pixels.shape[:2], 4), 255, np.uint8)
     opaque[..., :3] = pixels
@@ -54,15 +54,15 @@ async def nothing(request: Request) -> Response:
 def error_handlers() -> dict[Any, Any]:
     """Return the error handlers of both pages."""
     return {
-        LinkGANError: told(400),
-        TooLarge: told(413),
-        Busy: told(503),
+        LinkGANError: error_handler(400),
+        TooLarge: error_handler(413),
+        Busy: error_handler(503),
         HTTPException: _http_error,
         Exception: _fault,
     }
 
 
-def told(status: int) -> Callable[[Request, Exception], Response]:
+def error_handler(status: int) -> Callable[[Request, Exception], Response]:
     """Return a handler of user errors, which sends the message."""
     return lambda request, error: refused(status, str(error))
 

@@ -25,7 +25,7 @@ from training_loops.formats.json_text import fields_of
 from ..images.pixels import Pixels, to_pixels
 from ..images.png import png_bytes
 from ..metrics.record import versions
-from .answers import STATE, STATIC, error_handlers, image_response, json_of, nothing, told
+from .answers import STATE, STATIC, error_handler, error_handlers, image_response, json_of, nothing
 from .edited_image import EditedImage
 from .security import Guard, body_of
 from .session import EditSession
@@ -33,7 +33,7 @@ from .store import NoSuchImage
 from .uploads import MOST_BYTES, open_photograph
 from .worker import Busy
 
-MOST_UPLOADS = 4  # at once, each of MOST_BYTES
+MOST_UPLOADS = 4  # simultaneous uploads, each of at most MOST_BYTES
 
 
 def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> ASGIApp:
@@ -73,8 +73,8 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
         Route("/api/{anything:path}", nothing),
         Mount("/", StaticFiles(directory=STATIC, html=True)),
     ]
-    handlers = error_handlers() | {NoSuchImage: told(404)}
-    # Around all of it, so that answers to faults carry the same headers.
+    handlers = error_handlers() | {NoSuchImage: error_handler(404)}
+    # Outermost, so that error responses have the same headers.
     return Guard(Starlette(routes=routes, lifespan=lifespan, exception_handlers=handlers), token=token, host=host)
 
 
@@ -86,7 +86,7 @@ class Page:
         self._uploads, self._decoding = 0, asyncio.Semaphore(1)
 
     async def network(self, request: Request) -> Response:
-        """The network, for the start of the page."""
+        """The initial data of the page: the network."""
         return JSONResponse(self.session.describe())
 
     async def new(self, request: Request) -> Response:
@@ -101,7 +101,7 @@ class Page:
     async def step(self, request: Request) -> Response:
         """An edit."""
         data = await json_of(request)
-        return await self._change(request, lambda image: image.do(self.session.step(data)))
+        return await self._change(request, lambda image: image.do(self.session.step(image, data)))
 
     async def undo(self, request: Request) -> Response:
         """Undo one step."""
@@ -124,7 +124,9 @@ class Page:
     async def preview(self, request: Request) -> Response:
         """The image after a step, without doing the step."""
         data = await json_of(request)
-        return image_response(await self._with(request, lambda image: _shown(image.preview(self.session.step(data)))))
+        return image_response(
+            await self._with(request, lambda image: _shown(image.preview(self.session.step(image, data))))
+        )
 
     async def before(self, request: Request) -> Response:
         """The image before all edits."""

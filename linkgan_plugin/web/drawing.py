@@ -38,10 +38,12 @@ MEAN = "mean"
 
 @dataclass(frozen=True)
 class Drawing:
-    """What one server works on.
+    """The images and links of one server.
 
     Attributes:
-        samples: the images. mean, mean_of: their mean, uint8 [H, W, 3], and of how many it is.
+        samples: the images.
+        mean: their mean, uint8 [H, W, 3].
+        mean_of: the number of images in the mean.
         latent: the latent space of the links.
         any_dim: whether the page may change the number of axes.
         given: initial links.

@@ -74,7 +74,7 @@ class Reader:
     def _read(self, name: str) -> bytes:
         if name not in self._files:
             raise LinkGANError(
-                printable(f"'{name:.200}' is not opened from the page; start it with the --link that names it")
+                printable(f"the page does not open '{name:.200}'; restart it with a --link that names this file")
             )
         return self._files[name]
 
@@ -86,9 +86,9 @@ class Latent:
     Attributes:
         dim: its axes.
         space: "w" or "z".
-        typed_space: what --link-space is for it, None where that is the default.
-        size: of the images.
-        reader: of the links.
+        typed_space: the value of --link-space, None for the default.
+        size: of the images, in pixels per side.
+        reader: parses the links.
     """
 
     dim: int

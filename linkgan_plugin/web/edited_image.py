@@ -21,7 +21,7 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
 
-MOST_STEPS = 5000  # more would make every click slow
+MOST_STEPS = 5000  # more steps would make every click slow
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class EditedImage:
         self.name = ""
         self.revision = 0
         self._moving = not all(link.region.static for link in editor.generator.spec.links)
-        self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # by steps done: of each region, version and versions
+        self._numbers: dict[int, dict[str, tuple[int, int]]] = {}  # steps done -> region -> version, versions
         self._pivot = (
             orbit.pivot_of(editor.generator.generator, editor.labels) if editor.generator.is_3d_aware else None
         )
@@ -85,7 +85,7 @@ class EditedImage:
         """Return the image of a photograph, pasted back wherever it is not edited."""
         return cls(Editor.of_projected(generator, projected), {"photograph": True}, Look(pasted=True))
 
-    # Changing it
+    # Changes
 
     def do(self, step: Step) -> None:
         """Do a step.
@@ -139,7 +139,7 @@ class EditedImage:
         self.look = look
         self.revision += 1
 
-    # Looking at it
+    # Images and state
 
     @property
     def camera(self) -> Tensor | None:
@@ -218,7 +218,7 @@ class EditedImage:
             positions[step.direction] = positions.get(step.direction, 0.0) + step.std
         return {"version": version, "versions": versions, "directions": positions}
 
-    # Keeping it
+    # Storage
 
     def to_json(self) -> dict[str, Any]:
         """Return the image as plain data, without network and photograph."""

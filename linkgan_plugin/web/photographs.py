@@ -27,7 +27,7 @@ from .worker import Busy, Stopped, Worker
 
 MOST_WAITING = 4  # including the running one
 MOST_REMEMBERED = 32  # including finished ones
-LOOKS = 1.0  # seconds between two previews
+LOOKS = 1.0  # seconds between two previews of the result
 
 log = logging.getLogger("linkgan.ui")
 
@@ -38,9 +38,12 @@ class Search:
 
     Attributes:
         target: [1, C, R, R] in [-1, 1].
-        pixels: what it looks like so far, uint8 [R, R, 3].
-        share: of the steps that are done. text, error: for people.
-        image: its name in the store, in the end.
+        pixels: the current result, uint8 [R, R, 3].
+        share: of the steps that are done, 0 to 1.
+        text: the status shown to the user.
+        image: name of the finished image in the store.
+        error: message of a failure.
+        given_up: whether it was cancelled.
     """
 
     target: Tensor
@@ -53,7 +56,7 @@ class Search:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether it has finished, failed or been cancelled."""
         return self.given_up or self.image is not None or self.error is not None
 
 
@@ -76,7 +79,7 @@ class Photographs:
 
     @property
     def possible(self) -> bool:
-        """Whether photographs can be found and edited in this network: links in W, over a mapping network."""
+        """Whether the network can invert photographs: it has a mapping network and links in W."""
         return self._generator.spec.space == "w" and self._generator.calls.has_w
 
     def begin(self, photograph: Pillow.Image) -> str:
@@ -101,10 +104,10 @@ class Photographs:
         return name
 
     def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
-        """Return {share, text, image, error} and the image so far, uint8 [R, R, 3].
+        """Return {share, text, image, error} and the current result, uint8 [R, R, 3].
 
         Raises:
-            LinkGANError: none of that name.
+            LinkGANError: an unknown or cancelled inversion.
         """
         search = self._searches.get(name)
         if search is None or search.given_up:
@@ -126,7 +129,7 @@ class Photographs:
         except LinkGANError as error:
             search.error = str(error)
         except Exception:
-            log.exception("a photograph could not be projected")
+            log.exception("a photograph could not be inverted")
             search.error = "An internal error occurred. The terminal shows it."
 
     def _found(self, search: Search) -> tuple[EditedImage, Projected]:
@@ -158,5 +161,5 @@ class Photographs:
 def _time_left(spent: float, share: float) -> str:
     seconds = spent * (1 - share) / share if share else 0.0
     if seconds < 1:
-        return "Almost there."
+        return "Less than a second left."
     return f"About {seconds:.0f} seconds left." if seconds < 90 else f"About {seconds / 60:.0f} minutes left."

@@ -1,12 +1,12 @@
 """Request checks: host name, origin and token; and the security headers of responses.
 
-Web pages of other origins are open in the same browser. Three checks keep them out:
+Pages of other sites are open in the same browser. Three checks refuse their requests:
 
-- Host: a page elsewhere can point a name of its own at 127.0.0.1 (DNS rebinding); its requests carry that name.
-- Origin: browsers say which page sends a request; only ours may. Others may lead to our page, as a link does: it is
-  opened in a tab of its own, where they neither see nor reach it.
-- Token: drawn at every start and printed with the address. It comes back in a header that no other page can send, and
-  no cookie carries it, so that a browser never adds it by itself. It keeps out other users of the machine, too.
+- Host: another site can point its own name at 127.0.0.1 (DNS rebinding); its requests then carry that name.
+- Origin: browsers state which page sends a request; only our own is accepted. Other sites may link to our page, which
+  then opens in a separate tab that they cannot read or control.
+- Token: drawn at every start and printed with the address. It is sent in a header that no other page can send. It is
+  not a cookie, so browsers never add it automatically. It also refuses other users of the machine.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def new_token() -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether a server at `host` is reached from this machine alone."""
+    """Return whether a server at `host` can be reached from this machine only."""
     if host == "localhost":
         return True
     try:
@@ -63,10 +63,10 @@ class Guard:
     """ASGI middleware: refuses requests that do not come from our own page, and adds `HEADERS` to every response.
 
     Args:
-        app: what is guarded.
-        token: of this start.
-        host: the address listened on. A loopback address answers to the names of this machine for itself alone.
-            Others answer to that name, the machine's own, and any number: rebinding needs a name.
+        app: the application.
+        token: drawn at this start.
+        host: the address of the server. On a loopback address, only loopback names and numbers are accepted. Otherwise
+            also this name, the machine's name, and any IP address, as DNS rebinding needs a name.
     """
 
     def __init__(self, app: ASGIApp, *, token: str, host: str) -> None:
@@ -77,12 +77,12 @@ class Guard:
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on, or answer it."""
+        """Forward a request to the application, or refuse it."""
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
             return
         if scope["type"] != "http":
-            return  # there are no web sockets here; the server closes what nobody accepts
+            return  # no web sockets; the server closes those that are not accepted
 
         async def sending(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -96,15 +96,17 @@ class Guard:
         headers = Headers(scope=scope)
         hosts, origins = headers.getlist("host"), headers.getlist("origin")
         if len(hosts) != 1 or not self._is_ours(hosts[0]):
-            return refused(403, "This server does not answer to that name; open the address that the terminal shows.")
+            return refused(403, "This server is not available under that name; open the address shown in the terminal.")
         is_api = scope["path"].startswith(API)
         elsewhere = headers.get("sec-fetch-site") in ("cross-site", "same-site")
         if any(urlsplit(origin).netloc != hosts[0] for origin in origins) or (
             elsewhere and (is_api or not _opens_a_tab(headers))
         ):
-            return refused(403, "Another web page sent this; only the page of this server may.")
+            return refused(403, "This request was sent by another web page; only the page of this server is accepted.")
         if is_api and not self._has_token(headers.getlist("authorization")):
-            return refused(401, "This page belongs to an earlier start; open the address that the terminal shows.")
+            return refused(
+                401, "This page belongs to an earlier start of the program; open the address shown in the terminal."
+            )
         return None
 
     def _is_ours(self, host: str) -> bool:
@@ -119,29 +121,29 @@ class Guard:
 
 
 def _opens_a_tab(headers: Headers) -> bool:
-    """Return whether a browser asks for what it shows as a page, in no frame of another."""
+    """Return whether a request opens a page in a browser tab, not in a frame."""
     return (headers.get("sec-fetch-mode"), headers.get("sec-fetch-dest")) == ("navigate", "document")
 
 
 def _host_name(host: str) -> str:
-    """Return the name in a Host header, without its port; "" where it is no such header."""
+    """Return the name in a Host header, without its port; "" for a malformed header."""
     match = re.fullmatch(r"(\[[0-9a-f:]+\]|[a-z0-9._-]+)(:[0-9]{1,5})?", host.lower())
     return match[1].strip("[]") if match else ""
 
 
 def refused(status: int, message: str) -> JSONResponse:
-    """Return an error as the page reads it: one sentence for people.
+    """Return an error response, {"error": message}.
 
-    It may quote what was asked for, and JSON can ask for halves of characters, which UTF-8 does not have.
+    Messages may quote a request, and JSON can contain half characters (lone surrogates), which are replaced.
     """
     return JSONResponse({"error": message.encode(errors="replace").decode()}, status_code=status)
 
 
 async def body_of(request: Request, most: int) -> bytes:
-    """Return the body of a request, read no further than it may be long.
+    """Return the body of a request.
 
     Raises:
-        TooLarge: it has, or claims, more than `most` bytes.
+        TooLarge: the body, or its content-length, has more than `most` bytes; the rest is not read.
     """
     claimed = request.headers.get("content-length", "0")
     pieces, length = [], int(claimed) if claimed.isdecimal() else most + 1
@@ -153,5 +155,5 @@ async def body_of(request: Request, most: int) -> bytes:
                 break
             pieces.append(piece)
     if length > most:
-        raise TooLarge(f"the request has more than {most / 2**20:.3g} MiB, the limit here")
+        raise TooLarge(f"the request is larger than {most / 2**20:.3g} MiB, the limit")
     return b"".join(pieces)

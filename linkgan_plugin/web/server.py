@@ -1,4 +1,4 @@
-"""Running the page's server until Ctrl-C."""
+"""Runs the server of a page until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from starlette.types import ASGIApp
 
 from ..errors import LinkGANError
 
-_PATIENCE = 3  # seconds that answers under way have when the server ends
+_PATIENCE = 3  # seconds for running requests when the server ends
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a listening socket; port 0 takes any that is free.
+    """Return a listening socket; port 0 uses any free port.
 
     Raises:
-        LinkGANError: the address cannot be listened on.
+        LinkGANError: the address is not available.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
@@ -36,7 +36,7 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address_of(listening: socket.socket, host: str, token: str, image: str | None = None) -> str:
-    """Return what to open in a browser. The part after # never leaves it."""
+    """Return the address to open in a browser. Browsers do not send the part after #."""
     name = {"0.0.0.0": socket.gethostname(), "::": socket.gethostname()}.get(host, host)
     name = f"[{name}]" if ":" in name else name
     port = listening.getsockname()[1]
@@ -44,28 +44,28 @@ def address_of(listening: socket.socket, host: str, token: str, image: str | Non
 
 
 def serve(app: ASGIApp, listening: socket.socket, address: str | None = None) -> None:
-    """Answer until Ctrl-C, then return.
+    """Serve until Ctrl-C.
 
     Args:
         app: the application.
-        listening: where.
-        address: opened in the browser once the server answers.
+        listening: the listening socket.
+        address: opened in the browser once the server runs.
     """
     config = uvicorn.Config(
         app, log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=_PATIENCE, ws="none"
     )
     server = _Server(config, shown(address) if address else contextlib.nullcontext())
-    with contextlib.suppress(KeyboardInterrupt):  # uvicorn ends cleanly, and then raises it again
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn shuts down cleanly, then raises it again
         server.run(sockets=[listening])
 
 
 @contextlib.contextmanager
 def shown(address: str) -> Iterator[None]:
-    """Open an address in the browser by way of a file that only this user can read, deleted afterwards.
+    """Open an address in the browser through a temporary file that only this user can read.
 
-    Every user of the machine can read the browser's command line, which would otherwise hold the token.
+    Every user of the machine can read the browser's command line, which would otherwise contain the token.
     """
-    handle, name = tempfile.mkstemp(prefix="linkgan-ui-", suffix=".html")  # readable by this user alone
+    handle, name = tempfile.mkstemp(prefix="linkgan-ui-", suffix=".html")  # readable by this user only
     path, link = Path(name), html.escape(address)
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:
@@ -80,19 +80,19 @@ def shown(address: str) -> Iterator[None]:
 
 
 class _Server(uvicorn.Server):
-    """A server that enters a context when it answers, and leaves it when it ends, however it was told to."""
+    """A server that enters a context when it has started and leaves it when it ends, for any reason."""
 
     def __init__(self, config: uvicorn.Config, answering: AbstractContextManager[None]) -> None:
         super().__init__(config)
         self._answering, self._exits = answering, contextlib.ExitStack()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start as usual, then enter."""
+        """Start, then enter the context."""
         await super().startup(sockets)
         if self.started:
             self._exits.enter_context(self._answering)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Leave, then end as usual."""
+        """Leave the context, then shut down."""
         self._exits.close()
         await super().shutdown(sockets)

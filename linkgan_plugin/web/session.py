@@ -19,8 +19,9 @@ from training_loops.formats.json_text import fields_of
 
 from ..calls.random_state import check_seed
 from ..checksum import file_digest
+from ..editing.consistent import without_choice
 from ..editing.plain import tensor_to_json
-from ..editing.steps import Step, step_from_json
+from ..editing.steps import Resample, Step, step_from_json
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images.pixels import check_channels
@@ -43,14 +44,14 @@ RENDERED = 8 * 17  # images that `directions.find_directions` renders for one re
 
 
 class EditSession:
-    """A network and the images that people make with it.
+    """A network and the images edited with it.
 
     Args:
         generator: the network.
-        title: what the page calls it.
-        folder: where images are kept.
+        title: shown on the page.
+        folder: where images are stored.
         command: as typed, for the metadata of downloads.
-        settings: how photographs are looked for.
+        settings: of inversions.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class EditSession:
         self.store = ImageStore(folder, generator)
         self.photographs = Photographs(generator, self.worker, self.store, settings)
         self._changes: dict[str, list[float]] = {}
-        self._seconds = _seconds_of_a_image(generator)
+        self._seconds = _seconds_per_image(generator)
 
     def describe(self) -> dict[str, Any]:
         """Return the network's data for the page, as plain data."""
@@ -102,13 +103,13 @@ class EditSession:
         return await self.worker.run(lambda: self.store.add(EditedImage.of_seed(self.generator, seed, psi)))
 
     async def with_image(self, name: str, call: Callable[[EditedImage], T]) -> T:
-        """Do something with an image in the thread that owns the network."""
+        """Call a function with an image in the thread that owns the network."""
         return await self.worker.run(lambda: call(self.store.get(name)))
 
     async def changes(self, name: str, region: str) -> list[float]:
         """Return the change of a region along its strongest directions, strongest first.
 
-        They are the same for all images. Finding them renders many images; other jobs run in between.
+        They are the same for all images. Computing them renders many images; other jobs run in between.
         """
         if region not in self._changes:
             editor = await self.with_image(name, lambda image: image.editor)
@@ -121,19 +122,25 @@ class EditSession:
             self.worker.run_pending()
             yield sample
 
-    def step(self, data: Any) -> Step:
+    def step(self, image: EditedImage, data: Any) -> Step:
         """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
 
-        For the worker's thread, as it looks the other image up.
+        A resample may have `consistent`, a number of donors; the step then has the seed of the best one for `image`.
+
+        Called in the worker's thread, as it may load the other image.
 
         Raises:
-            LinkGANError: no step, or one that names an image which is not kept.
+            LinkGANError: not a step, or the other image is not stored.
         """
         donor = data.get("donor") if isinstance(data, Mapping) else None
         if isinstance(donor, Mapping) and isinstance(donor.get("image"), str):
             other = self.store.get(donor["image"])
             data = {**data, "donor": tensor_to_json(other.editor.latents)}
-        return step_from_json(data)
+        if not isinstance(data, Mapping):
+            return step_from_json(data)
+        data, choice = without_choice(data)
+        step = step_from_json(data)
+        return choice.step(image.editor, step) if choice and isinstance(step, Resample) else step
 
     def close(self) -> None:
         """End the thread."""
@@ -156,7 +163,7 @@ def open_session(
     keep: Path | None = None,
     command: str = "linkgan ui",
 ) -> tuple[EditSession, str | None]:
-    """Open a network file and return its session, and the name of the image to begin with, if there is one.
+    """Open a network file and return its session, and the name of the image to open first, if any.
 
     Args:
         snapshot: the network file.
@@ -167,13 +174,14 @@ def open_session(
         data: data set with labels, as for `linkgan edit`.
         number: class, as for `linkgan edit`.
         host: checkout of the network's code.
-        settings: how photographs are looked for.
-        projection: a projected photograph to begin with.
-        keep: where images are kept, by default a folder for this network, these links and this psi in the user's cache.
+        settings: of inversions.
+        projection: an inverted photograph to open first.
+        keep: where images are stored, by default a folder for this network, these links and this psi in the user's
+            cache.
     Raises:
-        LinkGANError: a psi that the page could not ask for, a file that cannot be opened or does not fit the network.
+        LinkGANError: psi is out of range, or a file cannot be opened or does not fit the network.
     """
-    if not 0 <= psi <= MOST_PSI:  # nor is NaN
+    if not 0 <= psi <= MOST_PSI:  # also refuses NaN
         raise LinkGANError(f"psi {psi:g}, expected a number from 0 to {MOST_PSI}")
     network = load_network(snapshot, device, host=host)
     check_channels(int(getattr(network.generator, "img_channels", 3)))
@@ -183,7 +191,7 @@ def open_session(
     if keep is None:
         made_with = json.dumps(
             [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
-        )  # not labels: images keep theirs
+        )  # without labels, which are stored with each image
         keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
     session = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
     if projection is None:
@@ -193,15 +201,15 @@ def open_session(
 
 
 def _kept_by_default(name: str) -> Path:
-    """Make the folder of that name in the user's cache; LinkGANError where it cannot be written to, naming --keep."""
+    """Create the folder of that name in the user's cache; LinkGANError, naming --keep, if it cannot be written to."""
     try:
         folder = cache_folder() / "ui" / name
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-    except (OSError, RuntimeError) as error:  # RuntimeError: there is no home folder
+    except (OSError, RuntimeError) as error:  # RuntimeError: no home folder
         raise LinkGANError(
-            f"edits cannot be kept in the user's cache ({error}); name another folder with --keep"
+            f"edits cannot be stored in the user's cache ({error}); give another folder with --keep"
         ) from error
     return folder
 
@@ -211,11 +219,11 @@ def _title(path: Path, generator: LinkedGenerator) -> str:
     return f"{path.parent.name}/{path.name}" + (f", {side} x {side} pixels" if side else "")
 
 
-def _seconds_of_a_image(generator: LinkedGenerator) -> float:
+def _seconds_per_image(generator: LinkedGenerator) -> float:
     """Return the shortest time of several renderings: the first includes set-up, others may be slowed by other jobs."""
     latents, labels = generator.draw([0]), generator.labels([0])
     times = [time.perf_counter()]
     for _ in range(4):
-        generator.render(latents, labels).cpu()  # brings the image back, so that a GPU has finished it
+        generator.render(latents, labels).cpu()  # waits for a GPU to finish the image
         times.append(time.perf_counter())
     return min(later - earlier for earlier, later in pairwise(times))

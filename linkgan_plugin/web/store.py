@@ -22,8 +22,8 @@ from ..inversion.projected import Projected, load_projected, save_projected
 from .edited_image import EditedImage
 
 FILE = "edits.json"
-MOST_KEPT = 200  # images in the folder; beyond it the one that was looked at longest ago goes
-MOST_OPEN = 8  # images in memory, each with a network of its own where one was tuned for a photograph
+MOST_KEPT = 200  # images in the folder; beyond this the least recently opened one is deleted
+MOST_OPEN = 8  # images in memory, each with its own network if it was tuned for a photograph
 _NAME = re.compile(r"[0-9a-f]{16}")
 
 
@@ -32,13 +32,13 @@ class NoSuchImage(LinkGANError):
 
 
 class ImageStore:
-    """Images by name. For the worker's thread alone.
+    """Images by name. Used only in the worker's thread.
 
-    Names are drawn here. What a page sends is only ever compared with them, so no page can name a file.
+    Names are drawn here. Names sent by a page are only compared with them, so a page cannot name a file.
 
     Args:
-        folder: where they are kept, one folder each; made when missing.
-        generator: that all are images of.
+        folder: where images are stored, one folder each; created if missing.
+        generator: the network of all images.
     """
 
     def __init__(self, folder: Path, generator: LinkedGenerator) -> None:
@@ -46,14 +46,14 @@ class ImageStore:
         folder.mkdir(parents=True, exist_ok=True)
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and (path / FILE).is_file()]
         found.sort(key=lambda path: (path / FILE).stat().st_mtime)
-        self._places = OrderedDict((path.name, path) for path in found)  # the one used last is last
+        self._places = OrderedDict((path.name, path) for path in found)  # most recently used last
         self._open: OrderedDict[str, EditedImage] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._places)
 
     def add(self, image: EditedImage, projected: Projected | None = None) -> EditedImage:
-        """Keep a new image, with the photograph that it is of."""
+        """Store a new image, with the inversion of its photograph if it has one."""
         image.name = secrets.token_hex(8)
         self._places[image.name] = self.folder / image.name
         self._open[image.name] = image
@@ -71,7 +71,8 @@ class ImageStore:
         """Return an image, from memory or from its folder.
 
         Raises:
-            NoSuchImage: none of that name. LinkGANError: its files cannot be read, or are of another network.
+            NoSuchImage: an unknown name.
+            LinkGANError: its files cannot be read, or are of another network.
         """
         if name not in self._places:
             raise NoSuchImage("this image is no longer stored; start with a new one")
@@ -83,7 +84,7 @@ class ImageStore:
         return self._open[name]
 
     def save(self, image: EditedImage) -> None:
-        """Write an image's edits, atomically; its photograph has been written when it was added."""
+        """Write an image's edits atomically; its photograph was written by `add`."""
         if image.name in self._places:
             write_bytes(self._places[image.name] / FILE, json.dumps(image.to_json(), allow_nan=False).encode())
 

@@ -13,9 +13,9 @@ from ..errors import LinkGANError
 from ..inversion.photograph_files import upright
 
 MOST_BYTES = 32 * 2**20
-MOST_PIXELS = 16 * 10**6  # 4 bytes each, four times while they are turned and cut: 256 MB
+MOST_PIXELS = 16 * 10**6  # 4 bytes each, in four copies while rotated and cropped: 256 MB
 LEAST_SIDE = 8
-# What each kind of file begins with: the name of a file and what the sender calls it are not looked at.
+# The first bytes of each kind of file; file names and content types are ignored.
 SIGNATURES = {
     "PNG": (b"\x89PNG\r\n\x1a\n", b""),
     "JPEG": (b"\xff\xd8\xff", b""),
@@ -28,15 +28,15 @@ class UploadError(LinkGANError):
 
 
 def open_photograph(data: bytes) -> Image.Image:
-    """Return the photograph in a PNG, JPEG or WebP file as people see it (see `upright`), the first of several.
+    """Return the photograph in a PNG, JPEG or WebP file, upright (see `upright`); the first of several.
 
     Raises:
-        UploadError: another kind of file, one that is broken, or one of too many pixels.
+        UploadError: another kind of file, a broken one, or one with too many pixels.
     """
     kind = _kind(data)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our own limit is below
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # our limit is checked below
             with Image.open(io.BytesIO(data), formats=[kind]) as image:
                 _check_size(*image.size)
                 check_scans(data, kind)
@@ -51,13 +51,15 @@ def _kind(data: bytes) -> str:
     for kind, (start, later) in SIGNATURES.items():
         if data.startswith(start) and data[8 : 8 + len(later)] == later:
             return kind
-    raise UploadError("this is not a photograph that can be opened here; choose a PNG, JPEG or WebP file")
+    raise UploadError("this file is not a readable photograph; choose a PNG, JPEG or WebP file")
 
 
 def _check_size(width: int, height: int) -> None:
     if width * height > MOST_PIXELS:
         raise UploadError(
-            f"this photograph has {width} x {height} pixels; choose one of at most {MOST_PIXELS / 10**6:g} million"
+            f"this photograph has {width} x {height} pixels; choose one with at most {MOST_PIXELS / 10**6:g} million"
         )
     if min(width, height) < LEAST_SIDE:
-        raise UploadError(f"this photograph has {width} x {height} pixels; choose one of at least {LEAST_SIDE} a side")
+        raise UploadError(
+            f"this photograph has {width} x {height} pixels; choose one with at least {LEAST_SIDE} per side"
+        )

@@ -1,4 +1,4 @@
-"""The one thread that uses the network: quick jobs in order of arrival, also between the steps of long ones."""
+"""The thread that uses the network: runs quick jobs in order of arrival, also between the steps of long ones."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import LinkGANError
 
 T = TypeVar("T")
 
-MOST_WAITING = 64  # quick jobs; a page sends its next when the last is answered, so this is a lot of pages
+MOST_WAITING = 64  # quick jobs; a page sends one at a time, so this many pages
 
 
 class Busy(LinkGANError):
@@ -21,10 +21,10 @@ class Busy(LinkGANError):
 
 
 class Worker:
-    """Runs jobs one at a time in a thread of its own.
+    """Runs jobs one at a time in its own thread.
 
-    A long job, such as an inversion, calls `run_pending` between its steps: the quick jobs that came meanwhile run
-    there, so that clicks are answered. Long jobs run one after another.
+    A long job, such as an inversion, calls `run_pending` between its steps, which runs the queued quick jobs, so that
+    clicks get a response. Long jobs run one after another.
     """
 
     def __init__(self) -> None:
@@ -64,7 +64,7 @@ class Worker:
             job.do()
 
     def close(self) -> None:
-        """End after the running job; queued jobs are cancelled."""
+        """End the thread after the running job; queued jobs are cancelled."""
         with self._news:
             self._closing = True
             for job in (*self._quick, *self._long):
@@ -94,7 +94,7 @@ class Worker:
 
 
 class Stopped(Exception):
-    """Ends a long job whose worker is closing, or that was cancelled."""
+    """Raised to end a long job that was cancelled or whose worker is closing."""
 
 
 class _Job:
@@ -107,7 +107,7 @@ class _Job:
             return
         try:
             result = self.call()
-        except BaseException as error:  # whatever it is, it is the caller's to handle
+        except BaseException as error:  # handled by the caller
             self.future.set_exception(error)
         else:
             self.future.set_result(result)

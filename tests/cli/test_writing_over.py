@@ -41,5 +41,5 @@ def test_the_page_names_keep_where_there_is_no_home_to_write_to(place, cli, link
         monkeypatch.setenv("HOME", place)
     result = cli("ui", linked_snapshot, "--port", 0)
     assert result.exit_code == 2
-    assert "edits cannot be kept in the user's cache" in result.output
-    assert "name another folder with --keep" in result.output
+    assert "edits cannot be stored in the user's cache" in result.output
+    assert "give another folder with --keep" in result.output

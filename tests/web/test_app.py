@@ -11,6 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
+from linkgan_plugin.editing.consistent import Consistent
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample
@@ -278,3 +279,18 @@ def test_what_cannot_be_done_is_said_in_a_sentence_and_changes_nothing(path, dat
 @pytest.mark.parametrize("data", [{}, {"seed": "5"}, {"seed": 2**32}, {"seed": True}, {"seed": 1, "psi": "x"}])
 def test_a_new_image_needs_a_seed(data, page):
     assert page.post("images", data).status == 400
+
+
+def test_a_redraw_may_choose_the_donor_that_fits_the_rest(page, session):
+    image = page.new(seed=5).state["image"]
+    editor = Editor.of_seed(example_generator(), 5)
+    step = Consistent(8).step(editor, Resample("left", seed=200))
+    answer = page.resample(image, "left", 200, consistent=8)
+    assert np.array_equal(answer.image, to_pixels(editor.preview(step))[0])
+    assert session.store.get(image).editor.steps == (step,)
+    for value in (0, 1, "many"):
+        refused = page.resample(image, "left", 200, consistent=value)
+        assert (refused.status, "expected the number of donors to choose from, 2 to 1024" in refused.error) == (
+            400,
+            True,
+        )

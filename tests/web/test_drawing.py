@@ -146,7 +146,7 @@ def test_no_file_is_opened_but_those_of_the_command_line(data, tmp_path, page):
     pixels[:4] = 255
     for path in (white, other):
         Image.fromarray(pixels).save(path)
-    assert "is not opened from the page" in checked(page, f"a=4@mask({other})")["links"][0]["error"]
+    assert "the page does not open" in checked(page, f"a=4@mask({other})")["links"][0]["error"]
     with served(drawing_of(data, f"top=4@mask({white})", RIGHT), **ALLOWED) as client:
         asking = Asking(client)
         known = client.get("/api/drawing").json()["links"]
@@ -154,7 +154,7 @@ def test_no_file_is_opened_but_those_of_the_command_line(data, tmp_path, page):
         assert known[1]["shapes"] == [{"kind": "box", "corners": [[0.5, 0], [1, 0.5]]}]
         white.unlink()
         assert checked(asking, f"top=4@mask({white})")["links"][0]["pixels"] == 512.0
-        assert "is not opened from the page" in checked(asking, f"a=4@mask({other})")["links"][0]["error"]
+        assert "the page does not open" in checked(asking, f"a=4@mask({other})")["links"][0]["error"]
         mask = np.frombuffer(client.get("/api/masks/0").content, np.uint8).reshape(SIZE, SIZE)
         assert (mask[:16] == 255).all()
         assert (mask[16:] == 0).all()

@@ -35,7 +35,7 @@ def test_nothing_is_told_or_done_without_the_token(given, method, path, stranger
     headers = {} if given is None else {"authorization": given}
     response = stranger.request(method, f"/api/{path}", json={"seed": 1}, headers=headers)
     assert response.status_code == 401
-    assert "open the address that the terminal shows" in response.json()["error"]
+    assert "open the address shown in the terminal" in response.json()["error"]
     assert len(session.store) == 0
 
 
@@ -57,7 +57,7 @@ def test_a_name_that_was_pointed_here_gets_nothing(host, stranger):
     for path in ("/", "/api/network"):
         response = stranger.get(path, headers={**ALLOWED, "host": host})
         assert response.status_code == 403, path
-        assert "does not answer to that name" in response.json()["error"]
+        assert "not available under that name" in response.json()["error"]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:8123", "localhost:9000", "LOCALHOST", "[::1]:8123", "127.0.0.2"])
@@ -87,7 +87,7 @@ def test_an_address_for_others_answers_to_numbers_but_not_to_names_that_anybody_
 def test_other_pages_get_nothing_even_with_the_token(headers, method, stranger, session):
     response = stranger.request(method, "/api/images", json={"seed": 1}, headers={**ALLOWED, **headers})
     assert (response.status_code, len(session.store)) == (403, 0)
-    assert "Another web page sent this" in response.json()["error"]
+    assert "sent by another web page" in response.json()["error"]
     assert "access-control-allow-origin" not in response.headers
 
 
@@ -192,7 +192,7 @@ def test_long_bodies_are_not_read(page):
     assert claimed.status == 413
     assert page.post("images", content=b" " * (answers.MOST_JSON + 1)).status == 413
     answer = page.post("photographs", content=b"\xff" * (web.MOST_BYTES + 1))
-    assert (answer.status, answer.error) == (413, "the request has more than 32 MiB, the limit here")
+    assert (answer.status, answer.error) == (413, "the request is larger than 32 MiB, the limit")
 
 
 def test_a_fault_of_ours_is_told_to_the_terminal_and_not_to_the_page(stranger, session, monkeypatch):

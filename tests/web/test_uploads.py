@@ -114,9 +114,9 @@ def test_sizes_are_looked_at_before_anything_is_decoded():
     assert grown < 150, f"{grown:.0f} MiB more, of which 40 are the test's own"
 
 
-@pytest.mark.parametrize(("size", "says"), [((5000, 4000), "at most 16 million"), ((7, 100), "at least 8 a side")])
+@pytest.mark.parametrize(("size", "says"), [((5000, 4000), "at most 16 million"), ((7, 100), "at least 8 per side")])
 def test_a_refusal_names_the_size_and_the_limit(size, says):
-    with pytest.raises(UploadError, match=f"has {size[0]} x {size[1]} pixels; choose one of {says}"):
+    with pytest.raises(UploadError, match=f"has {size[0]} x {size[1]} pixels; choose one with {says}"):
         open_photograph(png_of(*size, b""))
 
 

@@ -1,11 +1,11 @@
-// Sliders along what changes a region most.
+// Sliders along the strongest directions of a region.
 
 const SHOWN = 5; // directions, strongest first
 const REACH = 3; // standard deviations to either side
 
 /**
- * Fires "slide" while a hand moves a slider and "slid" when it lets go, with detail.direction and detail.to; and "find"
- * where somebody wants to have the directions looked for, which takes `seconds`.
+ * Fires "slide" while a slider is moved and "slid" when it is released, with detail.direction and detail.to; and "find"
+ * when the button is pressed that computes the directions, which takes `seconds`.
  */
 export class Directions extends EventTarget {
   constructor(section, seconds) {
@@ -16,19 +16,19 @@ export class Directions extends EventTarget {
     section.hidden = false;
   }
 
-  /** Show a region { title, colour } whose directions are not known, and a button to look for them. */
+  /** Show a region { title, colour } whose directions are unknown, and a button that computes them. */
   wait(region, doing = "") {
     this.sliders = [];
     this.list.replaceChildren();
-    this.title.textContent = `What changes ${region.title} most`;
+    this.title.textContent = `Strongest directions: ${region.title}`;
     this.section.style.setProperty("--region", region.colour);
     this.button.hidden = false;
     this.button.disabled = Boolean(doing);
     const time = this.seconds < 90 ? `${Math.ceil(this.seconds)} seconds` : `${Math.round(this.seconds / 60)} minutes`;
-    this.button.textContent = doing || `Find out, about ${time}`;
+    this.button.textContent = doing || `Compute them, about ${time}`;
   }
 
-  /** Show sliders for directions that change a region so much, strongest first. */
+  /** Show a slider for each of a region's directions; `changes` are their strengths, strongest first. */
   setRegion(region, changes) {
     this.wait(region);
     this.button.hidden = true;
@@ -36,7 +36,7 @@ export class Directions extends EventTarget {
     this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
   }
 
-  /** Put the sliders where the state of the region has them, but those in somebody's hand. */
+  /** Set the sliders to the state of the region, except those being moved. */
   show({ directions }, locked) {
     this.sliders.forEach((slider, direction) => {
       slider.disabled = locked;
@@ -46,7 +46,7 @@ export class Directions extends EventTarget {
     });
   }
 
-  /** What was slid there has been done: the slider may follow the state again, unless it has been moved on. */
+  /** Let a slider follow the state again after its step was done, unless it has been moved since. */
   done({ direction, to }) {
     const slider = this.sliders[direction];
     if (slider && Number(slider.value) === to) delete slider.dataset.held;
@@ -62,7 +62,7 @@ export class Directions extends EventTarget {
     label.htmlFor = output.htmlFor = slider.id;
     label.textContent = `Direction ${direction + 1}`;
     slider.ariaLabel = `${region.title}, direction ${direction + 1}`;
-    slider.title = "Double click: back to the middle";
+    slider.title = "Double click: back to 0";
     const write = () => (output.textContent = Number(slider.value).toFixed(1));
     const tell = (type) => {
       slider.dataset.held = "yes";

@@ -1,10 +1,10 @@
-// Small parts of the page, made by scripts.
+// Helpers for building parts of the pages.
 
 const SVG = "http://www.w3.org/2000/svg";
 
 export const $ = (id) => document.getElementById(id);
 
-/** One of the icons at the top of the page. */
+/** Return an icon of icons.js as an SVG element. */
 export function icon(name) {
   const svg = document.createElementNS(SVG, "svg");
   const use = document.createElementNS(SVG, "use");
@@ -14,7 +14,7 @@ export function icon(name) {
   return svg;
 }
 
-/** A button; `pressed` makes it one that stays down. */
+/** Return a button; with `pressed` it is a toggle. */
 export function button({ className, label, pressed, press }, ...content) {
   const made = document.createElement("button");
   made.type = "button";
@@ -27,12 +27,12 @@ export function button({ className, label, pressed, press }, ...content) {
 }
 
 /**
- * A setting with a slider: shows the value beside it and returns a function that gives it. It is exactly the one given,
- * also where the slider has no such place, until somebody moves the slider; a reload of the tab leaves it there.
+ * Connect a slider to the value shown next to it, and return a function that returns the value. Until the slider is moved
+ * the value is exactly `given`, even if the slider has no such step. A reload of the tab keeps it.
  */
 export function setting(slider, given) {
   const output = slider.parentElement.querySelector("output");
-  const key = `linkgan-${slider.id}-from-${given}`; // a start with another value begins with that
+  const key = `linkgan-${slider.id}-from-${given}`; // a server started with another value begins with that one
   let value;
   const set = (wanted) => (output.textContent = (value = wanted).toFixed(2));
   set(Number(sessionStorage.getItem(key) ?? given));
@@ -42,11 +42,19 @@ export function setting(slider, given) {
   return () => value;
 }
 
-/** A message over the page, until it is closed or another takes its place; none without text. */
+/** Return a function that returns the number selected in a list, null for none. A reload of the tab keeps it. */
+export function selection(list) {
+  const key = `linkgan-${list.id}`;
+  list.value = sessionStorage.getItem(key) ?? "";
+  list.addEventListener("change", () => sessionStorage.setItem(key, list.value));
+  return () => (list.value ? Number(list.value) : null);
+}
+
+/** Show a message over the page until it is closed or replaced; without text, hide it. */
 export function complain(text = "") {
   $("alert").hidden = !text;
   $("alert").querySelector("p").textContent = text;
 }
 
-/** A whole number nobody chose. */
-export const anySeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;
+/** Return a random seed. */
+export const randomSeed = () => crypto.getRandomValues(new Uint32Array(1))[0] % 1_000_000;

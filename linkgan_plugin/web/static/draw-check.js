@@ -1,16 +1,16 @@
-// Asking the server what the grammar says of the links, whenever they change; it alone counts areas and axes.
+// Checks the links on the server whenever they change; the server computes areas and axes.
 
 import * as api from "./api.js";
 import { complain } from "./dom.js";
 
-/** Fires "checked" when an answer has come: `found` (region -> row), `wrong` (regions in errors), `answer`. */
+/** Fires "checked" after a response: `found` (region -> row), `wrong` (regions with errors), `answer`. */
 export class Checker extends EventTarget {
   constructor(model) {
     super();
     Object.assign(this, { model, found: new Map(), wrong: new Set(), answer: null, asked: "", busy: false, failed: false });
   }
 
-  /** Ask, unless the same was asked last; of changes that come faster than answers, only for the last. */
+  /** Send the links unless they are unchanged; of changes made during a request, only the last is sent. */
   async check() {
     if (this.busy) return;
     this.busy = true;
@@ -43,7 +43,7 @@ export class Checker extends EventTarget {
     this.dispatchEvent(new Event("checked"));
   }
 
-  /** Whether the options would be taken as they stand. */
+  /** Whether the options are valid. */
   get isRight() {
     return Boolean(this.answer?.option) && !this.wrong.size && !this.answer.errors.length;
   }

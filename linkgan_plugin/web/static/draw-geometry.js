@@ -1,28 +1,28 @@
-// Corners of shapes: fractions of the width and height in thousandths, as they stand in the text of a link.
+// Corners of shapes: fractions of the width and height in thousandths, as written in a link.
 
-const ACROSS = 1000; // steps of a side
+const ACROSS = 1000; // steps per side
 
 export const rounded = (value) => Math.round(Math.min(Math.max(value, 0), 1) * ACROSS) / ACROSS;
 
-/** Rounds to the edges of `pixels` pixels a side, or to thousandths alone where there are none. */
+/** Return a function that rounds to the edges of `pixels` pixels per side, or with 0 only to thousandths. */
 export const snapper = (pixels) => (value) => rounded(pixels ? Math.round(Math.min(Math.max(value, 0), 1) * pixels) / pixels : value);
 
-/** How far an arrow key goes. */
+/** Return the distance of one arrow key press. */
 export const stepOf = (pixels) => (pixels ? 1 / pixels : 0.005);
 
-/** All corners of a shape, of a box four. */
+/** Return all corners of a shape; a box has four. */
 export function outlineOf({ kind, corners }) {
   if (kind === "polygon") return corners;
   const [[left, top], [right, bottom]] = corners;
   return [[left, top], [right, top], [right, bottom], [left, bottom]];
 }
 
-/** The path of corners in a square of a thousand. */
+/** Return the SVG path of corners in a 1000 x 1000 square. */
 export const pathOf = (corners, closed = true) => `M${corners.map(([x, y]) => `${x * ACROSS} ${y * ACROSS}`).join("L")}${closed ? "Z" : ""}`;
 
 export const textOf = ({ kind, corners }) => `${kind}(${corners.flat().map(rounded).join(",")})`;
 
-/** Two corners as a box: top left, then bottom right, at least `least` wide and high. */
+/** Return the box of two corners: top left, then bottom right, at least `least` wide and high. */
 export function boxOf([x0, y0], [x1, y1], least = 1 / ACROSS) {
   const side = (a, b) => {
     const [low, high] = [Math.min(a, b), Math.max(a, b)];
@@ -33,7 +33,7 @@ export function boxOf([x0, y0], [x1, y1], least = 1 / ACROSS) {
   return [[left, top], [right, bottom]];
 }
 
-/** A shape's corners moved by (x, y), as far as the image goes; `snap` puts its top left on the grid. */
+/** Return a shape's corners moved by (x, y) within the image; `snap` aligns its top left with the grid. */
 export function moved(corners, [x, y], snap) {
   const by = [x, y].map((distance, axis) => {
     const values = corners.map((corner) => corner[axis]);
@@ -43,17 +43,17 @@ export function moved(corners, [x, y], snap) {
   return corners.map((corner) => corner.map((value, axis) => rounded(value + by[axis])));
 }
 
-/** A shape's corners left to right and right to left. */
+/** Return a shape's corners mirrored left to right. */
 export function mirrored({ kind, corners }) {
   const flipped = corners.map(([x, y]) => [rounded(1 - x), y]);
   return kind === "box" ? boxOf(...flipped) : flipped.reverse();
 }
 
-/** Whether two shapes are the same, wherever a polygon's list of corners begins. */
+/** Return whether two shapes are the same, whichever corner a polygon's list starts with. */
 export function same(one, other) {
   const key = (shape) => outlineOf(shape).map(String).sort().join(" ");
   return one.kind === other.kind && key(one) === key(other);
 }
 
-/** The place between two corners. */
+/** Return the point halfway between two corners. */
 export const middle = ([x0, y0], [x1, y1]) => [rounded((x0 + x1) / 2), rounded((y0 + y1) / 2)];

@@ -1,4 +1,4 @@
-// The handles of a shape: where they are, and what a shape becomes when one is dragged.
+// The handles of a shape: their positions, and the shape after one is dragged.
 
 import { boxOf, middle } from "./draw-geometry.js";
 
@@ -6,8 +6,8 @@ const ROWS = ["top", "", "bottom"];
 const COLUMNS = ["left", "", "right"];
 
 /**
- * Handles [{ at, label, main, ... }]: of a box `x`, `y`, the corners whose coordinate they move (0, 1 or none); of a
- * polygon `corner`, or `after` between two corners, where dragging makes a new one.
+ * Return handles [{ at, label, main, ... }]. Of a box, `x` and `y` are the corners whose coordinate they move (0, 1 or null).
+ * Of a polygon they have `corner`, or `after` between two corners, where dragging adds a corner.
  */
 export function handlesOf({ kind, corners }) {
   return kind === "box" ? boxHandles(corners) : [...cornerHandles(corners), ...betweenHandles(corners)];
@@ -31,7 +31,7 @@ const cornerHandles = (corners) => corners.map((at, corner) => ({ at, label: `co
 const betweenHandles = (corners) =>
   corners.map((at, after) => ({ at: middle(at, corners[(after + 1) % corners.length]), label: `new corner after ${after + 1}`, main: false, after }));
 
-/** The corners of a shape when a handle of it is brought to a place; `least`: how small a box may be. */
+/** Return the corners of a shape after one of its handles is dragged to a point; `least` is the smallest side of a box. */
 export function dragged(corners, handle, [x, y], least) {
   if (handle.corner !== undefined) return corners.map((corner, place) => (place === handle.corner ? [x, y] : corner));
   if (handle.after !== undefined) return [...corners.slice(0, handle.after + 1), [x, y], ...corners.slice(handle.after + 1)];

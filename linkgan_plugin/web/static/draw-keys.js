@@ -1,12 +1,12 @@
-// Keys of the page, but not while somebody types.
+// Keyboard shortcuts of the drawing page.
 
 import { listen } from "./shortcuts.js";
 
 const TYPING = "input:not([type=checkbox]), textarea, select";
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-const FURTHER = 10; // times as far with Shift
+const FURTHER = 10; // steps per key press with Shift
 
-/** Listen to keys and call what they mean. */
+/** Listen to keys and call the functions in `does`. */
 export function listenToKeys(does) {
   listen(TYPING, does, (event, key) => plain(event, key, does));
 }

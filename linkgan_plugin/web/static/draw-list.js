@@ -1,4 +1,4 @@
-// The list of regions beside the image: names, axes, and what the server says of their areas.
+// The list of regions: names, axes, and the areas and errors that the server computes.
 
 import { button, icon } from "./dom.js";
 
@@ -10,8 +10,8 @@ export class DrawnList extends EventTarget {
   }
 
   /**
-   * Show the regions, and what the server says: `found`, region -> { area, pixels, count, axes, error }; `wrong`, the
-   * regions that cannot stay as they are, be it beside others.
+   * Show the regions with the server's response: `found`, region -> { area, pixels, count, axes, error }, and `wrong`, the
+   * regions that have errors, alone or with others.
    */
   render({ found, wrong }) {
     const { regions, selected } = this.model;
@@ -35,7 +35,7 @@ export class DrawnList extends EventTarget {
   }
 
   noteOf({ text, shapes }, found) {
-    if (!text && !shapes.length) return "no shape yet: drag one on the image";
+    if (!text && !shapes.length) return "no shape yet: drag a box on the image";
     const what = text ? ` · ${text}` : "";
     if (!found || found.error) return what.slice(3);
     return `${shareOf(found, this.model.data.dim)}${what}`;
@@ -46,11 +46,11 @@ export class DrawnList extends EventTarget {
     item.dataset.id = id;
     const tell = (type) => this.dispatchEvent(new CustomEvent(type, { detail: { id } }));
     const choose = button({ className: "quiet dot", pressed: false, label: "Draw", press: () => tell("choose") });
-    choose.title = "The next shape is of this region";
+    choose.title = "Draw the next shape in this region";
     const [name, axes] = [this.field(id, "name", "Name"), this.field(id, "axes", "Axes")];
     axes.title = "Latent axes: auto, a number, or ranges such as 0:16";
     const add = button({ className: "quiet", label: "Add a shape", press: () => tell("add") }, icon("add"));
-    add.title = "Add a shape in the middle (A)";
+    add.title = "Add a shape in the centre (A)";
     const remove = button({ className: "quiet", label: "Delete the region", press: () => tell("remove") }, icon("delete"));
     remove.title = "Delete the region";
     const [note, error] = ["note", "error"].map((kind) => Object.assign(document.createElement("small"), { className: kind }));
@@ -71,8 +71,8 @@ export class DrawnList extends EventTarget {
   }
 }
 
-/** Area, pixels and axes in words. */
+/** Return area, pixels and axes as text. */
 export function shareOf({ area, pixels, count, axes }, dim) {
-  const place = area === null ? "differs from image to image" : `${(100 * area).toFixed(1)} % · ${Number(pixels.toFixed(pixels < 10 ? 1 : 0)).toLocaleString("en")} px`;
+  const place = area === null ? "differs between images" : `${(100 * area).toFixed(1)} % · ${Number(pixels.toFixed(pixels < 10 ? 1 : 0)).toLocaleString("en")} px`;
   return `${place} · ${count} of ${dim} axes${axes ? ` (${axes})` : ""}`;
 }

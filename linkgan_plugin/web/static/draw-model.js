@@ -1,10 +1,10 @@
-// What is drawn: regions and their shapes, what is selected, and the history of it all.
+// The drawing: regions and their shapes, the selection, and the history.
 
 import { mirrored, rounded, same, textOf } from "./draw-geometry.js";
 
 const MOST_STEPS = 200;
 
-/** Fires "change" whenever anything is another. A region is { id, name, axes, colour, shapes, text }; `text` stays as it is. */
+/** Fires "change" after every change. A region is { id, name, axes, colour, shapes, text }; with `text` it cannot be drawn. */
 export class Model extends EventTarget {
   constructor({ key, links, allow_overlap: overlap, dim, colours }) {
     super();
@@ -57,7 +57,7 @@ export class Model extends EventTarget {
     return made;
   }
 
-  /** A region without a shape, which the next one drawn will be of. */
+  /** Select a region without shapes, or a new one, for the next shape. */
   addRegion() {
     const region = this.regions.find((one) => !one.text && !one.shapes.length) ?? this.newRegion();
     this.select(region.id);
@@ -65,7 +65,7 @@ export class Model extends EventTarget {
     return region;
   }
 
-  /** Add a shape to the chosen region, to a new one where none is. */
+  /** Add a shape to the selected region, or to a new one if none is selected. */
   addShape(kind, corners) {
     const chosen = this.region();
     const region = chosen && !chosen.text ? chosen : this.newRegion();
@@ -76,7 +76,7 @@ export class Model extends EventTarget {
     return region;
   }
 
-  /** Change a shape; a step of the history only with `commit`. */
+  /** Change a shape; `commit` makes it a step of the history. */
   reshape(id, corners) {
     this.shape(id).corners = corners;
     this.tell();
@@ -105,7 +105,7 @@ export class Model extends EventTarget {
     this.commit();
   }
 
-  /** Add the mirrored copy of a shape to its region; false where the region has it already. */
+  /** Add the mirrored copy of a shape to its region; false if the region already has it. */
   mirror(id) {
     const [shape, region] = [this.shape(id), this.ownerOf(id)];
     const copy = { kind: shape.kind, corners: mirrored(shape) };
@@ -115,7 +115,7 @@ export class Model extends EventTarget {
     return true;
   }
 
-  /** The links as the grammar reads them, of the regions that have something in them: [{ id, text }]. */
+  /** The links of the regions that are not empty, in the link grammar: [{ id, text }]. */
   get links() {
     const drawn = this.regions.filter((region) => region.text || region.shapes.length);
     return drawn.map(({ id, name, axes, shapes, text }) => ({ id, text: `${name}=${axes}@${text ?? shapes.map(textOf).join("+")}` }));

@@ -1,13 +1,13 @@
-// What the pointer does on the large image: draws boxes and polygons, selects, moves and reshapes.
+// Pointer events on the large image: drawing boxes and polygons, selecting, moving and reshaping.
 
 import { boxOf, moved, snapper } from "./draw-geometry.js";
 import { dragged } from "./draw-handles.js";
 
-const SLACK = 4; // pixels that a click may wander before it is a drag
+const SLACK = 4; // pixels that the pointer may move before a click becomes a drag
 const NEAR = 9; // pixels from the first corner of a polygon at which a click closes it
 
 export class Pointer {
-  /** `tool()` is "select", "box" or "polygon"; `pixels()` those of a side to snap to, 0 for none; `say(text)`. */
+  /** `tool()`: "select", "box" or "polygon". `pixels()`: pixels per side to snap to, 0 for none. `say(text)`: the status. */
   constructor(stage, model, { tool, pixels, say }) {
     Object.assign(this, { stage, model, tool, pixels, say, drag: null });
     const { svg } = stage;
@@ -36,7 +36,7 @@ export class Pointer {
 
   down(event) {
     if (event.button) return;
-    event.preventDefault(); // drawing over a shape does not select it
+    event.preventDefault(); // or the browser would select text
     document.activeElement?.blur();
     if (this.isPolygon) return this.addCorner(event);
     const { handle } = event.target.dataset;
@@ -94,30 +94,30 @@ export class Pointer {
     const at = this.place(event);
     const corners = this.corners ?? [];
     if (corners.length > 2 && this.stage.distance(this.stage.placeOf(event), corners[0]) < NEAR) return this.close();
-    if (String(corners.at(-1)) !== String(at)) corners.push(at); // the second click of two is at the same place
+    if (String(corners.at(-1)) !== String(at)) corners.push(at); // the second click of a double click is at the same point
     this.corners = corners;
     this.model.select(this.model.selected.region);
     this.sketch([...corners, at]);
-    this.say(`${corners.length} corner${corners.length > 1 ? "s" : ""}; ${corners.length < 3 ? "three are the least" : "Enter or a double click closes the polygon"}.`);
+    this.say(`${corners.length} corner${corners.length > 1 ? "s" : ""}; ${corners.length < 3 ? "a polygon needs three" : "Enter or a double click closes the polygon"}.`);
   }
 
-  /** Close the polygon that is being drawn. */
+  /** Finish the polygon that is being drawn. */
   close() {
     if (!this.isPolygon) return;
-    if (this.corners.length < 3) return this.say("A polygon has three corners at least; Escape gives up.");
+    if (this.corners.length < 3) return this.say("A polygon needs at least three corners; Escape cancels it.");
     const { corners } = this;
     this.cancel();
     this.say(`Added a polygon to ${this.model.addShape("polygon", corners).name}.`);
   }
 
-  /** Take the last corner back. */
+  /** Remove the last corner. */
   back() {
     this.corners.pop();
     if (!this.corners.length) return this.cancel();
     this.sketch(this.corners);
   }
 
-  /** Give up what is being drawn or dragged; returns whether there was anything. */
+  /** Cancel what is being drawn or dragged; return whether there was anything. */
   cancel() {
     const was = this.isPolygon || this.drag;
     if (this.drag?.corners && this.drag.began) this.model.reshape(this.drag.id, this.drag.corners);

@@ -1,4 +1,4 @@
-// The images beside one another, all with the regions on them; the one chosen is shown large.
+// The strip of images, each with the regions drawn on it; the selected one is shown large.
 
 import * as api from "./api.js";
 import { complain } from "./dom.js";
@@ -6,17 +6,17 @@ import { outlineOf, pathOf } from "./draw-geometry.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const MEAN = "mean";
-const SIDE = 160; // pixels that a small image has at most
+const SIDE = 160; // largest size of a small image in pixels
 
-/** Fires "shown" with detail.pixels and detail.name when another image is to be shown large. */
+/** Fires "shown" with detail.pixels and detail.title when another image is selected. */
 export class SampleStrip extends EventTarget {
-  /** `masks`: outlines of links that stay text, as the large image has them. */
+  /** `masks`: outlines of links that cannot be drawn, as on the large image. */
   constructor(holder, model, meanOf, masks) {
     super();
     Object.assign(this, { holder, model, meanOf, masks, cells: [], chosen: MEAN, shuffle: 0 });
   }
 
-  /** Show the mean and the images of a shuffle, each as soon as it has come. */
+  /** Show the mean and the images of a shuffle, each as soon as it has arrived. */
   async load(shuffle) {
     this.shuffle = shuffle;
     const { numbers } = await (await api.get(`samples/${shuffle}`)).json();
@@ -70,14 +70,14 @@ export class SampleStrip extends EventTarget {
     if (cell.pixels) this.dispatchEvent(new CustomEvent("shown", { detail: { pixels: cell.pixels, title: this.titleOf(cell.name) } }));
   }
 
-  /** Go on by some images, in a ring. */
+  /** Select the image `by` places further, wrapping around. */
   step(by) {
     const place = this.cells.findIndex((cell) => cell.name === this.chosen);
     const { length } = this.cells;
     if (length) this.choose(this.cells[(place + by + length) % length]);
   }
 
-  /** Draw the regions on all of them. */
+  /** Draw the regions on all images. */
   render() {
     for (const { svg } of this.cells) {
       const paths = this.model.regions.filter((region) => region.shapes.length).map((region) => {

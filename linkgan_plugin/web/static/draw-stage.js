@@ -1,4 +1,4 @@
-// The large image: its pixels, the shapes over it, the handles of the selected one and what is being drawn.
+// The large image: its pixels, the shapes on it, the handles of the selected shape and the unfinished shape.
 
 import { paint } from "./api.js";
 import { fit } from "./fit.js";
@@ -35,23 +35,23 @@ export class Stage {
     this.fitted();
   }
 
-  /** A pixel of the screen in units of the drawing. */
+  /** The size of a screen pixel in units of the drawing. */
   get unit() {
     return ACROSS / (this.plate.clientWidth || ACROSS);
   }
 
-  /** Where an event is, as fractions of the image. */
+  /** Return the position of an event as fractions of the image. */
   placeOf({ clientX, clientY }) {
     const { left, top, width, height } = this.svg.getBoundingClientRect();
     return [(clientX - left) / width, (clientY - top) / height];
   }
 
-  /** How far apart two places are, in pixels of the screen. */
+  /** Return the distance of two points in screen pixels. */
   distance([x0, y0], [x1, y1]) {
     return (Math.hypot(x1 - x0, y1 - y0) * ACROSS) / this.unit;
   }
 
-  /** Show everything as the model has it. */
+  /** Show the current model. */
   render() {
     const wanted = this.model.regions.flatMap((region) => region.shapes.map((shape, place) => ({ region, shape, place })));
     const ids = new Set(wanted.map(({ shape }) => shape.id));
@@ -91,7 +91,7 @@ export class Stage {
     return group;
   }
 
-  /** Take the outline of a link that stays text, a path in the `size` pixels of a side. */
+  /** Set the outline of a link that cannot be drawn, a path in pixels of an image of `size` x `size`. */
   setMask(given, path, size) {
     const mask = element("path", { class: "fixed", d: path, transform: `scale(${ACROSS / size})`, "fill-rule": "evenodd" });
     this.masks.set(given, mask);
@@ -107,7 +107,7 @@ export class Stage {
     }
   }
 
-  /** The handles of the selected shape; those that stay keep the focus. */
+  /** Draw the handles of the selected shape; existing ones keep the focus. */
   renderHandles() {
     const shape = this.draft ? null : this.model.shape();
     this.shown = shape ? handlesOf(shape) : [];

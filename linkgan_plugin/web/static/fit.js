@@ -1,10 +1,10 @@
-// How large an image is shown.
+// The displayed size of an image.
 
-const CRISP = 256; // images up to this size are shown in whole multiples of their pixels
+const CRISP = 256; // images up to this size are scaled by whole factors
 
 /**
- * Size a plate for the canvas in it: as large as there is room in `element`, small images in whole multiples of the
- * screen's pixels. `tall`: it may be higher than the element is.
+ * Resize a plate so that its canvas fills `element`; small images are scaled by whole factors. With `tall` the plate may be
+ * higher than the element.
  */
 export function fit(plate, { width, height }, element, tall) {
   const box = element.getBoundingClientRect();

@@ -1,4 +1,4 @@
-// The icons of the pages: paths in a square of 24, drawn as lines.
+// The icons of the pages: line paths in a 24 x 24 square.
 
 const SVG = "http://www.w3.org/2000/svg";
 const PATHS = {

@@ -1,22 +1,22 @@
-// One image on the page: its pixels, the outlines of its regions over them, and what the pointer does there.
+// One image on the page: its pixels, the outlines of its regions, and pointer, wheel and key events on them.
 
 import { paint } from "./api.js";
 import { fit } from "./fit.js";
 import { area, outline } from "./outline.js";
 
 const SVG = "http://www.w3.org/2000/svg";
-const NOTCH = 60; // how far a wheel turns for one step through the history
-const SLACK = 5; // pixels that a click may wander before it is a drag
+const NOTCH = 60; // wheel distance of one step through the versions
+const SLACK = 5; // pixels that the pointer may move before a click becomes a drag
 
 /**
- * Fires "redraw", "wheel" (detail.by), "near" (detail.region), all with the region's name, and "drag" (detail.x, y:
- * how far since the last, in widths of the image).
+ * Fires "redraw", "wheel" (detail.by) and "near", all with detail.region, the region's name; and "drag" (detail.x, y: the
+ * distance since the last event, in image widths).
  */
 export class ImageView extends EventTarget {
   constructor(element, verb) {
     super();
     this.element = element;
-    this.verb = verb; // what a click does, for people who hear the page
+    this.verb = verb; // what a click does, for screen readers
     [this.plate, this.canvas, this.svg, this.tag] = [".plate", "canvas", ".outlines", ".tag"].map((s) => element.querySelector(s));
     this.shapes = new Map(); // region -> its group in the svg
     this.near = null;
@@ -40,7 +40,7 @@ export class ImageView extends EventTarget {
     fit(this.plate, this.canvas, this.element, small || innerWidth <= 960);
   }
 
-  /** Take regions [{ name, title, colour }] and their masks (name -> bytes): draw outlines, small regions on top. */
+  /** Draw the outlines of regions [{ name, title, colour }] from their masks (name -> bytes), small regions on top. */
   setRegions(regions, masks, width, height) {
     this.svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.areas = new Map(regions.map(({ name }) => [name, area(masks.get(name))]));
@@ -74,7 +74,7 @@ export class ImageView extends EventTarget {
     return shape;
   }
 
-  /** Mark the region that is pointed at, here or elsewhere on the page; null for none. */
+  /** Highlight a region and show its name; null for none. */
   point(region) {
     this.near = region;
     for (const [name, shape] of this.shapes) shape.classList.toggle("near", name === region);
@@ -98,12 +98,12 @@ export class ImageView extends EventTarget {
     }
   }
 
-  /** Let the outline of a region light up for a moment. */
+  /** Flash the outline of a region. */
   flash(region) {
     const shape = this.shapes.get(region);
     if (!shape) return;
     shape.classList.remove("changed");
-    shape.getBoundingClientRect(); // so that the animation starts anew
+    shape.getBoundingClientRect(); // restarts the animation
     shape.classList.add("changed");
   }
 

@@ -1,10 +1,10 @@
-// Keys that work wherever the focus is, but not while somebody types.
+// Keyboard shortcuts of the editing page.
 
 import { listen } from "./shortcuts.js";
 
 const TYPING = "input[type=number], input[type=text], textarea, select";
 
-/** Listen to keys and call what they mean. */
+/** Listen to keys and call the functions in `does`. */
 export function listenToKeys(does) {
   listen(TYPING, does, (event, key) => plain(event, key, does));
 }

@@ -1,15 +1,15 @@
-// From masks to outlines: the border of a set of pixels as an SVG path along the pixels' edges.
+// Outlines of masks: the border of a set of pixels as an SVG path along the edges of the pixels.
 
-const HALF = 128; // a pixel that is covered this far, of 255, is inside
+const HALF = 128; // pixels with at least this coverage, of 255, are inside
 
-/** Share of the image that a mask covers. */
+/** Return the share of the image that a mask covers. */
 export function area(mask) {
   let inside = 0;
   for (const value of mask) inside += value >= HALF;
   return inside / mask.length;
 }
 
-/** The border of mask >= HALF as the text of a path; "" where nothing is inside. Holes are loops of their own. */
+/** Return the border of mask >= HALF as SVG path data, "" for an empty mask. Holes are separate loops. */
 export function outline(mask, width, height) {
   const next = edges(mask, width, height);
   const across = width + 1;
@@ -29,7 +29,7 @@ export function outline(mask, width, height) {
   return path;
 }
 
-/** Edges between inside and outside, the inside to the right: corner -> corners, counted row by row. */
+/** Return the edges between inside and outside, inside on the right: corner -> corners, numbered row by row. */
 function edges(mask, width, height) {
   const across = width + 1;
   const next = new Map();

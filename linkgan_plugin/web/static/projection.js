@@ -1,13 +1,13 @@
-// Photographs: choosing a file, and waiting until the network has found it.
+// Photographs: choosing a file, uploading it, and following its inversion.
 
 import { complain, $ } from "./dom.js";
 import * as api from "./api.js";
 
-const WAITING = "linkgan-photograph"; // of this tab, so that a reload goes on waiting
-const PAUSE = 400; // milliseconds between two looks at how far it is
+const WAITING = "linkgan-photograph"; // in this tab's storage, so that a reload continues to wait
+const PAUSE = 400; // milliseconds between two requests for the progress
 
 export class Projection {
-  /** `done(purpose, image)` is called with the name of the image that a photograph became. */
+  /** `done(purpose, image)` is called with the name of the image of an inverted photograph. */
   constructor(done) {
     this.done = done;
     this.dialog = $("projection");
@@ -21,7 +21,7 @@ export class Projection {
     if (waiting) this.wait(waiting, false);
   }
 
-  /** Let a photograph be chosen, as the "image" or as the "donor". */
+  /** Open the file dialog for a photograph, which becomes the "image" or the "donor". */
   choose(purpose) {
     if (this.waiting) return this.open();
     this.purpose = purpose;
@@ -47,7 +47,7 @@ export class Projection {
     }
   }
 
-  /** The square in the middle, which is what the network gets. */
+  /** Show the centre square, which is what is inverted. */
   showGiven(bitmap) {
     const canvas = this.dialog.querySelector(".given");
     const side = Math.min(bitmap.width, bitmap.height);
@@ -63,13 +63,13 @@ export class Projection {
     if (show) this.open();
     else $("projection-chip").hidden = false;
     const { image, error } = await this.outcome(waiting).catch(({ message }) => ({ error: message }));
-    if (this.waiting !== waiting) return; // stopped meanwhile, maybe for another photograph
+    if (this.waiting !== waiting) return; // cancelled meanwhile, perhaps for another photograph
     this.close();
     if (error) complain(error);
     else await this.done(waiting.purpose, image).catch(({ message }) => complain(message));
   }
 
-  /** Look how far it is until it has an image or an error, or nobody waits for it any more. */
+  /** Follow the progress until there is an image or an error, or the inversion is cancelled. */
   async outcome(waiting) {
     while (this.waiting === waiting) {
       const { state, pixels } = await api.imageOf(await api.get(`photographs/${waiting.photograph}`));
@@ -84,7 +84,7 @@ export class Projection {
   report({ share, text }, pixels) {
     this.bar.value = share;
     $("projection-status").textContent = text;
-    $("projection-chip").textContent = `Finding the photograph, ${Math.floor(100 * share)} %`;
+    $("projection-chip").textContent = `Inverting the photograph, ${Math.floor(100 * share)} %`;
     if (pixels) api.paint(this.dialog.querySelector(".found"), pixels);
   }
 

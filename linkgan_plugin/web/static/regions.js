@@ -1,4 +1,4 @@
-// The list of regions beside the image: which there are, what each was, and whether it is locked.
+// The list of regions: their names, versions and locks.
 
 import { button, icon } from "./dom.js";
 
@@ -27,7 +27,7 @@ export class RegionList extends EventTarget {
     versions.className = "versions";
     versions.append(back, count, forth);
     const lock = button({ className: "quiet lock", pressed: false, label: `Lock ${title}`, press: () => tell("lock", { locked: lock.ariaPressed !== "true" }) }, icon("unlock"));
-    lock.title = "Lock: nothing moves it (L)";
+    lock.title = "Lock: nothing changes it (L)";
     const again = button({ className: "quiet again", label: `Redraw ${title}`, press: () => tell("redraw") }, icon("redraw"));
     again.title = "Redraw";
     item.append(choose, versions, lock, again);
@@ -36,7 +36,7 @@ export class RegionList extends EventTarget {
     return { item, choose, note, back, count, forth, lock, again };
   }
 
-  /** Show the state of an image; `absent` are regions that the image does not show. */
+  /** Show the state of an image; `absent` are the regions that are empty in it. */
   show(state, absent) {
     const locked = new Set(state.locked);
     for (const [name, row] of this.rows) {
@@ -60,7 +60,7 @@ export class RegionList extends EventTarget {
     }
   }
 
-  /** Mark the region that is pointed at. */
+  /** Highlight a region; null for none. */
   point(region) {
     for (const [name, row] of this.rows) row.item.classList.toggle("near", name === region);
   }

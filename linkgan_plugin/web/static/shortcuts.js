@@ -1,8 +1,8 @@
-// What the keyboard shortcuts of all pages share.
+// Shared handling of keyboard shortcuts.
 
 /**
- * Call what keys mean, but not in fields that match `typing` nor while a dialog is open. Ctrl or Cmd with Z and Y undoes
- * and redoes on every page; `plain(event, key)` returns what any other key without Alt does, or null.
+ * Listen to keys, except in fields that match `typing` and while a dialog is open. Ctrl or Cmd with Z or Y calls `does.undo`
+ * or `does.redo`; `plain(event, key)` returns the function to call for other keys without Alt, or null.
  */
 export function listen(typing, does, plain) {
   addEventListener("keydown", (event) => {

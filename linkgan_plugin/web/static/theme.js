@@ -1,4 +1,4 @@
-// Dark or light: as the system has it, until somebody presses the button.
+// Dark or light theme: the system's, until the button is pressed.
 
 import { $ } from "./dom.js";
 

@@ -1,28 +1,28 @@
-// An image of the server and its view on the page: asks for changes one after another and shows what comes.
+// An image on the server and its view on the page: sends requests one at a time and shows the responses.
 
 import * as api from "./api.js";
 import { complain } from "./dom.js";
 
-/** Fires "shown" when pixels and state have come. */
+/** Fires "shown" after pixels and state have arrived. */
 export class Viewer extends EventTarget {
   constructor(view, regions) {
     super();
-    Object.assign(this, { view, regions, state: null, masks: null, wishes: new Map() });
+    Object.assign(this, { view, regions, state: null, masks: null, pending: new Map() });
     this.last = Promise.resolve();
     this.waiting = 0;
   }
 
-  /** Open an image by its name; throws where it is not kept any more. */
+  /** Open an image by its name; throws if it is no longer stored. */
   open(image) {
     return this.queued(async () => this.show(await api.imageOf(await api.get(`images/${image}`))));
   }
 
-  /** Change the image: "steps", "undo", "look", ... Returns whether it was done; says so where it was not. */
+  /** Change the image: "steps", "undo", "look", ... Returns whether it succeeded; failures are shown to the user. */
   change(what, data) {
     return this.ask(() => api.post(`images/${this.state.image}/${what}`, data));
   }
 
-  /** Show what a request answers; complain where it fails. Returns whether it was done. */
+  /** Show the image that a request returns, or its error. Returns whether it succeeded. */
   ask(request) {
     const started = performance.now();
     return this.queued(async () => {
@@ -37,48 +37,48 @@ export class Viewer extends EventTarget {
     });
   }
 
-  /** Of wishes of one kind that come faster than they are answered, do the last. */
+  /** Do only the last of the calls of one kind that are made while a request is running. */
   async latest(kind, call) {
-    const idle = !this.wishes.has(kind);
-    this.wishes.set(kind, call);
+    const idle = !this.pending.has(kind);
+    this.pending.set(kind, call);
     if (!idle) return;
     await this.last.catch(() => {});
-    const wish = this.wishes.get(kind);
-    this.wishes.delete(kind);
-    await wish();
+    const last = this.pending.get(kind);
+    this.pending.delete(kind);
+    await last();
   }
 
-  /** Show what a step would make of it, which `wanted` gives when its turn has come. */
-  preview(wanted) {
+  /** Show the image after a step, without doing the step; `data` returns the step when the request is sent. */
+  preview(data) {
     this.latest("preview", () =>
       this.queued(async () => {
-        const answer = await api.post(`images/${this.state.image}/preview`, wanted()).catch(() => null);
+        const answer = await api.post(`images/${this.state.image}/preview`, data()).catch(() => null);
         if (answer) this.view.show((await api.imageOf(answer)).pixels);
       }),
     );
   }
 
-  /** Where it is looked at from, the last wish included. */
+  /** The current camera, including the last request for another. */
   get look() {
-    return this.wished ?? this.state.look;
+    return this.requested ?? this.state.look;
   }
 
-  /** Look from elsewhere: { yaw, pitch }. */
+  /** Move the camera to { yaw, pitch }. */
   turn(look) {
-    this.wished = look;
+    this.requested = look;
     this.latest("turn", async () => {
-      const wish = this.wished;
-      await this.change("look", wish);
-      if (this.wished === wish) this.wished = null;
+      const sent = this.requested;
+      await this.change("look", sent);
+      if (this.requested === sent) this.requested = null;
     });
   }
 
-  /** Show what it was at first, or again what it is. */
+  /** Show the original, or the edited image again. */
   compare(on) {
     return this.ask(() => (on ? api.get(`images/${this.state.image}/before`) : api.get(`images/${this.state.image}`)));
   }
 
-  /** Show it as it is on the server, where another tab may have changed it. */
+  /** Reload the image, which another tab may have changed. */
   refresh() {
     return this.ask(() => api.get(`images/${this.state.image}`));
   }
@@ -91,14 +91,14 @@ export class Viewer extends EventTarget {
     }
   }
 
-  /** Names of regions that the image does not show. */
+  /** Names of the regions that are empty in this image. */
   get absent() {
     return new Set(this.regions.map((region) => region.name).filter((name) => this.view.areas && !this.view.areas.get(name)));
   }
 
   async show({ state, pixels }, started) {
     this.view.show(pixels);
-    if (started !== undefined) performance.measure("linkgan: asked to shown", { start: started });
+    if (started !== undefined) performance.measure("linkgan: request to shown", { start: started });
     if (!state) return;
     this.state = state;
     this.dispatchEvent(new Event("shown"));
@@ -106,7 +106,7 @@ export class Viewer extends EventTarget {
     this.showMasks(pixels);
   }
 
-  /** Masks come after the image, and only where they are not the ones drawn already. */
+  /** Load the masks after the image, unless the current outlines were drawn from them. */
   async showMasks({ width, height }) {
     const { image, masks } = this.state;
     const wanted = `${masks ? image : ""} ${masks} ${width}`;

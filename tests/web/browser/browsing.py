@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable
@@ -89,6 +90,17 @@ class Page:
 
     def says(self, text: str) -> None:
         self.wait("document.getElementById('status').textContent.includes(arguments[0])", text)
+
+    def records_requests(self) -> None:
+        """Keep the JSON of every request from here on, until a reload."""
+        self.driver.execute_script(
+            "const real = fetch; window.sent = [];"
+            "window.fetch = (path, options) => (window.sent.push([path, options?.body]), real(path, options));"
+        )
+
+    def sent(self, what: str) -> Any:
+        """The JSON of the first recorded request whose address ends so."""
+        return json.loads(next(body for path, body in self.driver.execute_script("return sent") if path.endswith(what)))
 
     @property
     def status(self) -> str:

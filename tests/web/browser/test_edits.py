@@ -8,6 +8,9 @@ import numpy as np
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 
+from linkgan_plugin.editing.consistent import Consistent
+from linkgan_plugin.editing.editor import Editor
+from linkgan_plugin.editing.steps import Resample
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
@@ -44,7 +47,7 @@ def test_clicks_redraw_the_region_and_the_wheel_brings_back_what_it_was(page):
     page.says("Version 2 of 3")
     assert np.array_equal(page.pixels(), shown[1])
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), shown[2])
     assert page.driver.execute_script("return scrollY") == 0
 
@@ -72,17 +75,17 @@ def test_everything_can_be_done_with_keys_alone(page):
     page.says("Locked: right")
     assert page.region("right").get_attribute("aria-disabled") == "true"
     page.press(Keys.ENTER)
-    page.says("L unlocks it")
+    page.says("Press L to unlock it")
     page.press("a")
-    page.says("Redrew everything that is not locked")
+    page.says("Redrew all regions that are not locked")
     everything = page.pixels()
     assert np.array_equal(everything[:, RIGHT], redrawn[:, RIGHT])
     assert not np.array_equal(everything[:, LEFT], redrawn[:, LEFT])
     page.press("z", holding=(Keys.CONTROL,))
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), redrawn)
     page.press("z", holding=(Keys.CONTROL, Keys.SHIFT))
-    page.says("Did the step again")
+    page.says("Redid the step")
     assert np.array_equal(page.pixels(), everything)
 
 
@@ -96,7 +99,7 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
     assert not np.array_equal(page.pixels()[:, LEFT], before[:, LEFT])
     assert np.array_equal(page.pixels()[:, 6:], before[:, 6:])
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert np.array_equal(page.pixels(), before)
     assert float(slider.get_attribute("value")) == 0
 
@@ -104,7 +107,7 @@ def test_a_slider_moves_its_region_and_one_undo_takes_it_back(page):
 def test_a_region_is_taken_over_from_the_other_image(page):
     before, donor = page.pixels(), page.pixels("donor-image")
     page.region("right", "donor-image").click()
-    page.says("Took over right")
+    page.says("Copied right")
     assert np.array_equal(page.pixels()[:, RIGHT], donor[:, RIGHT])
     assert np.array_equal(page.pixels()[:, :10], before[:, :10])
 
@@ -130,7 +133,7 @@ def test_a_double_click_on_a_slider_in_the_middle_is_no_step(page):
     redrawn = page.pixels()
     ActionChains(page.driver).double_click(page.find("#direction-0")).perform()
     page.find("#undo").click()
-    page.says("Took the last step back")
+    page.says("Undid the last step")
     assert not np.array_equal(page.pixels()[:, LEFT], redrawn[:, LEFT])
     assert page.find("#undo").is_enabled() is False
 
@@ -177,3 +180,21 @@ def test_every_control_has_a_name(page):
         "|| e.getAttribute('aria-label'))).map((e) => e.outerHTML)"
     )
     assert nameless == []
+
+
+def test_a_setting_chooses_donors_that_fit_the_rest(page, running):
+    page.find("#consistent option:nth-child(2)").click()
+    page.records_requests()
+    image = running.session.store.get(page.driver.current_url.rpartition("#")[2])
+    before = image.editor.latents
+    page.region("left").click()
+    page.says("Redrew left")
+    (step,) = image.editor.steps
+    first = page.sent("steps")
+    assert first["consistent"] == 8
+    editor = Editor(image.editor.generator, before)
+    assert Consistent(8).step(editor, Resample("left", seed=first["seed"], psi=1.0)) == step
+    page.driver.refresh()
+    page.ready()
+    assert page.find("#consistent").get_attribute("value") == "8"
+    page.find("#consistent option:nth-child(1)").click()
