@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from .calls.clock import StepClock
 from .calls.generator import HostCall
 from .calls.random_state import own_random_state
 from .calls.rendering import Rendering
+from .change import beyond_thumbnail
 from .errors import LinkGANError
 from .links import LinkSpec
 from .mixing import Mixer
@@ -121,6 +123,11 @@ class LinkGANLoss:
         side = self.host.calls.resolution
         if side is None:
             return
+        if self.recipe.rest_thumbnail >= side:
+            raise LinkGANError(
+                f"link rest_thumbnail is {self.recipe.rest_thumbnail} but images are {side} x {side}; "
+                f"expected a smaller thumbnail, such as {side // 4}"
+            )
         scene = Scene(torch.zeros([1, 1, side, side]))
         for link in self.spec.links:
             if link.region.static and (covered := float(link.region.mask(scene).sum())) < MIN_PIXELS:
@@ -201,22 +208,30 @@ class LinkGANLoss:
         regions = self.spec.region_masks(self._scene(reference.each(Tensor.detach), camera))
         masks, absent = self.perturbations.effect_masks(regions), self.perturbations.absent(regions)
         column = torch.arange(count, device=self.device) % masks.shape[1]
-        change = self._squared_change(reference, perturbed, masks[chosen, column])
+        change = self._squared_change(reference, perturbed, masks[chosen, column], self.perturbations.rest[chosen])
         return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
 
-    def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor) -> SquaredChange:
+    def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor, rest: Tensor) -> SquaredChange:
         """Return the change of the image, with leaks of depth and of the raw image where the recipe weighs them."""
-        change = squared_change(reference.image, perturbed.image, masks)
-        others = (
-            (self.recipe.raw, reference.raw, perturbed.raw),
-            (self.recipe.depth, reference.depth, perturbed.depth),
-        )
-        leaks = [
-            (weight, squared_change(before, after, _resized(masks, before)))
-            for weight, before, after in others
-            if weight and before is not None and after is not None
-        ]
+        recipe = self.recipe
+        change = self._image_change(reference.image, perturbed.image, masks, rest)
+        leaks = []
+        if recipe.raw and reference.raw is not None and perturbed.raw is not None:
+            small = _resized(masks, reference.raw)
+            leaks.append((recipe.raw, self._image_change(reference.raw, perturbed.raw, small, rest)))
+        if recipe.depth and reference.depth is not None and perturbed.depth is not None:
+            small = _resized(masks, reference.depth)
+            leaks.append((recipe.depth, squared_change(reference.depth, perturbed.depth, small)))
         return with_leaks(change, leaks) if leaks else change
+
+    def _image_change(self, reference: Tensor, perturbed: Tensor, masks: Tensor, rest: Tensor) -> SquaredChange:
+        """Return the change of images [N, C, H, W]; of the rest's (bool [F, N]) what a thumbnail shows is no leak."""
+        change = squared_change(reference, perturbed, masks)
+        side = self.recipe.rest_thumbnail
+        if not side:
+            return change
+        structure = squared_change(beyond_thumbnail(reference, side), beyond_thumbnail(perturbed, side), masks)
+        return replace(change, leak=torch.where(rest, structure.leak, change.leak))
 
     def _scene(self, rendering: Rendering, camera: Tensor | None) -> Scene:
         return Scene(rendering.image, rendering.depth, camera if self.host.calls.takes_camera else None)

@@ -49,6 +49,8 @@ class Recipe:
             all are rendered with gradients, and in stylegan3 and eg3d the generator takes most of a step.
         mixing: share of the samples in the host's own losses that have one block perturbed, in [0, 1].
         rest_floor: leak share of the rest that is not penalised, in [0, 1) (`share` only).
+        rest_thumbnail: side in pixels of a thumbnail; what the rest changes there is no leak, 0 = everything is. On
+            photographs a region must follow the rest's colour and light: this leaves them free, structure not.
         depth: for 3D-aware generators, weight of the depth leak (world units), added to that of the image, per value.
             In the public eg3d the gradient of depth is NaN where a ray meets nothing, and the host drops that step:
             keep 0 where backgrounds are empty.
@@ -71,6 +73,7 @@ class Recipe:
     batch: float = 0.125
     mixing: float = 0.0
     rest_floor: float = 0.0
+    rest_thumbnail: int = 0
     depth: float = 0.0
     raw: float = 0.0
 
@@ -95,6 +98,10 @@ class Recipe:
         if int(self.per_sample) != self.per_sample or self.per_sample < 0:
             raise LinkGANError(
                 f"link per_sample is {self.per_sample}; expected a whole number of perturbations >= 0, 0 for all"
+            )
+        if int(self.rest_thumbnail) != self.rest_thumbnail or self.rest_thumbnail < 0:
+            raise LinkGANError(
+                f"link rest_thumbnail is {self.rest_thumbnail}; expected a side in pixels, 0 for no thumbnail"
             )
         if not 0 < self.batch <= 1:
             raise LinkGANError(f"link batch is {self.batch}; expected a share of the batch in (0, 1]")

@@ -316,6 +316,29 @@ def test_a_region_too_small_for_the_images_is_refused_with_its_size():
         link_loss(toy(), spec=spec)
 
 
+def test_a_thumbnail_as_large_as_the_image_is_refused():
+    with pytest.raises(LinkGANError, match=f"rest_thumbnail is {SIZE} but images are {SIZE} x {SIZE}"):
+        link_loss(toy(), rest_thumbnail=SIZE)
+
+
+def test_the_rest_may_change_what_a_thumbnail_shows():
+    """One rest axis changes the brightness of the whole image, the other its pixels at random."""
+
+    def leak(name, weight, **switches):
+        reported.clear()
+        generator = ToyGenerator(weight, SIZE)
+        link_loss(generator, per_sample=0, **switches).accumulate_gradients(**call())
+        return reported[f"Loss/link/{name}/leak"][0]
+
+    brightness = torch.ones(SIZE * SIZE, DIM)
+    structure = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(0))
+    assert leak("rest", brightness) > 1e-2
+    assert leak("rest", brightness, rest_thumbnail=2) < 1e-10
+    assert leak("rest", structure, rest_thumbnail=2) > 0.5 * leak("rest", structure)
+    # The leak of a link stays what it is.
+    assert leak("left", brightness, rest_thumbnail=2) == leak("left", brightness)
+
+
 def test_an_unknown_host_loss_is_named():
     with pytest.raises(LinkGANError, match=r"no\.such\.Loss"):
         LinkGANLoss(
@@ -342,6 +365,8 @@ def test_the_generator_function_sets_the_spec_as_plain_data():
         ({"name": "papper"}, "did you mean 'paper'"),
         ({"weigth": 1}, "did you mean 'weight'"),
         ({"form": "squared", "rest_floor": 0.1}, "needs form 'share'"),
+        ({"rest_thumbnail": -1}, "rest_thumbnail is -1"),
+        ({"rest_thumbnail": 2.5}, "rest_thumbnail is 2.5"),
     ],
 )
 def test_wrong_switches_are_named_with_their_range(switches, message):
