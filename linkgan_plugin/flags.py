@@ -34,11 +34,7 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("batch", float, "Share of the batch that gets a reference image and perturbed ones."),
     ("mixing", float, "Share of the samples in the losses of D and G that have one block perturbed."),
     ("rest-floor", float, "Leakage from unlinked axes below this share is not penalised."),
-    (
-        "rest-thumbnail",
-        int,
-        "Leakage from unlinked axes that a thumbnail of N pixels shows is not penalised; 0 = all is.",
-    ),
+    ("thumbnail", int, "Inside regions count only structure: not what a thumbnail of N pixels shows; 0 = count all."),
     ("depth", float, "3D-aware generators: weight of the leak in depth, beside that in the image."),
     ("raw", float, "3D-aware generators: weight of the leak in the image before super-resolution."),
 )

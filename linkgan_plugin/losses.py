@@ -5,7 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -123,9 +122,9 @@ class LinkGANLoss:
         side = self.host.calls.resolution
         if side is None:
             return
-        if self.recipe.rest_thumbnail >= side:
+        if self.recipe.thumbnail >= side:
             raise LinkGANError(
-                f"link rest_thumbnail is {self.recipe.rest_thumbnail} but images are {side} x {side}; "
+                f"link thumbnail is {self.recipe.thumbnail} but images are {side} x {side}; "
                 f"expected a smaller thumbnail, such as {side // 4}"
             )
         scene = Scene(torch.zeros([1, 1, side, side]))
@@ -225,13 +224,18 @@ class LinkGANLoss:
         return with_leaks(change, leaks) if leaks else change
 
     def _image_change(self, reference: Tensor, perturbed: Tensor, masks: Tensor, rest: Tensor) -> SquaredChange:
-        """Return the change of images [N, C, H, W]; of the rest's (bool [F, N]) what a thumbnail shows is no leak."""
+        """Return the change of images [N, C, H, W]; inside regions only beyond the recipe's thumbnail.
+
+        Inside a region is the effect of its link, and the leak of the rest (bool [F, N]).
+        """
         change = squared_change(reference, perturbed, masks)
-        side = self.recipe.rest_thumbnail
+        side = self.recipe.thumbnail
         if not side:
             return change
         structure = squared_change(beyond_thumbnail(reference, side), beyond_thumbnail(perturbed, side), masks)
-        return replace(change, leak=torch.where(rest, structure.leak, change.leak))
+        leak = torch.where(rest, structure.leak, change.leak)
+        effect = torch.where(rest, change.effect, structure.effect)
+        return SquaredChange(leak, effect, change.values)
 
     def _scene(self, rendering: Rendering, camera: Tensor | None) -> Scene:
         return Scene(rendering.image, rendering.depth, camera if self.host.calls.takes_camera else None)
