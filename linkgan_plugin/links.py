@@ -6,7 +6,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -173,6 +173,28 @@ class LinkSpec:
         links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
         basis = basis_of_json(found.get("basis"), found["dim"])
         return cls(links, found["dim"], found["space"], found["allow_overlap"], basis)
+
+    def in_basis_of(self, other: LinkSpec) -> LinkSpec:
+        """Return this spec in the basis of another one, whose links have the same names and axes.
+
+        Raises:
+            LinkGANError: another latent space, or links with other axes: the directions there belong to other regions.
+        """
+        if other.basis is None:
+            return self
+        if (self.space, self.dim) != (other.space, other.dim):
+            raise LinkGANError(
+                f"a basis of {other.space} with {other.dim} axes for links in {self.space} with {self.dim}; "
+                "expected the same latent space"
+            )
+        here, there = ({link.name: text_of(link.axes) for link in spec.links} for spec in (self, other))
+        if here != there:
+            given, expected = (", ".join(f"{n}={axes}" for n, axes in owners.items()) for owners in (here, there))
+            raise LinkGANError(
+                f"the links {given:.300} in a basis that was found for {expected:.300}; give the same names and axes, "
+                "or leave out --link to use the links that come with the basis"
+            )
+        return replace(self, basis=other.basis)
 
     @property
     def names(self) -> tuple[str, ...]:
