@@ -32,7 +32,7 @@ SPREAD = 10_000  # latents that S is estimated from; they are not rendered
 FIRST_SEED = 1 << 22  # away from the seeds that users look at and that metrics measure
 FLOOR = 1e-2  # least eigenvalue of S, of their mean
 RIDGE = 1e-2  # eps, of the mean eigenvalue of T: directions that hardly change the image are no region's
-_PIXELS, _MOST = 16 * 64 * 64, 16  # images rendered at a time: as many pixels as 16 of 64 x 64, within bounds
+_PIXELS, _MOST = 4 * 256 * 256, 16  # images rendered at a time: as many pixels as 4 of 256 x 256, within bounds
 _VALUES = 1 << 24  # numbers of the outer products that wait to be summed
 
 

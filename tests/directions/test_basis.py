@@ -225,6 +225,44 @@ def test_the_same_seed_gives_the_same_basis_and_the_global_random_state_stays():
     assert not any(parameter.grad is not None for parameter in generator.generator.parameters())
 
 
+class Solid(Curved):
+    """`Curved` through a camera c [N, 25], with ray jitter from the global random state, as eg3d's dict."""
+
+    def forward(self, ws: Tensor, c: Tensor) -> dict[str, Tensor]:
+        image = super().forward(ws) * c.mean(dim=1).view(-1, 1, 1, 1) + torch.rand([])
+        return {"image": image, "image_raw": image, "image_depth": image[:, :1].detach() + 3}
+
+
+def test_3d_aware_generators_are_rendered_through_the_cameras_of_their_seeds():
+    network = CurvedGenerator(c_dim=25)
+    network.synthesis = Solid(5)
+    network.mapping.weight.data = torch.eye(5)
+    asked = []
+
+    def cameras(seeds):
+        asked.extend(seeds)
+        return torch.ones([len(seeds), 25])
+
+    spec = LinkSpec.parse(["a=0:2@box(0,0,0.5,1)"], dim=5)
+    generator = LinkedGenerator(network, spec, labels=cameras)
+    assert generator.is_3d_aware
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    found = region_grams(generator, 64, batch=16)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert asked == list(range(module.FIRST_SEED, module.FIRST_SEED + 64))
+
+    class Shifted(nn.Module):
+        """The mapping of the 3D network at those cameras, without a camera."""
+
+        def forward(self, z: Tensor, c: Tensor | None) -> Tensor:
+            return network.mapping(z, torch.ones([len(z), 25]))
+
+    flat = CurvedGenerator()
+    flat.mapping = Shifted()
+    np.testing.assert_allclose(found, region_grams(LinkedGenerator(flat, spec), 64, batch=16), rtol=1e-5)
+
+
 def test_progress_covers_every_probe():
     seen = []
 
