@@ -256,7 +256,8 @@ class LinkGANLoss:
         return ws, perturbed.unflatten(0, (per_sample, count))
 
     def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
-        return replace_axes(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
+        target = self.perturb(latents, donor, self.recipe.strength, random)
+        return replace_axes(latents, target, block, self.spec.basis)
 
     def _remember_seed(self) -> int:
         """Return the process seed of the run's first step."""
@@ -294,7 +295,7 @@ class LinkGANLoss:
         if self.recipe.mixing == 0 or self.recipe.weight == 0:
             return nullcontext()
         random = self._random("mix", phase)
-        return Mixer(self.host.calls, self.spec.space, self.perturbations, self.perturb, self.recipe, random).attached()
+        return Mixer(self.host.calls, self.spec, self.perturbations, self.perturb, self.recipe, random).attached()
 
 
 def _resized(masks: Tensor, image: Tensor) -> Tensor:

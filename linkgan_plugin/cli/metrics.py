@@ -153,7 +153,7 @@ def metrics(
         "seed": seed,
         "snapshot_pkl": str(snapshot),
         "baseline_pkl": str(baseline) if baseline else None,
-        "link_spec": spec.to_json(),
+        "link_spec": spec.described(),
         "command": command_line(),
         "total_time": time.time() - started,
         "timestamp": time.time(),

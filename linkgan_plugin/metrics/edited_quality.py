@@ -16,7 +16,6 @@ from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from ..links import REST
-from ..perturb import replace_axes
 from .estimate import Estimate
 from .evaluate import DONOR_OFFSET
 from .fit import fit, small
@@ -128,4 +127,4 @@ def rendered(generator: LinkedGenerator, seeds: range, edits: dict[str, Tensor])
         return
     donors = generator.draw([seed + DONOR_OFFSET for seed in seeds], labels)
     for name, block in edits.items():
-        yield name, generator.render(replace_axes(latents, donors, block), labels).clamp(-1, 1)
+        yield name, generator.render(generator.replace(latents, donors, block), labels).clamp(-1, 1)
