@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -30,3 +31,18 @@ def split_change(
         pixels = [-3, -2, -1]
         # Not total - inside, which loses the digits of a small leak compared with a large effect.
         return (square * weights).sum(dim=pixels), (square * (1 - weights)).sum(dim=pixels)
+
+
+def beyond_thumbnail(images: Tensor, side: int) -> Tensor:
+    """Return what a small version of an image does not show: its structure, without its colour and light.
+
+    Args:
+        images: [..., N, C, H, W], H and W at least `side`.
+        side: of the small version, in pixels.
+    Returns:
+        images - enlarged(reduced(images)), by pixel areas and linearly; constant images give 0.
+    """
+    # d = (I - U A) x: A averages the areas of side x side pixels, U enlarges them linearly
+    flat = images.flatten(0, -4)
+    small = F.interpolate(flat, size=(side, side), mode="area")
+    return (flat - F.interpolate(small, size=flat.shape[-2:], mode="bilinear")).view(images.shape)

@@ -12,6 +12,9 @@ from .recipes import FORMER
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+# Values of --link-basis that are no file.
+FIND_BASIS, NO_BASIS = "auto", "none"
+
 # Flag, type, help. The names after --link- are the switches of a recipe; None keeps the recipe's value.
 SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("weight", float, "Weight of the whole term; 0 = measure only, bit for bit the host without links."),
@@ -34,6 +37,7 @@ SWITCHES: tuple[tuple[str, Any, str], ...] = (
     ("batch", float, "Share of the batch that gets a reference image and perturbed ones."),
     ("mixing", float, "Share of the samples in the losses of D and G that have one block perturbed."),
     ("rest-floor", float, "Leakage from unlinked axes below this share is not penalised."),
+    ("thumbnail", int, "Inside regions count only structure: not what a thumbnail of N pixels shows; 0 = count all."),
     ("depth", float, "3D-aware generators: weight of the leak in depth, beside that in the image."),
     ("raw", float, "3D-aware generators: weight of the leak in the image before super-resolution."),
 )
@@ -147,7 +151,13 @@ def link_options(command: F) -> F:
         metavar="NAME",
         help="Loss plugin; linkgan where a --link is given. Without both, the host trains unchanged.",
     )
-    return loss(spec_options(recipe_options(command)))
+    basis = click.option(
+        "--link-basis",
+        metavar="FILE",
+        help="Train the links in the basis of FILE, written by `linkgan link`; without --link, its links too. `linkgan "
+        "train --resume` also takes auto (find it in the resumed network) and none (drop that of the network).",
+    )
+    return loss(spec_options(basis(recipe_options(command))))
 
 
 def _decorated(command: F, *decorators: Callable[[F], F]) -> F:
@@ -161,14 +171,15 @@ def take_link_options(values: dict[str, Any]) -> dict[str, Any]:
     """Remove the link flags from a command's keyword arguments and return them.
 
     Returns:
-        loss, links, space, allow_overlap, recipe_name and switches (only those given).
+        loss, links, space, allow_overlap, basis (as typed, None without), recipe_name and switches (only those given).
     Raises:
         click.UsageError: a switch without any link to act on.
     """
     recipe, given = take_recipe_options(values)
     spec = take_spec_options(values)
-    loss = values.pop("loss") or ("linkgan" if spec["links"] else None)
+    basis = values.pop("link_basis")
+    loss = values.pop("loss") or ("linkgan" if spec["links"] or basis not in (None, NO_BASIS) else None)
     if loss is None and (given or recipe != "default"):
         flag = f"--link-{next(iter(given)).replace('_', '-')}" if given else "--link-recipe"
         raise click.UsageError(f"{flag} needs a link: add --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
-    return {**spec, "loss": loss, "recipe_name": recipe, "switches": given}
+    return {**spec, "loss": loss, "basis": basis, "recipe_name": recipe, "switches": given}

@@ -136,6 +136,13 @@ class LinkedGenerator:
                 _ = self.spec[name]  # raises, with the nearest known name
         return torch.stack([self._blocks[name] for name in names]).any(dim=0)
 
+    def replace(self, latents: Tensor, target: Tensor, block: Tensor) -> Tensor:
+        """Take the axes in `block`, bool [D] or [N, D], from `target` and all others from `latents`, [N, L, D] each.
+
+        The axes are those of the spec's basis where it has one; see `perturb.replace_axes`.
+        """
+        return replace_axes(latents, target, block, self.spec.basis)
+
     def labels(self, seeds: Iterable[int]) -> Tensor:
         """Return the labels of seeds, [N, c_dim] on the network's device.
 
@@ -221,7 +228,7 @@ class LinkedGenerator:
 
     def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
         """Take regions from `donor`, all else from `latents`, both [N, L, D] as `draw` returns; labels [N, c_dim]."""
-        return self._done(replace_axes(latents, donor, self.block(regions)), labels)
+        return self._done(self.replace(latents, donor, self.block(regions)), labels)
 
     def interpolate(
         self,
@@ -240,7 +247,7 @@ class LinkedGenerator:
             amount: 0 to 1; larger values extrapolate.
             labels: [N, c_dim]; see `render`.
         """
-        return self._done(replace_axes(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
+        return self._done(self.replace(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
 
     def _done(self, latents: Tensor, labels: Tensor | None) -> Sample:
         return Sample(latents, self.render(latents, labels))

@@ -6,7 +6,7 @@ import base64
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -20,6 +20,7 @@ from training_loops.formats.json_text import fields_of
 from training_loops.formats.text import printable
 
 from .axes import AxisRequest, allocate, check_dim, expand, ranges_of, read_axes, text_of
+from .basis import Basis, basis_of_json, check_same_dim
 from .calls.spaces import SPACES
 from .errors import LinkGANError, suggest
 from .regions.base import REGIONS_OF_ALL, Files, Read, Region, Scene, StaticRegion
@@ -65,15 +66,18 @@ class Link:
 class LinkSpec:
     """The links of one model over the `dim` axes of latent `space` ("w" or "z"); unlinked axes are the rest.
 
+    Axis i is the i-th coordinate of the latent; with a `basis`, the i-th coordinate in that basis.
+
     Raises LinkGANError if there is no link, names repeat, axes are out of range or shared, a region is empty or the
-    whole image, or static regions overlap without `allow_overlap`. Regions that differ per image are not checked for
-    overlap.
+    whole image, static regions overlap without `allow_overlap`, or the basis has another number of axes. Regions that
+    differ per image are not checked for overlap.
     """
 
     links: tuple[Link, ...]
     dim: int
     space: str = "w"
     allow_overlap: bool = False
+    basis: Basis | None = None
 
     def __post_init__(self) -> None:
         if self.space not in SPACES:
@@ -81,6 +85,8 @@ class LinkSpec:
                 printable(f"unknown latent space '{self.space!s:.80}'; {suggest(str(self.space), SPACES)}")
             )
         check_dim(self.dim)
+        if self.basis is not None:
+            check_same_dim(self.basis.dim, self.dim)
         _check_count(self.links)
         if not self.links:
             raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
@@ -134,13 +140,19 @@ class LinkSpec:
 
     def to_json(self) -> dict[str, Any]:
         """Return the spec as plain data for JSON, with the files of its regions embedded."""
-        return {
+        data = {
             "version": _VERSION,
             "space": self.space,
             "dim": self.dim,
             "allow_overlap": self.allow_overlap,
             "links": [_link_to_json(link) for link in self.links],
         }
+        return data if self.basis is None else {**data, "basis": self.basis.to_json()}
+
+    def described(self) -> dict[str, Any]:
+        """Return the spec as `to_json` does, the numbers of its basis replaced by their SHA-256."""
+        data = self.to_json()
+        return data if self.basis is None else {**data, "basis": self.basis.described()}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> LinkSpec:
@@ -154,12 +166,35 @@ class LinkSpec:
             raise LinkGANError(
                 f"link spec of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it"
             )
-        found = fields_of(data, "link spec", _SPEC_FIELDS)
+        found = fields_of(data, "link spec", _SPEC_FIELDS, {"basis": dict})
         check_dim(found["dim"])
         _check_count(found["links"])
         budget = Budget(REGIONS_OF_ALL, REGIONS)
         links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
-        return cls(links, found["dim"], found["space"], found["allow_overlap"])
+        basis = basis_of_json(found.get("basis"), found["dim"])
+        return cls(links, found["dim"], found["space"], found["allow_overlap"], basis)
+
+    def in_basis_of(self, other: LinkSpec) -> LinkSpec:
+        """Return this spec in the basis of another one, whose links have the same names and axes.
+
+        Raises:
+            LinkGANError: another latent space, or links with other axes: the directions there belong to other regions.
+        """
+        if other.basis is None:
+            return self
+        if (self.space, self.dim) != (other.space, other.dim):
+            raise LinkGANError(
+                f"a basis of {other.space} with {other.dim} axes for links in {self.space} with {self.dim}; "
+                "expected the same latent space"
+            )
+        here, there = ({link.name: text_of(link.axes) for link in spec.links} for spec in (self, other))
+        if here != there:
+            given, expected = (", ".join(f"{n}={axes}" for n, axes in owners.items()) for owners in (here, there))
+            raise LinkGANError(
+                f"the links {given:.300} in a basis that was found for {expected:.300}; give the same names and axes, "
+                "or leave out --link to use the links that come with the basis"
+            )
+        return replace(self, basis=other.basis)
 
     @property
     def names(self) -> tuple[str, ...]:

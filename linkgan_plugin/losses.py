@@ -19,6 +19,7 @@ from .calls.clock import StepClock
 from .calls.generator import HostCall
 from .calls.random_state import own_random_state
 from .calls.rendering import Rendering
+from .change import beyond_thumbnail
 from .errors import LinkGANError
 from .links import LinkSpec
 from .mixing import Mixer
@@ -121,6 +122,11 @@ class LinkGANLoss:
         side = self.host.calls.resolution
         if side is None:
             return
+        if self.recipe.thumbnail >= side:
+            raise LinkGANError(
+                f"link thumbnail is {self.recipe.thumbnail} but images are {side} x {side}; "
+                f"expected a smaller thumbnail, such as {side // 4}"
+            )
         scene = Scene(torch.zeros([1, 1, side, side]))
         for link in self.spec.links:
             if link.region.static and (covered := float(link.region.mask(scene).sum())) < MIN_PIXELS:
@@ -201,22 +207,35 @@ class LinkGANLoss:
         regions = self.spec.region_masks(self._scene(reference.each(Tensor.detach), camera))
         masks, absent = self.perturbations.effect_masks(regions), self.perturbations.absent(regions)
         column = torch.arange(count, device=self.device) % masks.shape[1]
-        change = self._squared_change(reference, perturbed, masks[chosen, column])
+        change = self._squared_change(reference, perturbed, masks[chosen, column], self.perturbations.rest[chosen])
         return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
 
-    def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor) -> SquaredChange:
+    def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor, rest: Tensor) -> SquaredChange:
         """Return the change of the image, with leaks of depth and the raw image if the recipe has weights for them."""
-        change = squared_change(reference.image, perturbed.image, masks)
-        others = (
-            (self.recipe.raw, reference.raw, perturbed.raw),
-            (self.recipe.depth, reference.depth, perturbed.depth),
-        )
-        leaks = [
-            (weight, squared_change(before, after, _resized(masks, before)))
-            for weight, before, after in others
-            if weight and before is not None and after is not None
-        ]
+        recipe = self.recipe
+        change = self._image_change(reference.image, perturbed.image, masks, rest)
+        leaks = []
+        if recipe.raw and reference.raw is not None and perturbed.raw is not None:
+            small = _resized(masks, reference.raw)
+            leaks.append((recipe.raw, self._image_change(reference.raw, perturbed.raw, small, rest)))
+        if recipe.depth and reference.depth is not None and perturbed.depth is not None:
+            small = _resized(masks, reference.depth)
+            leaks.append((recipe.depth, squared_change(reference.depth, perturbed.depth, small)))
         return with_leaks(change, leaks) if leaks else change
+
+    def _image_change(self, reference: Tensor, perturbed: Tensor, masks: Tensor, rest: Tensor) -> SquaredChange:
+        """Return the change of images [N, C, H, W]; inside regions only beyond the recipe's thumbnail.
+
+        Inside a region is the effect of its link, and the leak of the rest (bool [F, N]).
+        """
+        change = squared_change(reference, perturbed, masks)
+        side = self.recipe.thumbnail
+        if not side:
+            return change
+        structure = squared_change(beyond_thumbnail(reference, side), beyond_thumbnail(perturbed, side), masks)
+        leak = torch.where(rest, structure.leak, change.leak)
+        effect = torch.where(rest, change.effect, structure.effect)
+        return SquaredChange(leak, effect, change.values)
 
     def _scene(self, rendering: Rendering, camera: Tensor | None) -> Scene:
         return Scene(rendering.image, rendering.depth, camera if self.host.calls.takes_camera else None)
@@ -237,7 +256,8 @@ class LinkGANLoss:
         return ws, perturbed.unflatten(0, (per_sample, count))
 
     def _perturbed(self, latents: Tensor, donor: Tensor, block: Tensor, random: torch.Generator) -> Tensor:
-        return replace_axes(latents, self.perturb(latents, donor, self.recipe.strength, random), block)
+        target = self.perturb(latents, donor, self.recipe.strength, random)
+        return replace_axes(latents, target, block, self.spec.basis)
 
     def _remember_seed(self) -> int:
         """Return the process seed of the run's first step."""
@@ -275,7 +295,7 @@ class LinkGANLoss:
         if self.recipe.mixing == 0 or self.recipe.weight == 0:
             return nullcontext()
         random = self._random("mix", phase)
-        return Mixer(self.host.calls, self.spec.space, self.perturbations, self.perturb, self.recipe, random).attached()
+        return Mixer(self.host.calls, self.spec, self.perturbations, self.perturb, self.recipe, random).attached()
 
 
 def _resized(masks: Tensor, image: Tensor) -> Tensor:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .calls.generator import GeneratorCalls
+from .links import LinkSpec
 from .perturb import Perturbation, replace_axes
 from .recipes import Recipe
 from .regularizer import Perturbations, assign_perturbations
@@ -22,7 +23,7 @@ class Mixer:
 
     Args:
         calls: the host's generator.
-        space: `w` or `z`.
+        spec: its latent space and basis are used.
         perturbations: the perturbations to draw from.
         perturb: function that perturbs a block.
         recipe: its `mixing` and `strength` are used.
@@ -32,18 +33,18 @@ class Mixer:
     def __init__(
         self,
         calls: GeneratorCalls,
-        space: str,
+        spec: LinkSpec,
         perturbations: Perturbations,
         perturb: Perturbation,
         recipe: Recipe,
         random: torch.Generator,
     ) -> None:
-        self.calls, self.space, self.perturbations = calls, space, perturbations
+        self.calls, self.spec, self.perturbations = calls, spec, perturbations
         self.perturb, self.recipe, self.random = perturb, recipe, random
 
     def attached(self) -> AbstractContextManager[None]:
         """Return the context in which all latents that the host maps are mixed."""
-        return self.calls.entry.replaced(self._mixing_z if self.space == "z" else self._mixing_w)
+        return self.calls.entry.replaced(self._mixing_z if self.spec.space == "z" else self._mixing_w)
 
     def _mixing_z(self, call: Callable[..., Any]) -> Callable[..., Any]:
         def mixed(z: Tensor, *args: Any, **kwargs: Any) -> Any:
@@ -66,4 +67,4 @@ class Mixer:
         which = assign_perturbations(len(self.perturbations), len(latents), 1, self.random, latents.device)[0]
         picked = torch.rand([len(latents), 1], generator=self.random, device=latents.device) < self.recipe.mixing
         target = self.perturb(latents, donor, self.recipe.strength, self.random)
-        return replace_axes(latents, target, self.perturbations.axes[which] & picked)
+        return replace_axes(latents, target, self.perturbations.axes[which] & picked, self.spec.basis)

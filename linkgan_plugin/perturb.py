@@ -11,6 +11,8 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
+from .basis import Basis
+
 
 class Perturbation(Protocol):
     """``(ws, donor, strength, generator) -> target``, all latents [N, L, D] (L = 1 in Z, num_ws in W)."""
@@ -49,14 +51,17 @@ def swap(ws: Tensor, donor: Tensor, strength: float, generator: torch.Generator 
     return donor if strength == 1 else torch.lerp(ws, donor, strength)
 
 
-def replace_axes(ws: Tensor, target: Tensor, block: Tensor) -> Tensor:
+def replace_axes(ws: Tensor, target: Tensor, block: Tensor, basis: Basis | None = None) -> Tensor:
     """Take the axes in `block` from `target` and all others from `ws`.
 
     Args:
         ws: [N, L, D] latents.
         target: [N, L, D] latents.
         block: bool, [D] or [N, D].
+        basis: of the axes; None for the coordinates of the latents themselves.
     Returns:
-        [N, L, D]; axes outside the block are bitwise those of `ws`.
+        [N, L, D]; axes outside the block are those of `ws`, bitwise without a basis and up to rounding with one.
     """
+    if basis is not None:
+        return basis.replace(ws, target, block.unsqueeze(-2))
     return torch.where(block.unsqueeze(-2), target, ws)

@@ -49,6 +49,9 @@ class Recipe:
             all are rendered with gradients, and in stylegan3 and eg3d the generator takes most of a step.
         mixing: share of the samples in the host's own losses that have one block perturbed, in [0, 1].
         rest_floor: leak share of the rest that is not penalised, in [0, 1) (`share` only).
+        thumbnail: side in pixels of a thumbnail; a change inside a region counts only as far as this thumbnail does not
+            show it, 0 = all of it counts. On photographs a region's colour and light depend on the rest of the image:
+            with a thumbnail they stay with the rest, and the link gets the region's structure.
         depth: for 3D-aware generators, weight of the depth leak (world units), added to that of the image, per value.
             In the public eg3d the gradient of depth is NaN where a ray meets nothing, and the host drops that step:
             keep 0 where backgrounds are empty.
@@ -71,6 +74,7 @@ class Recipe:
     batch: float = 0.125
     mixing: float = 0.0
     rest_floor: float = 0.0
+    thumbnail: int = 0
     depth: float = 0.0
     raw: float = 0.0
 
@@ -96,6 +100,8 @@ class Recipe:
             raise LinkGANError(
                 f"link per_sample is {self.per_sample}; expected a whole number of perturbations >= 0, 0 for all"
             )
+        if int(self.thumbnail) != self.thumbnail or self.thumbnail < 0:
+            raise LinkGANError(f"link thumbnail is {self.thumbnail}; expected a side in pixels, 0 for no thumbnail")
         if not 0 < self.batch <= 1:
             raise LinkGANError(f"link batch is {self.batch}; expected a share of the batch in (0, 1]")
         if not 0 <= self.mixing <= 1:

@@ -33,6 +33,18 @@ def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
     write_json(path_of(snapshot), data)
 
 
+def read_named(file: Path) -> dict[str, Any]:
+    """Return the spec in a .links.json file, or in the one next to a network file, as ``LinkSpec.to_json()`` gives it.
+
+    Raises:
+        LinkGANError: no such file, or it cannot be read.
+    """
+    place = file if file.name.endswith(SUFFIX) else path_of(file)
+    if not place.exists():
+        raise LinkGANError(f"no file {place}, which holds the links of a network; `linkgan link` writes it")
+    return _spec_in(place)
+
+
 def read(snapshot: Path) -> dict[str, Any] | None:
     """Return the spec stored next to a snapshot, as from ``LinkSpec.to_json()``, or None.
 
@@ -40,8 +52,10 @@ def read(snapshot: Path) -> dict[str, Any] | None:
         LinkGANError: the file exists and cannot be read.
     """
     path = path_of(snapshot)
-    if not path.exists():
-        return None
+    return _spec_in(path) if path.exists() else None
+
+
+def _spec_in(path: Path) -> dict[str, Any]:
     try:
         data = parse_json(read_file(path, DESCRIPTION.bytes), str(path))
         spec: dict[str, Any] = fields_of(data, str(path), {"link_spec": dict}, extra=True)["link_spec"]

@@ -232,7 +232,10 @@ def test_a_link_that_is_built_by_hand_is_checked_too():
         (lambda data: data.update(dim=True), "link spec: 'dim' must be of type int, not True"),
         (lambda data: data.update(allow_overlap=0), "link spec: 'allow_overlap' must be of type bool, not 0"),
         (lambda data: data.update(space="v"), "unknown latent space 'v'"),
-        (lambda data: data.update(link=[]), "link spec has an unknown field 'link'; known: allow_overlap, dim, links"),
+        (
+            lambda data: data.update(link=[]),
+            "link spec has an unknown field 'link'; known: allow_overlap, basis, dim, links",
+        ),
         (lambda data: data.update(links={}), "link spec: 'links' must be of type list, not {}"),
         (lambda data: data.update(links=["eyes"]), "a link must be a JSON object, not str: 'eyes'"),
         (lambda data: data["links"][0].pop("region"), "link 'eyes' has no 'region'"),

@@ -316,6 +316,33 @@ def test_a_region_too_small_for_the_images_is_refused_with_its_size():
         link_loss(toy(), spec=spec)
 
 
+def test_a_thumbnail_as_large_as_the_image_is_refused():
+    with pytest.raises(LinkGANError, match=f"thumbnail is {SIZE} but images are {SIZE} x {SIZE}"):
+        link_loss(toy(), thumbnail=SIZE)
+
+
+def test_inside_a_region_only_what_a_thumbnail_does_not_show_counts():
+    """Every axis changes the brightness of the whole image, or its pixels at random."""
+
+    def figures(weight, **switches):
+        reported.clear()
+        link_loss(ToyGenerator(weight, SIZE), per_sample=0, **switches).accumulate_gradients(**call())
+        return {name: values[0] for name, values in reported.items()}
+
+    brightness = torch.ones(SIZE * SIZE, DIM)
+    whole, beyond = figures(brightness), figures(brightness, thumbnail=2)
+    assert whole["Loss/link/rest/leak"] > 1e-2
+    assert beyond["Loss/link/rest/leak"] < 1e-10
+    assert beyond["Loss/link/left/effect"] < 1e-10
+    for untouched in ("left/leak", "rest/effect"):
+        assert beyond[f"Loss/link/{untouched}"] == whole[f"Loss/link/{untouched}"]
+
+    structure = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(0))
+    whole, beyond = figures(structure), figures(structure, thumbnail=2)
+    for reduced in ("rest/leak", "left/effect"):
+        assert 0.5 < beyond[f"Loss/link/{reduced}"] / whole[f"Loss/link/{reduced}"] < 1
+
+
 def test_an_unknown_host_loss_is_named():
     with pytest.raises(LinkGANError, match=r"no\.such\.Loss"):
         LinkGANLoss(
@@ -342,6 +369,8 @@ def test_the_generator_function_sets_the_spec_as_plain_data():
         ({"name": "papper"}, "did you mean 'paper'"),
         ({"weigth": 1}, "did you mean 'weight'"),
         ({"form": "squared", "rest_floor": 0.1}, "needs form 'share'"),
+        ({"thumbnail": -1}, "thumbnail is -1"),
+        ({"thumbnail": 2.5}, "thumbnail is 2.5"),
     ],
 )
 def test_wrong_switches_are_named_with_their_range(switches, message):

@@ -99,7 +99,7 @@ def test_depth_and_raw_image_count_by_their_weights(depth, raw):
     ws, perturbed = torch.randn(BATCH, 2, DIM), torch.randn(1, BATCH, 2, DIM)
     still, edited = loss.host.calls.render_pairs(ws, perturbed, torch.zeros(BATCH, 25))
     effect = (torch.rand(1, BATCH, 1, SIZE, SIZE) < 0.5).float()
-    found = loss._squared_change(still, edited, effect)
+    found = loss._squared_change(still, edited, effect, torch.zeros(edited.image.shape[:2], dtype=torch.bool))
     wanted = 0.0
     for weight, before, after, mask in (
         (1.0, still.image, edited.image, effect[0]),

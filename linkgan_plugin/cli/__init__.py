@@ -43,6 +43,7 @@ COMMANDS = {
     "regions": Target("regions", "regions", "Draw or preview regions on images before training.", TRAIN),
     "segment": Target("segment", "segment", "Train or export a segmentation network for semantic regions.", TRAIN),
     "train": Target("train", "train", "Train the embedded StyleGAN2 or EG3D, with or without links.", TRAIN),
+    "link": Target("link", "link", "Link axes of a trained network to regions without training.", TRAIN),
     "project": Target("project", "project", "Invert images: optimise latents, noise and optionally weights.", USE),
     "edit": Target("edit", "edit", "Edit regions of generated images or photographs.", USE),
     "ui": Target("ui", "ui", "Edit regions in the browser.", USE),

@@ -154,7 +154,8 @@ def _network(role: str, network: dict[str, Any]) -> list[str]:
 
 
 def _facts(found: dict[str, Any]) -> list[str]:
-    links = "; ".join(found["links"]) + f" (in {found['link_spec_in']})" if found["links"] else "none"
+    basis = ", in a basis of its own" if found["basis"] else ""
+    links = "; ".join(found["links"]) + f"{basis} (in {found['link_spec_in']})" if found["links"] else "none"
     data = ", ".join(f"{name}={value}" for name, value in found["training_set_kwargs"].items()) or "unknown"
     facts = [*found["notes"], f"links: {links}", f"data set: {data}"]
     if found["augment_p"] is not None:

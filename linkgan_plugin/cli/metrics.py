@@ -207,7 +207,7 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
         "seed": asked.seed,
         "snapshot_pkl": str(asked.snapshot),
         "baseline_pkl": str(asked.baseline) if asked.baseline else None,
-        "link_spec": spec.to_json(),
+        "link_spec": spec.described(),
         "command": command_line(),
         "total_time": time.time() - started,
         "timestamp": time.time(),

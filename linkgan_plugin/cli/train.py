@@ -30,6 +30,10 @@ Examples:
   linkgan train --data faces.zip --outdir runs --resume network-snapshot-000060.pt --kimg 20 \\
       --loss=linkgan --link 'eyes=16@eyes'
 \b
+  # The same in a basis found in the network first, where links start out more local
+  linkgan train --data faces.zip --outdir runs --resume network-snapshot-000060.pt --kimg 20 \\
+      --link 'eyes=16@eyes' --link-basis auto
+\b
   # A 3D-aware generator; the data needs camera labels. --link-depth also penalises leaks in depth
   linkgan train --data heads.zip --outdir runs --cfg heads3d --link-depth 1 \\
       --link 'mouth=16@box3d(-0.105,-0.19,0.07,0.105,-0.06,0.2)'

@@ -34,8 +34,8 @@ class Directions:
     """The strongest directions of one region, strongest first.
 
     Attributes:
-        vectors: [K, D] float32 over all latent axes, unit length, 0 on the axes of other blocks. The largest entry of
-            each is positive.
+        vectors: [K, D] float32 in latent space, unit length; their coordinates on the axes of other blocks are 0. The
+            largest entry of each is positive.
         scales: [K] float32, one standard deviation of the samples along each vector: the length of std = 1.
         changes: [K] float32, root mean square change of the region's pixels (images in [-1, 1]) per standard
             deviation, to first order.
@@ -139,6 +139,8 @@ def find_directions(
 def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor:
     """Return the first principal components of a block over samples, [m, D] with m <= count."""
     latents = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0].cpu().double()
+    if (links_basis := generator.spec.basis) is not None:
+        latents = latents @ links_basis.inverse.double()
     own = latents[:, block.cpu()]
     variances, axes = torch.linalg.eigh(torch.cov(own.T).reshape(own.shape[1], own.shape[1]))
     variances, axes = variances.flip(0)[:count], axes.flip(1)[:, :count]
@@ -147,6 +149,8 @@ def _components(generator: LinkedGenerator, block: Tensor, count: int) -> Tensor
         raise LinkGANError("the axes of this region are the same in every sample, so it has no directions")
     basis = torch.zeros([int(real.sum()), latents.shape[1]], dtype=torch.float64)
     basis[:, block.cpu()] = (axes[:, real] * variances[real].sqrt()).T
+    if links_basis is not None:
+        basis = basis @ links_basis.rows.double()
     return basis.to(generator.device, torch.float32)
 
 

@@ -27,7 +27,7 @@ class Editor(Edits):
     """One image under edit. A step costs one synthesis forward, undo none.
 
     Steps accumulate: each starts from the current latents. Nothing in the generator changes, and blocks of axes that a
-    step does not name stay the same to the bit.
+    step does not name stay the same to the bit, as coordinates where the links have a basis.
 
     Args:
         generator: the network with its links.
@@ -126,12 +126,6 @@ class Editor(Edits):
     def masks(self) -> dict[str, Tensor]:
         """Return the masks of the blocks in the current image, [H, W] in [0, 1] each."""
         return self._masks(self.latents)
-
-    def edited(self) -> tuple[str, ...]:
-        """Return the names of the blocks that differ from the start."""
-        apart = (self.latents != self.start).any(dim=1)[0]
-        names = self.generator.spec.block_names
-        return tuple(name for name in names if bool((apart & self.generator.block(name)).any()))
 
     def pasted(self, feather: float | None = None) -> Tensor:
         """Return the image with the photograph's own pixels outside the edited regions, [1, C, H, W].

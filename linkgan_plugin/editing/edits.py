@@ -16,23 +16,29 @@ from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
 
 
 class Version(NamedTuple):
-    """A version of a region: its block of latents [1, L, A] and the step that made it (None at the start)."""
+    """A version of a region: its block of axes [1, L, A] and the step that made it (None at the start)."""
 
     block: Tensor
     step: Step | None
 
 
 class _State(NamedTuple):
-    """The latents [1, L, D] after a step (None at the start)."""
+    """The latents and their axes, [1, L, D] each, after a step (None at the start).
+
+    Without a basis both are the same tensor. With one, the axes are the coordinates, which steps change: they are exact
+    where rounding would make the latents' own coordinates differ a little after every step.
+    """
 
     latents: Tensor
+    axes: Tensor
     step: Step | None
 
 
 class Edits:
     """The latents of one image and the steps done to them. Nothing is rendered.
 
-    Steps accumulate: each starts from the current latents. Blocks that a step does not name stay the same to the bit.
+    Steps accumulate: each starts from the current latents. Blocks that a step does not name stay the same to the bit,
+    as coordinates where the links have a basis.
 
     Args:
         generator: the network with its links.
@@ -59,7 +65,8 @@ class Edits:
         self._source = source or generator
         self._directions: dict[str, Directions] = {}
         self._shape = generator.draw([0], self.labels).shape
-        self._states = [_State(self._checked(latents), None)]
+        start = self._checked(latents)
+        self._states = [_State(start, self._axes_of(start), None)]
         self._now = 0
 
     @property
@@ -135,7 +142,7 @@ class Edits:
         """
         block = self.generator.block(region)
         states = self._states[: self._now + 1]
-        blocks = torch.cat([state.latents[:, :, block] for state in states])
+        blocks = torch.cat([state.axes[:, :, block] for state in states])
         versions: dict[bytes, Version] = {}  # by their bits, which makes one pass enough
         for own, bits, state in zip(blocks.split(1), blocks.cpu().numpy(), states, strict=True):
             versions.setdefault(bits.tobytes(), Version(own, state.step))
@@ -143,8 +150,18 @@ class Edits:
 
     def version(self, region: str) -> int:
         """Return the index of a region's current version in its history."""
-        own = self.latents[:, :, self.generator.block(region)]
+        own = self.own_axes(region)
         return next(i for i, version in enumerate(self.history(region)) if torch.equal(version.block, own))
+
+    def own_axes(self, region: str) -> Tensor:
+        """Return the current values of a region's axes, [1, L, A]."""
+        return self._states[self._now].axes[:, :, self.generator.block(region)]
+
+    def edited(self) -> tuple[str, ...]:
+        """Return the names of the blocks that differ from the start."""
+        apart = (self._states[self._now].axes != self._states[0].axes).any(dim=1)[0]
+        names = self.generator.spec.block_names
+        return tuple(name for name in names if bool((apart & self.generator.block(name)).any()))
 
     def restore(self, region: str, index: int) -> None:
         """Do ``Restore(region, index)``."""
@@ -205,13 +222,34 @@ class Edits:
     def _next(self, step: Step) -> _State:
         """Return the state after a step on its unlocked regions."""
         step = step.only(self.free(step))
-        moved = replace_axes(self.latents, self._target(step), self.generator.block(step.names))
+        now = self._states[self._now]
+        moved = replace_axes(now.axes, self._target(step), self.generator.block(step.names))
         if not bool(torch.isfinite(moved).all()):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
-        return _State(moved, step)
+        return _State(self._latents_of(moved), moved, step)
+
+    def _axes_of(self, latents: Tensor) -> Tensor:
+        basis = self.generator.spec.basis
+        return latents if basis is None else basis.coordinates(latents)
+
+    def _latents_of(self, axes: Tensor) -> Tensor:
+        """Return the latents of axes, [1, L, D] each; those of the start to the bit where nothing differs from it."""
+        basis, start = self.generator.spec.basis, self._states[0]
+        return axes if basis is None else start.latents + basis.latents(axes - start.axes)
 
     def _target(self, step: Step) -> Tensor:
         """Return a step's target for every axis, [1, L, D]; only the axes of its blocks are changed."""
+        if isinstance(step, Restore):
+            versions = self.history(step.region)
+            if step.version >= len(versions):
+                raise LinkGANError(f"'{step.region}' has no version {step.version}; it has 0 to {len(versions) - 1}")
+            target = self._states[self._now].axes.clone()
+            target[:, :, self.generator.block(step.region)] = versions[step.version].block
+            return target
+        return self._axes_of(self._target_latents(step))
+
+    def _target_latents(self, step: Step) -> Tensor:
+        """Return the latents, [1, L, D], whose axes are a step's target."""
         if isinstance(step, Resample):
             return torch.lerp(self.latents, self.generator.draw([step.seed], self.labels, step.psi), step.strength)
         if isinstance(step, Transplant):
@@ -220,11 +258,4 @@ class Edits:
             return torch.lerp(self.latents, donor, step.strength)
         if isinstance(step, DirectionEdit):
             return self.latents + step.std * self.directions(step.region).move(step.direction)
-        if isinstance(step, Restore):
-            versions = self.history(step.region)
-            if step.version >= len(versions):
-                raise LinkGANError(f"'{step.region}' has no version {step.version}; it has 0 to {len(versions) - 1}")
-            target = self.latents.clone()
-            target[:, :, self.generator.block(step.region)] = versions[step.version].block
-            return target
         raise LinkGANError(f"a step is a Resample, Transplant, DirectionEdit or Restore, not {type(step).__name__}")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from .. import registry
+from .. import registry, sidecar
 from ..calls.spaces import latent_axes
 from ..errors import LinkGANError
+from ..flags import FIND_BASIS, NO_BASIS
 from ..links import LinkSpec
 from ..recipes import Recipe, make_recipe
 from ..regions.semantic import source_of_card
@@ -31,6 +33,7 @@ def turn_on(
     recipe: Recipe,
     space: str | None = None,
     allow_overlap: bool = False,
+    source: LinkSpec | None = None,
 ) -> LinkSpec:
     """Edit a host's options in place so that its loop trains links, from the recipe's `start` of its images on.
 
@@ -47,16 +50,14 @@ def turn_on(
         recipe: the switches.
         space: `w`, `z`, or None for W where the generator has one, else Z.
         allow_overlap: let regions share pixels.
+        source: the spec whose basis is used, and whose links, where `links` is empty.
     Returns:
         The spec.
     Raises:
         LinkGANError: no links, a malformed spec, axes that G does not have, an unknown loss.
     """
-    if not links:
-        raise LinkGANError("--loss needs at least one --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
+    spec = _spec(options, links, space, allow_overlap, source)
     generator = options["G_kwargs"]
-    space, dim = latent_axes(options, space)
-    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
     target = registry.find("losses", loss).target.replace(":", ".")
     data = spec.to_json()
     kind, loss_kind = type(generator), type(options["loss_kwargs"])  # hosts use attribute dicts; keep them so
@@ -76,6 +77,22 @@ def turn_on(
         }
     )
     return spec
+
+
+def _spec(
+    options: Mapping[str, Any], links: Sequence[str], space: str | None, allow_overlap: bool, source: LinkSpec | None
+) -> LinkSpec:
+    """Return the spec of `links` in the basis of `source`; without links, `source` itself."""
+    if not links and source is None:
+        raise LinkGANError("--loss needs at least one --link NAME=AXES@REGION, such as --link 'eyes=auto@eyes'")
+    if not links and source is not None:
+        space, dim = latent_axes(options, source.space)
+        if dim != source.dim:
+            raise LinkGANError(f"links over {source.dim} axes of {space} for a generator with {space}_dim = {dim}")
+        return source
+    space, dim = latent_axes(options, space)
+    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+    return spec if source is None else spec.in_basis_of(source)
 
 
 def _named(spec: LinkSpec) -> dict[str, Any]:
@@ -117,7 +134,20 @@ def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) ->
         recipe=make_recipe(flags["recipe_name"], **switches),
         space=flags["space"],
         allow_overlap=flags["allow_overlap"],
+        source=_source(flags.get("basis")),
     )
+
+
+def _source(basis: LinkSpec | str | None) -> LinkSpec | None:
+    """Return the spec that --link-basis names; `linkgan train` has read it already."""
+    if isinstance(basis, LinkSpec) or basis is None:
+        return basis
+    if basis == FIND_BASIS:
+        raise LinkGANError(
+            "--link-basis auto is for `linkgan train`; find the basis with `linkgan link NET.pkl --out OUT.pkl` and "
+            "give --link-basis OUT.pkl"
+        )
+    return None if basis == NO_BASIS else LinkSpec.from_json(sidecar.read_named(Path(basis)))
 
 
 def announcement(options: Mapping[str, Any]) -> str | None:

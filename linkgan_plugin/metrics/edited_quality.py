@@ -17,7 +17,6 @@ from training_loops.formats.folder import ImageFolderDataset
 from ..editing.consistent import Consistent
 from ..generators import LinkedGenerator
 from ..links import REST
-from ..perturb import replace_axes
 from .chosen_donors import donors_of
 from .estimate import Estimate
 from .fit import fit, small
@@ -137,4 +136,4 @@ def rendered(
         return
     donors = donors_of(generator, seeds, latents, labels, edits, consistent)
     for name, block in edits.items():
-        yield name, generator.render(replace_axes(latents, donors[name], block), labels).clamp(-1, 1)
+        yield name, generator.render(generator.replace(latents, donors[name], block), labels).clamp(-1, 1)

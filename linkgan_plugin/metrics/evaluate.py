@@ -15,7 +15,6 @@ from .. import registry
 from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..perturb import replace_axes
 from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
 from .base import AttributeReadings, DepthViews, Metric, PairBatch, as_figures, select
@@ -212,9 +211,9 @@ def _batches(
     read_original, read_donor = (read(original), read(donor)) if read else (None, None)
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
-        edited = replace_axes(latents, donors, block)
+        edited = generator.replace(latents, donors, block)
         linked = generator.rendering(edited, labels)
-        others = generator.render(replace_axes(latents, donors, ~block), labels)
+        others = generator.render(generator.replace(latents, donors, ~block), labels)
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None

@@ -61,14 +61,23 @@ def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapsho
         )
     snapshot = read_networks(source)
     _take_links(snapshot, source)
-    if suffix in PICKLES:
+    write_networks(target, snapshot, source, host)
+    return snapshot
+
+
+def write_networks(target: Path, snapshot: HostSnapshot, source: Path, host: Path | None) -> None:
+    """Write networks to a file of the kind that its name says; `source` is the file that they come from.
+
+    Raises:
+        LinkGANError: as `convert`.
+    """
+    if target.suffix.lower() in PICKLES:
         assert host is not None
         _write_pickle(target, snapshot, host)
-    elif suffix == SNAPSHOT:
+    elif target.suffix.lower() == SNAPSHOT:
         _write_snapshot(target, snapshot)
     else:
         write_tensor_file(target, snapshot, {"file": source.name, "sha256": file_digest(source)})
-    return snapshot
 
 
 def _take_links(snapshot: HostSnapshot, path: Path) -> None:
@@ -93,7 +102,12 @@ def _read_snapshot(path: Path) -> HostSnapshot:
     )
 
 
-def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
+def check_trainable(snapshot: HostSnapshot) -> None:
+    """Check that the embedded host can train the networks, which a .pt of it needs.
+
+    Raises:
+        LinkGANError: one of `ROLES` is missing, or of a family that it does not train.
+    """
     missing = [role for role in ROLES if role not in snapshot.networks]
     if missing:
         raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training goes on from")
@@ -103,6 +117,10 @@ def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
             f"{snapshot.path} holds networks of {', '.join(sorted(foreign))}; the embedded host trains "
             f"{' and '.join(TRAINED)}: convert to {SUFFIX} or, with --host DIR, to .pkl"
         )
+
+
+def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
+    check_trainable(snapshot)
     options = {**snapshot.training_options}
     options.setdefault("training_set_kwargs", snapshot.training_set_kwargs)
     save_snapshot(

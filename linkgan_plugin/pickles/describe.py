@@ -36,8 +36,9 @@ def describe(path: Path) -> dict[str, Any]:
 
     The result has always: file, kind, bytes, sha256, globals (name, offset, kind and allowed of each), safe_here, and
     error, None where the file is whole and has nothing in it that networks do not need. With no error also: networks by
-    role, link_spec, links, training_set_kwargs, augment_p, cur_nimg, source, notes, code (what source it carries:
-    class_name, sha256, text, and origin, None where it is not known), safe_in_host (None for files that no host opens).
+    role, link_spec, links, basis (whether their axes are those of a basis), training_set_kwargs, augment_p, cur_nimg,
+    source, notes, code (what source it carries: class_name, sha256, text, and origin, None where it is not known),
+    safe_in_host (None for files that no host opens).
     """
     kind = kind_of(first_bytes(path))
     known = list_globals(path) if kind is not Kind.TENSORS else []
@@ -85,6 +86,7 @@ def _contents(path: Path, kind: Kind | None) -> dict[str, Any]:
         "link_spec": spec,
         "link_spec_in": place,
         "links": _shown(spec),
+        "basis": isinstance(spec, dict) and spec.get("basis") is not None,
         "training_set_kwargs": snapshot.training_set_kwargs,
         "augment_p": _augment_p(snapshot),
         "cur_nimg": snapshot.cur_nimg or None,

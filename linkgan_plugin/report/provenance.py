@@ -18,7 +18,7 @@ def provenance(command: str, spec: LinkSpec, **more: Any) -> dict[str, str]:
     Args:
         more: text, or plain data that is stored as JSON; None is skipped.
     """
-    facts = {"command": command, "link_spec": spec.to_json(), "versions": versions(), **more}
+    facts = {"command": command, "link_spec": spec.described(), "versions": versions(), **more}
     return {
         name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         for name, value in facts.items()

@@ -17,7 +17,6 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
-from ..perturb import replace_axes
 
 STEPS, HOLD = 16, 8  # frames of one change, and frames to hold after it
 TURN = 96  # frames of one turn of the camera
@@ -143,7 +142,7 @@ def turntable_frames(
 
 
 def _between(generator: LinkedGenerator, latents: Tensor, donor: Tensor, region: str, amount: float) -> Tensor:
-    return replace_axes(latents, torch.lerp(latents, donor.expand_as(latents), amount), generator.block(region))
+    return generator.replace(latents, torch.lerp(latents, donor.expand_as(latents), amount), generator.block(region))
 
 
 def _row(name: str, colour: Pixels, relief: Pixels) -> Pixels:

@@ -13,7 +13,6 @@ from ..cameras.orbit import pivot_of, turned
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
-from ..perturb import replace_axes
 from .turntable import ViewSettings
 
 HEADER, GAP, OUTLINE = 26, 8, (255, 255, 255)
@@ -47,7 +46,7 @@ def view_sheet(
     originals = [look.colour_and_depth(generator, latents, camera) for camera in cameras]
     columns = [_column("original", [(colour, depth, np.full_like(colour, 255)) for _, colour, depth in originals])]
     for region in regions:
-        edited = replace_axes(latents, donor, generator.block(region))
+        edited = generator.replace(latents, donor, generator.block(region))
         groups = []
         for camera, (before, _, _) in zip(cameras, originals, strict=True):
             after, colour, depth = look.colour_and_depth(generator, edited, camera)

@@ -204,7 +204,7 @@ class EditedImage:
 
     def _version(self, name: str) -> tuple[int, int]:
         history = self.editor.history(name)
-        own = self.editor.latents[:, :, self.editor.generator.block(name)]
+        own = self.editor.own_axes(name)
         last_first = reversed(range(len(history)))
         return next(number for number in last_first if torch.equal(history[number].block, own)), len(history)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import click
@@ -11,6 +12,7 @@ from click.testing import CliRunner
 from torch import nn
 
 from linkgan_plugin import sidecar
+from linkgan_plugin.basis import Basis
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.hosts import compat, hooks, overrides, resume, session, smoke
 from linkgan_plugin.hosts.options import follow_flags
@@ -70,6 +72,21 @@ def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
     assert done["loss_kwargs"]["base_kwargs"] == {"r1_gamma": 1.0}
     assert done["loss_kwargs"]["recipe"]["weight"] == 2
     assert done["loss_kwargs"]["link_spec"] == LinkSpec.parse([LINK], dim=8).to_json() == done["G_kwargs"]["link_spec"]
+
+
+def test_links_are_trained_in_the_basis_of_a_file(tmp_path):
+    basis = Basis.of(torch.eye(8).flip(0))
+    spec = dataclasses.replace(LinkSpec.parse([LINK], dim=8), basis=basis)
+    place = sidecar.path_of(tmp_path / "linked.pkl")
+    place.write_text(json.dumps({"link_spec": spec.to_json()}))
+    for file in (tmp_path / "linked.pkl", place):
+        for links in ([], ["--link", LINK]):
+            done = json.loads(run("--link-basis", str(file), *links, "--link-start", "0").stdout)
+            assert done["loss_kwargs"]["link_spec"] == spec.to_json() == done["G_kwargs"]["link_spec"]
+    missing = run("--link-basis", str(tmp_path / "other.pkl"), "--link", LINK)
+    assert f"no file {tmp_path / 'other.links.json'}" in missing.output
+    assert "`linkgan link` writes it" in missing.output
+    assert "--link-basis auto is for `linkgan train`" in run("--link-basis", "auto", "--link", LINK).output
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,9 @@ MOST_CLASSES = 65_536
 # The links of a network: latents have 512 axes, StyleSpace 9,088; the paper links at most 5 regions.
 MOST_AXES = 65_536
 MOST_LINKS = 256
+# A basis of D axes is 16/3 D^2 letters of base64. A description holds up to four: with G, with G_ema, and twice in the
+# training options. At 768 axes they are 12.6 MB of its 16.
+MOST_BASIS_AXES = 768
 # The regions of all links of a network: items are regions and their arguments, so that a thousand boxes are 5,120, and
 # bytes those of mask files, unpacked.
 REGIONS = Limits(bytes=256 << 20, items=8192, seconds=4)
