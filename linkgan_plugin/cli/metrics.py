@@ -36,7 +36,13 @@ Examples:
 @click.option("--baseline", type=existing_file, help="Unlinked snapshot, measured on the same axes and regions.")
 @links_options
 @click.option("--metric", "names", multiple=True, help="Compute only this metric (see `linkgan plugins`); repeatable.")
-@click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True, help="Image pairs per link.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=2000,
+    show_default=True,
+    help="Image pairs per link, from 2; 0 = only quality.",
+)
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -57,7 +63,9 @@ Examples:
     show_default=True,
     help="Quality metric; auto = attributes if the data set has them, else patches.",
 )
-@click.option("--edited-quality", is_flag=True, help="Also measure the quality of edited images.")
+@click.option(
+    "--edited-quality", is_flag=True, help="Also measure the quality of edited images, and its difference to quality."
+)
 @click.option(
     "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
 )
@@ -108,6 +116,8 @@ def metrics(
 
     given = {"--edited-quality": edited_quality, "--fit": fit, "--quality-kind": quality_kind != "auto"}
     _check_quality(data, quality_images, given)
+    if not pairs and (data is None or not quality_images):
+        raise LinkGANError("--pairs 0 measures quality only: add --data DATA, and --quality-images above 0")
     started = time.time()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -129,17 +139,19 @@ def metrics(
         quality = QualityOf(dataset, yardstick(quality_kind, classifier, device), asked)
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
-    with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json) as bar:
+    with tqdm(total=pairs * len(subjects), unit="pair", disable=as_json or not pairs) as bar:
         for name, generator in generators.items():
-            tables[name] = evaluate(
-                generator,
-                pairs=pairs,
-                batch=batch,
-                seed=seed,
-                metrics=names or None,
-                classifier=classifier,
-                progress=bar.update,
-            )
+            tables[name] = {}
+            if pairs:
+                tables[name] = evaluate(
+                    generator,
+                    pairs=pairs,
+                    batch=batch,
+                    seed=seed,
+                    metrics=names or None,
+                    classifier=classifier,
+                    progress=bar.update,
+                )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
             if quality is not None:
                 found = quality.measure(generator)
@@ -147,7 +159,7 @@ def metrics(
                 line[f"{name}_stderr"] |= {key: e.stderr for key, e in found.items() if e.stderr is not None}
                 line["quality_kind"] = quality.yardstick.text
     line |= {
-        "metric": f"link{pairs}",
+        "metric": f"link{pairs}" if pairs else "quality",
         "pairs": pairs,
         "skipped": {link: result.skipped for link, result in tables["results"].items()},
         "seed": seed,
@@ -207,6 +219,8 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
     notes = [f"{count} of {line['pairs']} pairs without region {link}" for link, count in skipped.items()]
     if "quality_kind" in line:
         notes.append(f"quality: {line['quality_kind']}, lower is better")
+    if any(key.startswith("edited_quality_difference:") for key in line["results"]):
+        notes.append("edited_quality_difference: edited minus unedited quality, same seeds; above 0 is a loss")
     if any(key.startswith("fit:") for key in line["results"]):
         notes.append("fit: share of edited and unedited images told apart by a network; 0.5 is perfect")
     return "\n".join([text, *notes])
