@@ -115,9 +115,7 @@ def metrics(
     from ..networks import load_network
 
     given = {"--edited-quality": edited_quality, "--fit": fit, "--quality-kind": quality_kind != "auto"}
-    _check_quality(data, quality_images, given)
-    if not pairs and (data is None or not quality_images):
-        raise LinkGANError("--pairs 0 measures quality only: add --data DATA, and --quality-images above 0")
+    _check_quality(data, quality_images, given, pairs)
     started = time.time()
     if out is not None:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -178,8 +176,10 @@ def metrics(
         append_line(out, text)
 
 
-def _check_quality(data: Path | None, images: int, asked: dict[str, bool]) -> None:
+def _check_quality(data: Path | None, images: int, asked: dict[str, bool], pairs: int) -> None:
     """Reject flags (name -> given) that need data if there is none; raises LinkGANError."""
+    if not pairs and (data is None or not images):
+        raise LinkGANError("--pairs 0 measures quality only: add --data DATA, and --quality-images above 0")
     for flag, given in asked.items():
         if given and (data is None or not images):
             raise LinkGANError(f"{flag} needs data: add --data DATA, and --quality-images above 0")

@@ -16,7 +16,7 @@ EPILOG = """\b
 Examples:
   linkgan bench overhead --links 1,2,4,8 --resolutions 32,64 --out runs/overhead
   linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt
-  linkgan bench recipes --rows default,paper --seeds 0,1,2
+  linkgan bench recipes --rows default,paper
 """
 
 
