@@ -39,7 +39,8 @@ class Spread:
         return cls(float(np.mean(found)), deviation, None if deviation is None else deviation / math.sqrt(len(found)))
 
     def __str__(self) -> str:
-        return f"{self.mean:.3f}" if self.stderr is None else f"{self.mean:.3f} ± {self.stderr:.3f}"
+        style = ".3f" if abs(self.mean) >= 0.1 else ".3g"
+        return f"{self.mean:{style}}" if self.stderr is None else f"{self.mean:{style}} ± {self.stderr:{style}}"
 
 
 def collect(jobs: Sequence[Job], failures: Mapping[Job, str] | None = None) -> dict[str, Any]:

@@ -99,6 +99,14 @@ def test_a_row_with_its_own_axes_is_compared_with_the_baseline_on_these(tmp_path
     assert result["rows"][1]["unlinked_metrics"]["eyes"]["locality"]["mean"] == 0.1
 
 
+def test_a_mean_has_its_standard_error_and_small_figures_keep_their_digits() -> None:
+    spread = figures.Spread.of([1.0, None, 2.0, 3.0, 4.0])
+    assert (spread.mean, spread.stderr) == (2.5, pytest.approx((5 / 3 / 4) ** 0.5))
+    assert str(spread) == "2.500 ± 0.645"
+    assert str(figures.Spread.of([0.002241])) == "0.00224"
+    assert figures.Spread.of([None]) is None
+
+
 def test_seeds_and_quality_kind_follow_the_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_faces(tmp_path / "faces.zip", 2, 8, seed=0)
     write_dataset(tmp_path / "photographs.zip", np.zeros((2, 8, 8, 3), dtype=np.uint8))

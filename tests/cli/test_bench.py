@@ -88,6 +88,41 @@ def test_recipes_lists_its_rows(cli):
     assert {"unlinked", "default", "paper", "paper-from-converged", "axes-32", "four-quadrants"} <= set(names)
 
 
+def test_paper_lists_its_rows_by_the_axes_of_its_networks(cli):
+    def names(*arguments):
+        result = cli("bench", "paper", "--list", *arguments)
+        assert result.exit_code == 0, result.output
+        return [line.split()[0] for line in result.output.splitlines()]
+
+    assert {"one-eyes", "two-regions", "four-quadrants", "joint", "axes-32", "from-scratch"} <= set(names())
+    assert "axes-256" in names("--cfg", "small")
+    assert "axes-256" not in names("--cfg", "small", "--", "--w-dim", "128")
+    assert names("--rows", "axes-4") == ["unlinked", "unlinked-continued", "axes-4"]
+    result = cli("bench", "paper", "--list", "--", "--w-dims", "9")
+    assert result.exit_code == 2
+    assert "--w-dims" in result.output
+
+
+def test_paper_prints_its_numbers_and_measures_two_regions_at_once(cli, faces_zip, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    size = ["--kimg", 0.012, "--pairs", 4, "--quality-images", 0, "--seeds", "0", "--jobs", 1]
+    links = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth"]
+    result = cli(
+        "bench", "paper", "--rows", "joint", *size, *links, "--data", faces_zip, "--out", tmp_path, "--", *TINY
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "paper.json").read_text())
+    assert [row["row"] for row in report["rows"]] == ["unlinked", "unlinked-continued", "two-regions", "joint"]
+    joint = report["runs"][-1]
+    assert joint["snapshot"].startswith("two-regions/")
+    assert joint["metrics"]["eyes-mouth"]["effect_in"] > 0
+    assert joint["unlinked_metrics"]["eyes-mouth"]["effect_in"] > 0
+    assert "joint: editing eyes-mouth changes its region more than the rest" in result.output
+    assert "1 seed; 5 are needed on faces" in result.output
+    assert "[paper 1.26]" in result.output
+    assert (tmp_path / "paper.html").exists()
+
+
 def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, faces_zip, tmp_path, monkeypatch):
     clock = SimpleNamespace(now=0.0)  # a second for every image that is rendered, and for every one that is read
 
