@@ -1,1 +1,1 @@
-"""What a link costs and what it buys, as commands that anyone can run."""
+"""Measurements of what links cost and what they achieve."""

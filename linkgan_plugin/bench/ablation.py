@@ -1,71 +1,35 @@
-"""Training and measuring the rows of the ablation: child processes that are stopped and gone on with at any time."""
+"""The runs of a study: one row with one seed each, and the commands that train and measure it."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training_loops.formats.atomic import write_json
-from training_loops.formats.lock import is_unused
 from training_loops.training_loop import OPTIONS_FILE
 
-from ..errors import Interrupted, LinkGANError
+from ..errors import LinkGANError
 from ..metrics.record import versions
-from ..runs import LINKGAN, check_children, has_seen, interrupt, kimg_of, snapshot_of, start, train_command
+from ..runs import has_seen, kimg_of, snapshot_of, train_command
 from ..segmentation import named
-from .rows import UNLINKED, Row
-
-_POLL_SECONDS = 1.0
-
-
-@dataclass(frozen=True)
-class Settings:
-    """What all runs of an ablation share.
-
-    Attributes:
-        data: zip of images.
-        kimg: thousand images that each run sees.
-        links: the links of most rows.
-        train: further options of `linkgan train`. pairs, quality_images: how much is measured.
-    """
-
-    data: Path
-    kimg: float
-    links: tuple[str, ...]
-    train: tuple[str, ...] = ()
-    pairs: int = 1000
-    quality_images: int = 5000
-
-    def claim(self, out: Path) -> None:
-        """Note in `out` whose ablation it holds.
-
-        Raises:
-            LinkGANError: it holds one of other settings, or other files.
-        """
-        path = out / "settings.json"
-        mine = {"data": str(self.data), "kimg": self.kimg, "links": list(self.links), "train": list(self.train)}
-        if path.exists():
-            found = json.loads(path.read_text(encoding="utf-8"))
-            if found != mine:
-                raise LinkGANError(f"{out} holds an ablation with {found}, not {mine}; choose another --out")
-            return
-        if not is_unused(out):
-            raise LinkGANError(f"{out} is not empty and holds no ablation; choose another --out")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(path, mine)
+from .measuring import Measurement, measured_snapshots, snapshots_of
+from .rows import Row
+from .settings import Settings
 
 
 @dataclass(frozen=True)
 class Job:
-    """One row with one seed: a folder, and the commands that are still to be run in it.
+    """One row with one seed: its folder, and the commands that remain to be run.
 
     Attributes:
-        needs: jobs whose networks this one starts from or is measured beside.
+        row: the row.
+        seed: seed of the training.
+        out: folder of the study.
+        settings: of the study.
+        needs: the jobs whose networks it starts from, measures, or is compared with on its own axes.
     """
 
     row: Row
@@ -79,69 +43,110 @@ class Job:
         return f"row {self.row.name} with seed {self.seed}"
 
     @property
-    def run_dir(self) -> Path:
+    def folder(self) -> Path:
+        """The folder of its figures."""
         return self.out / self.row.name / f"seed-{self.seed}"
 
     @property
+    def trainer(self) -> Job:
+        """The job that trains its network: usually itself."""
+        return self if self.row.network is None else self._need(self.row.network)
+
+    @property
+    def run_dir(self) -> Path:
+        """The folder of its network."""
+        return self.trainer.folder
+
+    @property
     def log(self) -> Path:
-        return self.run_dir.with_name(f"{self.run_dir.name}.log")
+        return self.folder.with_name(f"{self.folder.name}.log")
+
+    @property
+    def kimg(self) -> float:
+        """Thousand images that its network sees; 0 for the network of another row."""
+        if self.row.network is not None:
+            return 0.0
+        return self.settings.kimg if self.row.kimg is None else self.row.kimg
+
+    @property
+    def kimg_seen(self) -> float:
+        """Thousand images that it has trained on."""
+        return min(kimg_of(self.run_dir), self.kimg) if self.kimg else 0.0
 
     @property
     def trained(self) -> bool:
-        return has_seen(self.run_dir, self.settings.kimg)
+        return has_seen(self.run_dir, self.trainer.kimg)
+
+    def _need(self, name: str) -> Job:
+        return next(job for job in self.needs if job.row.name == name)
 
     def arguments(self) -> list[str]:
-        """Return the options of `linkgan train` of a new run, all but its folder."""
+        """Return the options of `linkgan train` of a new run, without its folder."""
         settings = self.settings
-        resume = [str(snapshot_of(job.run_dir)) for job in self.needs if job.row.name == self.row.resume]
+        resume = [str(snapshot_of(self._need(self.row.resume).run_dir))] if self.row.resume else []
         return [
-            *("--data", str(settings.data), "--seed", str(self.seed), "--kimg", f"{settings.kimg:g}"),
-            *("--snap", "10", "--threads", "1", *self.row.arguments()),
+            *("--data", str(settings.data), "--seed", str(self.seed), "--kimg", f"{self.kimg:g}"),
+            *settings.snapshot_arguments(self.kimg),
+            *("--threads", "1", *self.row.arguments()),
             *(part for snapshot in resume for part in ("--resume", snapshot)),
             *named.arguments(),
             *settings.train,
         ]
 
-    def figures(self) -> dict[str, Any] | None:
-        """Return what `linkgan metrics` found, None before it did."""
-        try:
-            lines = self._figures_file.read_text(encoding="utf-8").splitlines()
-            found: dict[str, Any] = json.loads(lines[-1])
-        except (OSError, ValueError, IndexError):
-            return None
-        return found
+    def snapshots(self) -> dict[Path, float]:
+        """Return the network's snapshots -> thousand images seen."""
+        return snapshots_of(self.run_dir)
 
-    @property
-    def _figures_file(self) -> Path:
-        return self.run_dir / f"figures-{self.settings.pairs}-{self.settings.quality_images}.jsonl"
+    def measurements(self) -> list[Measurement]:
+        """Return the measurements of a trained network, that of its last snapshot last."""
+        settings, row = self.settings, self.row
+        if self.trainer is not self and self.trainer.row.links == row.links:
+            return self.trainer.measurements()  # the same axes and regions of the same network
+        quality = settings.quality_images > 0 and row.network is None
+        snapshots = measured_snapshots(self.run_dir)
+        other = self._beside()
+        beside = measured_snapshots(other.run_dir) if other is not None else []
+        found = []
+        for back, snapshot in enumerate(reversed(snapshots)):
+            last = back == 0
+            if not last and not quality:
+                break
+            # The baseline's quality is known; what it has on other axes is not: metrics of pairs, and edited quality.
+            compared = bool(beside) and (last or settings.edited_quality)
+            baseline = beside[-1 - min(back, len(beside) - 1)] if compared else None
+            links = row.links if row.network is not None else ()
+            found.append(Measurement(snapshot, self.folder, settings, last, quality, links, baseline))
+        return found[::-1]
+
+    def _beside(self) -> Job | None:
+        """Return the baseline's job if the row has other links than its baseline, else None."""
+        if self.row.baseline == self.row.name:
+            return None
+        found = next((job for job in self.needs if job.row.name == self.row.baseline), None)
+        return found if found is not None and found.row.links != self.row.links else None
+
+    def figures(self) -> dict[Path, dict[str, Any]] | None:
+        """Return snapshot -> what `linkgan metrics` wrote, the last snapshot last; None before all are measured."""
+        if not self.trained:
+            return None
+        lines = {measurement.snapshot: measurement.line() for measurement in self.measurements()}
+        found = {snapshot: line for snapshot, line in lines.items() if line is not None}
+        return found if len(found) == len(lines) else None
 
     def next_command(self) -> list[str] | None:
-        """Return the command that brings this run on, None when all is done."""
+        """Return the next command of this run, None when all is done."""
         if not self.trained:
             return train_command(self.run_dir, self.arguments())
-        if self.figures() is None:
-            return self._metrics_command()
-        return None
-
-    def _metrics_command(self) -> list[str]:
-        settings = self.settings
-        # An unlinked network's locality depends on the axes and regions, so rows with their own need their own.
-        beside = [job for job in self.needs if job.row.name == UNLINKED and job.row.links != self.row.links]
-        return [
-            *(*LINKGAN, "metrics", str(snapshot_of(self.run_dir)), "--data", str(settings.data), "--json"),
-            *("--pairs", str(settings.pairs), "--quality-images", str(settings.quality_images)),
-            *(part for job in beside for part in ("--baseline", str(snapshot_of(job.run_dir)))),
-            *("--out", str(self._figures_file)),
-            *named.arguments(),
-        ]
+        missing = [measurement for measurement in self.measurements() if measurement.line() is None]
+        return missing[-1].command() if missing else None
 
     def prepare(self) -> None:
         """Check that the folder is this job's.
 
         Raises:
-            LinkGANError: it holds a run of other switches.
+            LinkGANError: it contains a run with other switches.
         """
-        options_file = self.run_dir / OPTIONS_FILE
+        options_file = self.folder / OPTIONS_FILE
         if not options_file.exists():
             return
         found = json.loads(options_file.read_text(encoding="utf-8"))["loss_kwargs"]["recipe"]
@@ -150,81 +155,36 @@ class Job:
         if found != mine and not unlinked:
             other = [name for name in {**found, **mine} if found.get(name) != mine.get(name)]
             raise LinkGANError(
-                f"{self.run_dir} was trained with another {', '.join(other)} than row {self.row.name} has now; "
+                f"{self.folder} was trained with another {', '.join(other)} than row {self.row.name} has now; "
                 "remove it, or choose another --out"
             )
 
     def finish(self) -> None:
-        """Note, once, the versions that the figures depend on."""
-        if not (self.run_dir / "versions.json").exists():
-            write_json(self.run_dir / "versions.json", versions())
+        """Record, once, the versions that the figures depend on."""
+        if not self._versions_file.exists():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_json(self._versions_file, versions())
 
     def versions(self) -> dict[str, str]:
-        """Return the versions noted by `finish`."""
-        found: dict[str, str] = json.loads((self.run_dir / "versions.json").read_text(encoding="utf-8"))
+        """Return the versions recorded by `finish`."""
+        found: dict[str, str] = json.loads(self._versions_file.read_text(encoding="utf-8"))
         return found
+
+    @property
+    def _versions_file(self) -> Path:
+        return self.folder / "versions.json"
 
 
 def plan(rows: Sequence[Row], seeds: Sequence[int], out: Path, settings: Settings) -> list[Job]:
-    """Return the jobs, all rows of a seed before the next seed; `rows` name what they need before themselves."""
+    """Return the jobs, all rows of a seed before the next seed; `rows` has each row after the rows it needs."""
+    baselines = {row.name: row for row in rows}
     jobs: list[Job] = []
     for seed in seeds:
         made: dict[str, Job] = {}
         for row in rows:
-            foreign = [UNLINKED] if row.links != settings.links else []
-            needs = dict.fromkeys([*([row.resume] if row.resume else []), *foreign])
-            made[row.name] = Job(row, seed, out, settings, tuple(made[name] for name in needs))
+            foreign = row.links != baselines[row.baseline].links
+            names = [row.resume, row.network, row.baseline if foreign else None]
+            needs = tuple(made[name] for name in dict.fromkeys(names) if name is not None)
+            made[row.name] = Job(row, seed, out, settings, needs)
         jobs += made.values()
     return jobs
-
-
-def run_jobs(jobs: Sequence[Job], slots: int, progress: Callable[[int, int], object]) -> None:
-    """Bring all jobs to their end, `slots` child processes at a time.
-
-    Args:
-        progress: called now and then with the number of images seen by all runs so far, and of finished jobs.
-    Raises:
-        Interrupted: after Ctrl-C. LinkGANError: a child failed; the others were stopped so that they can go on.
-    """
-    waiting = list(jobs)
-    running: dict[Job, tuple[list[str], subprocess.Popen[bytes]]] = {}
-    for job in jobs:
-        job.prepare()
-    seen = {job: kimg_of(job.run_dir) for job in jobs}
-    try:
-        while waiting or running:
-            for job, (command, child) in list(running.items()):
-                if child.poll() is None:
-                    continue
-                check_children({job.name: child}, {job.name: job.log}, "training or measuring")
-                seen[job] = kimg_of(job.run_dir)
-                del running[job]
-                _advance(job, running, before=command)
-            while len(running) < slots and (ready := _ready(waiting)) is not None:
-                waiting.remove(ready)
-                _advance(ready, running)
-            seen |= {job: kimg_of(job.run_dir) for job in running}
-            images = sum(min(kimg, job.settings.kimg) for job, kimg in seen.items())
-            progress(round(1000 * images), len(jobs) - len(waiting) - len(running))
-            if running:
-                time.sleep(_POLL_SECONDS)
-    except KeyboardInterrupt:
-        raise Interrupted from None
-    finally:
-        interrupt(child for _, child in running.values())
-
-
-def _advance(job: Job, running: dict[Job, Any], before: list[str] | None = None) -> None:
-    """Start a job's next command, or finish it."""
-    command = job.next_command()
-    if command is None:
-        job.finish()
-        return
-    if before is not None and command[len(LINKGAN)] == before[len(LINKGAN)]:
-        raise LinkGANError(f"{job.name} ended without having done its work; see {job.log}")
-    running[job] = (command, start(command, job.log))
-
-
-def _ready(waiting: Sequence[Job]) -> Job | None:
-    """Return the first job that has all that it needs."""
-    return next((job for job in waiting if all(need.trained for need in job.needs)), None)

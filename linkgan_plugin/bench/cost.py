@@ -1,4 +1,4 @@
-"""What links cost on the embedded host: time of whole steps and peak memory, by number of links and resolution."""
+"""The cost of links on the embedded host: time of whole steps and peak memory, by number of links and resolution."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ _AXES = 4
 
 
 class Stopped(Exception):
-    """Ctrl-C: the run was ended."""
+    """The run was stopped by Ctrl-C."""
 
 
 @dataclass
 class Meter:
-    """Called after every optimizer step: sums the seconds of blocks, and takes the memory of the last two.
+    """Called after every optimizer step: times blocks of steps, and measures the memory of the last two blocks.
 
     Attributes:
         rounds: pairs of blocks that are timed.
@@ -62,11 +62,11 @@ class Meter:
 
     @property
     def steps(self) -> int:
-        """Optimizer steps of the whole run: warming up, timing, and a pair of blocks for memory."""
+        """Optimizer steps of the whole run: warm-up, timed blocks, and a pair of blocks for memory."""
         return 2 * BLOCK * (WARMUP + self.rounds + 1)
 
     def __call__(self, cur_nimg: int, total_nimg: int) -> None:
-        """Note the end of a step, as the host's `progress_fn`."""
+        """Record the end of a step; the host's `progress_fn`."""
         kind = KINDS[linked(self.step)]
         self.step += 1
         if self.step % BLOCK == 0:
@@ -90,7 +90,7 @@ class Meter:
 
 
 def boxes(count: int) -> list[str]:
-    """Return links that tile the image in `count` boxes of four axes each, two columns; one link has the upper half.
+    """Return links that tile the image in `count` boxes of four axes each, two columns; a single one is the upper half.
 
     Raises:
         LinkGANError: no link, or an odd number of them above 1.
@@ -108,7 +108,7 @@ def boxes(count: int) -> list[str]:
 
 @contextmanager
 def procedural(cfg: str, resolutions: Sequence[int]) -> Iterator[list[Path]]:
-    """Give small data sets, one for each resolution: faces, or heads with cameras where `cfg` needs them."""
+    """Yield small data sets, one for each resolution: faces, or heads with cameras if `cfg` needs cameras."""
     with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
         files = [Path(folder) / f"data{resolution}.zip" for resolution in resolutions]
         for path, resolution in zip(files, resolutions, strict=True):
@@ -131,21 +131,22 @@ def measure_cost(
     progress: Callable[[], object] = lambda: None,
     **overrides: Any,
 ) -> list[dict[str, Any]]:
-    """Train briefly for every spec on all data, blocks with and without links taking turns.
+    """Train briefly for every spec on all data; blocks with and without links alternate.
 
     Args:
-        specs: ``NAME=AXES@REGION`` of the links that are trained together.
+        specs: for each row, ``NAME=AXES@REGION`` of the links that are trained together.
         data: data sets, each of one resolution.
-        recipe: how links are trained; from the first step on, whatever its `start`.
-        cfg: the embedded host's preset;
-            overrides: attributes of `TrainingRequest`.
+        recipe: how links are trained; they take part from the first step, whatever its `start`.
+        cfg: the embedded host's preset.
+        overrides: attributes of `TrainingRequest`.
         rounds: pairs of blocks of `BLOCK` steps that are timed.
         progress: called after every step.
     Returns:
         One row each: links (how many), regions, resolution, time_ratio (median over pairs of blocks) with
-        time_ratio_low and _high (the middle half), memory_ratio, and what they were made of.
+        time_ratio_low and _high (quartiles), memory_ratio, and the measurements they come from.
     Raises:
-        LinkGANError: a malformed spec. Stopped: after Ctrl-C.
+        LinkGANError: a malformed spec.
+        Stopped: after Ctrl-C.
     """
     recipe, runs = dataclasses.replace(recipe, start=0.0), []
     for path in data:

@@ -1,4 +1,4 @@
-"""Peak memory of tensors between two moments: asked of CUDA's allocator, or counted on the CPU by the profiler."""
+"""Peak memory of tensors over a period: read from CUDA's allocator, or counted on the CPU by the profiler."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 
 
 class PeakMemory:
-    """Measures the most bytes that tensors on a device took at a time between `start` and `stop`.
+    """Measures the peak bytes of all tensors on a device between `start` and `stop`.
 
-    On the CPU every allocation of PyTorch's allocator is counted, not the process's pages: these include the
-    interpreter and its libraries, and the allocator keeps what was freed. Counting slows a step down severalfold, so
-    steps that are timed must be others. Gradients that outlive a step are counted only if they were made after `start`.
+    On the CPU, allocations of PyTorch's allocator are counted: the process's pages would include the interpreter, its
+    libraries and freed memory. Counting slows a step down severalfold, so steps must not be timed and counted
+    at once. Gradients that outlive a step are counted only if they were allocated after `start`.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -25,11 +25,11 @@ class PeakMemory:
         self._profile: torch.profiler.profile | None = None
 
     def start(self) -> None:
-        """Begin anew."""
+        """Start a new measurement."""
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
             return
-        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler greets on standard error
+        os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # else the profiler prints to standard error
         self._before = live_bytes()
         cpu = [torch.profiler.ProfilerActivity.CPU]
         self._profile = torch.profiler.profile(activities=cpu, profile_memory=True)
@@ -51,9 +51,9 @@ class PeakMemory:
 
 
 def live_bytes() -> int:
-    """Return the bytes of all CPU tensors that Python knows, each storage once.
+    """Return the bytes of all CPU tensors in this process, each storage counted once.
 
-    Subclasses and symbolic sizes do not count: torch.export leaves stand-ins behind that have no memory.
+    Subclasses and symbolic sizes are skipped: torch.export leaves tensors behind that have no memory.
     """
     tensors = [thing for thing in gc.get_objects() if type(thing) in (torch.Tensor, torch.nn.Parameter)]
     storages = {}

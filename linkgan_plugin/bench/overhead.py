@@ -1,4 +1,4 @@
-"""A loss plugin that measures what links cost in any host: blocks of steps with and without them, taking turns."""
+"""A loss plugin that measures the cost of links in any host: blocks of steps with and without links alternate."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WARMUP = 1
 
 
 def linked(step: int) -> bool:
-    """Return whether links take part in an optimizer step: blocks with and without them take turns."""
+    """Return whether links take part in an optimizer step: blocks with and without links alternate."""
     return step // BLOCK % 2 == 0
 
 
@@ -27,9 +27,10 @@ class OverheadLoss(LinkGANLoss):
     """LinkGANLoss without its links in every second block of `BLOCK` optimizer steps: ``--loss=linkgan_overhead``.
 
     Reports the seconds of each step's gradients (on a CPU, processor seconds) as ``Timing/link/with`` and
-    ``Timing/link/without``, in one run and so under one load: their ratio of means is what the links cost. Optimizers,
-    data and logs, which links do not touch, are not counted, so the ratio is an upper bound on that of whole steps. The
-    training itself is of no use. Until links take part nothing is reported: give ``--link-start 0``.
+    ``Timing/link/without``. Both are measured in one run, under the same load; the ratio of their means is the cost of
+    the links. Optimizers, data and logs, which links do not affect, are not counted, so the ratio is an upper bound on
+    that of whole steps. The trained network is not useful. Nothing is reported until links take part: use
+    ``--link-start 0``.
     """
 
     def __init__(self, device: torch.device | str | None = None, **kwargs: Any) -> None:
@@ -39,8 +40,8 @@ class OverheadLoss(LinkGANLoss):
         self._seconds = 0.0
 
     def accumulate_gradients(self, phase: str, **call: Any) -> None:
-        """Do what LinkGANLoss does, or in every second block what the host's own loss does, and time it."""
-        self._main = self._main or phase  # the phase that every step begins with
+        """Time a call of LinkGANLoss or, in every second block, of the host's own loss."""
+        self._main = self._main or phase  # the first phase of every step
         started = self._now()
         super().accumulate_gradients(phase, **call)
         elapsed = self._now() - started
@@ -66,4 +67,4 @@ class OverheadLoss(LinkGANLoss):
         if self.device.type == "cuda":
             torch.cuda.synchronize(self.device)
             return time.perf_counter()
-        return time.process_time()  # on a busy machine the clock on the wall measures the others
+        return time.process_time()  # on a busy machine, wall time includes other processes

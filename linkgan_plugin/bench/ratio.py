@@ -1,4 +1,4 @@
-"""Ratios of two costs that were measured in turns, so that whatever else the machine does weighs on both."""
+"""Ratios of two costs measured alternately, so that other load on the machine affects both."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ratio:
-    """The median over `rounds` of a ratio; the middle half of the rounds lies from `low` to `high`."""
+    """The median over `rounds` of a ratio; `low` and `high` are its quartiles."""
 
     value: float
     low: float
@@ -22,10 +22,10 @@ class Ratio:
 
 
 def paired_ratio(top: Sequence[float], bottom: Sequence[float]) -> Ratio:
-    """Return top[i] / bottom[i] over all rounds i that both have.
+    """Return the ratio top[i] / bottom[i] over all rounds i that both sides have.
 
     Raises:
-        ValueError: there is no such round.
+        ValueError: no such round exists.
     """
     rounds = min(len(top), len(bottom))
     if rounds == 0:
@@ -38,12 +38,12 @@ def paired_ratio(top: Sequence[float], bottom: Sequence[float]) -> Ratio:
 def take_turns(
     first: Callable[[], float], second: Callable[[], float], rounds: int, progress: Callable[[], object] = lambda: None
 ) -> tuple[list[float], list[float]]:
-    """Call both `rounds` times and once before to warm up, each round in the other order than the one before.
+    """Call both `rounds` times, and once before to warm up; the order alternates from round to round.
 
     Args:
-        first: does some work and returns its seconds.
-        second: does the work to compare with.
-        rounds: how often each is called.
+        first: does the work to measure and returns its seconds.
+        second: does the work to compare with and returns its seconds.
+        rounds: number of timed calls of each.
         progress: called after every round.
     Returns:
         The seconds of first and of second, one each per round.

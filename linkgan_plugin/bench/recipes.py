@@ -1,4 +1,4 @@
-"""What links buy and what they cost in quality: the ablation's rows, trained, measured, and put side by side."""
+"""Studies: rows trained, measured and compared; `linkgan bench recipes` and `linkgan bench paper`."""
 
 from __future__ import annotations
 
@@ -14,55 +14,71 @@ from training_loops.formats.lock import locked
 
 from ..metrics.record import versions
 from . import recipe_report
-from .ablation import Settings, plan, run_jobs
+from .ablation import plan
 from .figures import collect
+from .recipe_report import RECIPES, Report
 from .rows import Row
+from .scheduler import Scheduler
+from .settings import Settings
 
 FACES = 12_000
 
 
 def default_data(out: Path) -> Path:
-    """Return where the procedural faces lie that an ablation in `out` makes for itself."""
+    """Return the path of the procedural faces that a study in `out` writes for itself."""
     return out / "faces.zip"
 
 
-def run_recipes(
-    rows: Sequence[Row], seeds: Sequence[int], out: Path, settings: Settings, *, jobs: int, command: str
+def run_study(
+    rows: Sequence[Row],
+    seeds: Sequence[int],
+    out: Path,
+    settings: Settings,
+    *,
+    jobs: int,
+    command: str,
+    report: Report = RECIPES,
+    keep_going: bool = False,
 ) -> dict[str, Any]:
-    """Train and measure every row with every seed in `out`, or go on with that, and write what came of it.
+    """Train and measure every row with every seed in `out`, or resume that, and write the report.
 
-    Writes recipes.json, recipes.md, recipes.html, curves/ROW.svg and sheets/ROW.png.
+    Writes NAME.json, NAME.md, NAME.html, curves/ROW.svg and sheets/ROW.png.
 
+    Args:
+        rows: each after those it needs.
+        seeds: of every row.
+        out: folder of the study.
+        settings: what all runs share.
+        jobs: child processes at a time.
+        command: as typed, for the report.
+        report: name, columns and further tables of the report.
+        keep_going: after a run has failed, continue with the others; it stays in the tables as failed.
     Returns:
-        The content of recipes.json.
+        The content of NAME.json.
     Raises:
-        LinkGANError: `out` holds another ablation, or a run failed. Interrupted: after Ctrl-C.
-        LockedError: another process works there.
+        LinkGANError: `out` contains another study, or a run failed without `keep_going`.
+        Interrupted: after Ctrl-C.
+        LockedError: another process works in `out`.
     """
     with locked(out):
-        return _run(rows, seeds, out, settings, jobs, command)
+        settings.claim(out)
+        if settings.data == default_data(out) and not settings.data.exists():
+            write_faces(settings.data, FACES, 32, seed=0, progress=True)
+        planned = plan(rows, seeds, out, settings)
+        total = round(1000 * sum(job.kimg for job in planned))
+        with tqdm(total=total, unit="img", unit_scale=True, smoothing=0.02) as bar:
 
+            def show(images: int, finished: int) -> None:
+                if bar.n == 0:
+                    bar.initial = images  # images of an earlier call say nothing about the speed
+                bar.set_description(f"{finished}/{len(planned)} runs", refresh=False)
+                bar.update(images - bar.n)
 
-def _run(
-    rows: Sequence[Row], seeds: Sequence[int], out: Path, settings: Settings, jobs: int, command: str
-) -> dict[str, Any]:
-    settings.claim(out)
-    if settings.data == default_data(out) and not settings.data.exists():
-        write_faces(settings.data, FACES, 32, seed=0, progress=True)
-    planned = plan(rows, seeds, out, settings)
-    total = round(1000 * settings.kimg) * len(planned)
-    with tqdm(total=total, unit="img", unit_scale=True, smoothing=0.02) as bar:
-
-        def show(images: int, finished: int) -> None:
-            if bar.n == 0:
-                bar.initial = images  # what an earlier call did tells nothing about the speed
-            bar.set_description(f"{finished}/{len(planned)} runs", refresh=False)
-            bar.update(images - bar.n)
-
-        run_jobs(planned, jobs, show)
-    result = {"command": command, **collect(planned), "versions": versions()}
-    write_json(out / "recipes.json", result)
-    write_bytes(out / "recipes.md", recipe_report.text(result).encode())
-    recipe_report.write_images(out, rows, planned)
-    recipe_report.write_page(out, rows, result)
-    return result
+            failures = Scheduler(planned, jobs, keep_going=keep_going).run(show)
+        result = {"command": command, **collect(planned, failures), "versions": versions()}
+        result["claims"] = report.claims(result)
+        write_json(out / f"{report.name}.json", result)
+        write_bytes(out / f"{report.name}.md", recipe_report.text(result, report).encode())
+        recipe_report.write_images(out, rows, planned)
+        recipe_report.write_page(out, rows, result, report)
+        return result

@@ -1,17 +1,17 @@
-"""The rows of the ablation: named sets of switches, made from the two recipes and the links at hand."""
+"""The rows of an ablation: named sets of switches, made from the two recipes and the given links."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..errors import LinkGANError, suggest
 from ..flags import SWITCHES
 from ..recipes import RECIPES, Recipe, make_recipe
 
-UNLINKED, CONTINUED = "unlinked", "unlinked-continued"
+UNLINKED, CONTINUED, PRETRAINED = "unlinked", "unlinked-continued", "unlinked-pretrained"
 # The paper's 8 ... 256 of 512 axes, by their share of a latent of 64, from 2 on.
 AXIS_COUNTS = (2, 4, 8, 16, 32)
 TILINGS = {
@@ -23,16 +23,19 @@ _TILE_AXES = 8
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table: how its networks are trained, and which row they are compared with.
+    """One row of the table: how its networks are trained, and which row they are compared with.
 
     Attributes:
-        name: also its folder.
-        meaning: one line for people.
+        name: name of the row and of its folder.
+        meaning: one line of description.
         recipe: name of the recipe it starts from.
-        switches: what it changes of it.
+        switches: the switches that differ from that recipe.
         links: ``NAME=AXES@REGION`` each.
         baseline: the row whose mean quality is 1.
-        resume: the row whose snapshot of the same seed it starts from, None = from scratch.
+        resume: the row whose last snapshot of the same seed it starts from; None = from scratch.
+        kimg: length of its runs in thousand images; None for that of the study.
+        network: the row whose networks it measures, with its own links, instead of training any; None = its own.
+        published: ``LINK/METRIC`` or ``quality_ratio`` -> the paper's number.
     """
 
     name: str
@@ -42,6 +45,14 @@ class Row:
     switches: tuple[tuple[str, Any], ...] = ()
     baseline: str = UNLINKED
     resume: str | None = None
+    kimg: float | None = None
+    network: str | None = None
+    published: tuple[tuple[str, float], ...] = ()
+
+    @property
+    def link_names(self) -> list[str]:
+        """The names of its links."""
+        return [link.partition("=")[0].strip() for link in self.links]
 
     def full_recipe(self) -> Recipe:
         """Return all switches."""
@@ -49,7 +60,7 @@ class Row:
 
     def arguments(self) -> list[str]:
         """Return the options of `linkgan train` that make this row."""
-        # A run that begins with a trained network would start its links at once, unless it is told when.
+        # Links of a run that resumes from a trained network start at once by default, so `start` is always given.
         switches = {"start": self.full_recipe().start, **dict(self.switches)}
         flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in switches.items()]
         links = [part for link in self.links for part in ("--link", link)]
@@ -60,30 +71,32 @@ def _text(value: Any) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def all_rows(links: Sequence[str]) -> dict[str, Row]:
+def all_rows(links: Sequence[str], pretrain: float | None = None) -> dict[str, Row]:
     """Return name -> row, in the table's order.
 
     Args:
-        links: the links of all rows but those that are about axes and regions; the first gives the axis rows' region.
+        links: the links of all rows except those that vary axes and regions; the axis rows use the first one's region.
+        pretrain: thousand images of the unlinked runs that resumed rows start from; None: they start from the baseline.
     """
     links = tuple(links)
     off = (("weight", 0.0),)
+    start = UNLINKED if pretrain is None else PRETRAINED
     rows = [
         Row(UNLINKED, "no regularizer: the baseline", links, switches=off),
         Row("default", "the default recipe", links),
         Row("paper", "the paper's recipe, from scratch", links, "paper"),
         *_switch_rows("default", "paper", links),
         *_switch_rows("paper", "default", links),
-        Row(CONTINUED, "unlinked, trained as long again", links, switches=off, baseline=CONTINUED, resume=UNLINKED),
+        *starting_rows(links, pretrain),
         *(
             Row(
                 f"{name}-from-converged",
-                f"{name}, from the baseline's last snapshot",
+                f"{name}, from the last snapshot of {start}",
                 links,
                 name,
                 (("start", 0.0),),
                 baseline=CONTINUED,
-                resume=UNLINKED,
+                resume=start,
             )
             for name in ("default", "paper")
         ),
@@ -92,8 +105,18 @@ def all_rows(links: Sequence[str]) -> dict[str, Row]:
     return {row.name: row for row in rows}
 
 
+def starting_rows(links: tuple[str, ...], pretrain: float | None) -> list[Row]:
+    """Return the rows that resumed rows need: the trained network where it is not UNLINKED, and its continuation."""
+    off = (("weight", 0.0),)
+    start = Row(PRETRAINED, "no regularizer: what resumed rows start from", links, switches=off, baseline=PRETRAINED)
+    resume = UNLINKED if pretrain is None else PRETRAINED
+    meaning = f"{resume}, continued without links: the baseline of resumed rows"
+    continued = Row(CONTINUED, meaning, links, switches=off, baseline=CONTINUED, resume=resume)
+    return [continued] if pretrain is None else [replace(start, kimg=pretrain), continued]
+
+
 def _switch_rows(base: str, other: str, links: tuple[str, ...]) -> Iterator[Row]:
-    """Yield the recipe `base` with each switch in which `other` differs set as there, one at a time."""
+    """Yield the recipe `base` with one switch at a time set as in `other`, for each switch in which they differ."""
     known = {flag.replace("-", "_") for flag, _, _ in SWITCHES}
     mine, theirs = RECIPES[base].to_json(), RECIPES[other].to_json()
     changes = {name: theirs[name] for name in mine if mine[name] != theirs[name] and name in known}
@@ -104,7 +127,7 @@ def _switch_rows(base: str, other: str, links: tuple[str, ...]) -> Iterator[Row]
 
 
 def _valid(base: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """Return the switch, with the one other that must change with it where the recipe is no recipe without."""
+    """Return the switch, together with another one if the recipe would be invalid without it."""
     for companion in (name, *changes):
         switches = {key: changes[key] for key in dict.fromkeys((name, companion))}
         try:
@@ -116,7 +139,7 @@ def _valid(base: str, name: str, changes: dict[str, Any]) -> dict[str, Any]:
 
 
 def _region_rows(links: tuple[str, ...]) -> Iterator[Row]:
-    """Yield the rows about axes and regions, which carry other links."""
+    """Yield the rows that vary axes and regions, which have links of their own."""
     name, _, definition = links[0].partition("=")
     region = definition.partition("@")[2]
     for count in AXIS_COUNTS:
@@ -127,7 +150,7 @@ def _region_rows(links: tuple[str, ...]) -> Iterator[Row]:
 
 
 def parse_row(text: str, links: Sequence[str]) -> Row:
-    """Return a row of one's own from ``NAME=RECIPE[,SWITCH=VALUE]...``.
+    """Return a user's row from ``NAME=RECIPE[,SWITCH=VALUE]...``.
 
     Raises:
         LinkGANError: malformed, or an unknown recipe, switch or value.
@@ -158,33 +181,45 @@ def _typed(switch: str, text: str) -> Any:
         raise LinkGANError(f"link {switch} is {text!r}; expected a value like {_text(known[switch])}") from error
 
 
-def choose_rows(names: Sequence[str], links: Sequence[str], own: Sequence[str] = ()) -> list[Row]:
-    """Return the named rows, and the rows they need or are compared with before them.
+def choose_rows(
+    names: Sequence[str], links: Sequence[str], own: Sequence[str] = (), pretrain: float | None = None
+) -> list[Row]:
+    """Return the named rows, each after the rows it needs or is compared with.
 
     Args:
-        names: rows of the table; all if there are none and no `own` either.
-        links: as `all_rows` takes them.
-        own: further rows, as `parse_row` reads them.
+        names: rows of the table; all rows if neither `names` nor `own` are given.
+        links: as in `all_rows`.
+        own: further rows, as in `parse_row`.
+        pretrain: as in `all_rows`.
     Raises:
         LinkGANError: an unknown name (lists the known ones), or a malformed row.
     """
-    rows = all_rows(links)
+    rows = all_rows(links, pretrain)
     parsed = [parse_row(text, links) for text in own]
     for row in parsed:
         if row.name in rows:
-            raise LinkGANError(f"there is a row '{row.name}' already; choose another name")
+            raise LinkGANError(f"a row '{row.name}' exists already; choose another name")
         rows[row.name] = row
+    return with_needed([*names, *(row.name for row in parsed)], rows)
+
+
+def with_needed(names: Sequence[str], rows: Mapping[str, Row]) -> list[Row]:
+    """Return the named rows of `rows`, each after the rows it needs or is compared with; all if none is named.
+
+    Raises:
+        LinkGANError: an unknown name (lists the known ones).
+    """
     wanted: dict[str, Row] = {}
 
     def add(name: str) -> None:
         if name not in rows:
             raise LinkGANError(f"no row '{name}'; {suggest(name, rows)}")
         row = rows[name]
-        for needed in (row.resume, row.baseline):
+        for needed in (row.resume, row.network, row.baseline):
             if needed is not None and needed != name:
                 add(needed)
         wanted[name] = row
 
-    for name in [*names, *(row.name for row in parsed)] or rows:
+    for name in names or rows:
         add(name)
     return list(wanted.values())

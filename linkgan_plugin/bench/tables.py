@@ -1,4 +1,4 @@
-"""Tables as Markdown, padded so that they read as well in a terminal."""
+"""Tables as Markdown, padded so that they are readable in a terminal."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 def markdown(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; the first column is set to the left, all others to the right."""
+    """Return a table; the first column is left-aligned, all others are right-aligned."""
     lines = [[cell.replace("|", "\\|") for cell in line] for line in [header, *rows]]
     widths = [max(3, *(len(line[column]) for line in lines)) for column in range(len(header))]
     rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]

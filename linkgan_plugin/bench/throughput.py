@@ -1,4 +1,4 @@
-"""How fast region metrics render: images per second within the evaluation, against bare synthesis of the same."""
+"""Speed of region metrics: images per second in the evaluation, compared with plain synthesis of the same images."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from .tables import markdown
 
 
 class Recorder(LinkedGenerator):
-    """A generator that notes what it is asked to render.
+    """A generator that records what it renders.
 
     Attributes:
-        rendered: while it is a list, the latents and labels of everything rendered.
+        rendered: if it is a list, the latents and labels of every call are appended to it.
     """
 
     rendered: list[tuple[Tensor, Tensor | None]] | None = None
@@ -43,15 +43,15 @@ def measure_throughput(
     metrics: Sequence[str] | None = None,
     progress: Callable[[], object] = lambda: None,
 ) -> dict[str, Any]:
-    """Evaluate `pairs` pairs and render the same images in the same batches, in turns, `rounds` times each.
+    """Evaluate `pairs` pairs and render the same images in the same batches, alternating, `rounds` times each.
 
     Args:
         generator: the network with its spec.
         classifier: for metrics that read attributes.
-        metrics: their names, None = all that can be had.
+        metrics: their names; None = all that are available.
     Returns:
-        ``ratio`` (bare seconds / seconds of the evaluation; 1 = metrics cost nothing but their images) with ``low`` and
-        ``high`` (its middle half over rounds), ``images`` per round and both sides' ``images_per_second``.
+        ``ratio`` (bare seconds / seconds of the evaluation; 1 = metrics cost only their images) with ``low`` and
+        ``high`` (its quartiles over rounds), ``images`` per round and both sides' ``images_per_second``.
     """
     recorder = Recorder(generator.generator, generator.spec, labels=generator.labels)
 

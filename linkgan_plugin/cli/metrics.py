@@ -64,6 +64,8 @@ class MetricsRequest:
 
     def check(self, data: Path | None) -> None:
         """Reject flags that need data if there is none; raises LinkGANError."""
+        if not self.pairs and (data is None or not self.quality_images):
+            raise LinkGANError("--pairs 0 measures quality only: add --data DATA, and --quality-images above 0")
         asked = {
             "--edited-quality": self.edited_quality,
             "--fit": self.fit,
@@ -90,7 +92,13 @@ Examples:
 @click.option("--baseline", type=existing_file, help="Unlinked snapshot, measured on the same axes and regions.")
 @links_options
 @click.option("--metric", "names", multiple=True, help="Compute only this metric (see `linkgan plugins`); repeatable.")
-@click.option("--pairs", type=click.IntRange(2), default=2000, show_default=True, help="Image pairs per link.")
+@click.option(
+    "--pairs",
+    type=click.IntRange(0),
+    default=2000,
+    show_default=True,
+    help="Image pairs per link, from 2; 0 = only quality.",
+)
 @click.option("--batch", type=click.IntRange(1), default=64, show_default=True, help="Images at a time.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
 @click.option(
@@ -111,7 +119,9 @@ Examples:
     show_default=True,
     help="Quality metric; auto = attributes if the data set has them, else patches.",
 )
-@click.option("--edited-quality", is_flag=True, help="Also measure the quality of edited images.")
+@click.option(
+    "--edited-quality", is_flag=True, help="Also measure the quality of edited images, and its difference to quality."
+)
 @click.option(
     "--fit", is_flag=True, help="Also measure how well edited images can be distinguished from unedited ones."
 )
@@ -174,20 +184,22 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
         quality = QualityOf(dataset, yardstick(asked.quality_kind, classifier, asked.device), measured)
     line: dict[str, Any] = {}
     tables: dict[str, dict[str, LinkResult]] = {}
-    with tqdm(total=asked.pairs * len(subjects), unit="pair", disable=asked.as_json) as bar:
+    with tqdm(total=asked.pairs * len(subjects), unit="pair", disable=asked.as_json or not asked.pairs) as bar:
         for name, generator in generators.items():
-            tables[name] = evaluate(
-                generator,
-                pairs=asked.pairs,
-                batch=asked.batch,
-                seed=asked.seed,
-                metrics=asked.names or None,
-                classifier=classifier,
-                progress=bar.update,
-            )
+            tables[name] = {}
+            if asked.pairs:
+                tables[name] = evaluate(
+                    generator,
+                    pairs=asked.pairs,
+                    batch=asked.batch,
+                    seed=asked.seed,
+                    metrics=asked.names or None,
+                    classifier=classifier,
+                    progress=bar.update,
+                )
             line[name], line[f"{name}_stderr"] = flat(tables[name])
             found: dict[str, Estimate] = {}
-            if (choice := choices[name]) is not None:
+            if (choice := choices[name]) is not None and asked.pairs:
                 kept = chosen_donors.diversity_of(
                     generator, choice, pairs=asked.pairs, batch=asked.batch, seed=asked.seed
                 )
@@ -201,7 +213,7 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
     if asked.consistent is not None:
         line["consistent"] = {"candidates": asked.consistent, "by": asked.consistent_by}
     line |= {
-        "metric": f"link{asked.pairs}",
+        "metric": f"link{asked.pairs}" if asked.pairs else "quality",
         "pairs": asked.pairs,
         "skipped": {link: result.skipped for link, result in tables["results"].items()},
         "seed": asked.seed,
@@ -260,6 +272,8 @@ def table(line: dict[str, Any], columns: list[str]) -> str:
             f"donors of edited_quality, fit and diversity_kept_consistent: best of {choice['candidates']} by "
             f"{choice['by']}"
         )
+    if any(key.startswith("edited_quality_difference:") for key in line["results"]):
+        notes.append("edited_quality_difference: edited minus unedited quality, same seeds; above 0 is a loss")
     if any(key.startswith("fit:") for key in line["results"]):
         notes.append("fit: accuracy of a network that distinguishes edited from unedited images; 0.5 is perfect")
     return "\n".join([text, *notes])

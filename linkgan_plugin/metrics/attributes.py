@@ -51,12 +51,15 @@ def classifier_for(data: Path | str | None, device: torch.device | str = "cpu") 
 
     Only procedural faces have one, and only if they were rendered from the attributes that the classifier knows.
     """
+    return ProceduralClassifier(load_face_classifier(device)) if has_classifier(data) else None
+
+
+def has_classifier(data: Path | str | None) -> bool:
+    """Return whether a data set consists of the procedural faces that the classifier knows."""
     if data is None or not Path(data).exists():
-        return None
+        return False
     try:
         names = ArchiveReader(data).read_json("attributes.json")["names"]
     except (DatasetError, ValueError, KeyError, TypeError):
-        return None
-    if names != [attribute.name for attribute in faces.ATTRIBUTES]:
-        return None
-    return ProceduralClassifier(load_face_classifier(device))
+        return False
+    return bool(names == [attribute.name for attribute in faces.ATTRIBUTES])

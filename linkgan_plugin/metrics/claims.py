@@ -16,6 +16,8 @@ T = TypeVar("T")
 # Fewest seeds per side for a difference to be claimed.
 SEEDS: Mapping[str, int] = {"faces": 5, "photographs": 3}
 LAST = 0.25
+# Snapshots of the last quarter that are measured at most.
+SNAPSHOTS = 5
 ERRORS = 2.0
 
 
@@ -78,19 +80,27 @@ def _judged(difference: float, stderr: float | None, seeds: int, needed: int, da
     return (Claim.BETTER if difference < 0 else Claim.WORSE), text
 
 
-def last_quarter(snapshots: Mapping[T, float]) -> list[T]:
+def last_quarter(snapshots: Mapping[T, float], most: int | None = None) -> list[T]:
     """Return the snapshots (snapshot -> kimg) in the last quarter of a run, in order; always includes the last one.
 
+    Args:
+        snapshots: snapshot -> kimg, of one run.
+        most: of more than these, those nearest to as many evenly spaced kimg; None for all.
     Raises:
         LinkGANError: no snapshots.
     """
     if not snapshots:
         raise LinkGANError("no snapshots; expected at least one")
     end = max(snapshots.values())
-    return sorted((name for name, kimg in snapshots.items() if kimg >= (1 - LAST) * end), key=lambda n: snapshots[n])
+    found = sorted((name for name, kimg in snapshots.items() if kimg >= (1 - LAST) * end), key=lambda n: snapshots[n])
+    if most is None or len(found) <= most:
+        return found
+    kimg = np.array([snapshots[name] for name in found])
+    nearest = {int(np.abs(kimg - place).argmin()) for place in np.linspace(kimg[0], kimg[-1], most)}
+    return [found[row] for row in sorted(nearest)]
 
 
-def over_snapshots(snapshots: Mapping[T, float], measure: Callable[[T], float]) -> float:
+def over_snapshots(snapshots: Mapping[T, float], measure: Callable[[T], float], most: int | None = None) -> float:
     """Return the mean of a value over the snapshots in the last quarter of a run.
 
     It has no standard error: the snapshots of one run are not independent, only seeds are.
@@ -98,7 +108,8 @@ def over_snapshots(snapshots: Mapping[T, float], measure: Callable[[T], float]) 
     Args:
         snapshots: snapshot -> kimg, of one run.
         measure: snapshot -> value.
+        most: measure at most this many, chosen as in `last_quarter`; None for all.
     Raises:
         LinkGANError: no snapshots.
     """
-    return float(np.mean([measure(name) for name in last_quarter(snapshots)]))
+    return float(np.mean([measure(name) for name in last_quarter(snapshots, most)]))

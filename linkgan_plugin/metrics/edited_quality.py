@@ -20,6 +20,7 @@ from ..links import REST
 from .chosen_donors import donors_of
 from .estimate import Estimate
 from .fit import fit, small
+from .paired import difference
 from .quality import FIRST_SEED, real_images
 from .yardsticks import Yardstick
 
@@ -68,9 +69,10 @@ class QualityOf:
         return torch.cat([self.yardstick.seen(batch) for batch in real_images(self._dataset, self._asked.images)])
 
     def measure(self, generator: LinkedGenerator, consistent: Consistent | None = None) -> dict[str, Estimate]:
-        """Return ``quality`` and, if requested, ``edited_quality:EDIT`` and ``fit:EDIT``.
+        """Return ``quality`` and, if requested, ``edited_quality:EDIT``, its difference and ``fit:EDIT``.
 
         EDIT names the axes taken from another sample: a link, all links joined by +, or ``rest``.
+        ``edited_quality_difference:EDIT`` is ``edited_quality:EDIT - quality``, paired: both use the same seeds.
 
         Args:
             generator: the network with its links.
@@ -85,9 +87,25 @@ class QualityOf:
             estimates = self.yardstick.distance(self._real, torch.cat(sets[name].seen))
             for kind, estimate in estimates.items():
                 found[f"edited_quality{kind}:{name}" if name else f"quality{kind}"] = estimate
+        if self._asked.edits:
+            found |= self._differences({name: torch.cat(shown.seen) for name, shown in sets.items()}, found)
         for name in edits if self._asked.fits else ():
             found[f"fit:{name}"] = fit(torch.cat(sets[""].shown), torch.cat(sets[name].shown))
         return found
+
+    def _differences(self, seen: dict[str, Tensor], found: dict[str, Estimate]) -> dict[str, Estimate]:
+        """Return how much worse edited images are than unedited ones; `seen` has the unedited ones under ""."""
+        values = {name: found[f"edited_quality:{name}" if name else "quality"].value for name in seen}
+        parts = {
+            name: self.yardstick.replicates(self._real, seen[name], value)
+            for name, value in values.items()
+            if value is not None
+        }
+        return {
+            f"edited_quality_difference:{name}": difference(part, parts[""])
+            for name, part in parts.items()
+            if name and "" in parts
+        }
 
     def _rendered(
         self, generator: LinkedGenerator, edits: dict[str, Tensor], consistent: Consistent | None

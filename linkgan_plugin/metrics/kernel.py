@@ -34,6 +34,17 @@ def kernel_distance(first: Tensor | Array, second: Tensor | Array, *, seed: int 
     Raises:
         LinkGANError: other shapes, too few vectors, or numbers that are not finite.
     """
+    return mean(block_distances(first, second, seed=seed, blocks=blocks))
+
+
+def block_distances(first: Tensor | Array, second: Tensor | Array, *, seed: int = 0, blocks: int = BLOCKS) -> Array:
+    """Return the kernel distance of every block, float64 [B]; arguments and errors are those of `kernel_distance`.
+
+    Sets of equal size are divided alike, so the blocks of two sets that share their seeds are paired.
+
+    Raises:
+        LinkGANError: as `kernel_distance`.
+    """
     a, b = _checked(first), _checked(second)
     if a.shape[1] != b.shape[1]:
         raise LinkGANError(f"the sets have {a.shape[1]} and {b.shape[1]} feature dimensions, expected the same")
@@ -42,7 +53,7 @@ def kernel_distance(first: Tensor | Array, second: Tensor | Array, *, seed: int 
         raise LinkGANError(f"{len(a)} and {len(b)} feature vectors, expected at least 4 of each")
     random = np.random.default_rng(seed)
     parts = zip(_parts(a, blocks, random), _parts(b, blocks, random), strict=True)
-    return mean(np.array([squared_discrepancy(one, other) for one, other in parts]))
+    return np.array([squared_discrepancy(one, other) for one, other in parts])
 
 
 def squared_discrepancy(first: Array, second: Array) -> float:

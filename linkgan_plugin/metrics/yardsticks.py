@@ -13,6 +13,7 @@ from ..errors import LinkGANError
 from .estimate import Estimate
 from .frechet import frechet_distance
 from .kernel import kernel_distance
+from .paired import Replicates, frechet_replicates, kernel_replicates, patch_replicates
 from .quality import FeatureNetwork
 from .swd import sliced_wasserstein
 
@@ -61,6 +62,19 @@ class Yardstick:
         found = {name: _DISTANCES[name](real, fake) for name in names}
         return {"" if name == self.first else f"_{name}": estimate for name, estimate in found.items()}
 
+    def replicates(self, real: Tensor, fake: Tensor, value: float) -> Replicates:
+        """Return the quality of parts of two sets of what `seen` returns.
+
+        Args:
+            real: [N, ...] of the data.
+            fake: [M, ...] of generated images.
+            value: their quality.
+        """
+        if self.network is None:
+            count = min(len(real), len(fake))
+            return patch_replicates(real[:count], fake[:count], value)
+        return _REPLICATES[self.first](real, fake, value)
+
 
 def yardstick(kind: str, classifier: FeatureNetwork | None, device: torch.device | str = "cpu") -> Yardstick:
     """Return the yardstick with a name in KINDS.
@@ -95,3 +109,7 @@ def _frechet(real: Tensor, fake: Tensor) -> Estimate:
 
 
 _DISTANCES: dict[str, Callable[[Tensor, Tensor], Estimate]] = {FRECHET: _frechet, KERNEL: kernel_distance}
+_REPLICATES: dict[str, Callable[[Tensor, Tensor, float], Replicates]] = {
+    FRECHET: frechet_replicates,
+    KERNEL: kernel_replicates,
+}

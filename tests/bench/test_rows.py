@@ -59,6 +59,23 @@ def test_rows_come_after_those_they_need():
         choose_rows(["papr"], LINKS)
 
 
+def test_resumed_rows_share_one_pretrained_network_and_its_continuation():
+    rows = choose_rows(["default-from-converged", "paper-from-converged"], LINKS, pretrain=120.0)
+    made = {row.name: row for row in rows}
+    assert list(made) == [
+        "unlinked-pretrained",
+        "unlinked-continued",
+        "default-from-converged",
+        "paper-from-converged",
+    ]
+    assert made["unlinked-pretrained"].kimg == 120
+    for name in ("unlinked-continued", "default-from-converged", "paper-from-converged"):
+        row = made[name]
+        assert (row.resume, row.baseline, row.kimg) == ("unlinked-pretrained", "unlinked-continued", None)
+    assert "unlinked-pretrained" not in all_rows(LINKS)
+    assert all_rows(LINKS)["unlinked-continued"].resume == UNLINKED
+
+
 def test_a_row_of_ones_own():
     *_, row = choose_rows([], LINKS, ["soft=default,weight=0.5,lazy-gain=false,interval=2"])
     assert row.full_recipe() == make_recipe("default", weight=0.5, lazy_gain=False, interval=2)
@@ -80,7 +97,7 @@ def test_a_row_of_ones_own():
         ("soft=default,wieght=1", "did you mean 'weight'"),
         ("soft=default,weight=heavy", "link weight is 'heavy'; expected a value like"),
         ("soft=default,lazy_gain=1", "expected a value like true"),
-        ("paper=default", "there is a row 'paper' already"),
+        ("paper=default", "a row 'paper' exists already"),
     ],
 )
 def test_a_malformed_row_is_refused(text, message):

@@ -25,7 +25,7 @@ def ablation(tmp_path_factory, cli, faces_zip):
     monkeypatch = pytest.MonkeyPatch()
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     arguments = ["--rows", "unlinked", "--seeds", "5", "--kimg", 0.012, "--data", faces_zip, "--out", out, "--jobs", 1]
-    small = ["--link", "eyes=4@eyes", "--pairs", 4, "--quality-images", 32]
+    small = ["--link", "eyes=4@eyes", "--pairs", 4, "--quality-images", 32, "--edited-quality"]
     command = ["bench", "recipes", *arguments, *small, "--", *TINY]
     result = cli(*command)
     assert result.exit_code == 0, result.output
@@ -49,7 +49,12 @@ def test_recipes_records_every_run(ablation):
     assert run["stderr"]["eyes"]["locality"] > 0
     assert {"torch", "numpy", "linkgan_plugin"} <= set(run["versions"])
     (row,) = report["rows"]
-    assert row["metrics"]["eyes"]["locality"] == {"mean": run["metrics"]["eyes"]["locality"], "deviation": None}
+    locality = run["metrics"]["eyes"]["locality"]
+    assert row["metrics"]["eyes"]["locality"] == {"mean": locality, "deviation": None, "stderr": None}
+    assert report["protocol"] == {"data": "faces", "seeds_for_a_claim": 5, "snapshots": 5}
+    assert run["edited_quality"].keys() == run["edited_quality_difference_stderr"].keys() == {"eyes", "rest"}
+    gap = run["edited_quality"]["eyes"] - run["quality"]
+    assert run["edited_quality_difference"]["eyes"] == pytest.approx(gap)
 
 
 def test_recipes_writes_table_page_curves_and_sheet(ablation):
@@ -71,7 +76,9 @@ def test_recipes_does_not_repeat_what_is_finished(ablation):
     out, _, again, stamp = ablation
     assert again.exit_code == 0, again.output
     assert (out / "unlinked" / "seed-5" / "stats.jsonl").stat().st_mtime == stamp
-    assert len((out / "unlinked" / "seed-5" / "figures-4-32.jsonl").read_text().splitlines()) == 1
+    (figures,) = (out / "unlinked" / "seed-5" / "figures").iterdir()
+    assert figures.name == "network-snapshot-000000-4-32-attributes-edited.jsonl"
+    assert len(figures.read_text().splitlines()) == 1
 
 
 def test_recipes_lists_its_rows(cli):
@@ -79,6 +86,41 @@ def test_recipes_lists_its_rows(cli):
     assert result.exit_code == 0
     names = [line.split()[0] for line in result.output.splitlines()]
     assert {"unlinked", "default", "paper", "paper-from-converged", "axes-32", "four-quadrants"} <= set(names)
+
+
+def test_paper_lists_its_rows_by_the_axes_of_its_networks(cli):
+    def names(*arguments):
+        result = cli("bench", "paper", "--list", *arguments)
+        assert result.exit_code == 0, result.output
+        return [line.split()[0] for line in result.output.splitlines()]
+
+    assert {"one-eyes", "two-regions", "four-quadrants", "joint", "axes-32", "from-scratch"} <= set(names())
+    assert "axes-256" in names("--cfg", "small")
+    assert "axes-256" not in names("--cfg", "small", "--", "--w-dim", "128")
+    assert names("--rows", "axes-4") == ["unlinked", "unlinked-continued", "axes-4"]
+    result = cli("bench", "paper", "--list", "--", "--w-dims", "9")
+    assert result.exit_code == 2
+    assert "--w-dims" in result.output
+
+
+def test_paper_prints_its_numbers_and_measures_two_regions_at_once(cli, faces_zip, tmp_path, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    size = ["--kimg", 0.012, "--pairs", 4, "--quality-images", 0, "--seeds", "0", "--jobs", 1]
+    links = ["--link", "eyes=4@eyes", "--link", "mouth=2@mouth"]
+    result = cli(
+        "bench", "paper", "--rows", "joint", *size, *links, "--data", faces_zip, "--out", tmp_path, "--", *TINY
+    )
+    assert result.exit_code == 0, result.output
+    report = json.loads((tmp_path / "paper.json").read_text())
+    assert [row["row"] for row in report["rows"]] == ["unlinked", "unlinked-continued", "two-regions", "joint"]
+    joint = report["runs"][-1]
+    assert joint["snapshot"].startswith("two-regions/")
+    assert joint["metrics"]["eyes-mouth"]["effect_in"] > 0
+    assert joint["unlinked_metrics"]["eyes-mouth"]["effect_in"] > 0
+    assert "joint: editing eyes-mouth changes its region more than the rest" in result.output
+    assert "1 seed; 5 are needed on faces" in result.output
+    assert "[paper 1.26]" in result.output
+    assert (tmp_path / "paper.html").exists()
 
 
 def test_metrics_compares_the_evaluation_with_bare_synthesis(cli, linked_snapshot, faces_zip, tmp_path, monkeypatch):
@@ -137,7 +179,7 @@ def test_overhead_writes_its_rows(cli, tmp_path, monkeypatch):
     [
         (["--links", "2", "--link", "eyes=4@eyes"], "--links makes its own links"),
         (["--data", __file__, "--resolutions", "32"], "--data has its own resolution"),
-        (["--link-start", "0.5"], "what is timed here are steps with links"),
+        (["--link-start", "0.5"], "here steps with links are timed"),
     ],
 )
 def test_overhead_refuses_options_that_contradict_each_other(cli, arguments, message):

@@ -177,9 +177,22 @@ def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces
     edits = {"eyes", "mouth", "eyes+mouth", "rest"}
     assert {f"{key}:{edit}" for key in ("edited_quality", "fit") for edit in edits} < set(line["results"])
     assert line["results_stderr"]["fit:eyes"] > 0
+    gap = line["results"]["edited_quality:eyes"] - line["results"]["quality"]
+    assert line["results"]["edited_quality_difference:eyes"] == pytest.approx(gap)
+    assert line["results_stderr"]["edited_quality_difference:eyes"] > 0
     assert "Wasserstein" in line["quality_kind"]
     output = cli("metrics", linked_snapshot, *arguments, *QUICK).output
     assert "fit: accuracy of a network that distinguishes edited from unedited images; 0.5 is perfect" in output
+
+
+def test_no_pairs_leave_quality_alone(cli, linked_snapshot, faces_zip):
+    size = ("--quality-images", 16, "--pairs", 0)
+    line = json.loads(cli("metrics", linked_snapshot, "--data", faces_zip, "--json", *size).output)
+    assert (line["metric"], line["pairs"], list(line["results"])) == ("quality", 0, ["quality"])
+    assert "\nquality  " in cli("metrics", linked_snapshot, "--data", faces_zip, *size).output
+    result = cli("metrics", linked_snapshot, "--pairs", 0)
+    assert result.exit_code == 2
+    assert "--pairs 0 measures quality only: add --data DATA" in result.output
 
 
 def test_imagenet_quality_without_its_package_is_one_line_before_any_work(cli, linked_snapshot, faces_zip, monkeypatch):

@@ -58,3 +58,14 @@ def test_a_runs_figure_is_the_mean_over_its_last_quarter() -> None:
     assert last_quarter({"only": 0.0}) == ["only"]
     with pytest.raises(LinkGANError, match="no snapshots"):
         over_snapshots({}, lambda name: 0.0)
+
+
+def test_of_many_snapshots_five_are_measured_evenly() -> None:
+    snapshots = {str(kimg): float(kimg) for kimg in range(1, 81)}
+    assert last_quarter(snapshots, most=5) == ["60", "65", "70", "75", "80"]
+    assert len(last_quarter(snapshots)) == 21
+    chosen = (61, 69, 73, 77, 80, 65)  # six in the last quarter of a run: one of them is left out
+    assert last_quarter({str(kimg): float(kimg) for kimg in (57, *chosen)}, 5) == ["61", "65", "69", "77", "80"]
+    assert last_quarter({"a": 9.0, "b": 10.0}, most=5) == ["a", "b"]
+    squares = over_snapshots(snapshots, lambda name: float(name) ** 2, most=5)
+    assert squares == pytest.approx((60**2 + 65**2 + 70**2 + 75**2 + 80**2) / 5)

@@ -18,7 +18,7 @@ from linkgan_plugin.metrics.edited_quality import Asked, QualityOf, edits_of, re
 from linkgan_plugin.metrics.evaluate import DONOR_OFFSET
 from linkgan_plugin.metrics.fit import fit
 from linkgan_plugin.metrics.frechet import frechet_distance
-from linkgan_plugin.metrics.kernel import kernel_distance
+from linkgan_plugin.metrics.kernel import block_distances, kernel_distance
 from linkgan_plugin.metrics.quality import FIRST_SEED
 from linkgan_plugin.metrics.yardsticks import FRECHET, KERNEL, Yardstick, yardstick
 from tests.toys import ToyGenerator
@@ -70,7 +70,7 @@ def test_every_edit_is_measured_as_it_is_made(dataset: ImageFolderDataset) -> No
     order = np.random.default_rng(0).permutation(30)
     real = Halves().features(torch.from_numpy(dataset.batch(order)[0]).float() / 127.5 - 1)
     assert set(found) == {"quality", "quality_frechet"} | {
-        f"edited_quality{kind}:{name}" for name in AXES for kind in ("", "_frechet")
+        f"edited_quality{kind}:{name}" for name in AXES for kind in ("", "_frechet", "_difference")
     }
     for name, axes in {"": [], **AXES}.items():
         seen = Halves().features(by_hand(generator, axes))
@@ -78,6 +78,11 @@ def test_every_edit_is_measured_as_it_is_made(dataset: ImageFolderDataset) -> No
         expected = kernel_distance(real, seen)
         assert found[f"{key}{end}"].value == pytest.approx(expected.value, rel=1e-4), name
         assert found[f"{key}{end}"].stderr == pytest.approx(expected.stderr, rel=1e-4), name
+        if name:
+            gaps = block_distances(real, seen) - block_distances(real, Halves().features(by_hand(generator, [])))
+            paired = found[f"edited_quality_difference:{name}"]
+            assert paired.value == pytest.approx(gaps.mean(), rel=1e-3), name
+            assert paired.stderr == pytest.approx(gaps.std(ddof=1) / len(gaps) ** 0.5, rel=1e-3), name
         assert found[f"{key}_frechet{end}"].value == pytest.approx(frechet_distance(real, seen), rel=1e-4), name
 
 

@@ -10,13 +10,15 @@ COMMANDS = {
     "overhead": Target("bench.overhead", "overhead", "Time and memory of a training step, with and without links."),
     "metrics": Target("bench.metrics", "metrics", "Speed of region metrics compared with plain synthesis."),
     "recipes": Target("bench.recipes", "recipes", "Ablation study: train and measure each recipe switch."),
+    "paper": Target("bench.paper", "paper", "The paper's claims, rerun, next to its own numbers."),
 }
 
 EPILOG = """\b
 Examples:
   linkgan bench overhead --links 1,2,4,8 --resolutions 32,64 --out runs/overhead
   linkgan bench metrics runs/demo/linked/network-snapshot-000084.pt
-  linkgan bench recipes --rows default,paper --seeds 0,1,2
+  linkgan bench recipes --rows default,paper
+  linkgan bench paper --out runs/paper
 """
 
 

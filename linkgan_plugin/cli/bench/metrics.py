@@ -1,4 +1,4 @@
-"""`linkgan bench metrics`: speed of region metrics against bare synthesis."""
+"""`linkgan bench metrics`: speed of region metrics compared with plain synthesis."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ class Measurement:
 
     Attributes:
         snapshot: the network's file.
-        links: links instead of its own; () for its own.
-        link_space: their latent space, w or z; None for w where there is one.
-        link_overlap: let their regions share pixels.
-        pairs: edited pairs of a round.
+        links: links to measure instead of its own; () for its own.
+        link_space: their latent space, w or z; None for w if the network has one.
+        link_overlap: allow their regions to share pixels.
+        pairs: edited pairs per round.
         batch: images at a time.
-        rounds: rounds that are timed.
+        rounds: timed rounds.
         data: data set for attributes and labels.
-        number: class of all images; None for those of the data.
+        number: class of all images; None for the classes of the data.
         device: cpu, cuda or cuda:1.
         threads: CPU threads.
-        host: the folder with the train.py of a .pkl.
+        host: the folder with the train.py that made a .pkl.
         out: the folder for metrics.json.
-        force: write over it.
+        force: overwrite it.
     """
 
     snapshot: Path
@@ -79,10 +79,10 @@ class Measurement:
 @force_option
 @gathered(Measurement)
 def metrics(asked: Measurement) -> None:
-    """Count the images that `linkgan metrics` renders per second, against bare synthesis of the same images.
+    """Compare the speed of `linkgan metrics`, in images per second, with plain synthesis of the same images.
 
-    Both render the same batches, alternating. With --data that has an attribute classifier, such as the procedural
-    faces, a second row includes the metrics that read attributes.
+    Both render the same batches, alternating. With procedural faces as --data, a second row includes the metrics that
+    read attributes.
     """
     check_links()
     check_out(asked.out / "metrics.json", asked.force)

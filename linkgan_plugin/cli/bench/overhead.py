@@ -22,8 +22,8 @@ class Measurement:
     """What is measured.
 
     Attributes:
-        counts: numbers of links that tile the image, from 1; None for 1, 2, 4, 8, or for the links given.
-        resolutions: sides of the procedural images in pixels; None for 32, 64, or for the data given.
+        counts: numbers of links that tile the image, from 1; None for 1, 2, 4, 8, or for given links.
+        resolutions: sides of the procedural images in pixels; None for 32, 64, or for that of `data`.
         data: images to train on; None for procedural ones.
         steps: timed steps of a row.
         cfg: the embedded host's preset.
@@ -31,7 +31,7 @@ class Measurement:
         device: as typed; None for the GPU if there is one.
         threads: CPU threads.
         out: the folder for overhead.json.
-        force: write over it.
+        force: overwrite it.
     """
 
     counts: list[int] | None
@@ -46,10 +46,10 @@ class Measurement:
     force: bool
 
     def specs(self, links: tuple[str, ...]) -> list[Any]:
-        """Return the links of each row: those given, or boxes that tile the image.
+        """Return the links of each row: the given ones, or boxes that tile the image.
 
         Raises:
-            click.UsageError: both were asked for.
+            click.UsageError: both were given.
         """
         from ...bench import cost
 
@@ -58,7 +58,7 @@ class Measurement:
         return [links] if links else [cost.boxes(count) for count in self.counts or (1, 2, 4, 8)]
 
     def files(self) -> AbstractContextManager[list[Path]]:
-        """Return what gives the data sets, one for each resolution."""
+        """Return a context that yields the data sets, one for each resolution."""
         from ...bench import cost
 
         return nullcontext([self.data]) if self.data else cost.procedural(self.cfg, self.resolutions or (32, 64))
@@ -73,13 +73,13 @@ Examples:
   linkgan bench overhead --cfg heads3d --resolutions 32 --link 'nose=8@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)'
 """,
 )
-@click.option("--links", "counts", type=NUMBERS, help="Numbers of links that tile the image; 1,2,4,8.")
-@click.option("--resolutions", type=NUMBERS, help="Sides of the procedural images, in pixels; 32,64.")
+@click.option("--links", "counts", type=NUMBERS, help="Numbers of links that tile the image.  [default: 1,2,4,8]")
+@click.option("--resolutions", type=NUMBERS, help="Sides of the procedural images, in pixels.  [default: 32,64]")
 @click.option("--data", type=existing_path, help="Images to train on, instead of procedural faces or heads.")
 @click.option("--steps", type=click.IntRange(32), default=256, show_default=True, help="Timed steps per row.")
 @click.option("--cfg", default="tiny", show_default=True, help="The embedded host's preset.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
-@click.option("--device", type=DEVICE, help="cpu, cuda; by default the GPU if there is one.")
+@click.option("--device", type=DEVICE, help="cpu, cuda; by default a GPU if available.")
 @threads_option
 @click.option("--out", type=folder, default=Path("runs/bench-overhead"), show_default=True, help="For overhead.json.")
 @force_option
@@ -87,10 +87,10 @@ Examples:
 @recipe_options
 @gathered(Measurement)
 def overhead(asked: Measurement, **links: Any) -> None:
-    """Time whole training steps of the embedded host, and their peak memory, with links over without.
+    """Compare time and peak memory of the embedded host's training steps with and without links.
 
-    Blocks of 16 steps with and without links take turns in one run. Without --link, the links tile the image in boxes.
-    Memory on a CPU is what tensors take, counted in steps of their own.
+    Blocks of 16 steps with and without links alternate in one run. Without --link, the links tile the image in boxes.
+    Memory on a CPU is that of tensors, counted in separate steps.
     """
     check_out(asked.out / "overhead.json", asked.force)
     if asked.data and asked.resolutions:
@@ -104,17 +104,17 @@ def overhead(asked: Measurement, **links: Any) -> None:
 
 
 def _recipe(flags: dict[str, Any]) -> Recipe:
-    """Return the recipe of the link flags, from the first step on."""
+    """Return the recipe of the link flags, with links from the first step."""
     from ...recipes import make_recipe
 
     name, switches = take_recipe_options(flags)
     if switches.get("start"):
-        raise click.UsageError("--link-start says when links start, and what is timed here are steps with links")
+        raise click.UsageError("--link-start delays links, but here steps with links are timed; omit it")
     return make_recipe(name, **{**switches, "start": 0.0})
 
 
 def _measured(asked: Measurement, recipe: Recipe, spec: dict[str, Any]) -> list[dict[str, Any]]:
-    """Measure all rows, with a bar."""
+    """Measure all rows, with a progress bar."""
     from tqdm import tqdm
 
     from ...bench import cost
