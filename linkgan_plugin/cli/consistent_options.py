@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-MOST = 1024  # as in editing/consistent.py, which is not imported for --help
+MOST = 1024  # as in consistent.py, which is not imported for --help
 F = TypeVar("F", bound=Callable[..., Any])
 
 

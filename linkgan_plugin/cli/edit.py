@@ -16,8 +16,8 @@ from .params import SEEDS, check_out, command_line, existing_file, existing_path
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from ..consistent import Consistent
     from ..editing.candidates import EditCandidate, RegionGroup
-    from ..editing.consistent import Consistent
     from ..editing.editor import Editor
     from ..generators import LinkedGenerator
 
@@ -140,7 +140,7 @@ class _Opened:
 def _open(asked: EditRequest) -> _Opened:
     """Open the network with its own links or the given ones."""
     from .. import registry
-    from ..editing.consistent import consistent_from
+    from ..consistent import consistent_from
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
     from ..networks import load_network

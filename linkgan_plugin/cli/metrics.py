@@ -146,7 +146,7 @@ def metrics(source: NetworkFlags, asked: MetricsRequest) -> None:
     from training_loops.formats.atomic import append_line
     from training_loops.formats.folder import ImageFolderDataset
 
-    from ..editing.consistent import consistent_from
+    from ..consistent import consistent_from
     from ..generators import LinkedGenerator
     from ..metrics import chosen_donors
     from ..metrics.attributes import classifier_for

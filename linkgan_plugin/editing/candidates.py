@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from ..consistent import Consistent
 from ..errors import LinkGANError
 from ..links import LinkSpec
-from .consistent import Consistent
 from .edits import Edits
 from .steps import ALL, DirectionEdit, Resample, Step, Transplant
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from training_loops.formats.json_text import fields_of
 
 from ..calls.random_state import check_seed
+from ..consistent import Consistent
 from ..errors import LinkGANError, suggest
 from .plain import tensor_from_json, tensor_to_json
 
@@ -237,3 +238,17 @@ def _count(what: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise LinkGANError(f"{what} must be a whole number from 0, not {value!r:.60}")
     return value
+
+
+def without_choice(data: Mapping[str, Any]) -> tuple[dict[str, Any], Consistent | None]:
+    """Split the JSON of a step from its field `consistent`, the number of donors to choose from by the rest.
+
+    Raises:
+        LinkGANError: a bad number, or another step than `resample`.
+    """
+    step = {name: value for name, value in data.items() if name != "consistent"}
+    if "consistent" not in data:
+        return step, None
+    if data.get("kind") != Resample.kind:
+        raise LinkGANError(f"only {Resample.kind} steps choose a donor; leave consistent out of others")
+    return step, Consistent(data["consistent"])

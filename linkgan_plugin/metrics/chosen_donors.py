@@ -7,9 +7,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from ..editing.consistent import Consistent
+from ..consistent import Consistent
 from ..generators import LinkedGenerator
-from ..perturb import replace_axes
 from ..regularizer import MIN_PIXELS
 from .base import PairBatch, select
 from .diversity import DiversityKept
@@ -88,6 +87,6 @@ def diversity_of(
             mask = masks[row].expand(len(latents), -1, -1, -1)
             present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
             if bool(present.any()):
-                edited = generator.render(replace_axes(latents, chosen[name], block), labels)
+                edited = generator.render(generator.replace(latents, chosen[name], block), labels)
                 metrics[name].update(select(PairBatch(rendering.image, donor, edited, edited, mask), present))
     return {name: metric.result() for name, metric in metrics.items()}

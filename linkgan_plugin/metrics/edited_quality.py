@@ -14,7 +14,7 @@ from torch import Tensor
 
 from training_loops.formats.folder import ImageFolderDataset
 
-from ..editing.consistent import Consistent
+from ..consistent import Consistent
 from ..generators import LinkedGenerator
 from ..links import REST
 from .chosen_donors import donors_of

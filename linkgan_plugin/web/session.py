@@ -19,9 +19,8 @@ from training_loops.formats.json_text import fields_of
 
 from ..calls.random_state import check_seed
 from ..checksum import file_digest
-from ..editing.consistent import without_choice
 from ..editing.plain import tensor_to_json
-from ..editing.steps import Resample, Step, step_from_json
+from ..editing.steps import Resample, Step, step_from_json, without_choice
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images.pixels import check_channels

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from linkgan_plugin import Editor, LinkedGenerator, Resample, load_network
-from linkgan_plugin.editing.consistent import Consistent, critic_of
+from linkgan_plugin.consistent import Consistent, critic_of
 
 ONE = ("--region", "eyes", "--seeds", 3, "--donor-seed", 90, "--plain")
 QUICK = ("--pairs", 8, "--json")

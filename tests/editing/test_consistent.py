@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from linkgan_plugin.basis import Basis
 from linkgan_plugin.calls.rendering import Rendering
-from linkgan_plugin.editing.candidates import in_parts, resamples
-from linkgan_plugin.editing.consistent import (
+from linkgan_plugin.consistent import (
     Consistent,
     consistent_from,
     critic_of,
     rest_distances,
     spread_of,
-    without_choice,
 )
+from linkgan_plugin.editing.candidates import in_parts, resamples
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
-from linkgan_plugin.editing.steps import Resample
+from linkgan_plugin.editing.steps import Resample, without_choice
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
@@ -195,3 +196,15 @@ def test_candidates_choose_for_each_image_and_parts_keep_the_choice():
     assert [part.of(editors[1], ("a",)).to_json() for part in parts] == [
         {**steps[1].to_json(), "strength": share} for share in (0.5, 1.0)
     ]
+
+
+def test_in_a_basis_the_rest_are_the_other_coordinates():
+    generator = correlated()
+    turned = Basis.of(torch.tensor([[0.0, 1.0], [1.0, 0.0]]))  # coordinate 0 is axis 1
+    spec = replace(generator.spec, basis=turned)
+    swapped = LinkedGenerator(generator.generator, spec)
+    latents = torch.tensor([[[5.0, 0.0]]])
+    candidates = torch.tensor([[[[9.0, 0.0]]], [[[5.0, 3.0]]]])  # the first is near in axis 1, the second in axis 0
+    block, labels = torch.tensor([True, False]), torch.zeros(1, 0)
+    assert Consistent(2).choose(generator, latents, candidates, block, labels).tolist() == [0]
+    assert Consistent(2).choose(swapped, latents, candidates, block, labels).tolist() == [1]

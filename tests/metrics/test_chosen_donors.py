@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linkgan_plugin.editing.consistent import Consistent
+from linkgan_plugin.consistent import Consistent
 from linkgan_plugin.metrics import chosen_donors
 from linkgan_plugin.metrics.chosen_donors import diversity_of, donors_of
 from linkgan_plugin.metrics.edited_quality import edits_of, rendered

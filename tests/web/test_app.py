@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from linkgan_plugin.editing.consistent import Consistent
+from linkgan_plugin.consistent import Consistent
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample

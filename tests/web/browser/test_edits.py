@@ -8,7 +8,7 @@ import numpy as np
 from selenium.webdriver import ActionChains, Keys
 from selenium.webdriver.common.actions.wheel_input import ScrollOrigin
 
-from linkgan_plugin.editing.consistent import Consistent
+from linkgan_plugin.consistent import Consistent
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.steps import Resample
 from linkgan_plugin.generators import LinkedGenerator

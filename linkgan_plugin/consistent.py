@@ -11,24 +11,25 @@ needs no search.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 
-from ..calls.rendering import Rendering
-from ..errors import LinkGANError
-from ..generators import LinkedGenerator
-from ..perturb import replace_axes
-from .steps import Resample, Step
+from .calls.rendering import Rendering
+from .errors import LinkGANError
+from .generators import LinkedGenerator
+
+if TYPE_CHECKING:
+    from .editing.steps import Resample, Step
 
 MOST = 1024  # candidates
 KINDS = ("rest", "critic")
 SPREAD = 1024  # samples that sigma is estimated from; they are not rendered
-FIRST_SEED = 40_000  # as in directions.py
+FIRST_SEED = 40_000  # as in editing/directions.py
 
 Critic = Callable[[Rendering, Tensor], Tensor]
 
@@ -60,7 +61,7 @@ class Consistent:
         LinkGANError: another number of candidates.
 
     Example:
-        >>> from linkgan_plugin.editing.editor import Editor
+        >>> from linkgan_plugin import Editor, Resample
         >>> from linkgan_plugin.editing.example import example_generator
         >>> editor = Editor.of_seed(example_generator(), seed=0)
         >>> step = Consistent(8).step(editor, Resample("left", seed=200))
@@ -100,10 +101,13 @@ class Consistent:
             LinkGANError: the critic returns numbers that are not finite.
         """
         if self.critic is None:
+            basis = generator.spec.basis
+            if basis is not None:
+                latents, candidates = basis.coordinates(latents), basis.coordinates(candidates)
             return rest_distances(latents, candidates, block, spread_of(generator)).argmin(dim=0)
         scores = []
         for donors in candidates:
-            scores.append(self.critic(generator.rendering(replace_axes(latents, donors, block), labels), labels))
+            scores.append(self.critic(generator.rendering(generator.replace(latents, donors, block), labels), labels))
         found = torch.stack(scores)
         if not bool(found.isfinite().all()):
             raise LinkGANError("the discriminator returns numbers that are not finite; choose donors by the rest")
@@ -155,8 +159,9 @@ def rest_distances(latents: Tensor, candidates: Tensor, block: Tensor, spread: T
 def spread_of(generator: LinkedGenerator) -> Tensor:
     """Return the standard deviation of each latent axis over samples, [D]; cached for each generator."""
     if generator not in _known:
-        latents = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0]
-        _known[generator] = latents.double().std(dim=0).to(latents.dtype)
+        latents, basis = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0], generator.spec.basis
+        axes = latents if basis is None else basis.coordinates(latents)
+        _known[generator] = axes.double().std(dim=0).to(latents.dtype)
     return _known[generator]
 
 
@@ -198,17 +203,3 @@ def consistent_from(candidates: int | None, by: str, discriminator: Callable[[],
         return Consistent(candidates, critic_of(discriminator()))
     except LinkGANError as error:
         raise LinkGANError(f"donors cannot be chosen by the critic: {error}; choose them by the rest") from error
-
-
-def without_choice(data: Mapping[str, Any]) -> tuple[dict[str, Any], Consistent | None]:
-    """Split the JSON of a step from its field `consistent`, the number of donors to choose from by the rest.
-
-    Raises:
-        LinkGANError: a bad number, or another step than `resample`.
-    """
-    step = {name: value for name, value in data.items() if name != "consistent"}
-    if "consistent" not in data:
-        return step, None
-    if data.get("kind") != Resample.kind:
-        raise LinkGANError(f"only {Resample.kind} steps choose a donor; leave consistent out of others")
-    return step, Consistent(data["consistent"])
