@@ -1,4 +1,4 @@
-"""The families of hosts: what tells one from another and what is inserted where, read from ``patches/*.json``."""
+"""The families of hosts: how they are recognised and what is inserted where, read from ``patches/*.json``."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ PLACES = ("before", "after")
 
 @dataclass(frozen=True)
 class Insertion:
-    """Lines of ours that go before or after the one line of a host's file that matches `anchor`.
+    """Lines that are inserted before or after the line of a host's file that matches `anchor`.
 
     Attributes:
         name: unique within its file.
-        file: path below the host's root, with forward slashes.
+        file: path relative to the host's root, with forward slashes.
         anchor: regular expression, searched for in single lines; its named groups may be used in `lines` as ``{name}``.
         place: `before` or `after`.
-        lines: what to insert, without the anchor line's indentation, which is added.
-        group: `link` (the plugin), `compat` (remedies for today's libraries) or `smoke` (only ever in memory).
-        optional: a host without the file or the line is a host all the same.
-        why: one line for people.
+        lines: the inserted lines, without the anchor line's indentation, which is added.
+        group: `link` (the plugin), `compat` (fixes for current library versions) or `smoke` (in memory only).
+        optional: the file or the anchor line may be missing in a host.
+        why: the reason, in one line.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Insertion:
 
 @dataclass(frozen=True)
 class Family:
-    """Hosts that take the same insertions; `has` are the files, below the root, without which a host is not of them."""
+    """Hosts with the same insertions; `has` are the files, relative to the root, that every such host has."""
 
     name: str
     has: tuple[str, ...]
@@ -63,7 +63,7 @@ class Family:
 
 
 def families(folder: Traversable | None = None) -> list[Family]:
-    """Return all families, the most demanding (most files in `has`) first, from `folder` or the package's own data.
+    """Return all families, the most specific (most files in `has`) first, from `folder` or the package's data.
 
     Raises:
         LinkGANError: malformed data; names the file and the field.
@@ -77,14 +77,14 @@ def families(folder: Traversable | None = None) -> list[Family]:
 
 @dataclass(frozen=True)
 class _Record:
-    """A JSON object and where it stands, so that errors can name the file and the field."""
+    """A JSON object and its place, so that errors can name the file and the field."""
 
     where: str
     data: Mapping[str, Any]
 
     @classmethod
     def read(cls, file: Traversable) -> _Record:
-        """Read a file that holds one object."""
+        """Read a file that contains one object."""
         try:
             return cls.of(file.name, json.loads(file.read_text(encoding="utf-8")))
         except ValueError as error:
@@ -94,21 +94,21 @@ class _Record:
 
     @classmethod
     def of(cls, where: str, data: Any) -> _Record:
-        """Take a value that must be an object."""
+        """Return the record of a value that must be an object."""
         if not isinstance(data, dict):
             raise LinkGANError(f"{where} is {data!r}; expected a JSON object")
         return cls(where, data)
 
     def error(self, field: str, expected: str) -> LinkGANError:
-        """Say that a field is not what it must be."""
+        """Return the error for an invalid field."""
         value = repr(self.data[field]) if field in self.data else "missing"
         return LinkGANError(f"{self.where}: {field} is {value}; expected {expected}")
 
     def only(self, *fields: str) -> None:
-        """Refuse fields that nobody reads, most likely misspelt."""
+        """Raise LinkGANError for unknown fields, which are most likely misspelt."""
         for field in self.data:
             if field not in fields:
-                raise LinkGANError(f"{self.where}: there is no field {field!r}; {suggest(field, fields)}")
+                raise LinkGANError(f"{self.where}: unknown field {field!r}; {suggest(field, fields)}")
 
     def text(self, field: str) -> str:
         """Return a field that is one line."""
@@ -135,7 +135,7 @@ def _is_line(value: Any) -> bool:
 
 
 def _family(record: _Record, records: Mapping[str, _Record]) -> Family:
-    """Read a family; one that is ``like`` another takes its files and insertions and adds its own."""
+    """Read a family; with ``like`` it inherits the files and insertions of another and adds its own."""
     record.only("name", "why", "like", "has", "insertions")
     record.text("why")
     parent = Family("", (), ())
@@ -150,16 +150,16 @@ def _family(record: _Record, records: Mapping[str, _Record]) -> Family:
     keys = [(insertion.file, insertion.name) for insertion in family.insertions]
     for file, name in keys:
         if keys.count((file, name)) > 1:
-            raise LinkGANError(f"{record.where}: insertions holds the name {name!r} twice for {file}")
+            raise LinkGANError(f"{record.where}: insertions contains the name {name!r} twice for {file}")
     return family
 
 
 def _insertion(record: _Record) -> Insertion:
-    """Read one insertion: its anchor stands in the field ``before`` or ``after``."""
+    """Read one insertion; its anchor is in the field ``before`` or ``after``."""
     record.only("file", "name", "group", "optional", "before", "after", "lines", "why")
     places = [place for place in PLACES if place in record.data]
     if len(places) != 1:
-        raise LinkGANError(f"{record.where}: {len(places)} of the fields before and after are given; expected one")
+        raise LinkGANError(f"{record.where}: {len(places)} of the fields before and after are set; expected one")
     name, anchor, lines = record.text("name"), record.text(places[0]), record.texts("lines")
     if not re.fullmatch(r"\w+", name):
         raise record.error("name", "letters, digits and underscores")
@@ -167,7 +167,7 @@ def _insertion(record: _Record) -> Insertion:
         known = re.compile(anchor).groupindex
         used = {field for line in lines for _, field, _, _ in string.Formatter().parse(line) if field is not None}
     except (re.error, ValueError) as error:
-        raise LinkGANError(f"{record.where}: {places[0]} or lines cannot be read: {error}") from error
+        raise LinkGANError(f"{record.where}: {places[0]} or lines is invalid: {error}") from error
     for field in sorted(used - set(known)):
         raise record.error("lines", f"only names that the anchor captures, not {field!r}: {suggest(field, known)}")
     optional = record.one_of("optional", (True, False)) if "optional" in record.data else False

@@ -1,4 +1,4 @@
-"""Patching a host on disk: the same insertions as in memory, all files or none, and off again byte for byte."""
+"""Patches a host on disk with the same insertions as in memory: all files or none, and reversible byte for byte."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from .blocks import Block, place, problems, split, strip
 from .families import Family
 from .insertions import Change, changes, closest, encode, host_root, misfit, texts_of
 
-# The group `smoke` serves short trial runs and never reaches a disk.
+# The group `smoke` is for short trial runs and is never written to disk.
 ON_DISK = ("link", "compat")
 
 
 class State(Enum):
-    """What has become of one insertion in one file."""
+    """The state of one insertion in one file."""
 
     APPLIED = "applied"
     NOT_APPLIED = "not applied"
-    OUTDATED = "outdated"  # as another version of the plugin wrote it
-    EDITED = "edited"  # someone changed the lines between the marks
+    OUTDATED = "outdated"  # written by another version of the plugin
+    EDITED = "edited"  # the lines between the marks were changed
     ANCHOR_MISSING = "anchor missing"
     FILE_MISSING = "file missing"
 
 
 @dataclass(frozen=True)
 class Row:
-    """The state of one insertion; `note` says more where the state alone does not tell what to do."""
+    """The state of one insertion; `note` is an explanation where the state is not enough."""
 
     file: str
     name: str
@@ -44,7 +44,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Status:
-    """What is patched of a host: the family it fits best, what of that it misses (or None), and every insertion."""
+    """The patch status of a host: the closest family, its missing parts (or None), and the state of every insertion."""
 
     root: Path
     family: str
@@ -69,10 +69,10 @@ class Status:
 
 
 def status(root: Path) -> Status:
-    """Return what is patched of the host at `root`; a tree that no family fits is compared with the closest one.
+    """Return the patch status of the host at `root`; a tree of no known family is compared with the closest one.
 
     Raises:
-        LinkGANError: no host's folder, or a file with broken marks.
+        LinkGANError: not the folder of a host, or a file with damaged marks.
     """
     root = host_root(root)
     family, obstacles = closest(root)
@@ -85,18 +85,18 @@ def applying(root: Path, compat: bool = True) -> list[Change]:
     """Return what `apply` would change.
 
     Raises:
-        LinkGANError: no family fits, an anchor is missing, marks are broken or edited, or a file is a link out of
-            the host.
+        LinkGANError: no family matches, an anchor is missing, marks are damaged, blocks are edited, or a file is a link
+            to outside the host.
     """
     groups = ON_DISK if compat else ("link",)
     return _inside(host_root(root), [change for change in changes(root, groups) if change.before != change.after])
 
 
 def reverting(root: Path) -> list[Change]:
-    """Return what `revert` would change; the marks alone suffice for it.
+    """Return what `revert` would change; it needs only the marks.
 
     Raises:
-        LinkGANError: marks are broken or edited, or a file is a link out of the host.
+        LinkGANError: marks are damaged, blocks are edited, or a file is a link to outside the host.
     """
     root = host_root(root)
     found = [Change(root / file, file, text, strip(text, file)) for file, text in texts_of(root).items()]
@@ -104,28 +104,28 @@ def reverting(root: Path) -> list[Change]:
 
 
 def _inside(root: Path, found: list[Change]) -> list[Change]:
-    """Return changes of files that lie in the folder `root`.
+    """Return `found` after checking that all files are in the folder `root`.
 
     Raises:
-        LinkGANError: one is, or lies behind, a symbolic link to somewhere else; names it.
+        LinkGANError: a file resolves by a symbolic link to a place outside `root`; names it.
     """
     for change in found:
         real = change.path.resolve()
         if not real.is_relative_to(root):
             raise LinkGANError(
-                f"{change.path} is a symbolic link to {real}, which is not in {root}; put a copy in its place, or "
-                "patch the folder it leads to (nothing was changed)"
+                f"{change.path} is a symbolic link to {real}, which is not in {root}; replace it by a copy, or "
+                "patch the folder it points to (nothing was changed)"
             )
     return found
 
 
 def apply(root: Path, compat: bool = True) -> list[Change]:
-    """Insert our lines into the host at `root`, with or (taking them out) without the group `compat`.
+    """Patch the host at `root`, with or (removing its lines) without the group `compat`.
 
     Returns:
-        the files changed; none where all is in place already.
+        the changed files; none where the host is patched already.
     Raises:
-        LinkGANError: as `applying`, or a file cannot be written; the tree is then as it was.
+        LinkGANError: as `applying`, or a file cannot be written; the tree is then unchanged.
     """
     found = applying(root, compat)
     write(found)
@@ -133,12 +133,12 @@ def apply(root: Path, compat: bool = True) -> list[Change]:
 
 
 def revert(root: Path) -> list[Change]:
-    """Take our lines out of the host at `root`; edits outside of the marks stay.
+    """Remove the inserted lines from the host at `root`; edits outside the marks are kept.
 
     Returns:
-        the files changed.
+        the changed files.
     Raises:
-        LinkGANError: as `reverting`, or a file cannot be written; the tree is then as it was.
+        LinkGANError: as `reverting`, or a file cannot be written; the tree is then unchanged.
     """
     found = reverting(root)
     write(found)
@@ -146,15 +146,15 @@ def revert(root: Path) -> list[Change]:
 
 
 def diff(found: Sequence[Change]) -> str:
-    """Return changes as a unified diff that `git apply` and `patch -p1` take."""
+    """Return changes as a unified diff for `git apply` and `patch -p1`."""
     return "".join(_file_diff(change) for change in found)
 
 
 def write(found: Sequence[Change]) -> None:
-    """Write all changes or none: new texts are staged beside the files first, then renamed onto them.
+    """Write all changes or none: new texts are written next to the files first, then renamed.
 
     Raises:
-        LinkGANError: a file is read-only or cannot be written; those written before it are put back.
+        LinkGANError: a file is read-only or cannot be written; files written before it are restored.
     """
     for change in found:
         if not os.access(change.path, os.W_OK):
@@ -173,7 +173,7 @@ def write(found: Sequence[Change]) -> None:
 
 @contextmanager
 def _staged(found: Sequence[Change]) -> Iterator[list[Path]]:
-    """Write every new text to a temporary file beside the old one, with its mode; in the end remove what is left."""
+    """Write every new text to a temporary file next to the old one, with its mode; remaining ones are deleted."""
     temporaries: list[Path] = []
     try:
         for change in found:
@@ -186,7 +186,7 @@ def _staged(found: Sequence[Change]) -> Iterator[list[Path]]:
 
 
 def _stage(change: Change) -> Path:
-    """Write the new text of one file beside it and return where."""
+    """Write the new text of one file to a temporary file next to it and return its path."""
     target = change.path.resolve()
     handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.stem}-", suffix=".tmp")
     try:
@@ -203,25 +203,25 @@ def _stage(change: Change) -> Path:
 
 @contextmanager
 def _naming(change: Change) -> Iterator[None]:
-    """Turn a failure of the operating system into an error that names the file."""
+    """Convert an OSError to an error that names the file."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise LinkGANError(f"{change.path} cannot be written: {reason}; the host was left as it was") from error
+        raise LinkGANError(f"{change.path} cannot be written: {reason}; the host is unchanged") from error
 
 
 def _put_back(done: Sequence[Change]) -> None:
-    """Give files that were written already their old text again."""
+    """Restore the old text of files that were already written."""
     try:
         write([Change(change.path, change.file, change.after, change.before) for change in done])
     except LinkGANError as error:
         files = ", ".join(str(change.path) for change in done)
-        raise LinkGANError(f"{files} changed and cannot be put back; run `linkgan patch revert` ({error})") from error
+        raise LinkGANError(f"{files} changed and cannot be restored; run `linkgan patch revert` ({error})") from error
 
 
 def _rows(family: Family, file: str, text: str | None) -> list[Row]:
-    """Return the states of one file: of the family's insertions, then of blocks that it does not know."""
+    """Return the rows of one file: the family's insertions, then unknown blocks."""
     insertions = [insertion for insertion in family.of(file) if insertion.group in ON_DISK]
     if text is None:
         return [Row(file, insertion.name, insertion.group, State.FILE_MISSING) for insertion in insertions]
@@ -237,12 +237,12 @@ def _rows(family: Family, file: str, text: str | None) -> list[Row]:
     for block in blocks:
         if block.name not in known:
             state = State.EDITED if block.edited else State.OUTDATED
-            rows.append(Row(file, block.name, "unknown", state, "has no such lines in this version"))
+            rows.append(Row(file, block.name, "unknown", state, "this version does not insert this block"))
     return rows
 
 
 def _state(own: Sequence[Block], expected: Sequence[Block]) -> State:
-    """Compare the blocks of one insertion that a file has with those that it would get (none: no place)."""
+    """Compare the blocks of one insertion in a file with the expected ones (none: no anchor)."""
     if any(block.edited for block in own):
         return State.EDITED
     if not own:
@@ -257,5 +257,5 @@ def _file_diff(change: Change) -> str:
 
 
 def _ended(lines: list[str]) -> list[str]:
-    """Give lines of ``text.split("\\n")`` their line ends back."""
+    """Restore the line ends of ``text.split("\\n")``."""
     return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])
