@@ -181,8 +181,8 @@ def _set_kwarg(name: str, value: Any) -> Any:
         (_set_kwarg("unknown", 1), "unexpected keyword argument 'unknown'"),
         (lambda d: d.update(training_options="{"), "damaged snapshot"),
         (lambda d: d.update(training_options="[1]"), "training_options: holds a list, expected a JSON object"),
-        (lambda d: d.update(training_options='{"training_set_kwargs": "x"}'), "training_set_kwargs is no dict"),
-        (lambda d: d.update(link_spec="7"), "no dict"),
+        (lambda d: d.update(training_options='{"training_set_kwargs": "x"}'), "training_set_kwargs is not a dict"),
+        (lambda d: d.update(link_spec="7"), "not a dict"),
     ],
 )
 def test_altered_snapshots_are_refused_with_the_reason(
@@ -215,7 +215,7 @@ def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path
     ):
         for entry in source.infolist():
             target.writestr(entry.filename, source.read(entry))
-    with pytest.raises(SnapshotError, match=r"bomb\.pt.*is packed by method 8, expected stored entries"):
+    with pytest.raises(SnapshotError, match=r"bomb\.pt.*is compressed by method 8, expected stored entries"):
         load_snapshot(bomb)
 
 
