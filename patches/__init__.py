@@ -1,1 +1,1 @@
-"""What `linkgan patch` and `linkgan run` insert into a host: one data file per host family, none of the host's code."""
+"""The insertions of `linkgan patch` and `linkgan run`: one data file per host family, without code of the host."""

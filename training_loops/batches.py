@@ -1,7 +1,7 @@
-"""What each training step sees: real images, latents and labels as a pure function of (seed, step).
+"""The inputs of each training step: real images, latents and labels as a pure function of (seed, step).
 
-Nothing here has a state, so a continued run needs no data position, and processes that split a batch see
-together exactly what one process would.
+The stream has no state, so a resumed run needs no data position, and processes that split a batch together use exactly
+the samples of a single process.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import Tensor
 from training_loops.errors import OptionError
 from training_loops.formats.pixels import to_float
 
-_LATENTS, _EPOCH = 1, 2  # streams that must not share random numbers
+_LATENTS, _EPOCH = 1, 2  # random streams that must differ
 
 
 class BatchStream:
@@ -39,7 +39,7 @@ class BatchStream:
         self._epoch: tuple[int, np.ndarray] | None = None
 
     def indices(self, step: int) -> np.ndarray:
-        """The dataset indices [batch_size] of the whole batch: every epoch visits each image once."""
+        """Return the dataset indices [batch_size] of the whole batch: every epoch visits each image once."""
         size = len(self.dataset)
         # Image p of the run is the (p mod size)-th of its epoch's order; a batch may end one epoch and begin the next.
         positions = step * self.batch_size + np.arange(self.batch_size, dtype=np.int64)
@@ -52,12 +52,12 @@ class BatchStream:
         return self._epoch[1]
 
     def real(self, step: int) -> tuple[Tensor, Tensor]:
-        """Images [n, C, H, W] in [-1, 1] and labels [n, label_dim] on the device."""
+        """Return images [n, C, H, W] in [-1, 1] and labels [n, label_dim] on the device."""
         images, labels = self.dataset.batch(self.indices(step)[self._share])
         return to_float(torch.as_tensor(images).to(self.device)), torch.as_tensor(labels).to(self.device, torch.float32)
 
     def latents(self, step: int, *, phases: int, z_dim: int) -> tuple[Tensor, Tensor]:
-        """For each phase latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images."""
+        """Return latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images for each phase."""
         rng = np.random.default_rng([self.seed, _LATENTS, step])
         generator = torch.Generator().manual_seed(int(rng.integers(2**63)))
         # All ranks draw the whole batch and keep their share: the latents do not depend on the number of processes.
@@ -71,7 +71,7 @@ class BatchStream:
 
 
 def labels_of(dataset: Any, indices: np.ndarray) -> np.ndarray:
-    """float32 labels [n, label_dim], without decoding images where the dataset can (``get_label``)."""
+    """Return float32 labels [n, label_dim], without decoding images if the dataset has ``get_label``."""
     if hasattr(dataset, "get_label"):
         return np.stack([np.asarray(dataset.get_label(int(i)), dtype=np.float32) for i in indices])
     _images, labels = dataset.batch(indices)

@@ -1,4 +1,4 @@
-"""What the options of a training run mean for a 3D-aware generator, its loss and its data."""
+"""Options of training runs with 3D-aware generators: checks of the data, and arguments of G and the loss."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from typing import Any
 
 from training_loops.formats.cameras import LABEL_DIM
 
-_GPC_REG_PROB = 0.5  # where a snapshot to resume from is conditioned on cameras and no probability is given
+_GPC_REG_PROB = 0.5  # default when resuming from a snapshot that is conditioned on cameras
 
 
 def camera_data_problem(dataset: Any, *, mirror: bool) -> str:
-    """Return why `dataset` cannot train a generator that renders through its labels, '' where it can."""
+    """Return why `dataset` cannot train a generator whose labels are cameras, '' where it can."""
     if dataset.label_dim != LABEL_DIM:
         return (
             f"the labels of data '{dataset.path}' have {dataset.label_dim} numbers, expected the {LABEL_DIM} of a "
@@ -19,7 +19,7 @@ def camera_data_problem(dataset: Any, *, mirror: bool) -> str:
     if dataset.num_channels != 3:
         return f"the images of data '{dataset.path}' have {dataset.num_channels} channel, expected 3 (RGB)"
     if mirror:
-        return "a mirrored image is seen by another camera; put mirrored images with their labels into the data"
+        return "mirroring an image changes its camera; add mirrored images with their own labels to the data instead"
     return ""
 
 
@@ -31,12 +31,12 @@ def scene_kwargs(
     density_reg: float | None = None,
     gpc_reg_prob: float | None = None,
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return arguments of G that go over `G_kwargs`, and all those of the loss for `loss_kwargs`.
+    """Return arguments of G that override `G_kwargs`, and all arguments of the loss, based on `loss_kwargs`.
 
     Args:
-        neural_res: side of the rendered image at first.
+        neural_res: initial side of the rendered image.
         density_reg: weight of the density's total variation.
-        gpc_reg_prob: probability of conditioning on another image's camera; where it is given, G is conditioned.
+        gpc_reg_prob: probability of conditioning on another image's camera; if given, G is conditioned on cameras.
     """
     if gpc_reg_prob is None and not G_kwargs["rendering_kwargs"].get("c_gen_conditioning_zero", False):
         gpc_reg_prob = loss_kwargs.get("gpc_reg_prob") or _GPC_REG_PROB

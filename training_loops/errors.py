@@ -5,15 +5,15 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
-_LONGEST_NAME = 80  # comparing takes the square of it
+_LONGEST_NAME = 80  # the comparison is quadratic in the length
 
 
 class InputError(ValueError):
-    """Input that a user can correct. The base of every such error here; linkgan_plugin calls it LinkGANError."""
+    """Input that a user can correct. The base class of such errors; linkgan_plugin calls it LinkGANError."""
 
 
 class OptionError(InputError):
-    """An option whose value cannot work; the message names it, what was given and what was expected."""
+    """An option with an invalid value; the message names it, what was given and what was expected."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""What generators of all families share: a mapping network, a synthesis network, and what they were made with."""
+"""The base class of StyleGAN generators: a mapping network, a synthesis network and the constructor's arguments."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 class StyleGenerator(nn.Module):
     """z [N, z_dim], c [N, c_dim] -> images [N, img_channels, R, R], about [-1, 1].
 
-    Families name their two networks. `init_kwargs` keeps the constructor's arguments, so that a snapshot can build the
-    same network again.
+    Subclasses set the classes of the two networks. `init_kwargs` stores the constructor's arguments, so that a snapshot
+    can rebuild the network.
     """
 
     mapping_class: ClassVar[type[nn.Module]]

@@ -1,4 +1,4 @@
-"""Image grids a person looks at while training: reals.png, fakes_init.png, fakes000008.png."""
+"""Image grids for visual inspection of a run: reals.png, fakes_init.png, fakes000008.png."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from training_loops.state import preserved_random_state
 
 
 def grid_shape(resolution: int) -> tuple[int, int]:
-    """The hosts' (columns, rows): as many images as fill 7680 x 4320 pixels, at least 7 x 4, at most 32 x 32."""
+    """Return the hosts' (columns, rows): images that fill 7680 x 4320 pixels, at least 7 x 4, at most 32 x 32."""
     return min(max(7680 // resolution, 7), 32), min(max(4320 // resolution, 4), 32)
 
 
 def choose_images(dataset: Any, shape: tuple[int, int], seed: int = 0) -> np.ndarray:
-    """Dataset indices [rows * columns]: a random subset, or one label per row where images share labels."""
+    """Return dataset indices [rows * columns]: a random subset, or one label per row where images share labels."""
     columns, rows = shape
     rng = np.random.default_rng(seed)
     groups = _groups(dataset)
@@ -41,10 +41,10 @@ def choose_images(dataset: Any, shape: tuple[int, int], seed: int = 0) -> np.nda
 
 
 def _groups(dataset: Any) -> list[np.ndarray]:
-    """Indices of images that share a label; all in one group where hardly two do, as with cameras."""
+    """Return groups of indices with the same label; one group of all if few images share labels, as with cameras."""
     size = len(dataset)
     if dataset.label_dim > 0:
-        labels = labels_of(dataset, np.arange(size))[:, ::-1]  # one-hot labels now sort by class
+        labels = labels_of(dataset, np.arange(size))[:, ::-1]  # reversed, so that one-hot labels sort by class
         values, group_of = np.unique(labels, axis=0, return_inverse=True)
         if 2 * len(values) <= size:
             return [np.flatnonzero(group_of.ravel() == group) for group in range(len(values))]
@@ -55,7 +55,7 @@ def save_grid(images: np.ndarray | Tensor, path: str | os.PathLike[str], shape: 
     """Write images [rows * columns, C, H, W], uint8 or float in [-1, 1], as one PNG, atomically."""
     data = torch.as_tensor(images)
     if data.dtype != torch.uint8:
-        # [-1, 1] -> [0, 255], to the nearest
+        # [-1, 1] -> [0, 255], rounded to nearest
         data = (data.float() * 127.5 + 127.5).round().clamp(0, 255).to(torch.uint8)
     columns, rows = shape
     _n, channels, height, width = data.shape
@@ -68,7 +68,7 @@ def save_grid(images: np.ndarray | Tensor, path: str | os.PathLike[str], shape: 
 
 
 class FakesGrid:
-    """Draws one fixed set of latents again and again."""
+    """Renders a fixed set of latents repeatedly."""
 
     def __init__(self, labels: Tensor, z_dim: int, shape: tuple[int, int], batch: int, device: torch.device) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -81,8 +81,8 @@ class FakesGrid:
     def save(self, G_ema: Any, path: str | os.PathLike[str]) -> None:
         """Render with constant noise and ray jitter, and write the PNG.
 
-        A 3D-aware generator's image before super-resolution goes beside it as ``<name>_raw.png``, its depth as
-        ``<name>_depth.png``: white is near, on one scale for all.
+        For a 3D-aware generator, also writes the image before super-resolution to ``<name>_raw.png`` and the depth to
+        ``<name>_depth.png`` (white is near, the same scale for all).
         """
         with preserved_random_state():
             torch.manual_seed(0)
@@ -101,6 +101,6 @@ def _named(images: Tensor | Mapping[str, Tensor]) -> Mapping[str, Tensor]:
 
 
 def _nearness(depth: Tensor) -> Tensor:
-    """Depths -> numbers from -1, the farthest of all, to 1."""
+    """Map depths to [-1, 1]: -1 is the farthest of all, 1 the nearest."""
     near, far = depth.min(), depth.max()
     return 1 - 2 * (depth - near) / (far - near).clamp_min(1e-8)

@@ -1,4 +1,4 @@
-"""What a run writes while it goes: console and log.txt, stats.jsonl, TensorBoard events."""
+"""The logs of a run: console and log.txt, stats.jsonl, TensorBoard events."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from training_loops.state import Progress
 
 
 class RunLog:
-    """The log files of one process; only rank 0 writes, the others collect statistics with it.
+    """The log files of a run; only rank 0 writes, the other ranks take part in collecting statistics.
 
-    With `continued`, what is logged of images later than `cur_nimg` (steps that will be done again) is dropped.
+    With `continued`, log entries after `cur_nimg` images (steps that will be repeated) are dropped.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class RunLog:
     def write_stats(self, *, cur_nimg: int, elapsed: float) -> None:
         """Append the averages since the last call to stats.jsonl and to the TensorBoard events."""
         self.collector.update()
-        # Other runs of this process may have reported names that this one never does.
+        # Earlier runs in this process may have reported other names.
         stats = {name: value for name, value in self.collector.as_dict().items() if value["num"] > 0}
         if self.rank != 0:
             return
@@ -89,7 +89,7 @@ class RunLog:
 
 
 class TickClock:
-    """When a tick is due, and how long it took; times go on from those of a continued run."""
+    """Tells when a tick is due and how long it took; a resumed run continues the elapsed time."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
@@ -99,11 +99,11 @@ class TickClock:
         self._ended = self._tick_started
 
     def due(self, tick_nimg: float) -> bool:
-        """True after the very first step, then whenever `tick_nimg` images have passed."""
+        """Return whether a tick is due: after the first step, then every `tick_nimg` images."""
         return self.progress.tick == 0 or self.progress.cur_nimg >= self._tick_nimg + tick_nimg
 
     def end_tick(self, device: torch.device) -> str:
-        """Take the time; return the console line. Every figure in it is also reported as a statistic."""
+        """Stop the clock and return the console line. Every number in it is also reported as a statistic."""
         maintenance = self._tick_started - self._ended
         self._ended = time.time()
         self.progress.elapsed = self._ended - self._started
@@ -112,7 +112,7 @@ class TickClock:
         return _tick_line(self.progress, seconds, images, maintenance, device)
 
     def start_tick(self) -> None:
-        """Count the tick, after its maintenance."""
+        """Start the next tick, after the maintenance of the last one."""
         self.progress.tick += 1
         self._tick_started = time.time()
         self._tick_nimg = self.progress.cur_nimg
@@ -144,7 +144,7 @@ def _tick_line(progress: Progress, seconds: float, images: int, maintenance: flo
 
 
 def _lines_until(path: Path, cur_nimg: int, images_of: Callable[[dict[str, Any]], float]) -> bytes:
-    """The complete lines of a log about no more than `cur_nimg` images."""
+    """Return the valid lines of a log up to `cur_nimg` images."""
     kept = []
     for line in path.read_bytes().splitlines() if path.exists() else []:
         try:
@@ -161,6 +161,6 @@ def _images_of_statistics(line: dict[str, Any]) -> float:
 
 
 def _images_of_metric(line: dict[str, Any]) -> float:
-    """By the name of the snapshot, in whole kimg; a metric of anything else is kept."""
+    """Return the images of the snapshot by its name, in whole kimg; 0 for metrics of other files, which are kept."""
     kimg = re.fullmatch(r"network-snapshot-(\d+)\.pt", line["snapshot_pkl"] or "")
     return float(kimg[1]) * 1e3 if kimg else 0.0

@@ -1,4 +1,4 @@
-"""What losses of all families share: the loop's contract, the non-saturating logistic loss, R1 and style mixing."""
+"""Base classes of all losses: the interface for the loop, the non-saturating logistic loss, R1 and style mixing."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ class LogisticLoss(Loss):
     """Goodfellow et al. 2014 with R1 (Mescheder et al. 2018).
 
     G: softplus(-D(G(z))). D: softplus(D(G(z))) + softplus(-D(x)), and every `D_reg_interval` steps R1,
-    gamma/2 |grad_x D(x)|^2. What regularizes G is left to each family (`regularize_G`), as is what an image is: an
-    image, or a dictionary of images that D is shown together. A family adds fields of its own to these.
+    gamma/2 |grad_x D(x)|^2. Subclasses define the regularization of G (`regularize_G`) and the input of D: an
+    image, or a dictionary of images. They add their own fields to these.
 
     Args:
-        device: what the networks are on.
+        device: the device of the networks.
         G: the generator.
         D: the discriminator.
         augment_pipe: a module from images to augmented images of the same shape; None for none.
@@ -70,7 +70,7 @@ class LogisticLoss(Loss):
         raise NotImplementedError
 
     def images_of(self, real_img: Tensor) -> Any:
-        """Real images [N, C, H, W] in [-1, 1] -> the images that D is shown of them, without gradients."""
+        """Real images [N, C, H, W] in [-1, 1] -> D's input for them, without gradients."""
         raise NotImplementedError
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
@@ -97,12 +97,12 @@ class LogisticLoss(Loss):
         return self._mix_styles(ws, z, c) if self.style_mixing_prob > 0 else ws
 
     def _mix_styles(self, ws: Tensor, z: Tensor, c: Tensor) -> Tensor:
-        """With probability `style_mixing_prob` replace the ws from a random layer on by those of other latents."""
+        """With probability `style_mixing_prob` replace the ws from a random layer on by those of another z."""
         num_ws = ws.shape[1]
         if num_ws < 2:
             return ws
-        # ws'_l = ws_l for l < crossover, else those of another z; StyleGAN, section 3.1. Everything is drawn whether
-        # styles are mixed or not, so that the device need not be asked.
+        # ws'_l = ws_l for l < crossover, else those of another z; StyleGAN, section 3.1. Random numbers are
+        # drawn whether styles are mixed or not, to avoid a synchronization with the device.
         crossover = torch.randint(1, num_ws, [], device=ws.device)
         mixed = torch.rand([], device=ws.device) < self.style_mixing_prob
         crossover = torch.where(mixed, crossover, num_ws)
@@ -119,8 +119,8 @@ class LogisticLoss(Loss):
         loss.mean().mul(gain).backward()
 
     def _d_main(self, real_img: Tensor, real_c: Tensor, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
-        # min_D  E_z[softplus(D(G(z)))] + E_x[softplus(-D(x))], as -log(1 - sigmoid(d)) = softplus(d). Each half has a
-        # backward pass of its own, so that only one graph is in memory.
+        # min_D  E_z[softplus(D(G(z)))] + E_x[softplus(-D(x))], as -log(1 - sigmoid(d)) = softplus(d). Each half has its
+        # own backward pass, so that only one graph is in memory.
         with torch.no_grad():
             gen_img, _ws = self.run_G(gen_z, gen_c, update_emas=True)
         gen_logits = _report_scores("fake", self.run_D(gen_img, gen_c, update_emas=True))
@@ -132,8 +132,8 @@ class LogisticLoss(Loss):
         real_loss.mean().mul(gain).backward()
 
     def _d_r1(self, real_img: Tensor, real_c: Tensor, gain: float) -> None:
-        # R1 = gamma / 2 E_x ||grad_x D(x)||^2 (Mescheder et al. 2018, Eq. 9). The gradient of the sum over a batch is
-        # each image's own, because D sees images apart but for the minibatch standard deviation.
+        # R1 = gamma / 2 E_x ||grad_x D(x)||^2 (Mescheder et al. 2018, Eq. 9). The gradient of the sum over a batch
+        # contains each image's gradient, because D treats images separately (except for the minibatch std).
         img = self.images_of(real_img)
         parts = [part.requires_grad_(True) for part in (img.values() if isinstance(img, dict) else [img])]
         logits = _report_scores("real", self.run_D(img, real_c))

@@ -1,4 +1,4 @@
-"""The work of a tick: images, snapshots, metrics, statistics and the state to continue from."""
+"""The work at the end of a tick: images, snapshots, metrics, statistics and the training state."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training_loops.run import Run, save_state
 
 
 def maintain(run: Run, *, last: bool, stopped: bool) -> None:
-    """The work of a tick: images, snapshot, state, metrics, statistics. Leaves no trace in the random state."""
+    """Write images, snapshot, metrics, statistics and the training state; the random state is preserved."""
     tick, kimg = run.progress.tick, run.progress.cur_nimg // 1000
     every_image, every_net = run.options.logging.image_snapshot_ticks, run.options.logging.network_snapshot_ticks
     with state.preserved_random_state():
@@ -32,14 +32,14 @@ def maintain(run: Run, *, last: bool, stopped: bool) -> None:
     run.log.write_stats(cur_nimg=run.progress.cur_nimg, elapsed=run.progress.elapsed)
     if saved or last:
         check_alike({"G": run.G, "D": run.D, "G_ema": run.G_ema}, run.num_gpus)
-        # Last, with the tick counted: a continued run must not do this tick again.
+        # Last, with the tick counted: a resumed run must not repeat this tick.
         done = copy.copy(run.progress)
         done.tick += 1
         save_state(run, done)
 
 
 def check_alike(networks: dict[str, torch.nn.Module], num_gpus: int) -> None:
-    """Raise RuntimeError naming what differs, unless the networks are the same to the bit on all ranks."""
+    """Raise RuntimeError, naming the differing tensors, unless the networks are bit-identical on all ranks."""
     if num_gpus == 1:
         return
     own = {
@@ -50,9 +50,7 @@ def check_alike(networks: dict[str, torch.nn.Module], num_gpus: int) -> None:
         different = [name for name in first if theirs.get(name) != first[name]]
         if different:
             shown = ", ".join(different[:5]) + (", ..." if len(different) > 5 else "")
-            raise RuntimeError(
-                f"the networks of ranks 0 and {rank} have come apart in {len(different)} tensors: {shown}"
-            )
+            raise RuntimeError(f"the networks of ranks 0 and {rank} differ in {len(different)} tensors: {shown}")
 
 
 def _digest(value: torch.Tensor) -> int:

@@ -1,4 +1,4 @@
-"""Keeping the C allocator from handing memory back between training steps on the CPU."""
+"""Keeps the C allocator from returning memory to the system between training steps on the CPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc to reuse freed blocks; elsewhere do nothing.
+    """Make glibc reuse freed blocks; no effect with other C libraries.
 
-    Each step allocates and frees the same megabytes. By default glibc returns them to the system, which then
-    clears every page again at its first touch: a quarter of the time of a step of the tiny preset. The price is
-    that the process keeps its peak memory until it ends.
+    Each step allocates and frees the same memory. By default glibc returns it to the system, which then clears every
+    page again at its first access: a quarter of the time of a step of the tiny preset. The cost is that the process
+    keeps its peak memory until it ends.
     """
     with contextlib.suppress(OSError, AttributeError, TypeError):
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,4 +1,4 @@
-"""Metrics by name, as the hosts run them: register, calculate on a generator, append to metric-<name>.jsonl."""
+"""Metrics by name, as in the hosts: register, calculate for a generator, append to metric-<name>.jsonl."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _metrics: dict[str, MetricFunction] = {}
 
 
 class UnknownMetricError(InputError):
-    """A metric nobody registered; the message lists the known ones."""
+    """A metric that is not registered; the message lists the known ones."""
 
 
 @dataclass
 class MetricOptions:
-    """What a metric function gets.
+    """The arguments of a metric function.
 
-    `G` is an eval copy on any device: move a copy to `device` before use. `G_kwargs` are arguments for its
+    `G` is a copy in eval mode on any device: move a copy to `device` before use. `G_kwargs` are arguments for its
     synthesis. `progress` is called as ``progress(done, total)`` when given. With several processes (`num_gpus`,
     `rank`) every rank calls the metric and must return the same keys.
     """
@@ -45,18 +45,18 @@ class MetricOptions:
 
 
 def register_metric(fn: _F) -> _F:
-    """Decorator: make ``fn(opts) -> {key: JSON-able}`` known under its own name. The last registration wins."""
+    """Decorator: register ``fn(opts) -> {key: JSON value}`` under its name, replacing an earlier one."""
     _metrics[fn.__name__] = fn
     return fn
 
 
 def is_valid_metric(metric: str) -> bool:
-    """Whether `metric` is registered."""
+    """Return whether `metric` is registered."""
     return metric in _metrics
 
 
 def list_valid_metrics() -> list[str]:
-    """The registered names."""
+    """Return the registered names."""
     return sorted(_metrics)
 
 
@@ -64,15 +64,15 @@ def check_metrics(names: Iterable[str]) -> None:
     """Raise `UnknownMetricError` for the first name that is not registered."""
     for name in names:
         if not is_valid_metric(name):
-            known = ", ".join(list_valid_metrics()) or "none are registered"
+            known = ", ".join(list_valid_metrics()) or "none is registered"
             raise UnknownMetricError(f"metric {name!r} is not known; known: {known}")
 
 
 def calc_metric(metric: str, **kwargs: Any) -> dict[str, Any]:
     """Run `metric` with `MetricOptions(**kwargs)`.
 
-    Returns ``{"results": {...}, "metric", "total_time", "total_time_str", "num_gpus"}``; number results are those
-    of rank 0 on every rank.
+    Returns ``{"results": {...}, "metric", "total_time", "total_time_str", "num_gpus"}``; numbers in the results are
+    those of rank 0 on every rank.
     """
     check_metrics([metric])
     opts = MetricOptions(**kwargs)
@@ -102,7 +102,7 @@ def report_metric(
 ) -> str:
     """Append a result as one JSON line to ``metric-<name>.jsonl`` in `run_dir` and return the line.
 
-    `snapshot_pkl`, the file measured, is written relative to the run; `extra` fields (a link spec) follow.
+    `snapshot_pkl`, the evaluated file, is written relative to the run; `extra` fields (a link spec) are appended.
     """
     snapshot = None if snapshot_pkl is None else os.fspath(snapshot_pkl)
     if snapshot and run_dir is not None:

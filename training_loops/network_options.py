@@ -1,4 +1,4 @@
-"""What the networks, the loss and the optimizers of a run are made with: a preset's or a snapshot's, and changes."""
+"""Options of networks, loss and optimizers: from a preset or a snapshot, overridden by the request."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class _Start:
-    """Arguments of G and D, but for those that follow from the data, and what G's settings begin with."""
+    """Arguments of G and D, except those that follow from the data, and the initial values of G's settings."""
 
     G: dict[str, Any]
     D: dict[str, Any]
@@ -28,21 +28,21 @@ class _Start:
 
 
 def network_options(request: TrainingRequest, base: Preset, resolution: int, *, per_gpu: int) -> NetworkOptions:
-    """Return the preset's or the snapshot's networks, loss and optimizers, and over them what the request says.
+    """Return the preset's or the snapshot's networks, loss and optimizers, overridden by the request.
 
     Args:
-        request: what is asked for.
+        request: the user's choices.
         base: its preset.
         resolution: of the images, in pixels.
         per_gpu: images at a time in one process.
     Raises:
         OptionError: names the option.
-        SnapshotError: `resume` is not a whole snapshot.
+        SnapshotError: `resume` is not a complete snapshot.
     """
-    # The minibatch standard deviation splits what D sees at a time into groups of one size.
+    # The minibatch standard deviation splits the batch of D into groups of one size.
     group = chosen(request.mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
-        raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images a process sees at a time")
+        raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images per process at a time")
     start = _preset_start(base) if request.resume is None else _snapshot_start(request.resume, request.cfg, base)
     shared = {
         **_known(channel_base=request.cbase, channel_max=request.cmax),
@@ -55,7 +55,7 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
     _check_width(D_kwargs, resolution)
     _set_half(G_kwargs, D_kwargs, request.half)
-    # Without momentum (beta1 = 0), as in StyleGAN: each network follows the other as it is now.
+    # Without momentum (beta1 = 0), as in StyleGAN.
     adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
     return NetworkOptions(
         G_kwargs={"class_name": base.G_class, **G_kwargs},
@@ -85,7 +85,7 @@ def _given_G(request: TrainingRequest) -> dict[str, Any]:
 def _scene(
     request: TrainingRequest, base: Preset, start: _Start, *, num_fp16_res: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What cameras add to the arguments of G, and all of the family's own arguments of the loss."""
+    """Return the camera arguments of G, and all family-specific arguments of the loss."""
     given = _known(neural_res=request.neural_res, density_reg=request.density_reg, gpc_reg_prob=request.gpc_reg_prob)
     if not request.has_cameras:
         if given:
@@ -99,7 +99,7 @@ def _scene(
 
 
 def _set_half(G_kwargs: dict[str, Any], D_kwargs: dict[str, Any], half: str) -> None:
-    """Name the kind of half precision, in place, wherever a network has layers that use it."""
+    """Set the half-precision dtype, in place, in all arguments of networks with layers that use it."""
     if G_kwargs.get("num_fp16_res") != 0:
         G_kwargs["half"] = half
     if G_kwargs.get("sr_num_fp16_res", 0) != 0:
@@ -118,7 +118,7 @@ def _preset_start(base: Preset) -> _Start:
 
 
 def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
-    """What a snapshot's networks were made of."""
+    """Return the arguments of a snapshot's networks."""
     source = load_snapshot(path)
     for network, name in ((source.G, base.G_class), (source.D, base.D_class)):
         if type(network) is not util.get_object_by_name(name):
@@ -132,14 +132,14 @@ def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _St
 
 
 def _check_width(kwargs: dict[str, Any], resolution: int) -> None:
-    """Raise OptionError where the layers of a network at its highest resolution would have no feature map left."""
+    """Raise OptionError where layers at the highest resolution would have no feature maps."""
     base = kwargs["channel_base"]
     if base < resolution:
         raise OptionError(f"cbase={base}: expected at least {resolution}, for a feature map at {resolution} pixels")
 
 
 def _precision(fp32: bool, fp16_res: int | None) -> dict[str, Any]:
-    """What layers compute in, and the clamp that half precision needs; nothing where neither option is given."""
+    """Return the precision of layers and the clamp for half precision; empty where neither option is given."""
     if not fp32 and fp16_res is None:
         return {}
     # Without a clamp, float16 would overflow at 65504.
@@ -152,7 +152,7 @@ def _known(**options: Any) -> dict[str, Any]:
 
 
 def _layered(*layers: dict[str, Any]) -> dict[str, Any]:
-    """Arguments of which later layers win; a dict among them is layered likewise."""
+    """Merge dicts; later ones override earlier ones, and nested dicts are merged in the same way."""
     kwargs: dict[str, Any] = {}
     for layer in layers:
         for name, value in layer.items():

@@ -1,4 +1,4 @@
-"""The options of a training run: all that decides what is learned, and what a run writes; training_options.json."""
+"""The options of a training run: everything that affects training, and what a run writes; training_options.json."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from training_loops.errors import OptionError
 
 OPTIONS_FILE = "training_options.json"
 
-# The file's keys in its order: those of all groups below, side by side.
+# The keys of the file in its order: those of all groups below, flattened.
 KEYS = (
     "training_set_kwargs",
     "G_kwargs",
@@ -46,7 +46,7 @@ KEYS = (
 
 @dataclass(frozen=True)
 class DataOptions:
-    """What a step sees.
+    """The inputs of a training step.
 
     Attributes:
         training_set_kwargs: the data set, ``{"class_name": "package.module.Class", ...}``.
@@ -86,14 +86,14 @@ class NetworkOptions:
 
 @dataclass(frozen=True)
 class ScheduleOptions:
-    """How long a run is and how it changes on its way.
+    """The length of a run and its schedules.
 
     Attributes:
         total_kimg: length of the run in thousand images, more than 0.
-        lr_final_fraction: share of the learning rates left at the end, 0 to 1.
-        lr_decay_share: share of the run, its last, over which they fall linearly to that, more than 0 to 1.
+        lr_final_fraction: final learning rates as a fraction of the initial ones, 0 to 1.
+        lr_decay_share: last share of the run over which they fall linearly to that, more than 0 to 1.
         ema_kimg: half-life of the averaged generator in thousand images.
-        ema_rampup: that half-life is at most this share of the images seen so far; None for no such limit.
+        ema_rampup: limit of that half-life as a share of the images seen so far; None for no limit.
         G_reg_interval: iterations between two regularizations of G, from 1; None for every one, in the main step.
         D_reg_interval: likewise for D.
     """
@@ -109,7 +109,7 @@ class ScheduleOptions:
 
 @dataclass(frozen=True)
 class LoggingOptions:
-    """What a run writes while it goes; nothing of it changes what is learned.
+    """What a run writes; these options do not affect training.
 
     Attributes:
         kimg_per_tick: thousand images between two lines of statistics, more than 0.
@@ -128,11 +128,11 @@ class LoggingOptions:
 
 @dataclass(frozen=True)
 class MachineOptions:
-    """How the work is done where it is done.
+    """Options of the machine.
 
     Attributes:
-        cudnn_benchmark: let cuDNN try which of its algorithms is fastest.
-        threads: CPU threads of a process, from 1; None for PyTorch's own choice.
+        cudnn_benchmark: let cuDNN select its fastest algorithms.
+        threads: CPU threads of a process, from 1; None for PyTorch's default.
     """
 
     cudnn_benchmark: bool = True
@@ -141,7 +141,7 @@ class MachineOptions:
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """All options of a run. Everything in it is plain data, written to training_options.json and every snapshot."""
+    """All options of a run, as plain data; written to training_options.json and every snapshot."""
 
     data: DataOptions
     networks: NetworkOptions
@@ -151,12 +151,12 @@ class TrainingOptions:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainingOptions:
-        """Return the options in a flat dictionary, as `to_json` writes it.
+        """Return the options in a flat dictionary written by `to_json`.
 
         Args:
-            values: keys are among `KEYS`. What is missing has its default; batch_gpu that of one process's whole share.
+            values: keys are among `KEYS`. Missing keys get their default; batch_gpu the whole share of one process.
         Raises:
-            OptionError: names a key that is not known, or one without a default that is missing; or no dictionary.
+            OptionError: names an unknown key, or a missing key without a default; or `values` is no dictionary.
         """
         if not isinstance(values, Mapping):
             raise OptionError(f"the options are a {type(values).__name__}, expected an object with keys")
@@ -175,7 +175,7 @@ class TrainingOptions:
         return {key: values[key] for key in KEYS}
 
     def fixed(self) -> dict[str, Any]:
-        """Return those that decide what is learned, which a run that goes on must share."""
+        """Return the options that affect training; a resumed run must have the same."""
         free = {"total_kimg", *(f.name for group in (self.logging, self.machine) for f in fields(group))}
         return {key: value for key, value in self.to_json().items() if key not in free}
 
@@ -207,16 +207,16 @@ _GROUPS: dict[str, type[Any]] = {
 
 
 def read_options(run_dir: str | os.PathLike[str]) -> TrainingOptions:
-    """Return the options that the run in a folder was started with.
+    """Return the options of the run in a folder.
 
     Raises:
-        OptionError: there are none, or they are not those of a run.
+        OptionError: the file is missing or does not contain the options of a run.
     """
     path = Path(run_dir) / OPTIONS_FILE
     try:
         return TrainingOptions.from_json(json.loads(path.read_text(encoding="utf-8")))
     except (OSError, ValueError) as error:
-        raise OptionError(f"{path}: not the folder of a run that can be continued ({error})") from error
+        raise OptionError(f"{path}: not the folder of a run that can be resumed ({error})") from error
 
 
 def _group(kind: type[Any], values: Mapping[str, Any]) -> Any:
@@ -227,7 +227,7 @@ def _group(kind: type[Any], values: Mapping[str, Any]) -> Any:
 
 
 def _not_finite(data: Any, name: str) -> Iterator[str]:
-    """Name the numbers in options that are not finite, which no file could keep."""
+    """Yield the options that are not finite numbers, which JSON cannot store."""
     if isinstance(data, float) and not math.isfinite(data):
         yield f"{name}={data}"
     parts = data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list | tuple) else ()

@@ -1,4 +1,4 @@
-"""Training phases: which module takes an optimizer step, how often, and the step itself."""
+"""Training phases: the optimizer steps of G and D, and how often each is run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from training_loops.settings import set_settings, settings_of
 
 @dataclass
 class Phase:
-    """One kind of optimizer step. `interval`: every how many iterations; `seconds`: of its last run, None before."""
+    """One kind of optimizer step, run every `interval` iterations; `seconds`: duration of the last run, None before."""
 
     name: str
     module: torch.nn.Module
@@ -29,7 +29,7 @@ class Phase:
 def setup_phases(
     name: str, module: torch.nn.Module, opt_kwargs: dict[str, Any], reg_interval: int | None
 ) -> list[Phase]:
-    """The phases of a network: ``<name>both``, or ``<name>main`` and ``<name>reg`` with lazy regularization.
+    """Return the phases of a network: ``<name>both``, or ``<name>main`` and ``<name>reg`` with lazy regularization.
 
     Lazy regularization makes 1 + 1/interval optimizer steps per iteration; learning rate and betas are adjusted
     so that they mean the same per iteration (StyleGAN2, appendix B).
@@ -41,7 +41,7 @@ def setup_phases(
         kwargs["lr"] = kwargs["lr"] * ratio
         if "betas" in kwargs:
             kwargs["betas"] = [beta**ratio for beta in kwargs["betas"]]
-    if "betas" in kwargs:  # torch wants two floats; options read from JSON may hold [0, 0.99]
+    if "betas" in kwargs:  # torch expects two floats; options read from JSON may contain [0, 0.99]
         kwargs["betas"] = tuple(float(beta) for beta in kwargs["betas"])
     opt = _construct_optimizer(list(module.parameters()), kwargs)
     for group in opt.param_groups:
@@ -52,7 +52,7 @@ def setup_phases(
 
 
 def _construct_optimizer(parameters: list[torch.nn.Parameter], kwargs: dict[str, Any]) -> torch.optim.Optimizer:
-    """The optimizer, in its single-kernel form where this torch has one for these parameters."""
+    """Return the optimizer, fused where this version of torch supports it for these parameters."""
     if kwargs["class_name"] in ("torch.optim.Adam", "torch.optim.AdamW") and not {"fused", "foreach"} & kwargs.keys():
         with contextlib.suppress(RuntimeError):
             return util.construct_class_by_name(parameters, fused=True, **kwargs)
@@ -60,7 +60,7 @@ def _construct_optimizer(parameters: list[torch.nn.Parameter], kwargs: dict[str,
 
 
 def optimizers(phases: Iterable[Phase]) -> dict[str, torch.optim.Optimizer]:
-    """The distinct optimizers by network name: ``{"G": ..., "D": ...}``."""
+    """Return the distinct optimizers by network name: ``{"G": ..., "D": ...}``."""
     return {phase.name[0]: phase.opt for phase in phases}
 
 
@@ -83,7 +83,7 @@ def run_phase(
     """Accumulate the gradients of all `rounds` (microbatches, kwargs for the loss) and take one optimizer step.
 
     Each round's loss is a mean over its samples; the gradient is the mean over rounds and processes, so it does not
-    depend on how the batch was split. Nor do the moving `averages`, of any shape, that the loss updates: each round
+    depend on how the batch is split. Neither do the moving `averages`, of any shape, that the loss updates: each round
     starts from the same values, and their changes are averaged too.
 
     Reports ``Gradients/<phase>/dropped``: the number of gradient entries that were NaN or infinite.
@@ -99,7 +99,7 @@ def run_phase(
             move.add_(average - start)
             average.copy_(start)
     phase.module.requires_grad_(False)
-    # g = 1 / (rounds processes) sum_r grad_r, and each average moves by the mean of its moves in the rounds.
+    # g = 1 / (rounds processes) sum_r grad_r, and each average changes by the mean of its changes in the rounds.
     gradients = [p.grad for p in phase.module.parameters() if p.grad is not None]
     if gradients:
         _average([*gradients, *moves], rounds=len(rounds), num_gpus=num_gpus)
@@ -111,7 +111,7 @@ def run_phase(
 
 
 def _average(values: list[Tensor], *, rounds: int, num_gpus: int) -> None:
-    """In place: the mean over rounds and processes."""
+    """Average over rounds and processes, in place."""
     if num_gpus > 1:
         flat = torch.cat([value.flatten() for value in values])
         processes.add_up(flat)
@@ -123,11 +123,11 @@ def _average(values: list[Tensor], *, rounds: int, num_gpus: int) -> None:
 
 
 def _drop_non_finite(values: list[Tensor]) -> int:
-    """In place: NaN becomes 0 and infinities +-1e5; returns how many there were.
+    """Replace NaN by 0 and infinities by +-1e5, in place; return how many there were.
 
-    Called on means over processes: what one of them spoils is dropped in all, so that their weights stay the same.
+    Called on means over processes: non-finite values of one are replaced in all, so that their weights stay equal.
     """
-    # A sum is finite only if its summands are: one look at each tensor, where counting takes five times as long.
+    # A sum is finite only if its terms are; counting would take five times as long.
     if bool(torch.stack([value.sum() for value in values]).isfinite().all()):
         return 0
     dropped = sum(value.numel() - int(value.isfinite().sum()) for value in values)
@@ -137,7 +137,7 @@ def _drop_non_finite(values: list[Tensor]) -> int:
 
 
 def moving_averages(module: torch.nn.Module) -> list[Tensor]:
-    """The buffers of `module` that are moving averages, such as ``w_avg`` [w_dim], in the shape of the module's."""
+    """Return the buffers of `module` that are moving averages, such as ``w_avg``, of shape [w_dim]."""
     return [buffer for name, buffer in module.named_buffers() if name.endswith("_avg")]
 
 
@@ -145,9 +145,9 @@ def moving_averages(module: torch.nn.Module) -> list[Tensor]:
 def update_ema(
     G_ema: torch.nn.Module, G: torch.nn.Module, *, cur_nimg: int, batch_size: int, ema_kimg: float, rampup: float | None
 ) -> None:
-    """Move G_ema towards G with half-life `ema_kimg`, at first limited to `rampup` times the images seen.
+    """Update G_ema towards G with half-life `ema_kimg`, limited to `rampup` times the images seen.
 
-    Buffers and settings become those of G.
+    Buffers and settings are copied from G.
     """
     # theta_ema <- beta theta_ema + (1 - beta) theta, with beta = 2^(-batch / half-life)
     half_life = ema_kimg * 1000

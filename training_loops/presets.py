@@ -1,4 +1,4 @@
-"""Named configurations: a preset and what a user asks for become the options of a run."""
+"""Named configurations: builds the options of a run from a preset and a user's request."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class Preset:
-    """Defaults of one configuration; learning rates are Adam's, `ema_kimg` a half-life, `tick` in kimg.
+    """Defaults of one configuration; learning rates are for Adam, `ema_kimg` is a half-life, `tick` is in kimg.
 
-    `G`, `D` and `loss` are arguments of the classes beyond those that all families share.
+    `G`, `D` and `loss` are additional, family-specific arguments of the classes.
     """
 
     dim: int  # of z and w
@@ -51,7 +51,7 @@ class Preset:
     fp16_res: int = 0
     D_architecture: str = "resnet"
     image_grid: tuple[int, int] | None = None
-    D_lr: float | None = None  # where it is not that of G
+    D_lr: float | None = None  # None: that of G
     G_class: str = f"{STYLEGAN2}.networks.Generator"
     D_class: str = f"{STYLEGAN2}.networks.Discriminator"
     loss_class: str = f"{STYLEGAN2}.loss.StyleGAN2Loss"
@@ -61,10 +61,10 @@ class Preset:
 
 
 def preset(cfg: str, resolution: int, gpus: int = 1) -> Preset:
-    """The preset called `cfg` for images of `resolution` pixels.
+    """Return the preset `cfg` for images of `resolution` pixels.
 
     Raises:
-        OptionError: an unknown name (lists the known ones), or a resolution that this configuration is not for.
+        OptionError: an unknown name (lists the known ones), or a resolution that this configuration does not support.
     """
     if cfg not in PRESETS:
         raise OptionError(f"cfg {cfg!r}: known are {', '.join(PRESETS)}")
@@ -73,13 +73,13 @@ def preset(cfg: str, resolution: int, gpus: int = 1) -> Preset:
 
 
 def build_options(request: TrainingRequest) -> TrainingOptions:
-    """Return the options of the run that is asked for.
+    """Return the options of the requested run.
 
-    The data are opened to find their resolution, size and labels, so that the options describe the run completely.
+    The data set is opened to read its resolution, size and labels, so that the options describe the run completely.
 
     Raises:
         OptionError: names the option.
-        SnapshotError: `resume` is not a whole snapshot.
+        SnapshotError: `resume` is not a complete snapshot.
     """
     training_set_kwargs, dataset = _training_set(request)
     base = preset(request.cfg, dataset.resolution, request.gpus)
@@ -92,7 +92,7 @@ def build_options(request: TrainingRequest) -> TrainingOptions:
         total_kimg=chosen(request.kimg, base.kimg),
         lr_final_fraction=chosen(request.lr_final, base.lr_final),
         ema_kimg=chosen(request.ema_kimg, base.ema_kimg),
-        # A generator that starts from trained weights has an average worth keeping from the first step.
+        # A generator with trained weights has a useful average from the first step.
         ema_rampup=0.05 if request.resume is None else None,
         G_reg_interval=(base.G_reg_interval or 4) if regularizes_G else None,
         D_reg_interval=16,
@@ -124,7 +124,7 @@ def _regularizes_density(G_kwargs: dict[str, Any]) -> bool:
 
 
 def _training_set(request: TrainingRequest) -> tuple[dict[str, Any], Any]:
-    """The data set's options, explicit about what it holds, and the data set."""
+    """Return the data set and its arguments, with resolution and number of images filled in."""
     kwargs: dict[str, Any] = {
         "class_name": DATASET,
         "path": os.fspath(request.data),

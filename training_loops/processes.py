@@ -1,4 +1,4 @@
-"""Several processes that train together, as torchrun starts them: who they are, and what they tell each other."""
+"""Distributed training with torchrun: ranks, devices and communication between processes."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ T = TypeVar("T")
 
 
 class PeerError(RuntimeError):
-    """Another process ended while this one waited for it; that one's message tells why."""
+    """Another process ended while this one waited for it; the reason is in the output of that process."""
 
 
 @dataclass(frozen=True)
 class Place:
-    """This process among `count`: its number, and the device it works on."""
+    """The rank of this process among `count`, and its device."""
 
     rank: int
     count: int
     device: torch.device
 
     def decided(self, decide: Callable[[], T]) -> T:
-        """What rank 0 decides, on all ranks; only rank 0 calls `decide`, so its errors are told once."""
+        """Return rank 0's result of `decide` on all ranks; only rank 0 calls it, so errors are printed once."""
         box = [decide() if self.rank == 0 else None]
         if self.count > 1:
             with _peers():
@@ -39,16 +39,16 @@ class Place:
 
 
 def default_device(rank: int = 0) -> torch.device:
-    """CUDA device `rank` if there is one, else the CPU."""
+    """Return CUDA device `rank` if CUDA is available, else the CPU."""
     return torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
 @contextlib.contextmanager
 def joined(device: str | None = None) -> Iterator[Place]:
-    """Join the processes that torchrun started beside this one (alone without it) while the block runs.
+    """Join the process group of torchrun (a single process without torchrun) while the block runs.
 
-    They talk by NCCL on GPUs, each of which has one process, and by Gloo on CPUs.
-    Raises OptionError for a `device` that not all can have.
+    The backend is NCCL on GPUs, with one process per GPU, and Gloo on CPUs.
+    Raises OptionError for a `device` that not all processes can use.
     """
     if not torch.distributed.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
         yield Place(0, 1, device_named(device))
@@ -61,36 +61,36 @@ def joined(device: str | None = None) -> Iterator[Place]:
     with _peers():
         torch.distributed.init_process_group("nccl" if place.device.type == "cuda" else "gloo")
     yield place
-    # Not after a failure: the others may never answer, and torchrun ends them as soon as this process is gone.
+    # Not after a failure: the others may never respond, and torchrun ends them when this process ends.
     with _peers():
-        torch.distributed.barrier()  # nobody hangs up on one that still reads
+        torch.distributed.barrier()  # no process closes its connections while another still reads
     torch.distributed.destroy_process_group()
 
 
 def import_before_joining() -> None:
-    """Import what would keep the process group alive for ever if it were imported while there is one.
+    """Import a torch module that would keep the process group alive if it were first imported later.
 
-    Functions of this module take ``group.WORLD`` of that moment as the default of an argument, and the first step of
-    an optimizer imports it. Such a group outlives destroy_process_group with its threads, and Gloo's abort a process
-    that ends among them ("terminate called without an active exception"): now and then, after all the work is done.
+    Functions of this module use ``group.WORLD`` at import time as the default of an argument, and the first step of
+    an optimizer imports it. Such a group and its threads outlive destroy_process_group, and Gloo's threads sometimes
+    abort the process at its end ("terminate called without an active exception").
     """
     importlib.import_module("torch.distributed.nn.functional")
 
 
 def device_named(name: str | None) -> torch.device:
-    """Return the device that `name` is for: cpu, cuda, or cuda: and a number; by default the GPU if there is one.
+    """Return the device `name`: cpu, cuda, or cuda:N; by default the GPU if there is one.
 
     Raises:
-        OptionError: another name, or a GPU that is not there.
+        OptionError: another name, or a GPU that does not exist.
     """
     try:
         found = default_device() if name is None else torch.device(name)
     except RuntimeError:
         found = torch.device("meta")
     if found.type not in ("cpu", "cuda"):
-        raise OptionError(f"device={name!r}: expected cpu, cuda, or cuda: and a number")
+        raise OptionError(f"device={name!r}: expected cpu, cuda or cuda:N")
     if found.type == "cuda" and (found.index or 0) >= torch.cuda.device_count():
-        raise OptionError(f"device={name!r}: {torch.cuda.device_count()} GPU(s) here; try --device cpu")
+        raise OptionError(f"device={name!r}: this machine has {torch.cuda.device_count()} GPU(s); try --device cpu")
     return found
 
 
@@ -101,7 +101,7 @@ def _local_device(device: str | None, local: int) -> torch.device:
     if device is not None and found.index is not None:
         raise OptionError(f"device={device!r}: several processes cannot share it; expected 'cpu' or 'cuda'")
     if local >= torch.cuda.device_count():
-        raise OptionError(f"process {local} of this machine has no GPU: {torch.cuda.device_count()} here")
+        raise OptionError(f"no GPU for process {local}: this machine has {torch.cuda.device_count()} GPU(s)")
     return torch.device(found.type, local)
 
 
@@ -110,12 +110,12 @@ def check_count(num_gpus: int) -> None:
     count = torch.distributed.get_world_size() if torch.distributed.is_initialized() else 1
     if count != num_gpus:
         raise OptionError(
-            f"num_gpus={num_gpus}, but {count} process(es) run; start with torchrun --nproc_per_node={num_gpus}"
+            f"num_gpus={num_gpus}, but {count} process(es) are running; start with torchrun --nproc_per_node={num_gpus}"
         )
 
 
 def add_up(tensor: Tensor) -> None:
-    """Replace `tensor`, of the same shape everywhere, by its sum over all processes."""
+    """Replace `tensor`, of the same shape in all processes, by its sum over them."""
     with _peers():
         torch.distributed.all_reduce(tensor)
 
@@ -127,7 +127,7 @@ def copy_from_first(tensor: Tensor) -> None:
 
 
 def gathered(value: T, num_gpus: int) -> list[T]:
-    """The `value` of every rank, by rank."""
+    """Return the `value` of every rank, in order."""
     if num_gpus == 1:
         return [value]
     values: list[Any] = [None] * num_gpus
@@ -138,8 +138,8 @@ def gathered(value: T, num_gpus: int) -> list[T]:
 
 @contextlib.contextmanager
 def _peers() -> Iterator[None]:
-    """Turn a lost connection, which torch reports as any of several errors, into one that says what to look for."""
+    """Convert the various errors of a lost connection to PeerError."""
     try:
         yield
     except RuntimeError as error:
-        raise PeerError(f"another process ended first; its message tells why ({str(error)[:200]})") from error
+        raise PeerError(f"another process ended first; see its output for the reason ({str(error)[:200]})") from error

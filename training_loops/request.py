@@ -1,4 +1,4 @@
-"""What a user asks of a training run: a preset, the data, and what is to differ from the preset."""
+"""A user's request for a training run: a preset, the data, and changes to the preset."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ WITH_CAMERAS = ("heads3d", "eg3d")  # presets whose data have cameras as labels
 class TrainingRequest:
     """The choices of `linkgan train`; None means the preset's value.
 
-    Where a snapshot is resumed from, None means its value for what a network is made of.
+    When resuming from a snapshot, None means its value for the arguments of networks.
 
     Attributes:
         cfg: name of the preset, one of `presets.PRESETS`.
@@ -22,7 +22,7 @@ class TrainingRequest:
         cond: train on the data's labels.
         mirror: add mirrored images.
         max_size: use at most this many images, from 1; None for all.
-        seed: of everything random, from 0.
+        seed: random seed, from 0.
         resume: snapshot to start from; None for random weights.
 
         batch: images of a step, a multiple of gpus.
@@ -33,22 +33,22 @@ class TrainingRequest:
         style_mixing: probability of style mixing, 0 to 1.
         glr: learning rate of G.
         dlr: learning rate of D.
-        lr_final: share of the learning rates left at the end, 0 to 1.
+        lr_final: final learning rates as a fraction of the initial ones, 0 to 1.
         ema_kimg: half-life of the averaged generator in thousand images.
 
         cbase: feature maps of a layer times its resolution, at least the resolution of the images.
-        cmax: most feature maps of a layer, from 1.
-        z_dim: numbers of z, from 1.
-        w_dim: numbers of w, from 1.
+        cmax: maximum feature maps of a layer, from 1.
+        z_dim: dimensions of z, from 1.
+        w_dim: dimensions of w, from 1.
         map_depth: layers of the mapping network, from 1.
         mbstd_group: images that share a minibatch standard deviation, a divisor of batch_gpu.
         noise: add noise inputs to G.
-        freezed: layers of D that keep their weights, from 0.
-        fp32: single precision everywhere; wins over fp16_res.
-        fp16_res: how many of the highest resolutions are computed in half precision, from 0.
-        half: its kind, float16 or bfloat16.
+        freezed: number of frozen layers of D, from 0.
+        fp32: single precision everywhere; overrides fp16_res.
+        fp16_res: number of the highest resolutions that are computed in half precision, from 0.
+        half: the half-precision dtype, float16 or bfloat16.
 
-        neural_res: 3D: side of the rendered image at first, in pixels.
+        neural_res: 3D: initial side of the rendered image, in pixels.
         density_reg: 3D: weight of the density's total variation, from 0.
         gpc_reg_prob: 3D: probability of conditioning G on another image's camera, 0 to 1.
 
@@ -56,8 +56,8 @@ class TrainingRequest:
         tick: thousand images between two lines of statistics, more than 0.
         snap: ticks between two snapshots, from 1.
         image_grid: (columns, rows) of the grids of images.
-        nobench: no benchmarking of cuDNN's algorithms.
-        threads: CPU threads of a process, from 1; None for PyTorch's own choice.
+        nobench: disable cuDNN benchmarking.
+        threads: CPU threads of a process, from 1; None for PyTorch's default.
     """
 
     cfg: str
@@ -105,5 +105,5 @@ class TrainingRequest:
 
     @property
     def has_cameras(self) -> bool:
-        """Whether the generator renders through the labels of the data."""
+        """Whether the labels of the data are cameras."""
         return self.cfg in WITH_CAMERAS

@@ -1,4 +1,4 @@
-"""Everything one process needs between steps, and how it is built from options or from a saved state."""
+"""The state of a run in one process, built from options or from a saved training state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ STATE_FILE = state.STATE_FILE
 
 @dataclass
 class Run:
-    """Everything one process needs between steps."""
+    """The state of a run in one process, between steps."""
 
     options: TrainingOptions
     run_dir: Path
@@ -46,10 +46,10 @@ class Run:
 
 
 def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, session: Session) -> Run:
-    """Build everything, and continue from the saved state with `session.restart`; rank 0 writes the first files.
+    """Build the run, and with `session.restart` load the saved state; rank 0 writes the first files.
 
     Args:
-        device: that of the session, found.
+        device: the resolved device of the session.
     """
     rank, restart = session.rank, session.restart
     seed, num_gpus = options.data.random_seed, options.data.num_gpus
@@ -59,7 +59,7 @@ def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, sessio
     stream = BatchStream(
         dataset, batch_size=options.data.batch_size, seed=seed, device=device, rank=rank, num_gpus=num_gpus
     )
-    _seed(seed)  # alike on all ranks, so that they build the same networks
+    _seed(seed)  # the same on all ranks, so that they build the same networks
     data = data_record(dataset)
     networks = _build_networks(options.networks, dataset, device)
     if options.networks.resume is not None and not restart:
@@ -97,7 +97,7 @@ def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, sessio
     )
     run = Run(options, run_dir, device, rank, num_gpus, stream, G, D, G_ema, loss, all_phases, progress, log, data)
     if not knows_data:
-        log.say("This run was saved without a record of its data: whether they have changed since is not known")
+        log.say("This run was saved without a fingerprint of its data set; changes of the data cannot be detected")
     if restart:
         run.snapshot = max(run_dir.glob("network-snapshot-*.pt"), default=None)
     else:
@@ -108,7 +108,7 @@ def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, sessio
 
 
 def save_state(run: Run, progress: state.Progress) -> None:
-    """Write what `set_up` continues from; every rank must call."""
+    """Write the training state that `set_up` loads; every rank must call this."""
     state.save_state(
         run.run_dir,
         networks={"G": run.G, "D": run.D, "G_ema": run.G_ema},
@@ -123,13 +123,13 @@ def save_state(run: Run, progress: state.Progress) -> None:
 
 
 def _forget(run_dir: Path) -> None:
-    """Remove what an earlier run in this folder could be continued from."""
+    """Delete the options and training states of an earlier run in this folder."""
     for name in (OPTIONS_FILE, state.STATE_FILE, state.PREVIOUS_FILE):
         (run_dir / name).unlink(missing_ok=True)
 
 
 def _build_networks(options: NetworkOptions, dataset: Any, device: torch.device) -> dict[str, Any]:
-    """G and D in training mode, and a copy of G in eval mode for the average; none with gradients."""
+    """Return G and D in training mode, and a copy of G in eval mode for the average; none requires gradients."""
     dims = {"c_dim": dataset.label_dim, "img_resolution": dataset.resolution, "img_channels": dataset.num_channels}
     G, D = (
         util.construct_class_by_name(**kwargs, **dims).train().requires_grad_(False).to(device)
@@ -145,10 +145,10 @@ def _copy_weights(path: str, networks: dict[str, Any]) -> None:
         try:
             snapshots.check_state(net, values)
         except snapshots.SnapshotError as error:
-            raise snapshots.SnapshotError(f"{path}: does not fit the networks of this run; {error}") from error
+            raise snapshots.SnapshotError(f"{path}: does not match the networks of this run; {error}") from error
         for name, value in values.items():
             if name.rpartition(".")[2] == "w_avg":
-                value.nan_to_num_(0, 0, 0)  # stylegan2-ada-pytorch leaves such numbers there when it runs on a CPU
+                value.nan_to_num_(0, 0, 0)  # stylegan2-ada-pytorch stores NaN there when it runs on a CPU
         broken = [name for name, value in values.items() if not bool(value.isfinite().all())]
         if broken:
             raise snapshots.SnapshotError(
@@ -166,7 +166,7 @@ def _broadcast(networks: list[Any], num_gpus: int) -> None:
 
 
 def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
-    """The image of real images, the first fakes, and at last the options, which make the folder that of a run."""
+    """Write the grids of real and initial fake images, then the options, which mark the folder as a run."""
     shape = tuple(run.options.logging.image_grid or grids.grid_shape(dataset.resolution))
     picked = grids.choose_images(dataset, (shape[0], shape[1]))
     labels = torch.from_numpy(labels_of(dataset, picked)).reshape(len(picked), dataset.label_dim)
@@ -184,7 +184,7 @@ def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
 
 
 def _seed(*numbers: int) -> None:
-    """Seed the global generators from several numbers."""
+    """Seed the global random generators from several numbers."""
     seed = int(np.random.SeedSequence(numbers).generate_state(1)[0])
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002

@@ -1,4 +1,4 @@
-"""How one process carries a run out: its rank and device, whether it goes on, whom it reports to."""
+"""How one process executes a run: rank, device, whether to resume, and callbacks."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ import torch
 
 @dataclass(frozen=True)
 class Session:
-    """How one process carries a run out, once; nothing in it changes what is learned.
+    """How one process executes a run; it does not affect training.
 
     Attributes:
         rank: number of the process, from 0; `torch.distributed` must be initialised where there are several.
-        device: what it works on; None for CUDA device `rank` if there is one, else the CPU.
-        restart: go on with the run in the folder exactly, instead of beginning one.
+        device: the device; None for CUDA device `rank` if CUDA is available, else the CPU.
+        restart: resume the run in the folder exactly, instead of starting a new one.
         verbose: print the lines of log.txt.
         tensorboard: write TensorBoard events.
-        abort_fn: asked after every step on every rank; once it returns true (and goes on to), the run stops so that it
-            can be continued.
-        progress_fn: called after every step with the images seen and their total.
+        abort_fn: called after every step on every rank; once it returns true (and keeps returning true), the run stops
+            and can be resumed.
+        progress_fn: called after every step with the images seen and the total.
     """
 
     rank: int = 0

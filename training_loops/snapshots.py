@@ -1,4 +1,4 @@
-"""Network snapshots: tensors and JSON-able data in one file that can be opened without trusting it."""
+"""Network snapshots: tensors and JSON data in one file that can be opened safely."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VERSION = 1
 ROLES = ("G", "D", "G_ema")
 HALVES = (torch.float16, torch.bfloat16)
 
-# The only classes a file may name; everything else in it is data.
+# The only classes that a file may name; the rest of the file is data.
 CLASSES = {
     "training_loops.stylegan2.networks.Generator",
     "training_loops.stylegan2.networks.Discriminator",
@@ -35,12 +35,12 @@ CLASSES = {
 
 
 class SnapshotError(InputError):
-    """A file that is not one of our snapshots, or not a whole one; the message names the file and the reason."""
+    """A file that is not a snapshot of these loops, or incomplete; the message names the file and the reason."""
 
 
 @dataclass
 class Snapshot:
-    """Networks in eval mode without gradients, and what they were trained with."""
+    """Networks in eval mode without gradients, and their training options."""
 
     G: Any
     D: Any
@@ -60,7 +60,7 @@ def save_snapshot(
     cur_nimg: int,
     link_spec: dict[str, Any] | None,
 ) -> None:
-    """Write the three networks and their description atomically; JSON-able data only besides tensors."""
+    """Write the three networks and their description atomically, as tensors and JSON only."""
     data = {
         "format": FORMAT,
         "version": VERSION,
@@ -74,10 +74,10 @@ def save_snapshot(
 
 
 def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cpu") -> Snapshot:
-    """Open a snapshot without running anything in it.
+    """Open a snapshot without running any code from it.
 
     Raises SnapshotError for a missing, truncated, foreign or damaged file, and for one that names a class
-    outside `CLASSES` or whose tensors do not fit the networks it describes.
+    outside `CLASSES` or whose tensors do not match the networks it describes.
     """
     data = load_tensors(path, FORMAT, VERSION)
     try:
@@ -101,7 +101,7 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
 def load_tensors(path: str | os.PathLike[str], file_format: str, version: int) -> dict[str, Any]:
     """Read a dict of tensors and plain data written by torch.save, and check its format and version.
 
-    No code in it is run, and memory is bounded by the size of the file (see `formats.pickles.archive`).
+    No code from it is run, and memory is bounded by the size of the file (see `formats.pickles.archive`).
 
     Raises:
         SnapshotError: the file is missing, unreadable, or has another format or version.
@@ -126,7 +126,7 @@ def _pack(net: Any) -> dict[str, Any]:
     public = next((c for c in CLASSES if util.get_object_by_name(c) is type(net)), None)
     if public is None:
         raise SnapshotError(f"cannot save a {name}: snapshots hold {', '.join(sorted(CLASSES))}")
-    # clone: a view would drag its whole storage into the file.
+    # clone: a view would store its whole storage in the file.
     state = {key: value.detach().cpu().contiguous().clone() for key, value in net.state_dict().items()}
     packed = {"class_name": public, "init_kwargs": json.dumps(net.init_kwargs, allow_nan=False), "state": state}
     settings = settings_of(net)
@@ -141,7 +141,7 @@ def _unpack(packed: dict[str, Any]) -> Any:
         raise SnapshotError("a tensor larger than its data")
     kwargs = parse_object(packed["init_kwargs"], "init_kwargs")
     check_sizes(kwargs)
-    # On the meta device the description costs no memory, however large it claims to be.
+    # On the meta device the network costs no memory, whatever sizes the file claims.
     with torch.device("meta"):
         net = util.construct_class_by_name(class_name=packed["class_name"], **kwargs)
     state = _widened(state, net.state_dict())
@@ -152,7 +152,7 @@ def _unpack(packed: dict[str, Any]) -> Any:
 
 
 def _widened(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """Return the state with half precision as single, where the network has single: smaller files are made so."""
+    """Return the state with half precision converted to single where the network has single: such files are smaller."""
 
     def is_halved(name: str, tensor: torch.Tensor) -> bool:
         return tensor.dtype in HALVES and name in expected and expected[name].dtype == torch.float32
@@ -161,7 +161,7 @@ def _widened(state: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) 
 
 
 def check_state(net: torch.nn.Module, state: dict[str, torch.Tensor]) -> None:
-    """Raise SnapshotError listing every name, shape and type in `state` that does not fit `net`."""
+    """Raise SnapshotError listing every name, shape and dtype in `state` that does not match `net`."""
     expected = {key: (tuple(t.shape), t.dtype) for key, t in net.state_dict().items()}
     given = {key: (tuple(t.shape), t.dtype) for key, t in state.items()}
     problems = [f"{key} is missing" for key in expected if key not in given]

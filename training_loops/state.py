@@ -1,4 +1,4 @@
-"""The exact state of a run, so that it can go on as if it had never stopped: training-state.pt."""
+"""The exact training state of a run (training-state.pt): resuming gives the result of an uninterrupted run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PREVIOUS_FILE = "training-state-previous.pt"
 
 @dataclass
 class Progress:
-    """How far a run is: images seen, optimizer iterations, ticks, and seconds of work in all its sessions."""
+    """The progress of a run: images seen, iterations, ticks, and training seconds over all sessions."""
 
     cur_nimg: int = 0
     step: int = 0
@@ -36,7 +36,7 @@ class Progress:
 
 
 def random_state() -> dict[str, Any]:
-    """The states of the global generators (torch, numpy, random, current CUDA device) as tensors and numbers."""
+    """Return the states of the global generators (torch, numpy, random, current CUDA device) as tensors and numbers."""
     kind, keys, position, has_gauss, gauss = np.random.get_state()  # noqa: NPY002
     version, words, second = random.getstate()
     return {
@@ -54,7 +54,7 @@ def random_state() -> dict[str, Any]:
 
 
 def set_random_state(state: dict[str, Any]) -> None:
-    """Restore what `random_state` returned."""
+    """Restore a result of `random_state`."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] is not None and torch.cuda.is_available():
         torch.cuda.set_rng_state(state["cuda"])
@@ -67,7 +67,7 @@ def set_random_state(state: dict[str, Any]) -> None:
 
 @contextlib.contextmanager
 def preserved_random_state() -> Iterator[None]:
-    """Run the block without leaving a trace in the global generators."""
+    """Restore the global random generators after the block."""
     state = random_state()
     try:
         yield
@@ -76,7 +76,7 @@ def preserved_random_state() -> Iterator[None]:
 
 
 def newest(run_dir: Path) -> Path:
-    """The state to continue from: a writer killed between its two renames leaves only the one before."""
+    """Return the latest state file: a writer killed between its two renames leaves only the previous one."""
     path, before = run_dir / STATE_FILE, run_dir / PREVIOUS_FILE
     return before if before.exists() and not path.exists() else path
 
@@ -93,10 +93,10 @@ def save_state(
     rank: int = 0,
     num_gpus: int = 1,
 ) -> None:
-    """Write the state atomically from rank 0, keeping the one before; every rank must call.
+    """Write the state atomically from rank 0, keeping the previous one; every rank must call this.
 
-    `dataset` is the record of the data (see data/fingerprint.py).
-    Random states and losses (seeds, moving averages) are each rank's own.
+    `dataset` is the record of the data (see formats/fingerprint.py).
+    Random states and states of the loss (moving averages) are stored per rank.
     """
     own = {"random": random_state(), "loss": loss.state_dict() if hasattr(loss, "state_dict") else None}
     ranks = processes.gathered(own, num_gpus)
@@ -126,7 +126,7 @@ def load_state(
     dataset: dict[str, Any] | None = None,
     rank: int = 0,
 ) -> tuple[Progress, bool]:
-    """Restore everything `save_state` wrote; return how far the run was, and whether the state knows its data.
+    """Restore the state of `save_state`; return the progress, and whether the state has a record of its data.
 
     Raises SnapshotError for a damaged or foreign file and for a run with other `options` or another `dataset`, naming
     the differences.
@@ -138,7 +138,7 @@ def load_state(
         before = run_dir / PREVIOUS_FILE
         if not path.exists() or path == before or not before.exists():
             raise
-        raise SnapshotError(f"{error}; delete it to go on from the state before it, {before}") from error
+        raise SnapshotError(f"{error}; delete it to resume from the previous state, {before}") from error
     _check_options(path, json.loads(data["options"]), options)
     recorded = json.loads(data.get("dataset", "null"))
     _check_dataset(path, recorded, dataset)
@@ -161,8 +161,8 @@ def _check_dataset(path: Path, recorded: dict[str, Any] | None, now: dict[str, A
     changed = changes(recorded, now) if recorded and now else []
     if changed:
         raise SnapshotError(
-            f"{path}: the data are not those that the run was trained on ({'; '.join(changed)}); put the data back as "
-            "they were, or begin another run from its last snapshot (linkgan train --resume)"
+            f"{path}: the data set has changed since the run was started ({'; '.join(changed)}); restore the data, or "
+            "start a new run from its last snapshot (linkgan train --resume)"
         )
 
 
@@ -170,5 +170,5 @@ def _check_options(path: str | os.PathLike[str], saved: dict[str, Any], given: d
     given = json.loads(json.dumps(given))
     different = sorted(key for key in saved.keys() | given.keys() if saved.get(key) != given.get(key))
     if different:
-        shown = "; ".join(f"{key}: {saved.get(key)!r} then, {given.get(key)!r} now" for key in different)
+        shown = "; ".join(f"{key}: was {saved.get(key)!r}, is {given.get(key)!r}" for key in different)
         raise SnapshotError(f"{path}: the run was started with other options ({shown})")

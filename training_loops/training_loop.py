@@ -1,4 +1,4 @@
-"""The training loop of all families: builds by dotted name, steps, and keeps logs, images, snapshots and state."""
+"""The training loop of all families: builds the run, trains, and writes logs, images, snapshots and state."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where a run stands: `finished` is false after Ctrl-C or abort_fn; `snapshot` is the last one written."""
+    """The result of a run: `finished` is false after Ctrl-C or abort_fn; `snapshot` is the last one written."""
 
     cur_nimg: int
     finished: bool
@@ -44,15 +44,15 @@ class TrainingResult:
 def training_loop(
     options: TrainingOptions, run_dir: str | os.PathLike[str], session: Session | None = None
 ) -> TrainingResult:
-    """Train into a folder and return how far it came.
+    """Train, write all files to `run_dir`, and return the progress.
 
-    On Ctrl-C, or when `session.abort_fn` says so, the step is finished and the run left so that it can be continued.
-    With several processes every rank calls this with a session of its own.
+    On Ctrl-C, or when `session.abort_fn` returns true, the current step is finished and the run can be resumed.
+    With several processes every rank calls this with its own session.
 
     Args:
-        options: what is learned, and what is written.
-        run_dir: the run's folder; it is made where it is missing.
-        session: how this process does it; by default alone, from the beginning.
+        options: the options of the run.
+        run_dir: the run's folder; created if missing.
+        session: the session of this process; by default a single process that starts a new run.
     Raises:
         OptionError (SnapshotError for files): names the option, before any training.
         LockedError: another process trains in `run_dir`.
@@ -63,7 +63,7 @@ def training_loop(
     folder.mkdir(parents=True, exist_ok=True)
     device = torch.device(session.device) if session.device is not None else default_device(session.rank)
     if device.type == "cuda" and device.index is None:
-        device = torch.device("cuda", torch.cuda.current_device())  # some of PyTorch's calls take no other
+        device = torch.device("cuda", torch.cuda.current_device())  # some PyTorch functions require an index
     _configure_torch(device, options.machine)
     with locked(folder) if session.rank == 0 else contextlib.nullcontext():
         run = set_up(options, folder, device, session)
@@ -82,13 +82,13 @@ def _configure_torch(device: torch.device, options: MachineOptions) -> None:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     torch.backends.cudnn.benchmark = options.cudnn_benchmark
-    # TF32 would round factors to 10 bits; the hosts switch it off, too.
+    # TF32 would round factors to 10 bits; the hosts disable it too.
     torch.backends.cuda.matmul.allow_tf32 = False
     torch.backends.cudnn.allow_tf32 = False
 
 
 def _train(run: Run, session: Session) -> bool:
-    """Step until done; returns whether the run is finished."""
+    """Train until done or stopped; return whether the run is finished."""
     total_nimg = max(int(run.options.schedule.total_kimg * 1000), 1)
     tick_nimg = run.options.logging.kimg_per_tick * 1000
     progress, clock = run.progress, TickClock(run.progress)
@@ -105,13 +105,13 @@ def _train(run: Run, session: Session) -> bool:
                 maintain(run, last=done or stopped, stopped=stopped)
                 clock.start_tick()
             if stopped:
-                run.log.say(f"Stopped at {progress.cur_nimg / 1000:g} kimg; the run can be continued")
+                run.log.say(f"Stopped at {progress.cur_nimg / 1000:g} kimg; the run can be resumed")
                 return False
     return True
 
 
 def _agreed(run: Run, requested: bool) -> bool:
-    """Whether any rank was asked to stop; asked of the others only now and then, because it costs a round trip."""
+    """Return whether any rank was requested to stop; checked every 16 steps, because it needs communication."""
     if run.num_gpus == 1:
         return requested
     if run.progress.step % 16 != 0:
@@ -122,14 +122,14 @@ def _agreed(run: Run, requested: bool) -> bool:
 
 
 def _step(run: Run, total_nimg: int) -> None:
-    """One iteration: every phase whose turn it is, then the averaged generator."""
+    """Run one iteration: all phases that are due, then the update of G_ema."""
     data, schedule, progress = run.options.data, run.options.schedule, run.progress
     fraction = lr_fraction(progress.cur_nimg / total_nimg, schedule.lr_final_fraction, schedule.lr_decay_share)
     phases.set_learning_rate(run.phases, fraction)
-    # One batch of real images serves all phases; each phase has latents of its own.
+    # All phases use the same batch of real images; each phase has its own latents.
     real_img, real_c = run.stream.real(progress.step)
     gen_z, gen_c = run.stream.latents(progress.step, phases=len(run.phases), z_dim=run.G.z_dim)
-    # A batch in one piece moves the averages by itself; pieces must move them by their mean (see `run_phase`).
+    # The loss updates the averages for an unsplit batch; for a split one, the updates are averaged (see `run_phase`).
     split_batch = data.batch_gpu != data.batch_size
     averages = phases.moving_averages(run.G) if split_batch else []
     for phase, z, c in zip(run.phases, gen_z, gen_c, strict=True):
@@ -152,6 +152,6 @@ def _step(run: Run, total_nimg: int) -> None:
 
 
 def lr_fraction(done: float, final: float, share: float) -> float:
-    """1 until ``1 - share`` of the run is `done`, then linearly down to `final` at the end."""
+    """Return 1 until ``1 - share`` of the run is `done`, then a linear decay to `final` at the end."""
     # r(t) = 1 - (1 - final) clip((t - (1 - share)) / share, 0, 1), t the share of the run that is done
     return 1.0 - (1.0 - final) * min(max((done - (1.0 - share)) / share, 0.0), 1.0)

@@ -1,4 +1,4 @@
-"""Statistics reported from anywhere in a training step, averaged per tick over all processes."""
+"""Statistics that any code in a training step can report, averaged per tick over all processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _totals: dict[str, torch.Tensor] = {}  # the same over all devices and ranks, fl
 
 
 def init_multiprocessing(rank: int, sync_device: torch.device | None) -> None:
-    """Set this process's rank and the device its sums are exchanged on; None keeps them to itself.
+    """Set this process's rank and the device used to exchange sums; None disables the exchange.
 
     Call after ``torch.distributed.init_process_group`` and before the first ``Collector.update``.
     """
@@ -33,7 +33,7 @@ def report(name: str, value: Any) -> Any:
     reports a name without scalars.
     """
     by_device = _counters.setdefault(name, {})
-    # Numbers of Python are float64: a count of images would lose its last digits in float32.
+    # Python numbers are stored as float64: a count of images would lose its last digits in float32.
     scalars = (value if isinstance(value, torch.Tensor) else torch.as_tensor(value, dtype=torch.float64)).detach()
     if scalars.numel() == 0:
         return value
@@ -49,7 +49,7 @@ def report(name: str, value: Any) -> Any:
 
 
 def report0(name: str, value: Any) -> Any:
-    """Report from rank 0 alone; the other ranks' scalars are ignored. Returns `value`."""
+    """Report from rank 0 only; the scalars of other ranks are ignored. Returns `value`."""
     mine = value if _rank == 0 else []
     report(name, mine)
     return value
@@ -58,8 +58,8 @@ def report0(name: str, value: Any) -> Any:
 class Collector:
     """Averages of the statistics reported between its last two calls of ``update``.
 
-    `regex` must match the whole name. With `keep_previous` a statistic nobody reported in a round keeps
-    the figures of the round before.
+    `regex` must match the whole name. With `keep_previous` a statistic without reports in a round keeps the values of
+    the previous round.
     """
 
     def __init__(self, regex: str = ".*", keep_previous: bool = True) -> None:
@@ -71,11 +71,11 @@ class Collector:
         self._moments.clear()
 
     def names(self) -> list[str]:
-        """Names reported so far that match, in the order of their first report."""
+        """Return the matching names reported so far, in the order of their first report."""
         return [*filter(self._pattern.fullmatch, _counters)]
 
     def update(self) -> None:
-        """Take up everything reported since the last call, in all processes."""
+        """Collect everything reported since the last call, in all processes."""
         if not self._keeps:
             self._moments.clear()
         for name, total in _sync(self.names()).items():
@@ -85,18 +85,18 @@ class Collector:
                 self._moments[name] = delta
 
     def num(self, name: str) -> int:
-        """How many scalars the last round had."""
+        """Return the number of scalars in the last round."""
         return int(self._moments[name][0]) if name in self._moments else 0
 
     def mean(self, name: str) -> float:
-        """Their mean, or NaN without scalars."""
+        """Return their mean, or NaN without scalars."""
         if self.num(name) == 0:
             return math.nan
         moments = self._moments[name]
         return float(moments[1] / moments[0])
 
     def std(self, name: str) -> float:
-        """Their standard deviation (of the population), or NaN without scalars."""
+        """Return their population standard deviation, or NaN without scalars."""
         num = self.num(name)
         mean = self.mean(name)
         if num == 0 or not math.isfinite(mean):
@@ -104,7 +104,7 @@ class Collector:
         if num == 1:
             return 0.0
         moments = self._moments[name]
-        # sigma^2 = E[x^2] - E[x]^2; rounding may leave a little less than 0
+        # sigma^2 = E[x^2] - E[x]^2; may be slightly negative by rounding
         return math.sqrt(max(float(moments[2] / moments[0]) - mean * mean, 0.0))
 
     def as_dict(self) -> dict[str, dict[str, float]]:
@@ -116,7 +116,7 @@ class Collector:
 
 
 def _sync(names: list[str]) -> dict[str, torch.Tensor]:
-    """Move the per-device counters into the totals of all processes and return those of `names`, any process's."""
+    """Add the per-device counters to the totals of all processes; return those of `names` of any process."""
     if _sync_device is not None:
         everyone = processes.gathered(names, torch.distributed.get_world_size())
         names = list(dict.fromkeys(name for each in everyone for name in each))

@@ -1,4 +1,4 @@
-"""Small helpers every loop needs: classes by dotted name, and durations people can read."""
+"""Small helpers: objects by dotted name, and readable durations."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from training_loops.errors import OptionError
 
 
 def get_object_by_name(name: str) -> Any:
-    """Return the object a dotted name means, such as ``torch.optim.Adam``.
+    """Return the object with a dotted name, such as ``torch.optim.Adam``.
 
-    Raises OptionError when no prefix of `name` imports or an attribute is missing; an import error inside
-    the named module itself is passed on, because it is that module's message that helps.
+    Raises OptionError when no prefix of `name` can be imported or an attribute is missing. An import error inside
+    the named module is raised unchanged, because its message shows the cause.
     """
     parts = name.split(".")
     for split in range(len(parts) - 1, 0, -1):
@@ -32,7 +32,7 @@ def get_object_by_name(name: str) -> Any:
 
 
 def construct_class_by_name(*args: Any, class_name: str, **kwargs: Any) -> Any:
-    """Call the class or function `class_name` means with the other arguments."""
+    """Call the class or function named `class_name` with the other arguments."""
     return get_object_by_name(class_name)(*args, **kwargs)
 
 

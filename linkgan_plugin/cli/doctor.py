@@ -31,8 +31,8 @@ def doctor(directory: Path, as_json: bool) -> None:
       fine         the installed versions work
       patched      fixed by the lines that `linkgan patch` inserted
       linkgan run  fixed if the host is started with `linkgan run`
-      yours        avoid it with the option that is shown
-      breaks       not fixed; training fails
+      avoidable    avoid it with the option that is shown
+      fails        not fixed; training fails
 
     The exit code is 1 if the host cannot be trained yet.
     """
@@ -70,4 +70,4 @@ def _describe(finding: Finding) -> str:
     """Return a finding's state and, if the host is affected, the error and the fix."""
     if finding.state in ("not used", "fine"):
         return finding.state
-    return f"{finding.state}: {finding.symptom} -> {finding.cure}"
+    return f"{finding.state}: {finding.symptom} -> {finding.fix}"

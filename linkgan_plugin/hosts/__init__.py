@@ -1,1 +1,1 @@
-"""Host adapters: how to call a host's networks and follow its training loop, by capability."""
+"""Support for hosts: running, patching and checking them, compatibility fixes and CPU emulation."""

@@ -1,4 +1,4 @@
-"""Blocks: our lines between two marks in a host's text, and out again without a trace."""
+"""Blocks: lines inserted between two marks into a host's source file; removing them restores the file exactly."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ _BOM = "\ufeff"
 _MARK = re.compile(r"[ \t]*# (>>>|<<<) linkgan_plugin:")
 _OPENING = re.compile(r"(?P<indent>[ \t]*)# >>> linkgan_plugin: (?P<name>\w+) (?P<digest>[0-9a-f]{8})")
 
-# A text is handled as `text.split("\n")`: taking lines out is then the exact opposite of putting them in, whatever the
-# line ends are and whether or not there is one at the end of the file.
+# A text is split by `text.split("\n")`: removing lines is then the exact inverse of inserting them, for all line ends
+# and with or without a line end at the end of the file.
 
 
 @dataclass(frozen=True)
 class Block:
-    """Lines of ours in a text.
+    """A block of inserted lines.
 
     Attributes:
         name: of the insertion.
-        at: the line, from 0 and in the text without blocks, that the block stands before.
-        indent: the indentation of all of it.
-        lines: without that.
+        at: the line that the block precedes, counted from 0 in the text without blocks.
+        indent: the indentation of the block.
+        lines: without the indentation.
         digest: of the lines as the plugin wrote them.
     """
 
@@ -39,20 +39,20 @@ class Block:
 
     @property
     def edited(self) -> bool:
-        """Whether someone changed the lines between the marks."""
+        """Whether the lines between the marks were changed."""
         return self.digest != _digest(self.lines)
 
     def text_lines(self) -> list[str]:
-        """Return the block as it stands in a file, marks included, without line ends."""
+        """Return the lines of the block in a file, including marks, without line ends."""
         opening = f"# >>> linkgan_plugin: {self.name} {self.digest}"
         return [self.indent + line for line in (opening, *self.lines, f"# <<< linkgan_plugin: {self.name}")]
 
 
 def split(text: str, file: str = "the text") -> tuple[str, list[Block]]:
-    """Take all blocks out of `text`, edited ones too; return (the text without them, the blocks).
+    """Remove all blocks from `text`, including edited ones; return (the text without them, the blocks).
 
     Raises:
-        LinkGANError: a mark without its partner or a damaged one; names `file`, the line and the mark.
+        LinkGANError: an unpaired or damaged mark; names `file`, the line and the mark.
     """
     bom, lines = _lines(text)
     kept: list[str] = []
@@ -69,32 +69,32 @@ def split(text: str, file: str = "the text") -> tuple[str, list[Block]]:
 
 
 def strip(text: str, file: str = "the text") -> str:
-    """Return `text` without our blocks: byte for byte what it was before `insert`.
+    """Return `text` without the blocks: byte for byte the text before `insert`.
 
     Raises:
-        LinkGANError: broken marks, or lines edited between them; names `file` and the mark.
+        LinkGANError: damaged marks, or edited lines between them; names `file` and the mark.
     """
     stripped, blocks = split(text, file)
     for block in blocks:
         if block.edited:
             raise LinkGANError(
-                f"{file}: the lines between the marks of {block.name!r} were edited; move your own changes outside "
-                "of the marks, delete the block with both of its marks, and try again"
+                f"{file}: the lines between the marks of {block.name!r} were edited; move your changes outside "
+                "the marks, delete the block with both of its marks, and try again"
             )
     return stripped
 
 
 def insert(text: str, insertions: Sequence[Insertion], file: str | None = None) -> str:
-    """Return `text` with the lines of `insertions` in it, and no others of ours: earlier blocks are taken out first.
+    """Return `text` with exactly the blocks of `insertions`; earlier blocks are removed first.
 
     Raises:
-        LinkGANError: as `strip` does, and for an insertion that has no place, unless it is optional.
+        LinkGANError: as `strip` does, and for an insertion without an anchor line, unless it is optional.
     """
     file = file or (insertions[0].file if insertions else "the text")
     stripped = strip(text, file)
     bom, lines = _lines(stripped)
     blocks = place(stripped, insertions, file)
-    # From the end, so that the places of the others stay true; blocks of one place keep the order of the data.
+    # From the end, so that the positions of the others stay valid; blocks at one line keep the order of the data.
     for block in sorted(blocks, key=lambda block: block.at)[::-1]:
         end = "\r" if lines[max(block.at - 1, 0)].endswith("\r") else ""
         lines[block.at : block.at] = [line + end for line in block.text_lines()]
@@ -102,43 +102,46 @@ def insert(text: str, insertions: Sequence[Insertion], file: str | None = None) 
 
 
 def place(stripped: str, insertions: Sequence[Insertion], file: str) -> list[Block]:
-    """Return the blocks that `insertions` make in a text without blocks, in their order; optional ones may fall out.
+    """Return the blocks of `insertions` in a text without blocks, in their order; optional ones may be omitted.
 
     Raises:
-        LinkGANError: an insertion that is not optional has no place; names `file` and the line looked for.
+        LinkGANError: a required insertion has no anchor line; names `file` and the expected line.
     """
     lines = _lines(stripped)[1]
     obstacles = problems(stripped, insertions)
     for insertion in insertions:
         if obstacles[insertion.name] and not insertion.optional:
-            raise LinkGANError(f"{file} {obstacles[insertion.name]}: the lines of {insertion.name!r} have no place")
+            raise LinkGANError(
+                f"{file} {obstacles[insertion.name]}: the lines of {insertion.name!r} cannot be inserted"
+            )
     return [_block(lines, insertion) for insertion in insertions if not obstacles[insertion.name]]
 
 
 def problems(stripped: str, insertions: Sequence[Insertion]) -> dict[str, str | None]:
-    """Return, for each name of the `insertions` of one file, what keeps it from a text without blocks, or None.
+    """Return, for each name of the `insertions` of one file, why it cannot be inserted into a text, or None if it can.
 
-    Optional ones of the group `link` need each other: without one of them the others would be half a feature.
+    The text has no blocks. Optional insertions of the group `link` are only inserted together, since they form one
+    feature.
     """
     found = {insertion.name: missing(stripped, insertion) for insertion in insertions}
     torn = next((i.name for i in insertions if i.group == "link" and found[i.name]), None)
     together = [i.name for i in insertions if torn and i.group == "link" and i.optional]
-    return found | {name: found[name] or f"takes this only together with {torn!r}" for name in together}
+    return found | {name: found[name] or f"is inserted only together with {torn!r}" for name in together}
 
 
 def missing(stripped: str, insertion: Insertion) -> str | None:
-    """Return None where the anchor is exactly one line of a text without blocks, else ``has no line like '...'``."""
+    """Return None where the anchor matches one line of a text without blocks, else ``has no line like '...'``."""
     found = [number + 1 for number, _ in _matches(_lines(stripped)[1], insertion.anchor)]
     if len(found) == 1:
         return None
     wanted = f"like {readable(insertion.anchor)!r}"
     if found:
-        return f"has {len(found)} lines {wanted} (lines {', '.join(map(str, found))}), where one is expected"
+        return f"has {len(found)} lines {wanted} (lines {', '.join(map(str, found))}), expected one"
     return f"has no line {wanted}"
 
 
 def readable(anchor: str) -> str:
-    """Return an anchor as people would write it: ``launch\\(c=(?P<name>\\w+)`` is ``launch(c=...)``."""
+    """Return an anchor in readable form: ``launch\\(c=(?P<name>\\w+)`` is ``launch(c=...)``."""
     text = re.sub(r"\(\?P<\w+>[^)]*\)|\\w\+", "...", anchor).strip("^$")
     text = re.sub(r"\\(.)", r"\1", text)
     if text.count("(") > text.count(")"):
@@ -151,19 +154,19 @@ def _digest(lines: Sequence[str]) -> str:
 
 
 def _lines(text: str) -> tuple[str, list[str]]:
-    """Return (the byte order mark or nothing, the lines; those of a file with CRLF end in a carriage return)."""
+    """Return (the byte order mark or '', the lines); with CRLF line ends, lines end in a carriage return."""
     bom = _BOM if text.startswith(_BOM) else ""
     return bom, text[len(bom) :].split("\n")
 
 
 def _matches(lines: Sequence[str], anchor: str) -> list[tuple[int, re.Match[str]]]:
-    """Return (number from 0, match) of every line of code that an anchor matches."""
+    """Return (number from 0, match) of every line that an anchor matches, except comments."""
     found = ((number, re.search(anchor, line.removesuffix("\r"))) for number, line in enumerate(lines))
     return [(number, match) for number, match in found if match and not match.string.lstrip().startswith("#")]
 
 
 def _block(lines: Sequence[str], insertion: Insertion) -> Block:
-    """Return the block that an insertion, whose anchor is one line of `lines`, makes there."""
+    """Return the block of an insertion whose anchor matches one line of `lines`."""
     ((number, match),) = _matches(lines, insertion.anchor)
     inner = tuple(line.format(**match.groupdict()) for line in insertion.lines)
     indent = re.match(r"[ \t]*", match.string)[0]  # type: ignore[index]  # it matches any text
@@ -172,7 +175,7 @@ def _block(lines: Sequence[str], insertion: Insertion) -> Block:
 
 
 def _statement_end(lines: Sequence[str], number: int) -> int:
-    """Return the line after the statement that starts at line `number`; forks may wrap what is one line elsewhere."""
+    """Return the line after the statement that starts at line `number`; forks may wrap it over several lines."""
     rest = (line.removesuffix("\r") + "\n" for line in lines[number:])
     try:
         for token in tokenize.generate_tokens(lambda: next(rest, "")):
@@ -184,7 +187,7 @@ def _statement_end(lines: Sequence[str], number: int) -> int:
 
 
 def _read_block(lines: Sequence[str], start: int, at: int, file: str) -> tuple[Block, int]:
-    """Read the block whose first mark is line `start`; return it and the number of the line after its last mark."""
+    """Read the block whose first mark is at line `start`; return it and the number of the line after its last mark."""
 
     def broken(reason: str) -> LinkGANError:
         return LinkGANError(
@@ -200,6 +203,6 @@ def _read_block(lines: Sequence[str], start: int, at: int, file: str) -> tuple[B
     if end is None or lines[end].strip() != f"# <<< linkgan_plugin: {name}":
         raise broken(f"is not followed by '# <<< linkgan_plugin: {name}'")
     inner = [line.removesuffix("\r") for line in lines[start + 1 : end]]
-    # A line that left the block's indentation is told apart from one that has it: the block was edited.
+    # A line without the block's indentation gets a prefix, so that the digest differs: the block was edited.
     body = tuple(line[len(indent) :] if line.startswith(indent) else f"<{line}" for line in inner)
     return Block(name, at, indent, body, opening["digest"]), end + 1

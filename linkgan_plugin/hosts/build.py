@@ -1,4 +1,4 @@
-"""The former place of `linkgan_plugin.calls.build`, from which plugins of others import."""
+"""The former module of `linkgan_plugin.calls.build`; other plugins import from it."""
 
 from ..calls.build import build_by_name
 

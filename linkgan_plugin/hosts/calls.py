@@ -1,4 +1,4 @@
-"""The former place of `linkgan_plugin.calls`, from which plugins of others import."""
+"""The former module of `linkgan_plugin.calls`; other plugins import from it."""
 
 from ..calls.generator import GeneratorCalls
 from ..calls.part import GeneratorPart as Half

@@ -1,4 +1,4 @@
-"""The former place of `linkgan_plugin.calls.clock`, from which plugins of others import."""
+"""The former module of `linkgan_plugin.calls.clock`; other plugins import from it."""
 
 from ..calls.clock import StepClock
 

@@ -1,4 +1,4 @@
-"""Remedies for hosts written for the libraries of their day: each small, named, and applied only where it is needed."""
+"""Compatibility fixes for hosts written for older library versions: small, named, and applied only where needed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,78 +26,83 @@ GRID_SAMPLE_OP = "aten::grid_sampler_2d_backward"
 
 @dataclass(frozen=True)
 class CompatFix:
-    """One thing of the hosts' that today's libraries break, and what mends it.
+    """A known incompatibility of hosts with current library versions, and its fix.
 
     Attributes:
-        name: what people call it.
-        symptom: the error a host dies of.
-        cure: what is done about it, in a few words.
-        needed: tries out whether the libraries installed here break it.
-        apply: mends it in this process; None where the cure is a line inserted in the host.
+        name: short name.
+        symptom: the error message of the host.
+        fix: what the fix does, in a few words.
+        needed: tests whether the installed libraries are affected.
+        apply: applies the fix in this process; None where the fix is a line inserted into the host.
     """
 
     name: str
     symptom: str
-    cure: str
+    fix: str
     needed: Callable[[], bool]
     apply: Callable[[], None] | None = None
 
 
-_active = False
-_applied: list[str] = []
+@dataclass
+class _State:
+    """Whether the fixes are enabled in this process, and the names of those applied."""
+
+    enabled: bool = False
+    applied: list[str] = field(default_factory=list)
+
+
+_state = _State()
 
 
 def apply() -> list[str]:
-    """Apply the process-wide remedies that the libraries here call for; a second call changes nothing.
+    """Apply the process-wide fixes that the installed libraries need; a second call changes nothing.
 
     Returns:
-        The names of all remedies applied in this process so far.
+        The names of all fixes applied in this process so far.
     """
-    global _active
-    _active = True
-    for remedy in FIXES:
-        if remedy.apply is not None and remedy.name not in _applied and remedy.needed():
-            remedy.apply()
-            _applied.append(remedy.name)
+    _state.enabled = True
+    for fix in FIXES:
+        if fix.apply is not None and fix.name not in _state.applied and fix.needed():
+            fix.apply()
+            _state.applied.append(fix.name)
     return applied()
 
 
 @contextmanager
 def temporarily_applied() -> Iterator[None]:
-    """Apply the remedies for a program that is not a host, and take back afterwards what it might stumble over.
+    """Apply the fixes in a program that is not a host; afterwards the stub of pkg_resources is removed.
 
-    A stub of pkg_resources among the imported modules is taken for the real one by other libraries (pytest does).
+    Other libraries, such as pytest, would use the stub as the real module.
     """
-    global _active
-    before = _active
+    before = _state.enabled
     apply()
     try:
         yield
     finally:
-        _active = before
-        if not before and _PKG_RESOURCES in _applied:
+        _state.enabled = before
+        if not before and _PKG_RESOURCES in _state.applied:
             del sys.modules[_PKG_RESOURCES]
-            _applied.remove(_PKG_RESOURCES)
+            _state.applied.remove(_PKG_RESOURCES)
 
 
 def active() -> bool:
-    """Return whether remedies have been switched on in this process."""
-    return _active
+    """Return whether the fixes are enabled in this process."""
+    return _state.enabled
 
 
 def applied() -> list[str]:
-    """Return the names of the process-wide remedies that were needed and applied."""
-    return list(_applied)
+    """Return the names of the process-wide fixes that were needed and applied."""
+    return list(_state.applied)
 
 
-# What inserted lines and the option hooks call.
+# Functions called by inserted lines and the option hooks.
 
 
 def broadcast_buffers(module: nn.Module) -> None:
-    """Give all ranks rank 0's buffers of a DistributedDataParallel module; does nothing to any other module.
+    """Broadcast rank 0's buffers of a DistributedDataParallel module; no effect on other modules.
 
-    With broadcast_buffers=False the constructor once synchronised buffers nevertheless; today it leaves each rank its
-    own, such as noise drawn from the rank's seed.
+    With broadcast_buffers=False, the constructor of older versions still synchronised buffers once; in current versions
+    each rank keeps its own, such as noise drawn from the rank's seed.
     """
     if isinstance(module, nn.parallel.DistributedDataParallel) and torch.distributed.is_initialized():
         for buffer in module.module.buffers():
@@ -107,8 +112,8 @@ def broadcast_buffers(module: nn.Module) -> None:
 def zero_inputs(*tensors: torch.Tensor) -> None:
     """Fill the inputs of a host's network summary, of any shape, with zeros, in place.
 
-    stylegan2-ada-pytorch allocates them without a value and runs its generator on them in training mode, which moves
-    the average of w by whatever lay in memory: often NaN on a CPU, and never twice the same.
+    stylegan2-ada-pytorch does not initialise them and runs its generator on them in training mode, which updates the
+    average of w with random memory contents: often NaN on a CPU, and different in every run.
     """
     for tensor in tensors:
         tensor.zero_()
@@ -117,18 +122,18 @@ def zero_inputs(*tensors: torch.Tensor) -> None:
 def zero_broken_averages(generator: nn.Module) -> int:
     """Set the non-finite values of every buffer named ``w_avg`` to zero, its value before training.
 
-    Snapshots that a host wrote without this plugin may carry them, and resuming copies them.
+    Snapshots written by a host without this plugin may contain such values, and resuming copies them.
 
     Returns:
-        The number of values mended.
+        The number of values set to zero.
     """
-    mended = 0
+    count = 0
     for name, buffer in generator.named_buffers():
         if name.rpartition(".")[2] == "w_avg":
             broken = ~buffer.isfinite()
-            mended += int(broken.sum())
+            count += int(broken.sum())
             buffer.masked_fill_(broken, 0)
-    return mended
+    return count
 
 
 def float_betas(options: Mapping[str, Any]) -> None:
@@ -140,10 +145,10 @@ def float_betas(options: Mapping[str, Any]) -> None:
 
 
 def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[str, Any]) -> Callable[[], bool]:
-    """Return the host's "use the custom op?", which also says no where that op does not work on this torch.
+    """Wrap the host's "use the custom op?" so that it also returns False where that op fails on this torch version.
 
-    The op is tried once, at the first yes: forks mend it in their own ways, so flags and versions tell little. A no
-    that comes with a warning (stylegan2-ada-pytorch, at every call) is asked for and warned of once.
+    The op is tested once, when the host first wants to use it: forks fix it in different ways, so flags and versions
+    are not reliable. If the host refuses with a warning (stylegan2-ada-pytorch, at every call), it is called only once.
 
     Args:
         should_use: the host's own function.
@@ -155,7 +160,7 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
         try:
             with torch.enable_grad():
                 differentiate_twice(module_globals["_GridSample2dForward"].apply)
-        except Exception:  # whatever it dies of here, it would die of in training
+        except Exception:  # any error here would also occur in training
             return False
         return True
 
@@ -176,13 +181,13 @@ def grid_sample(should_use: Callable[[], bool], module_globals: MutableMapping[s
 
 
 def differentiate_twice(sample: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> None:
-    """Take the derivative of the derivative of a 2-D grid sampler, as R1 regularization through ADA does."""
+    """Compute the second derivative of a 2-D grid sampler, as R1 regularization through ADA does."""
     image = torch.ones(1, 1, 2, 2, requires_grad=True)
     (gradient,) = torch.autograd.grad(sample(image, torch.zeros(1, 2, 2, 2)).square().sum(), image, create_graph=True)
     gradient.square().sum().backward()
 
 
-# The process-wide remedies, each with the question whether it is needed.
+# The process-wide fixes, each with the test whether it is needed.
 
 
 def _lacks_module(name: str) -> bool:
@@ -192,7 +197,7 @@ def _lacks_module(name: str) -> bool:
 
 
 def _stub_pkg_resources() -> None:
-    stub = types.ModuleType(_PKG_RESOURCES, "Stands in for a module that setuptools no longer has.")
+    stub = types.ModuleType(_PKG_RESOURCES, "Replaces a module that setuptools no longer has.")
     stub.__spec__ = importlib.machinery.ModuleSpec(_PKG_RESOURCES, None)
     stub.parse_version = parse  # type: ignore[attr-defined]
     sys.modules[_PKG_RESOURCES] = stub
@@ -205,7 +210,7 @@ def _import_setuptools() -> None:
 
 
 def _fails(error: type[Exception], call: Callable[[], Any]) -> bool:
-    """Return whether `call` raises `error`; warnings on the way are nobody's business."""
+    """Return whether `call` raises `error`; warnings are suppressed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
@@ -241,7 +246,7 @@ def _rename_percentile_argument() -> None:
 
 
 def _sqrtm_refuses_disp() -> bool:
-    # Older ones are known to take it; trying it there would import scipy.linalg, a third of a second, for nothing.
+    # Older versions accept it; testing them would import scipy.linalg (a third of a second) for nothing.
     recent = Version(scipy.__version__) >= Version("1.18.dev0")
     return recent and _fails(TypeError, lambda: scipy.linalg.sqrtm(np.eye(2), disp=False))
 
@@ -252,13 +257,13 @@ def _give_sqrtm_disp() -> None:
     @functools.wraps(sqrtm)
     def with_estimate(A: Any, disp: bool = True, blocksize: int | None = None) -> Any:
         root = sqrtm(A)
-        # blocksize never changed the result; with disp=False the relative residual came along.
+        # blocksize never affected the result; with disp=False the relative residual was returned too.
         return root if disp else (root, np.linalg.norm(root @ root - A) ** 2 / np.linalg.norm(A))
 
     scipy.linalg.sqrtm = with_estimate
 
 
-# Questions for the remedies that are lines in the host.
+# Tests for the fixes that are lines inserted into the host.
 
 
 def _adam_refuses_mixed_betas() -> bool:
@@ -266,7 +271,7 @@ def _adam_refuses_mixed_betas() -> bool:
 
 
 def _ddp_skips_initial_buffers() -> bool:
-    # Trying it out takes two processes; the synchronisation names the choice where it has one.
+    # A direct test needs two processes; instead check whether the synchronisation has the option.
     from torch.distributed import utils
 
     return "broadcast_buffers" in inspect.signature(utils._sync_module_states).parameters
@@ -294,28 +299,28 @@ FIXES = (
     CompatFix(
         "sampler",
         "object.__init__() takes exactly one argument (InfiniteSampler)",
-        "torch's Sampler takes data_source again",
+        "torch's Sampler accepts data_source again",
         _sampler_refuses_data,
         _give_sampler_init,
     ),
     CompatFix(
         "percentile",
         "percentile() got an unexpected keyword argument 'interpolation' (PPL)",
-        "np.percentile takes interpolation again",
+        "np.percentile accepts interpolation again",
         _percentile_refuses_interpolation,
         _rename_percentile_argument,
     ),
     CompatFix(
         "sqrtm",
         "sqrtm() got an unexpected keyword argument 'disp' (FID)",
-        "scipy.linalg.sqrtm takes disp again",
+        "scipy.linalg.sqrtm accepts disp again",
         _sqrtm_refuses_disp,
         _give_sqrtm_disp,
     ),
     CompatFix(
         "betas",
         "betas must be either both floats or both Tensors (no lazy regularization of G)",
-        "the betas in the host's options become floats",
+        "the betas in the host's options are converted to floats",
         _adam_refuses_mixed_betas,
     ),
     CompatFix(
@@ -327,13 +332,13 @@ FIXES = (
     CompatFix(
         "grid_sample",
         "'tuple' object is not callable (ADA on)",
-        "torch's own grid_sample in place of the host's op",
+        "torch's own grid_sample replaces the host's op",
         _double_backward_is_overloaded,
     ),
     CompatFix(
         "w_avg",
-        "w_avg is NaN in the snapshots (the summary is printed of uninitialised memory)",
-        "the summary is printed of zeros",
+        "w_avg is NaN in the snapshots (the network summary uses uninitialised memory)",
+        "the network summary uses zeros",
         lambda: True,
     ),
 )

@@ -1,4 +1,4 @@
-"""A host that knows only CUDA, on a CPU: its devices, transfers, events and process groups become the CPU's."""
+"""Emulation of CUDA on the CPU for hosts that support only CUDA: devices, transfers, events, process groups."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import nn
 from training_loops.processes import import_before_joining
 
 REAL_DEVICE = torch.device
-# What makes tensors on the device it is given.
+# Functions that create tensors on a given device.
 FACTORIES = (
     *("arange", "eye", "linspace", "randint", "randperm", "as_tensor", "tensor"),
     *(f"{name}{like}" for name in ("empty", "full", "ones", "rand", "randn", "zeros") for like in ("", "_like")),
@@ -27,14 +27,14 @@ _undo: list[Callable[[], Any]] = []
 
 
 def emulate(threads: int | None = None) -> None:
-    """Send everything meant for CUDA to the CPU, in this process, until `restore`; a second call changes nothing.
+    """Redirect everything meant for CUDA to the CPU, in this process, until `restore`; a second call changes nothing.
 
-    Call it before the host is imported, and again in each child process that is spawned rather than forked. No number
-    changes: hosts take their plain PyTorch paths, as on any machine without a GPU. ``torch.cuda.is_available()`` stays
-    False, a ``torch.Generator("cuda")`` and CUDA-only operations stay errors.
+    Call it before the host is imported, and again in each child process that is spawned, not forked. Results are
+    unchanged: hosts use their plain PyTorch code, as on any machine without a GPU. ``torch.cuda.is_available()`` stays
+    False; a ``torch.Generator("cuda")`` and CUDA-only operations remain errors.
 
     Args:
-        threads: number of threads that torch computes with, or None to leave it.
+        threads: number of torch's threads, or None to leave it unchanged.
     """
     if threads is not None:
         torch.set_num_threads(threads)
@@ -46,7 +46,7 @@ def emulate(threads: int | None = None) -> None:
 
 
 def restore() -> None:
-    """Take back all that `emulate` changed, but for the number of threads."""
+    """Undo everything that `emulate` changed, except the number of threads."""
     while _undo:
         _undo.pop()()
 
@@ -61,7 +61,7 @@ def _put(owner: Any, name: str, value: Any) -> None:
 
 
 def _on_cpu(device: Any) -> Any:
-    """Return what a host gave as a device, with the CPU for anything that means a GPU."""
+    """Return a host's device argument, with the CPU in place of a GPU."""
     cuda = isinstance(device, int) or (isinstance(device, str) and device.startswith("cuda"))
     return REAL_DEVICE("cpu") if cuda else device
 
@@ -70,7 +70,7 @@ def _on_cpu(device: Any) -> Any:
 
 
 class _DeviceType(type):
-    """Makes real devices instances of the class that stands in for theirs."""
+    """Makes real devices instances of the replacement class."""
 
     def __instancecheck__(cls, instance: Any) -> bool:
         return isinstance(instance, REAL_DEVICE)
@@ -80,14 +80,14 @@ class _DeviceType(type):
 
 
 class _Device(metaclass=_DeviceType):
-    """Stands in for ``torch.device``: makes real devices, of which none is a GPU."""
+    """Replaces ``torch.device``: returns real devices, with the CPU in place of a GPU."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         device = REAL_DEVICE(*args, **kwargs)
         return REAL_DEVICE("cpu") if device.type == "cuda" else device
 
 
-# Pickle finds a class by its name, so what is pickled now opens without the emulation.
+# Pickle refers to classes by name, so pickles written now can be opened without the emulation.
 _Device.__module__, _Device.__qualname__, _Device.__name__ = "torch", "device", "device"
 
 
@@ -105,7 +105,7 @@ def _emulate_devices() -> None:
 
 
 def _with_cpu_device(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap a function that takes ``device=`` so that the CPU takes a GPU's place."""
+    """Wrap a function with an argument ``device=`` so that the CPU replaces a GPU."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -128,12 +128,12 @@ def _to_cpu(to: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _stays() -> Callable[..., Any]:
-    """Return a new method that returns its object."""
+    """Return a new method that returns its object unchanged."""
     return lambda self, *args, **kwargs: self
 
 
 def _load(load: Callable[..., Any]) -> Callable[..., Any]:
-    """Wrap ``torch.load``: files that were written on a GPU, and files asked for on one, come to the CPU."""
+    """Wrap ``torch.load``: tensors saved on a GPU, or requested on one, are loaded to the CPU."""
 
     @functools.wraps(load)
     def wrapper(f: Any, map_location: Any = None, *args: Any, **kwargs: Any) -> Any:
@@ -157,7 +157,7 @@ def _emulate_transfers() -> None:
 
 
 class _Event:
-    """A point in time; the CPU has always reached it when it is asked."""
+    """Replaces ``torch.cuda.Event``: a point in time, always completed."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.seconds = time.perf_counter()
@@ -180,7 +180,7 @@ class _Event:
 
 
 class _Stream:
-    """The one queue of a CPU, empty whenever it is looked at."""
+    """Replaces ``torch.cuda.Stream``: always empty."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         pass
@@ -210,14 +210,14 @@ class _Stream:
 
 
 class _Context(nullcontext[None]):
-    """Choosing among GPUs or streams, where there is one CPU."""
+    """Replaces the context managers that select a GPU or stream; no effect."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
 
 
 def _always(make: Callable[[], Any]) -> Callable[..., Any]:
-    """Return a new function that takes anything; torch's compiler insists that no two of its names share one."""
+    """Return a new function with any arguments; torch's compiler requires a separate one for each name."""
     return lambda *args, **kwargs: make()
 
 
@@ -235,9 +235,9 @@ def _emulate_runtime() -> None:
 
 
 def _leave_group() -> None:
-    """Leave the process group, which hosts never do: gloo's threads may abort a process that ends among them."""
+    """Destroy the process group, which hosts never do: gloo's threads may abort the process at its end."""
     if torch.distributed.is_initialized():
-        gc.collect()  # networks of DistributedDataParallel hold the group, and lie in circles
+        gc.collect()  # DistributedDataParallel modules refer to the group, in reference cycles
         torch.distributed.destroy_process_group()
 
 
@@ -261,4 +261,4 @@ def _emulate_distribution() -> None:
         init(self, module, None, None, *args, **kwargs)
 
     _put(distributed, "init_process_group", init_process_group)
-    _put(parallel, "__init__", __init__)  # in place, so that hosts' isinstance checks hold
+    _put(parallel, "__init__", __init__)  # in place, so that hosts' isinstance checks still work

@@ -1,4 +1,4 @@
-"""Which packages a host's training needs and this environment lacks; reads import statements, imports nothing."""
+"""Finds packages that a host's training needs and that are not installed; reads import statements, imports nothing."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-# Folders that training imports; viewers and dataset tools need more, and are no business of ours.
+# Folders that training imports; viewers and dataset tools, which need more packages, are not checked.
 FOLDERS = ("dnnlib", "torch_utils", "training", "metrics")
-# Modules that a remedy brings back.
-REMEDIED = ("pkg_resources", "distutils")
+# Modules that a compatibility fix provides.
+PROVIDED = ("pkg_resources", "distutils")
 
 
 def missing_modules(root: Path) -> list[str]:
     """Return the top-level modules that the host at `root` imports for training and that are not installed, sorted.
 
-    Imports within functions and ``try`` blocks do not count: the host can do without those.
+    Imports in functions and ``try`` blocks are ignored, since they are optional.
     """
     files = [root / "train.py", *(file for folder in FOLDERS for file in sorted((root / folder).rglob("*.py")))]
     names = {name for file in files for name in _imported(file)}
     own = {path.stem for path in root.iterdir()}
-    strange = names - own - set(sys.stdlib_module_names) - set(REMEDIED)
-    return sorted(name for name in strange if name not in sys.modules and importlib.util.find_spec(name) is None)
+    others = names - own - set(sys.stdlib_module_names) - set(PROVIDED)
+    return sorted(name for name in others if name not in sys.modules and importlib.util.find_spec(name) is None)
 
 
 def _imported(file: Path) -> Iterator[str]:
-    """Yield the first names of the modules that a file imports as soon as it is imported itself."""
+    """Yield the top-level names of the modules that are imported when the file is imported."""
     try:
         statements = ast.parse(file.read_bytes()).body
     except (OSError, SyntaxError, ValueError):

@@ -1,4 +1,4 @@
-"""What a host would meet here: libraries, incompatibilities, custom ops, patches; reads the host, runs none of it."""
+"""Checks a host against this environment: libraries, incompatibilities, custom ops, patches; runs no host code."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ from .patching import State, Status, status
 
 LIBRARIES = ("torch", "numpy", "scipy", "click")
 
-# What becomes of a known incompatibility.
-UNUSED = "not used"  # the host has no such code
-FINE = "fine"  # works with the libraries installed here
-PATCHED = "patched"  # mended by lines in the host
-RUN = "linkgan run"  # mended where the host is started by `linkgan run`
-YOURS = "yours"  # avoided by the user
-BREAKS = "breaks"  # nothing mends it
+# States of a known incompatibility.
+UNUSED = "not used"  # the host does not use the affected feature
+FINE = "fine"  # the installed versions work
+PATCHED = "patched"  # fixed by lines inserted into the host
+FIXED_BY_RUN = "linkgan run"  # fixed if the host is started with `linkgan run`
+AVOIDABLE = "avoidable"  # the user can avoid it
+FAILS = "fails"  # not fixed
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One known incompatibility, and what becomes of it with this host and these libraries."""
+    """One known incompatibility and its state for this host and the installed libraries."""
 
     name: str
     state: str
     symptom: str
-    cure: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Commit:
 
 @dataclass(frozen=True)
 class CustomOps:
-    """The host's compiled operations: their names, the GPU they would run on, the tools missing to compile them."""
+    """The host's compiled operations: their names, the GPU, and the missing tools to compile them."""
 
     names: tuple[str, ...]
     gpu: str | None
@@ -64,13 +64,13 @@ class CustomOps:
 
     @property
     def stop(self) -> bool:
-        """Whether the host stops because it can neither compile them nor do without."""
+        """Whether the host stops because it can neither compile them nor run without them."""
         return bool(self.names and self.gpu and self.missing) and not self.falls_back
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """All that `linkgan doctor` tells; `missing` are modules to install, `verdict` is the last line."""
+    """The result of `linkgan doctor`; `missing` are modules to install, `verdict` is the last line."""
 
     root: str
     family: str
@@ -84,18 +84,18 @@ class Diagnosis:
     verdict: str
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain data with the fields' names as keys."""
+        """Return the fields as plain data."""
         return dataclasses.asdict(self)
 
 
 @dataclass(frozen=True)
 class Sign:
-    """How a host's files show that an incompatibility concerns it.
+    """Code patterns of a host that is affected by an incompatibility.
 
     Attributes:
         patterns: each must match in one of the files.
-        unless: nor may this match where the first one does.
-        insertion: the name of the lines that bring the remedy in.
+        unless: must not match in the file where the first pattern matches.
+        insertion: the name of the inserted lines that apply the fix.
     """
 
     patterns: tuple[str, ...]
@@ -118,7 +118,7 @@ SIGNS = {
     "ddp buffers": Sign((r"\bDistributedDataParallel\(.*\bbroadcast_buffers\s*=\s*False",), insertion="ddp"),
     "grid_sample": Sign(
         (r"_jit_get_operation\(['\"]aten::grid_sampler_2d_backward['\"]\)(?!\[)",),
-        unless=r"\bop\[0\]|__version__\.startswith\(",  # knows today's operation, or keeps off it
+        unless=r"\bop\[0\]|__version__\.startswith\(",  # supports the current operation, or avoids it
         insertion="grid_sample",
     ),
     "w_avg": Sign((r"\bz = torch\.empty\(", r"\bself\.training and not skip_w_avg_update\b"), insertion="averages"),
@@ -127,11 +127,11 @@ SIGNS = {
 
 @dataclass(frozen=True)
 class Advice:
-    """An incompatibility that no remedy of ours mends, and how the user avoids it."""
+    """An incompatibility without an automatic fix, and how the user can avoid it."""
 
     name: str
     symptom: str
-    cure: str
+    fix: str
     sign: Sign
     needed: Callable[[], bool]
 
@@ -148,15 +148,15 @@ ADVICE = (
     Advice(
         "grid_sample twice",
         "derivative for grid_sampler_2d_backward is not implemented (ADA on)",
-        "train with --aug=noaug, or on a torch that has it (2.13 has)",
+        "train with --aug=noaug, or with a torch version that supports it, such as 2.13",
         Sign((r"\bclass _GridSample2dForward\b",), unless=r"\bop\[0\]"),
         _grid_sample_lacks_second_derivative,
     ),
     Advice(
         "neural resolution",
-        "image_raw is overwritten, and with fp32 training stops: 'modified by an inplace operation'",
-        "keep the neural resolution off 64 for 128-px data (--neural_rendering_resolution_initial=56, say), off 128 "
-        "for 256-px data",
+        "image_raw is overwritten, and fp32 training stops: 'modified by an inplace operation'",
+        "avoid neural resolution 64 for 128-px data (e.g. with --neural_rendering_resolution_initial=56), and 128 for "
+        "256-px data",
         Sign((r"\bneural_rendering_resolution_initial\b", r"\bself\.input_resolution = 64\b")),
         lambda: True,
     ),
@@ -164,14 +164,14 @@ ADVICE = (
 
 
 def diagnose(path: Path) -> Diagnosis:
-    """Examine the host at `path` (its folder or a script of its) by reading its files.
+    """Check the host at `path` (its folder or one of its scripts) by reading its files.
 
     Raises:
-        LinkGANError: no host there; says what is missing.
+        LinkGANError: no host at `path`; names what is missing.
     """
     root = host_root(path)
     family, patched, texts = recognize(root), status(root), list(_sources(root))
-    findings = (*_remedied(texts, patched), *_advised(texts))
+    findings = (*_fixable(texts, patched), *_avoidable(texts))
     ops = _custom_ops(root)
     missing = tuple(missing_modules(root))
     ready, verdict = _verdict(root, missing, findings, ops, patched)
@@ -181,42 +181,43 @@ def diagnose(path: Path) -> Diagnosis:
 
 
 def _sources(root: Path) -> Iterator[str]:
-    """Yield the text of the host's Python files, virtual environments and hidden folders left out."""
+    """Yield the text of the host's Python files, except virtual environments and hidden folders."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(n for n in names if not n.startswith(".") and not (Path(folder, n) / "pyvenv.cfg").exists())
         for file in (Path(folder, name) for name in sorted(files) if name.endswith(".py")):
-            if file.is_file():  # editors lock a file by a link that leads nowhere
+            if file.is_file():  # some editors create dangling links as locks
                 yield file.read_text(encoding="utf-8", errors="replace")
 
 
-def _remedied(texts: Sequence[str], patched: Status) -> Iterator[Finding]:
-    """Yield what becomes of each incompatibility that `compat` knows a remedy for."""
+def _fixable(texts: Sequence[str], patched: Status) -> Iterator[Finding]:
+    """Yield the state of each incompatibility that `compat` can fix."""
     states = {row.name: row.state for row in patched.rows if row.group == "compat"}
-    for remedy in compat.FIXES:
-        sign = SIGNS[remedy.name]
+    for fix in compat.FIXES:
+        sign = SIGNS[fix.name]
         if not sign.concerns(texts):
             state = UNUSED
-        elif not remedy.needed():
+        elif not fix.needed():
             state = FINE
         else:
-            state = _mended(states.get(sign.insertion, State.ANCHOR_MISSING))
-        yield Finding(remedy.name, state, remedy.symptom, remedy.cure)
+            state = _fixed_by(states.get(sign.insertion, State.ANCHOR_MISSING))
+        yield Finding(fix.name, state, fix.symptom, fix.fix)
 
 
-def _mended(insertion: State) -> str:
+def _fixed_by(insertion: State) -> str:
+    """Return the state of a needed fix whose inserted lines have the state `insertion`."""
     if insertion in (State.ANCHOR_MISSING, State.FILE_MISSING):
-        return BREAKS
-    return PATCHED if insertion is State.APPLIED else RUN
+        return FAILS
+    return PATCHED if insertion is State.APPLIED else FIXED_BY_RUN
 
 
-def _advised(texts: Sequence[str]) -> Iterator[Finding]:
+def _avoidable(texts: Sequence[str]) -> Iterator[Finding]:
     for advice in ADVICE:
-        state = (YOURS if advice.needed() else FINE) if advice.sign.concerns(texts) else UNUSED
-        yield Finding(advice.name, state, advice.symptom, advice.cure)
+        state = (AVOIDABLE if advice.needed() else FINE) if advice.sign.concerns(texts) else UNUSED
+        yield Finding(advice.name, state, advice.symptom, advice.fix)
 
 
 def _custom_ops(root: Path) -> CustomOps:
-    """Say what becomes of the operations that the host compiles when it first runs."""
+    """Return whether the operations that the host compiles at its first run can be compiled."""
     files = sorted((root / "torch_utils" / "ops").glob("*.py"))
     texts = {file.stem: file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file()}
     texts = {name: text for name, text in texts.items() if "get_plugin(" in text}
@@ -225,12 +226,12 @@ def _custom_ops(root: Path) -> CustomOps:
     missing = tuple(tool for tool, there in _tools().items() if not there)
     names, tools = ", ".join(texts), " and ".join(missing)
     if not texts:
-        summary = "the host compiles none"
+        summary = "none"
     elif gpu is None:
-        reason = "torch sees no GPU" if torch.version.cuda else "this torch is built without CUDA"
-        summary = f"{reason}: {names} take their plain PyTorch paths, which is slow"
+        reason = "torch finds no GPU" if torch.version.cuda else "torch is built without CUDA"
+        summary = f"{reason}: {names} use plain PyTorch, which is slow"
     elif not missing:
-        summary = f"{names} are compiled at first use, for {gpu}"
+        summary = f"{names} are compiled for {gpu} at first use"
     elif falls_back:
         summary = f"{tools} not found: {names} fall back to plain PyTorch, which is slow"
     else:
@@ -239,7 +240,7 @@ def _custom_ops(root: Path) -> CustomOps:
 
 
 def _tools() -> dict[str, bool]:
-    """Return whether each tool that torch compiles extensions with is found where torch looks for it."""
+    """Return whether torch finds each tool that it needs to compile extensions."""
     homes = [os.environ.get("CUDA_HOME"), os.environ.get("CUDA_PATH"), "/usr/local/cuda"]
     nvcc = any(shutil.which("nvcc", path=str(Path(home, "bin"))) for home in homes if home)
     compiler = "cl" if os.name == "nt" else os.environ.get("CXX", "c++")
@@ -258,7 +259,7 @@ def _version(name: str) -> str:
 
 
 def _commit(root: Path) -> Commit | None:
-    """Return the host's commit, or None where git does not know its train.py."""
+    """Return the host's commit, or None where git does not track its train.py."""
     if _git(root, "ls-files", "--error-unmatch", "train.py") is None:
         return None
     sha, changes = _git(root, "rev-parse", "HEAD"), _git(root, "status", "--porcelain", "--untracked-files=no", ".")
@@ -266,7 +267,7 @@ def _commit(root: Path) -> Commit | None:
 
 
 def _git(root: Path, *args: str) -> str | None:
-    """Return what git prints, or None where it fails, is not there or takes too long; it writes and starts nothing."""
+    """Return git's output, or None where git fails, is missing or takes too long; the command is read-only."""
     command = ["git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-C", str(root), *args]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=20, check=True).stdout.strip()
@@ -277,13 +278,11 @@ def _git(root: Path, *args: str) -> str | None:
 def _verdict(
     root: Path, missing: Sequence[str], findings: Sequence[Finding], ops: CustomOps, patched: Status
 ) -> tuple[bool, str]:
-    """Return whether the host can be trained here as it is, and the line that says how or what to do first."""
-    obstacles = [f"install what provides {', '.join(missing)}"] if missing else []
-    obstacles += [f"{finding.name} breaks" for finding in findings if finding.state == BREAKS]
+    """Return whether the host can be trained as it is, and a line with the command or what to do first."""
+    obstacles = [f"install the packages of {', '.join(missing)}"] if missing else []
+    obstacles += [f"{finding.name} fails" for finding in findings if finding.state == FAILS]
     obstacles += ["custom ops cannot be compiled"] if ops.stop else []
-    obstacles += (
-        ["lines between our marks were edited (see linkgan patch status)"] if patched.overall == "edited" else []
-    )
+    obstacles += ["inserted lines were edited (see linkgan patch status)"] if patched.overall == "edited" else []
     if obstacles:
         return False, f"not ready: {'; '.join(obstacles)}"
     device = "" if ops.gpu else "--device cpu --smoke "

@@ -1,4 +1,4 @@
-"""The families of hosts: what tells one from another and what is inserted where, read from ``patches/*.json``."""
+"""The families of hosts: how they are recognised and what is inserted where, read from ``patches/*.json``."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _INSERTION_FIELDS = {"file": str, "name": str, "group": str, "lines": list, "why
 
 @dataclass(frozen=True)
 class Insertion:
-    """Lines of ours that go before or after the one line of a host's file that matches `anchor`.
+    """Lines that are inserted before or after the line of a host's file that matches `anchor`.
 
     Attributes:
         name: unique within its file.
-        file: path below the host's root, with forward slashes.
+        file: path relative to the host's root, with forward slashes.
         anchor: regular expression, searched for in single lines; its named groups may be used in `lines` as ``{name}``.
         place: `before` or `after`.
-        lines: what to insert, without the anchor line's indentation, which is added.
-        group: `link` (the plugin), `compat` (remedies for today's libraries) or `smoke` (only ever in memory).
-        optional: a host without the file or the line is a host all the same.
-        why: one line for people.
+        lines: the inserted lines, without the anchor line's indentation, which is added.
+        group: `link` (the plugin), `compat` (fixes for current library versions) or `smoke` (in memory only).
+        optional: the file or the anchor line may be missing in a host.
+        why: the reason, in one line.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Insertion:
 
 @dataclass(frozen=True)
 class HostFamily:
-    """Hosts that take the same insertions; `has` are the files, below the root, without which a host is not of them."""
+    """Hosts with the same insertions; `has` are the files, relative to the root, that every such host has."""
 
     name: str
     has: tuple[str, ...]
@@ -66,7 +66,7 @@ class HostFamily:
 
 
 def families(folder: Traversable | None = None) -> list[HostFamily]:
-    """Return all families, the most demanding (most files in `has`) first, from `folder` or the package's own data.
+    """Return all families, the most specific (most files in `has`) first, from `folder` or the package's data.
 
     Raises:
         LinkGANError: malformed data; names the file and the field.
@@ -79,7 +79,7 @@ def families(folder: Traversable | None = None) -> list[HostFamily]:
 
 
 def _family(file: str, records: Mapping[str, Any]) -> HostFamily:
-    """Read a family; one that is ``like`` another takes its files and insertions and adds its own."""
+    """Read a family; with ``like`` it inherits the files and insertions of another and adds its own."""
     data = fields_of(records[file.removesuffix(".json")], file, _FAMILY_FIELDS, {"like": str, "insertions": list})
     _check_lines(file, name=[data["name"]], why=[data["why"]], has=data["has"])
     parent = HostFamily("", (), ())
@@ -92,16 +92,16 @@ def _family(file: str, records: Mapping[str, Any]) -> HostFamily:
     keys = [(insertion.file, insertion.name) for insertion in family.insertions]
     for path, name in keys:
         if keys.count((path, name)) > 1:
-            raise LinkGANError(f"{file}: insertions holds the name {name!r} twice for {path}")
+            raise LinkGANError(f"{file}: insertions contains the name {name!r} twice for {path}")
     return family
 
 
 def _insertion(where: str, item: Any) -> Insertion:
-    """Read one insertion: its anchor stands in the field ``before`` or ``after``."""
+    """Read one insertion: its anchor is in the field ``before`` or ``after``."""
     data = fields_of(item, where, _INSERTION_FIELDS, {"optional": bool, **dict.fromkeys(PLACES, str)})
     places = [place for place in PLACES if place in data]
     if len(places) != 1:
-        raise LinkGANError(f"{where}: {len(places)} of the fields before and after are given; expected one")
+        raise LinkGANError(f"{where}: {len(places)} of the fields before and after are set; expected one")
     anchor, lines = data.pop(places[0]), tuple(data.pop("lines"))
     _check_lines(where, lines=lines, **{places[0]: [anchor]}, **{key: [data[key]] for key in ("file", "name", "why")})
     _one_of(where, "group", data["group"], GROUPS)
@@ -111,7 +111,7 @@ def _insertion(where: str, item: Any) -> Insertion:
         known = re.compile(anchor).groupindex
         used = {field for line in lines for _, field, _, _ in string.Formatter().parse(line) if field is not None}
     except (re.error, ValueError) as error:
-        raise LinkGANError(f"{where}: {places[0]} or lines cannot be read: {error}") from error
+        raise LinkGANError(f"{where}: {places[0]} or lines is invalid: {error}") from error
     for field in sorted(used - set(known)):
         raise LinkGANError(f"{where}: lines use {field!r}, which the anchor does not capture; {suggest(field, known)}")
     return Insertion(**{"optional": False, **data}, anchor=anchor, place=places[0], lines=lines)

@@ -1,4 +1,4 @@
-"""The former place of `linkgan_plugin.calls.generic`, from which plugins of others import."""
+"""The former module of `linkgan_plugin.calls.generic`; other plugins import from it."""
 
 from ..calls.generic import GenericHost
 

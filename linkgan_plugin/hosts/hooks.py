@@ -1,4 +1,4 @@
-"""What the lines inserted into a host call: flags on its commands, links in its options, spec beside its snapshots."""
+"""The hooks called by the lines inserted into a host: command flags, options with links, specs next to snapshots."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ _FLAGS = "linkgan"
 
 
 def train_options(command: F) -> F:
-    """Decorate a host's training command: it takes our flags, and its function never sees them."""
+    """Decorator for a host's training command: adds the link flags, which are not passed to its function."""
     return _with_flags(command, link_options, take_link_options)
 
 
 def metric_options(command: F) -> F:
-    """Decorate a host's metrics command: it takes --link for networks that carry no spec."""
+    """Decorator for a host's metrics command: adds --link, for networks without a link spec."""
     return _with_flags(command, spec_options, take_spec_options)
 
 
 def _with_flags(command: F, add: Callable[[F], F], take: Callable[[dict[str, Any]], dict[str, Any]]) -> F:
-    """Return the command with flags whose values wait in click's context for the hook that needs them."""
+    """Return the command with additional flags; their values are stored in click's context for the hooks."""
 
     @functools.wraps(command)
     def stashing(*args: Any, **values: Any) -> Any:
@@ -45,7 +45,7 @@ def _with_flags(command: F, add: Callable[[F], F], take: Callable[[dict[str, Any
 
 
 def _flags() -> dict[str, Any] | None:
-    """Return the flags of the command that is running; None where a script calls the host's functions itself."""
+    """Return the flags of the running command; None where a script calls the host's functions directly."""
     context = click.get_current_context(silent=True)
     return None if context is None else context.meta.get(_FLAGS)
 
@@ -55,12 +55,12 @@ def _user_error(error: LinkGANError) -> click.UsageError:
 
 
 def apply(options: MutableMapping[str, Any]) -> None:
-    """Edit what a host is about to hand to its training loop: links, remedies, overrides and smoke limits.
+    """Edit the options of a host before they are passed to its training loop: links, fixes, overrides, smoke limits.
 
-    Without our flags, and outside of `linkgan run`, nothing is changed.
+    Without link flags, and outside of `linkgan run`, nothing is changed.
 
     Raises:
-        click.UsageError: bad flags; says what is wrong before anything is built.
+        click.UsageError: invalid flags; raised before anything is built.
     """
     run = session.current()
     flags = _flags()
@@ -80,16 +80,16 @@ def apply(options: MutableMapping[str, Any]) -> None:
 
 
 def announce(options: Mapping[str, Any]) -> None:
-    """Tell when links start, where it is not at once."""
+    """Print when links start, unless they start with the first image."""
     if line := announcement(options):
         click.echo(line, err=True)
 
 
 def give_links(network: nn.Module, metrics: Sequence[str]) -> None:
-    """Set --link on a network that a host is about to measure; it travels to child processes with the network.
+    """Set the links of --link on a network before a host evaluates it; child processes get them with the network.
 
     Raises:
-        click.UsageError: region metrics are asked for, the network carries no spec and there is no --link.
+        click.UsageError: region metrics are requested, but there is neither a link spec on the network nor --link.
     """
     flags = _flags() or {"links": ()}
     try:
@@ -101,10 +101,10 @@ def give_links(network: nn.Module, metrics: Sequence[str]) -> None:
 
 
 def check_resume(name: str, source: nn.Module, target: nn.Module, loss_kwargs: Mapping[str, Any]) -> None:
-    """Compare a snapshot's network with the one it is about to be copied into, where links are trained.
+    """Compare a snapshot's network with the network that it will be copied into, if links are trained.
 
     Raises:
-        click.UsageError: their tensors differ; lists them. Hosts copy what matches and pass over the rest in silence.
+        click.UsageError: their tensors differ; lists them. Hosts copy matching tensors and silently skip the rest.
     """
     if not is_linked(loss_kwargs):
         return
@@ -115,17 +115,17 @@ def check_resume(name: str, source: nn.Module, target: nn.Module, loss_kwargs: M
 
 
 def begin_step(loss: Any, cur_nimg: int) -> None:
-    """Tell a loss of ours how many images the run has seen, where the host's own is not told."""
+    """Pass the number of images seen to the plugin's loss, for hosts that do not pass it to theirs."""
     if (begin := getattr(loss, "begin_step", None)) is not None:
         begin(cur_nimg)
 
 
 def snapshot_written(path: str, data: Mapping[str, Any], loss_kwargs: Mapping[str, Any]) -> None:
-    """Write the link spec beside a snapshot, where there is one; only the process that writes snapshots calls this."""
+    """Write the link spec, if any, next to a snapshot; called only by the process that writes snapshots."""
     if is_linked(loss_kwargs):
         sidecar.write(Path(path), loss_kwargs)
 
 
 def small_grid(size: tuple[int, int], images: Any, labels: Any) -> tuple[tuple[int, int], Any, Any]:
-    """Return the corner of a host's grid of sample images that a smoke run renders."""
+    """Return the part of a host's grid of sample images that a smoke run renders."""
     return smoke.small_grid(size, images, labels)

@@ -1,4 +1,4 @@
-"""Insertions in memory: a host's modules are compiled from their text with our lines in it; nothing on disk changes."""
+"""Insertions in memory: a host's modules are compiled from their text with inserted lines; files are unchanged."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from .insertions import encode
 
 
 class InsertedLoader(importlib.machinery.SourceFileLoader):
-    """Loads a module from a text that differs from its file."""
+    """Loads a module from a text instead of its file."""
 
     def __init__(self, fullname: str, path: str, text: str) -> None:
         super().__init__(fullname, path)
         self.text = text
 
     def get_code(self, fullname: str) -> CodeType:
-        """Compile the text, past Python's cache of compiled files."""
+        """Compile the text, bypassing Python's cache of compiled files."""
         return compiled(self.text, self.path)
 
 
 class InsertingFinder(importlib.abc.MetaPathFinder):
-    """Finds what Python would find, and swaps the loader of the files that have insertions.
+    """Finds modules as Python does, and replaces the loader of files with insertions.
 
     Args:
-        texts: absolute, resolved path -> the text to compile in place of the file's own.
+        texts: absolute, resolved path -> the text to compile instead of the file's.
     """
 
     def __init__(self, texts: Mapping[Path, str]) -> None:
@@ -40,7 +40,7 @@ class InsertingFinder(importlib.abc.MetaPathFinder):
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> importlib.machinery.ModuleSpec | None:
-        """Return the module's spec where its file is one of ours to change, else None."""
+        """Return the module's spec if its file has insertions, else None."""
         spec = importlib.machinery.PathFinder.find_spec(fullname, path, target)
         if spec is None or not spec.has_location or spec.origin is None:
             return None
@@ -52,9 +52,9 @@ class InsertingFinder(importlib.abc.MetaPathFinder):
 
 
 def compiled(text: str, path: str) -> CodeType:
-    """Compile a file's text so that tracebacks show the lines of the file as it is on disk.
+    """Compile a file's text so that tracebacks show the lines of the file on disk.
 
-    An inserted line takes the number of the line before it.
+    An inserted line gets the number of the line before it.
     """
     tree = ast.parse(encode(text), path)
     with tokenize.open(path) as file:
@@ -67,7 +67,7 @@ def compiled(text: str, path: str) -> CodeType:
 
 
 def _numbers(lines: Sequence[str], disk: Sequence[str]) -> list[int]:
-    """Return for every line the number, from 1, of the same line on disk, or of the last one before it."""
+    """Return for every line the number, from 1, of the same line on disk, or of the previous one there."""
     numbers: list[int] = []
     matcher = difflib.SequenceMatcher(None, lines, disk, autojunk=False)
     for tag, start, stop, first, _ in matcher.get_opcodes():
@@ -76,5 +76,5 @@ def _numbers(lines: Sequence[str], disk: Sequence[str]) -> list[int]:
 
 
 def install(texts: Mapping[Path, str]) -> None:
-    """Make this process import the given files with their new text; must come before the host's first import."""
+    """Make this process import the given files with their new text; call it before the host's first import."""
     sys.meta_path.insert(0, InsertingFinder({path.resolve(): text for path, text in texts.items()}))

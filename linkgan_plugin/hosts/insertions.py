@@ -1,4 +1,4 @@
-"""The insertions of a whole host: which family a folder belongs to, and the new text of each of its files."""
+"""The insertions of a whole host: the family of a folder, and the new text of each file."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class FileChange:
-    """One file of a host: its absolute path, its name below the root, its text and what it is to be."""
+    """A change of one file of a host: absolute path, path relative to the root, old text and new text."""
 
     path: Path
     file: str
@@ -46,11 +46,11 @@ def host_root(path: Path) -> Path:
     """Return the resolved folder with train.py: `path`, the folder of the script `path`, or the only such subfolder.
 
     Raises:
-        LinkGANError: no folder there, or not one train.py.
+        LinkGANError: no such folder, or not exactly one train.py.
     """
     folder = (path.parent if path.is_file() else path).resolve()
     if not folder.is_dir():
-        raise LinkGANError(f"there is no folder {path}; give the folder of a host's train.py")
+        raise LinkGANError(f"no folder {path}; give the folder of a host's train.py")
     if (folder / "train.py").is_file():
         return folder
     below = sorted(script.parent for script in folder.glob("*/train.py"))
@@ -58,30 +58,30 @@ def host_root(path: Path) -> Path:
         return below[0]
     if below:
         names = ", ".join(folder.name for folder in below)
-        raise LinkGANError(f"{path} has no train.py but several folders that have ({names}); give one of them")
+        raise LinkGANError(f"{path} has no train.py, but several subfolders have one ({names}); give one of them")
     raise LinkGANError(f"{path} has no train.py; give the folder of a host such as stylegan3")
 
 
 def recognize(root: Path) -> HostFamily:
-    """Return the first family, the most demanding first, whose files and required anchors are all there.
+    """Return the most specific family whose files and required anchors all exist.
 
     Raises:
-        LinkGANError: none fits; names the closest one and what it misses. A file with broken marks.
+        LinkGANError: no family matches; names the closest one and what is missing. Also for a file with damaged marks.
     """
     family, problems = closest(root)
     if problems:
-        raise LinkGANError(f"{root} is no host known here; {misfit(family, problems)}")
+        raise LinkGANError(f"{root} is not a known host; {misfit(family, problems)}")
     return family
 
 
 def misfit(family: HostFamily, problems: Sequence[str]) -> str:
-    """Say in one line what keeps a tree from being of the family closest to it."""
+    """Return one line with the differences of a tree from the closest family."""
     more = f"; and {len(problems) - 3} more" if len(problems) > 3 else ""
     return f"the closest is {family.name}, but {'; '.join(problems[:3])}{more}"
 
 
 def closest(root: Path) -> tuple[HostFamily, list[str]]:
-    """Return the family that `root` fits best and what it misses of it, such as ``train.py has no line like '...'``."""
+    """Return the family closest to `root` and what is missing, such as ``train.py has no line like '...'``."""
     root = host_root(root)
     texts = {file: split(text, file)[0] for file, text in texts_of(root).items()}
     fits = [(family, _problems(family, root, texts)) for family in families()]
@@ -89,10 +89,10 @@ def closest(root: Path) -> tuple[HostFamily, list[str]]:
 
 
 def changes(root: Path, groups: Collection[str]) -> list[FileChange]:
-    """Return the files of the host at `root`, as they are and as they are with the insertions of `groups` alone.
+    """Return the files of the host at `root`, with their text now and with the insertions of `groups` only.
 
     Raises:
-        LinkGANError: no family fits, marks are broken or edited, or our lines would not be valid Python there.
+        LinkGANError: no family matches, marks are damaged, blocks are edited, or a result would not be valid Python.
     """
     root = host_root(root)
     family = recognize(root)
@@ -105,9 +105,9 @@ def changes(root: Path, groups: Collection[str]) -> list[FileChange]:
 
 
 def plan(root: Path, groups: Collection[str]) -> dict[Path, str]:
-    """Return absolute path -> text with the insertions of `groups`, of every file that has any or is to lose some.
+    """Return absolute path -> text with the insertions of `groups`, of every file that has insertions or loses some.
 
-    A patched tree gives the same texts as an untouched one. Bytes that are no UTF-8 are surrogates in the texts.
+    A patched tree gives the same texts as an unpatched one. Bytes that are not UTF-8 are surrogates in the texts.
 
     Raises:
         LinkGANError: as `changes`.
@@ -120,13 +120,13 @@ def plan(root: Path, groups: Collection[str]) -> dict[Path, str]:
 
 
 def texts_of(root: Path) -> dict[str, str]:
-    """Return name -> text of the files that any family inserts into and that are there."""
+    """Return name -> text of the existing files that any family inserts into."""
     files = dict.fromkeys(file for family in families() for file in family.files)
     return {file: _read(root / file) for file in files if (root / file).is_file()}
 
 
 def encode(text: str) -> bytes:
-    """Return the bytes of a text as `texts_of` reads it: UTF-8, and any bytes that are none as they were."""
+    """Return the bytes of a text from `texts_of`: UTF-8, with other bytes unchanged."""
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -138,7 +138,7 @@ def _read(path: Path) -> str:
 
 
 def _problems(family: HostFamily, root: Path, texts: dict[str, str]) -> list[str]:
-    """Return what keeps a tree from being of a family."""
+    """Return what a tree lacks to belong to a family."""
     absent = [file for file in dict.fromkeys(family.has) if not (root / file).is_file()]
     required = [i for i in family.insertions if not i.optional and i.file not in absent]
     absent += dict.fromkeys(i.file for i in required if i.file not in texts)
@@ -147,14 +147,16 @@ def _problems(family: HostFamily, root: Path, texts: dict[str, str]) -> list[str
 
 
 def _left_out(family: HostFamily, texts: dict[str, str]) -> int:
-    """Return how many optional anchors of a family are missing: it decides between families that miss as much else."""
+    """Return how many optional anchors of a family are missing; this decides between families with equal problems."""
     return sum(1 for i in family.insertions if i.optional and (i.file not in texts or missing(texts[i.file], i)))
 
 
 def _check_syntax(file: str, before: str, after: str) -> None:
-    """Refuse to break a file that Python could read."""
+    """Raise LinkGANError if the insertions would make a valid Python file invalid."""
     if _is_python(before) and not _is_python(after):
-        raise LinkGANError(f"{file}: our lines would not be valid Python where their anchors are; nothing was changed")
+        raise LinkGANError(
+            f"{file}: the inserted lines would not be valid Python at their anchors; nothing was changed"
+        )
 
 
 def _is_python(text: str) -> bool:

@@ -1,4 +1,4 @@
-"""Running a host's script as Python would, with our insertions in memory, in this process and in its children."""
+"""Runs a host's script as Python would, with insertions in memory, in this process and its children."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from . import importing
 from .insertions import plan
 from .session import Session
 
-# Children that a host spawns import the parent's main module by this name; see child.py.
+# Spawned children of a host import the parent's main module by this name; see child.py.
 CHILD = f"{__package__}.child"
 
 
 def prepare(session: Session) -> dict[Path, str]:
-    """Make this process ready for the host's modules; returns path -> text of the files with insertions."""
+    """Prepare this process for the host's modules; return path -> text of the files with insertions."""
     if session.device == "cpu":
         from .cpu import emulate
 
@@ -30,19 +30,19 @@ def prepare(session: Session) -> dict[Path, str]:
 
 
 def source_of(session: Session, texts: dict[Path, str]) -> str:
-    """Return the text of the session's script, insertions included."""
+    """Return the text of the session's script with insertions."""
     script = Path(session.script)
     return texts.get(script) or script.read_text(encoding="utf-8-sig")
 
 
 def run(session: Session, args: Sequence[str]) -> None:
-    """Run the script with `args` until it ends; it exits, fails and is interrupted as it would be alone.
+    """Run the script with `args` until it ends; exit codes, errors and interrupts are those of the script.
 
-    The script becomes ``__main__``, so what it pickles for its children is found there. Its spec names child.py: that
-    is how Python's multiprocessing learns which module a spawned child has to run in place of the bare script.
+    The script becomes ``__main__``, so that children find the objects that it pickles. Its spec names child.py, so that
+    Python's multiprocessing runs that module in spawned children instead of the script.
 
     Raises:
-        LinkGANError: no known host, or an anchor is missing. Whatever the script raises, SystemExit included.
+        LinkGANError: no known host, or an anchor is missing. Also everything the script raises, such as SystemExit.
     """
     texts = prepare(session)
     session.export()
@@ -56,13 +56,13 @@ def run(session: Session, args: Sequence[str]) -> None:
 
 
 def make_session(script: Path, *, compat: bool, device: str | None, smoke: bool, overrides: dict[str, Any]) -> Session:
-    """Describe a run of a host's script.
+    """Return the session for a run of a host's script.
 
     Raises:
         LinkGANError: no such script.
     """
     if not script.is_file():
-        raise LinkGANError(f"there is no script {script}; give the host's own, such as stylegan3/train.py")
+        raise LinkGANError(f"no script {script}; give a script of the host, such as stylegan3/train.py")
     groups = ("link", *(["compat"] if compat else []), *(["smoke"] if smoke else []))
     path = script.resolve()
     return Session(str(path), str(path.parent), groups, device, smoke, overrides)

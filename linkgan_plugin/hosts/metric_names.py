@@ -1,4 +1,4 @@
-"""The names of the link metrics in a host's metric runner, and when they can be asked for."""
+"""The names of the link metrics in a host's metric runner, and a check whether they can be used."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ SIZES = {"link2k": 2_000, "link10k": 10_000}
 
 
 def is_link_metric(name: str) -> bool:
-    """Return whether `name` is one of our metrics."""
+    """Return whether `name` is a link metric."""
     return name in SIZES
 
 
 def check_metrics(metrics: Sequence[str], *, linked: bool) -> None:
-    """Check that region metrics are only asked for where there are links.
+    """Check that link metrics are only requested for networks with links.
 
     Raises:
-        LinkGANError: they are, and there are none; names the metrics and the ways out.
+        LinkGANError: link metrics without links; names the metrics and how to fix it.
     """
     asked = [name for name in metrics if is_link_metric(name)]
     if asked and not linked:
         raise LinkGANError(
-            f"--metrics={','.join(asked)} needs links and this network carries none; give them with "
+            f"--metrics={','.join(asked)} needs links, but this network has none; give them with "
             "--link NAME=AXES@REGION (in training, --link-weight=0 measures links without training them)"
         )

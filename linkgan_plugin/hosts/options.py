@@ -1,4 +1,4 @@
-"""Turning links on in a host's training options: the same edit for every host, patched, run or embedded."""
+"""Enables links in a host's training options: the same edit for patched hosts, `linkgan run` and the embedded host."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from ..recipes import Recipe, make_recipe
 from ..regions.semantic import source_of_card
 from ..segmentation import named
 
-# Where hosts keep the snapshot that a run begins with: theirs, and ours.
+# Options with the snapshot that a run starts from: the hosts' and the embedded host's.
 RESUMED = ("resume_pkl", "resume")
 GENERATOR = "linkgan_plugin.generators.build_linked"
 
 
 def is_linked(loss_kwargs: Mapping[str, Any]) -> bool:
-    """Return whether a host's loss trains links: whether `turn_on` has been at its settings."""
+    """Return whether a host's loss trains links, that is, whether `turn_on` has edited its arguments."""
     return "link_spec" in loss_kwargs
 
 
@@ -35,20 +35,20 @@ def turn_on(
     allow_overlap: bool = False,
     source: LinkSpec | None = None,
 ) -> LinkSpec:
-    """Edit a host's options in place so that its loop trains links, from the recipe's `start` of its images on.
+    """Edit a host's options in place so that its loop trains links, from the recipe's `start` of the run on.
 
-    ``G_kwargs`` and ``loss_kwargs`` keep everything they had; their ``class_name`` is moved to ``base_class_name`` and
-    ours put in its place. All that is added is plain data, so it lands in training_options.json as it is. A loss plugin
-    is built by the host with the keyword arguments that it gives its own (device, G, D, ...) and `link_spec`, `recipe`,
-    `start_nimg`, `base_class_name` and `base_kwargs`, and `named` where links ask segmentation networks that the user
-    has named; see `LinkGANLoss`.
+    ``G_kwargs`` and ``loss_kwargs`` keep everything; their ``class_name`` is moved to ``base_class_name`` and replaced
+    by the plugin's class. Only plain data is added, so training_options.json contains it unchanged. The host builds a
+    loss plugin with the keyword arguments of its own loss (device, G, D, ...) and `link_spec`, `recipe`, `start_nimg`,
+    `base_class_name` and `base_kwargs`, and `named` where links use segmentation networks that the user has named; see
+    `LinkGANLoss`.
 
     Args:
-        options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` as its loop takes them.
+        options: the host's options, with ``total_kimg``, ``G_kwargs`` and ``loss_kwargs`` of its loop.
         loss: name of a loss in the registry.
         links: ``NAME=AXES@REGION`` each.
         recipe: the switches.
-        space: `w`, `z`, or None for W where the generator has one, else Z.
+        space: `w`, `z`, or None for W if the generator has one, else Z.
         allow_overlap: let regions share pixels.
         source: the spec whose basis is used, and whose links, where `links` is empty.
     Returns:
@@ -60,7 +60,7 @@ def turn_on(
     generator = options["G_kwargs"]
     target = registry.find("losses", loss).target.replace(":", ".")
     data = spec.to_json()
-    kind, loss_kind = type(generator), type(options["loss_kwargs"])  # hosts use attribute dicts; keep them so
+    kind, loss_kind = type(generator), type(options["loss_kwargs"])  # hosts use attribute dicts; keep their type
     options["G_kwargs"] = kind(
         {**generator, "class_name": GENERATOR, "base_class_name": generator["class_name"], "link_spec": data}
     )
@@ -96,7 +96,7 @@ def _spec(
 
 
 def _named(spec: LinkSpec) -> dict[str, Any]:
-    """Return what the loss is to know of the segmentation networks that the links ask, {} where they ask none."""
+    """Return the loss argument for the segmentation networks that the links use, {} where they use none."""
     files = [name for link in spec.links for name in link.region.files()]
     known = named.chosen(source for name in files if (source := source_of_card(name)) is not None)
     return {"named": known} if known else {}
@@ -107,16 +107,16 @@ def _start_nimg(options: Mapping[str, Any], recipe: Recipe) -> int:
         return 0
     if "total_kimg" not in options:
         raise LinkGANError(
-            f"this host does not say how long it trains, so links cannot start after {recipe.start:g} of it; "
+            f"this host has no option total_kimg, so links cannot start after {recipe.start:g} of the run; "
             "train them from the first image with --link-start 0"
         )
     return round(1000 * options["total_kimg"] * recipe.start)
 
 
 def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) -> None:
-    """Turn links on as the flags of a training command say; where they name no loss, nothing changes.
+    """Enable links by the flags of a training command; without --loss, nothing changes.
 
-    A run that begins with a trained network begins with links, unless a `start` is given.
+    A run that starts from a trained network trains links from the first image, unless a `start` is given.
 
     Args:
         flags: as `flags.take_link_options` returns them.
@@ -151,7 +151,7 @@ def _source(basis: LinkSpec | str | None) -> LinkSpec | None:
 
 
 def announcement(options: Mapping[str, Any]) -> str | None:
-    """Return a line about links that do not take part from the first image on, None where there are none such."""
+    """Return a line about links that start after the first image, None where there are none."""
     loss = options.get("loss_kwargs", {})
     start = loss.get("start_nimg", 0)
     if not start:
@@ -159,5 +159,5 @@ def announcement(options: Mapping[str, Any]) -> str | None:
     verb = "trained" if loss["recipe"]["weight"] else "measured"
     total = round(1000 * options["total_kimg"])
     if start >= total:
-        return f"links are {verb} from image {start} on, which this run of {total} images never comes to"
-    return f"links are {verb} from image {start} of {total} on; with --link-start 0, from the first"
+        return f"links are {verb} from image {start} on, which this run of {total} images does not reach"
+    return f"links are {verb} from image {start} of {total} on (--link-start 0: from the first)"

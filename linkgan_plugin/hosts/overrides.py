@@ -1,4 +1,4 @@
-"""`linkgan run --set KEY=VALUE`: options that a host's own flags do not reach."""
+"""`linkgan run --set KEY=VALUE`: options that a host has no flags for."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..errors import LinkGANError, suggest
 
 
 def read_override(text: str) -> tuple[str, Any]:
-    """Read ``dotted.key=value``; the value is JSON, or a plain string where it is none.
+    """Parse ``dotted.key=value``; the value is JSON, or else a plain string.
 
     Raises:
         LinkGANError: no key or no equals sign.
@@ -25,7 +25,7 @@ def read_override(text: str) -> tuple[str, Any]:
 
 
 def override(options: MutableMapping[str, Any], overrides: Mapping[str, Any]) -> None:
-    """Set dotted keys in a host's options, in place. The last name may be new; the groups on the way must exist.
+    """Set dotted keys in a host's options, in place. The last name may be new; the groups before it must exist.
 
     Raises:
         LinkGANError: a group does not exist; suggests the nearest.

@@ -1,4 +1,4 @@
-"""Patching a host on disk: the same insertions as in memory, all files or none, and off again byte for byte."""
+"""Patches a host on disk with the same insertions as in memory: all files or none, and reversible byte for byte."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from .blocks import Block, place, problems, split, strip
 from .families import HostFamily
 from .insertions import FileChange, changes, closest, encode, host_root, misfit, texts_of
 
-# The group `smoke` serves short trial runs and never reaches a disk.
+# The group `smoke` is for short trial runs and is never written to disk.
 ON_DISK = ("link", "compat")
 
 
 class State(Enum):
-    """What has become of one insertion in one file."""
+    """The state of one insertion in one file."""
 
     APPLIED = "applied"
     NOT_APPLIED = "not applied"
-    OUTDATED = "outdated"  # as another version of the plugin wrote it
-    EDITED = "edited"  # someone changed the lines between the marks
+    OUTDATED = "outdated"  # written by another version of the plugin
+    EDITED = "edited"  # the lines between the marks were changed
     ANCHOR_MISSING = "anchor missing"
     FILE_MISSING = "file missing"
 
@@ -44,7 +44,7 @@ class PatchRow:
 
 @dataclass(frozen=True)
 class Status:
-    """What is patched of a host: the family it fits best, what of that it misses (or None), and every insertion."""
+    """The patch status of a host: the closest family, its missing parts (or None), and the state of every insertion."""
 
     root: Path
     family: str
@@ -69,10 +69,10 @@ class Status:
 
 
 def status(root: Path) -> Status:
-    """Return what is patched of the host at `root`; a tree that no family fits is compared with the closest one.
+    """Return the patch status of the host at `root`; a tree of no known family is compared with the closest one.
 
     Raises:
-        LinkGANError: no host's folder, or a file with broken marks.
+        LinkGANError: not the folder of a host, or a file with damaged marks.
     """
     root = host_root(root)
     family, obstacles = closest(root)
@@ -85,8 +85,8 @@ def applying(root: Path, compat: bool = True) -> list[FileChange]:
     """Return what `apply` would change.
 
     Raises:
-        LinkGANError: no family fits, an anchor is missing, marks are broken or edited, or a file is a link out of
-            the host.
+        LinkGANError: no family matches, an anchor is missing, marks are damaged, blocks are edited, or a file is a link
+            to outside the host.
     """
     groups = ON_DISK if compat else ("link",)
     return _inside(host_root(root), [change for change in changes(root, groups) if change.before != change.after])
@@ -96,7 +96,7 @@ def reverting(root: Path) -> list[FileChange]:
     """Return what `revert` would change; the marks alone suffice for it.
 
     Raises:
-        LinkGANError: marks are broken or edited, or a file is a link out of the host.
+        LinkGANError: marks are damaged, blocks are edited, or a file is a link to outside the host.
     """
     root = host_root(root)
     found = [FileChange(root / file, file, text, strip(text, file)) for file, text in texts_of(root).items()]
@@ -107,14 +107,14 @@ def _inside(root: Path, found: list[FileChange]) -> list[FileChange]:
     """Return changes of files that lie in the folder `root`.
 
     Raises:
-        LinkGANError: one is, or lies behind, a symbolic link to somewhere else; names it.
+        LinkGANError: a file resolves by a symbolic link to a place outside `root`; names it.
     """
     for change in found:
         real = change.path.resolve()
         if not real.is_relative_to(root):
             raise LinkGANError(
-                f"{change.path} is a symbolic link to {real}, which is not in {root}; put a copy in its place, or "
-                "patch the folder it leads to (nothing was changed)"
+                f"{change.path} is a symbolic link to {real}, which is not in {root}; replace it by a copy, or "
+                "patch the folder it points to (nothing was changed)"
             )
     return found
 
@@ -123,9 +123,9 @@ def apply(root: Path, compat: bool = True) -> list[FileChange]:
     """Insert our lines into the host at `root`, with or (taking them out) without the group `compat`.
 
     Returns:
-        the files changed; none where all is in place already.
+        the changed files; none where the host is patched already.
     Raises:
-        LinkGANError: as `applying`, or a file cannot be written; the tree is then as it was.
+        LinkGANError: as `applying`, or a file cannot be written; the tree is then unchanged.
     """
     found = applying(root, compat)
     write(found)
@@ -136,9 +136,9 @@ def revert(root: Path) -> list[FileChange]:
     """Take our lines out of the host at `root`; edits outside of the marks stay.
 
     Returns:
-        the files changed.
+        the changed files.
     Raises:
-        LinkGANError: as `reverting`, or a file cannot be written; the tree is then as it was.
+        LinkGANError: as `reverting`, or a file cannot be written; the tree is then unchanged.
     """
     found = reverting(root)
     write(found)
@@ -154,7 +154,7 @@ def write(found: Sequence[FileChange]) -> None:
     """Write all changes or none: new texts are staged beside the files first, then renamed onto them.
 
     Raises:
-        LinkGANError: a file is read-only or cannot be written; those written before it are put back.
+        LinkGANError: a file is read-only or cannot be written; files written before it are restored.
     """
     for change in found:
         if not os.access(change.path, os.W_OK):
@@ -208,7 +208,7 @@ def _naming(change: FileChange) -> Iterator[None]:
         yield
     except OSError as error:
         reason = error.strerror or error
-        raise LinkGANError(f"{change.path} cannot be written: {reason}; the host was left as it was") from error
+        raise LinkGANError(f"{change.path} cannot be written: {reason}; the host is unchanged") from error
 
 
 def _put_back(done: Sequence[FileChange]) -> None:
@@ -217,7 +217,7 @@ def _put_back(done: Sequence[FileChange]) -> None:
         write([FileChange(change.path, change.file, change.after, change.before) for change in done])
     except LinkGANError as error:
         files = ", ".join(str(change.path) for change in done)
-        raise LinkGANError(f"{files} changed and cannot be put back; run `linkgan patch revert` ({error})") from error
+        raise LinkGANError(f"{files} changed and cannot be restored; run `linkgan patch revert` ({error})") from error
 
 
 def _rows(family: HostFamily, file: str, text: str | None) -> list[PatchRow]:
@@ -242,7 +242,7 @@ def _rows(family: HostFamily, file: str, text: str | None) -> list[PatchRow]:
 
 
 def _state(own: Sequence[Block], expected: Sequence[Block]) -> State:
-    """Compare the blocks of one insertion that a file has with those that it would get (none: no place)."""
+    """Compare the blocks of one insertion in a file with the expected ones (none: no anchor)."""
     if any(block.edited for block in own):
         return State.EDITED
     if not own:
@@ -257,5 +257,5 @@ def _file_diff(change: FileChange) -> str:
 
 
 def _ended(lines: list[str]) -> list[str]:
-    """Give lines of ``text.split("\\n")`` their line ends back."""
+    """Restore the line ends of ``text.split("\\n")``."""
     return [f"{line}\n" for line in lines[:-1]] + ([lines[-1]] if lines[-1] else [])

@@ -1,4 +1,4 @@
-"""Starting from a pretrained snapshot: its tensors are compared with the new network's before they are copied."""
+"""Compares the tensors of a pretrained snapshot with the new network before they are copied."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from torch import nn
 
 from ..errors import LinkGANError
 
-# More differences than this say no more; the first ones are listed.
+# The number of differences that are listed.
 _LISTED = 12
 
 
 def compare(name: str, source: nn.Module, target: nn.Module) -> None:
-    """Check that every parameter of `target` is in `source` with its shape, and the other way round.
+    """Check that `source` and `target` have the same parameters with the same shapes.
 
-    Buffers must agree in shape where both have them: hosts derive some from the data (eg3d's dataset_label_std).
+    Buffers must have the same shape where both have them: hosts derive some from the data (eg3d's dataset_label_std).
 
     Args:
-        name: what to call the network in the error, such as G_ema.
+        name: the network's name in the error, such as G_ema.
     Raises:
         LinkGANError: they differ; lists the tensors with both shapes.
     """
@@ -24,9 +24,9 @@ def compare(name: str, source: nn.Module, target: nn.Module) -> None:
     if differences:
         more = f"\n  ... and {len(differences) - _LISTED} more" if len(differences) > _LISTED else ""
         raise LinkGANError(
-            f"the snapshot's {name} does not fit the network to be trained ({len(differences)} tensors differ):\n  "
+            f"the snapshot's {name} does not match the network to be trained ({len(differences)} tensors differ):\n  "
             + "\n  ".join(differences[:_LISTED])
-            + f"{more}\nTrain with the options the snapshot was made with (resolution, --cbase, --cmax, --cfg, labels)."
+            + f"{more}\nTrain with the options of the snapshot (resolution, --cbase, --cmax, --cfg, labels)."
         )
 
 

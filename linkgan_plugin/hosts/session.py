@@ -1,4 +1,4 @@
-"""What `linkgan run` was asked for, as plain data that the host's child processes inherit."""
+"""The settings of `linkgan run`, as plain data that the host's child processes inherit."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ class Session:
     Attributes:
         script: absolute path of the host's script.
         root: absolute path of the host.
-        groups: groups of insertions to make in memory.
-        device: `cpu` to emulate CUDA on the CPU, None for the real thing.
-        smoke: a few steps, a small grid, few pairs.
-        overrides: dotted option -> value, set on what the training loop gets.
+        groups: groups of insertions to apply in memory.
+        device: `cpu` to emulate CUDA on the CPU, None for CUDA.
+        smoke: a trial run with few steps, a small grid and few pairs.
+        overrides: dotted option -> value, set in the options of the training loop.
     """
 
     script: str
@@ -35,16 +35,16 @@ class Session:
 
     @property
     def directory(self) -> Path:
-        """The folder of the script, which Python puts first on its search path."""
+        """The folder of the script, the first entry of Python's search path."""
         return Path(self.script).parent
 
     def export(self) -> None:
-        """Hand the session to every process started from here on."""
+        """Pass the session to every process started from now on."""
         os.environ[VARIABLE] = json.dumps(dataclasses.asdict(self), allow_nan=False)
 
 
 def current() -> Session | None:
-    """Return the session that this process belongs to, or None outside of `linkgan run`."""
+    """Return the session of this process, or None outside of `linkgan run`."""
     text = os.environ.get(VARIABLE)
     if not text:
         return None

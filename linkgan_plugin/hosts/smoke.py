@@ -1,4 +1,4 @@
-"""Smoke runs: any host command, cut down to a few steps and a few images."""
+"""Smoke runs: host commands limited to a few steps and images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAIRS = 16
 
 
 def limit(options: MutableMapping[str, Any]) -> None:
-    """Cut a host's training options down in place to `STEPS` optimizer steps, one snapshot at each end."""
+    """Limit a host's training options, in place, to `STEPS` optimizer steps, with a snapshot at the start and end."""
     options["total_kimg"] = min(options.get("total_kimg", float("inf")), STEPS * options["batch_size"] / 1000)
     for name in ("image_snapshot_ticks", "network_snapshot_ticks"):
         options[name] = 1
@@ -23,10 +23,10 @@ def limit(options: MutableMapping[str, Any]) -> None:
 
 
 def at_once(flags: Mapping[str, Any]) -> dict[str, Any]:
-    """Return link flags by which links take part in the first of the few steps.
+    """Return link flags with which links start at the first step.
 
     Raises:
-        LinkGANError: switches that the real run would be refused with.
+        LinkGANError: switches that are also invalid for a full run.
     """
     make_recipe(flags["recipe_name"], **flags["switches"])
     return {**flags, "switches": {**flags["switches"], "start": 0.0}}

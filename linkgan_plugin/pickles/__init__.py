@@ -1,1 +1,1 @@
-"""Reading host pickles without running anything in them."""
+"""Reads host pickles without running any code from them."""

@@ -1,6 +1,6 @@
-"""The allow-list: every global that a network snapshot may refer to, and the inert value it stands for.
+"""The allow-list: every global that a network snapshot may refer to, and its inert value.
 
-Names are compared as exact pairs of module and qualified name, as the pickle writes them: joined by dots,
+Names are compared as exact pairs of module and qualified name, as stored in the pickle: joined by dots,
 ``training.dataset`` + ``os.system`` would look like a class of a host.
 """
 
@@ -29,7 +29,7 @@ Pair = tuple[str, str]
 
 
 class Kind(str, Enum):
-    """What a name in a pickle means for a program that imports it, such as a host."""
+    """The risk of a name in a pickle for a program that imports it, such as a host."""
 
     ALLOWED = "allowed"
     UNKNOWN = "not known here"
@@ -39,7 +39,7 @@ class Kind(str, Enum):
         return self.value
 
 
-# Classes that networks of EG3D and of R3GAN refer to by name: plain modules without code of their own in the file.
+# Classes that networks of EG3D and R3GAN refer to by name: plain modules whose code is not in the file.
 _R3GAN = {
     "training.networks": ("Generator", "Discriminator"),
     "R3GAN.Networks": (
@@ -70,8 +70,8 @@ _TORCH_CLASSES: frozenset[Pair] = frozenset(
 )
 _PATHS = dict.fromkeys(("pathlib", "pathlib._local"), ("PosixPath", "WindowsPath", "PurePosixPath", "PureWindowsPath"))
 _NUMPY = ("numpy.core", "numpy._core")  # NumPy 2 renamed it
-# A class by its look, in a package that is none of Python's and of none of the large libraries, in which classes that
-# act could be found: a host that is not known here has its modules' classes in such places.
+# A name that looks like a class, in a package outside Python's and the large libraries, whose classes could have side
+# effects: unknown hosts have their module classes there.
 _CLASS = re.compile(r"_?[A-Z]\w*", re.ASCII)
 _MODULE = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", re.ASCII)
 _LIBRARIES = frozenset(
@@ -80,19 +80,19 @@ _LIBRARIES = frozenset(
 
 
 def kind_of(module: str, name: str) -> Kind:
-    """Return what a global means for a program that imports it and calls it."""
+    """Return the risk of a global for a program that imports and calls it."""
     if (module, name) in ALLOWED or (module == "torch" and f"torch.{name}" in STORAGES):
         return Kind.ALLOWED
     return Kind.UNKNOWN if _is_foreign_class(module, name) else Kind.DANGEROUS
 
 
 class AllowList:
-    """What the globals of one file stand for; classes that are not known here become inert nodes.
+    """The values of the globals of one file; unknown classes become inert nodes.
 
     Args:
         budget: of the file; its nodes charge it.
     Attributes:
-        sources: every text of source in the file once, with the class of the last object that came with it.
+        sources: every source text in the file once, with the class of the last object stored with it.
     """
 
     def __init__(self, budget: Budget) -> None:
@@ -116,7 +116,7 @@ class AllowList:
         if node.source is not None:
             if id(node.source) not in self._sources:
                 self._budget.charge(bytes=len(node.source))
-            self._sources[id(node.source)] = node.class_name, node.source  # a network comes after its parts
+            self._sources[id(node.source)] = node.class_name, node.source  # a network is stored after its parts
         return node
 
 
@@ -125,7 +125,7 @@ def _is_class(module: str, name: str) -> bool:
 
 
 def _is_foreign_class(module: str, name: str) -> bool:
-    if module.startswith("dnnlib.tflib"):  # TensorFlow's networks carry code that runs as they are opened
+    if module.startswith("dnnlib.tflib"):  # TensorFlow networks contain code that runs when they are opened
         return False
     root = module.partition(".")[0]
     if root in _LIBRARIES or root in sys.stdlib_module_names or root in sys.builtin_module_names:
@@ -135,7 +135,7 @@ def _is_foreign_class(module: str, name: str) -> bool:
 
 def _dict(pairs: Any = ()) -> dict[Any, Any]:
     if type(pairs) not in (list, tuple) or not all(type(pair) in (list, tuple) and len(pair) == 2 for pair in pairs):
-        raise ValueError("a dict that is not made of pairs")
+        raise ValueError("a dict that is not built from pairs")
     for key, _ in pairs:
         check_key(key)
     return dict(pairs)
@@ -143,7 +143,7 @@ def _dict(pairs: Any = ()) -> dict[Any, Any]:
 
 def _set(items: Any = ()) -> set[Any]:
     if type(items) not in (list, tuple):
-        raise ValueError("a set that is not made of a list")
+        raise ValueError("a set that is not built from a list")
     for item in items:
         check_key(item)
     return set(items)
@@ -164,7 +164,7 @@ def _encode(text: Any, encoding: Any, *, budget: Budget) -> Blob:
 def _path(*parts: Any) -> str:
     """Return a path as text; it is never opened."""
     if not all(type(part) is str for part in parts):
-        raise ValueError("a path that is not made of text")
+        raise ValueError("a path that is not text")
     return "/".join(parts)
 
 
@@ -197,7 +197,7 @@ def _table(budget: Budget, persistent: Callable[[Any], Node]) -> dict[Pair, Allo
     table = {pair: Allowed(".".join(pair), call=call) for pair, call in calls.items()}
     for pair in (("dnnlib.util", "EasyDict"), ("collections", "OrderedDict")):
         table[pair] = Allowed(".".join(pair), call=_dict, new=dict)
-    # The options of a command, and what may be in them, which other projects keep beside their weights.
+    # Command-line options and the values in them, which other projects store next to their weights.
     for module, names in _PATHS.items():
         table.update({(module, name): Allowed(f"{module}.{name}", call=_path) for name in names})
     table["torch", "device"] = Allowed("torch.device", call=_device)

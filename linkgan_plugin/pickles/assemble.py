@@ -1,4 +1,4 @@
-"""A network put together from its parts as a file describes them, where it does not say what they were made with."""
+"""Builds a network from its parts in a file that does not contain the constructor's arguments."""
 
 from __future__ import annotations
 
@@ -16,19 +16,18 @@ from training_loops.formats.text import printable
 from ..errors import LinkGANError
 from .nodes import Node, plain
 
-# What nn.Module itself keeps; it is made anew, so that no hook comes from a file.
+# Attributes of nn.Module itself; they are created anew, so that no hook comes from a file.
 _INTERNAL = frozenset(vars(nn.Module()))
 
 
 def assemble(node: Node, class_of: Callable[[str], type[nn.Module]]) -> nn.Module:
-    """Return the module that `node` describes, with all that is in it; no constructor runs.
+    """Return the module that `node` describes, including its submodules; no constructor runs.
 
     Args:
-        node: of a snapshot whose classes are named, not held (`Node.by_reference`).
-        class_of: finds a class by its
-            dotted name, and decides which may be used.
+        node: of a snapshot that refers to classes by name (`Node.by_reference`).
+        class_of: returns the class with a dotted name, or raises an error for classes that must not be used.
     Raises:
-        LinkGANError: an attribute that is neither plain data nor a type of tensors, or hides a method of its class.
+        LinkGANError: an attribute that is neither plain data nor a dtype, or hides a method of its class.
         PickleError: the node is damaged.
     """
     tensors = {name: tensor.requires_grad_(False) for name, tensor in node.state_dict().items()}
@@ -45,9 +44,9 @@ def _part(
         if name in _INTERNAL or (type(name) is str and name.startswith("__")):
             continue
         if type(name) is not str or not name.isidentifier():
-            raise LinkGANError(printable(f"{node.class_name}: {name!r:.80} is no name of an attribute"))
+            raise LinkGANError(printable(f"{node.class_name}: {name!r:.80} is not an attribute name"))
         if callable(getattr(kind, name, None)):
-            raise LinkGANError(printable(f"{node.class_name}: the file gives {name}, a method of it, another value"))
+            raise LinkGANError(printable(f"{node.class_name}: the file replaces its method {name} by a value"))
         setattr(module, name, _attribute(value, f"{node.class_name}.{name}", node.budget))
     for name in node.parameters:
         module.register_parameter(name, nn.Parameter(tensors[prefix + name], requires_grad=False))
@@ -61,14 +60,14 @@ def _part(
 
 
 def _absent(node: Node, kind: type[nn.Module]) -> list[str]:
-    """Return the parameters and buffers that the module has as None; PyTorch's layers without a bias are among them."""
+    """Return the parameters and buffers that are None, such as the bias of PyTorch's layers without bias."""
     state = {**node.state.get("_parameters", {}), **node.state.get("_buffers", {})}
     own = kind.__module__.startswith("torch.nn.modules") and "bias" in inspect.signature(kind).parameters
     return [name for name, value in state.items() if value is None] + (["bias"] if own and "bias" not in state else [])
 
 
 def _attribute(value: Any, what: str, budget: Budget) -> Any:
-    """Return plain data as it is; a type of tensors, which converted files keep by its name."""
+    """Return plain data unchanged, and a dtype for its name, as which converted files store it."""
     name = value.name if isinstance(value, Allowed) else value
     if isinstance(name, str) and name.startswith("torch."):
         found = getattr(torch, name.removeprefix("torch."), None)

@@ -1,4 +1,4 @@
-"""Rebuilding a network of a host's snapshot with the classes of the user's own checkout, never with the file's code."""
+"""Rebuilds a network of a host's snapshot with the classes of the user's checkout, never with code from the file."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def rebuild(node: Node, host: Path) -> nn.Module:
 
     Args:
         node: of a snapshot.
-        host: the checkout's folder, the one with train.py. Its code is imported and run.
+        host: the checkout's folder with train.py. Its code is imported and run.
     Raises:
-        LinkGANError: no such code in it, code that does not import, or no class that takes the snapshot's arguments and
-            has tensors of the snapshot's names, shapes and types; says what each class lacked.
+        LinkGANError: the code is missing or cannot be imported, or no class accepts the snapshot's arguments and has
+            tensors with the snapshot's names, shapes and dtypes; names the differences of each class.
     """
     host = host.resolve()
     if node.by_reference:
@@ -49,8 +49,8 @@ def rebuild(node: Node, host: Path) -> nn.Module:
                 network = getattr(_imported(name, host), node.class_name)(*node.init_args, **kwargs)
             except LinkGANError:
                 raise
-            except Exception as error:  # the host's own code, which may fail in any way on arguments of another class
-                misfits.append(f"{name} does not take its arguments ({type(error).__name__}: {first_line(error)})")
+            except Exception as error:  # host code may raise any error for arguments of another class
+                misfits.append(f"{name} does not accept its arguments ({type(error).__name__}: {first_line(error)})")
                 continue
             add_buffers(network, node)
             problems = differences(network.state_dict(), tensors)
@@ -69,10 +69,10 @@ def rebuild(node: Node, host: Path) -> nn.Module:
 
 @contextmanager
 def importing(host: Path) -> Iterator[None]:
-    """Let the block import the checkout's modules, on the libraries of today.
+    """Let the block import the checkout's modules, with the compatibility fixes applied.
 
     Raises:
-        LinkGANError: `host` is not a checkout, or modules of these names were imported from another folder.
+        LinkGANError: `host` is not a checkout, or modules with these names were imported from another folder.
     """
     if not (host / _CODE).is_dir() or not (host / "torch_utils").is_dir():
         raise LinkGANError(
@@ -82,7 +82,7 @@ def importing(host: Path) -> Iterator[None]:
         module = sys.modules.get(name)
         if module is not None and not _lies_in(module, host):
             raise LinkGANError(
-                f"this program already runs the '{name}' of {_folder(module)}; "
+                f"this program has already imported '{name}' from {_folder(module)}; "
                 f"open a network of {host} in another process"
             )
     sys.path.insert(0, str(host))
@@ -94,7 +94,7 @@ def importing(host: Path) -> Iterator[None]:
 
 
 def _candidates(node: Node, host: Path) -> list[str]:
-    """Return the modules that define a class of the node's name; only the one it was made by, where that is there."""
+    """Return the modules that define a class with the node's name; only the one with the same source, if it exists."""
     found = {}
     for path in sorted((host / _CODE).rglob("*.py")):
         source = path.read_text(encoding="utf-8", errors="replace")
@@ -109,10 +109,10 @@ def _candidates(node: Node, host: Path) -> list[str]:
 
 
 def _named_class(dotted: str, host: Path) -> type[nn.Module]:
-    """Return a class that a file refers to by name: PyTorch's own, or one that a module of the checkout defines."""
+    """Return a class that a file refers to by name: a class of PyTorch, or one defined in the checkout."""
     name, _, class_name = dotted.rpartition(".")
     if not _DOTTED.fullmatch(dotted):
-        raise LinkGANError(printable(f"{dotted!r:.100} is no name of a class"))
+        raise LinkGANError(printable(f"{dotted!r:.100} is not a class name"))
     if not dotted.startswith("torch.nn.modules."):
         path = host.joinpath(*name.split(".")).with_suffix(".py")
         if not path.is_file() or not _defines(path.read_text("utf-8", "replace"), class_name):
@@ -122,41 +122,41 @@ def _named_class(dotted: str, host: Path) -> type[nn.Module]:
     module = importlib.import_module(name) if dotted.startswith("torch.nn.modules.") else _imported(name, host)
     found = getattr(module, class_name, None)
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
-        raise LinkGANError(printable(f"{dotted}, which the file names as a part of the network, is no module"))
+        raise LinkGANError(printable(f"{dotted}, a part of the network in the file, is not a torch.nn.Module"))
     return found
 
 
 def _imported(name: str, host: Path) -> ModuleType:
     try:
         module = importlib.import_module(name)
-    except Exception as error:  # the host's own code, which may fail in any way
+    except Exception as error:  # host code may raise any error
         missing = f"; install {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
-        raise LinkGANError(f"{name} of {host} does not import ({type(error).__name__}: {error}{missing})") from error
+        raise LinkGANError(f"{name} of {host} cannot be imported ({type(error).__name__}: {error}{missing})") from error
     if not _lies_in(module, host):
         raise LinkGANError(f"{name} was imported from {_folder(module)}, not from {host}")
     return module
 
 
 def _check_class_names(data: Any, host: Path) -> None:
-    """Raise LinkGANError for a dotted name in `data` that is not a class of the checkout's own.
+    """Raise LinkGANError for a dotted name in `data` that is not a class of the checkout.
 
-    Hosts build some parts by names from their arguments; a name from a file could lead to any function on the machine.
+    Hosts build some parts by names in their arguments; a name from a file could refer to any function on the machine.
     """
     if isinstance(data, str) and _DOTTED.fullmatch(data):
         *parts, name = data.split(".")
         path = host.joinpath(*parts).with_suffix(".py")
         if parts[0] != _CODE or not path.is_file() or not _defines(path.read_text("utf-8", "replace"), name):
-            raise LinkGANError(f"the file names {data!r} as a part to build, which is no class in {host / _CODE}")
+            raise LinkGANError(f"the file names {data!r} as a class to build, which is not in {host / _CODE}")
     for item in data.values() if isinstance(data, dict) else data if isinstance(data, (list, tuple)) else ():
         _check_class_names(item, host)
 
 
 def _no_single_class(node: Node, host: Path, fitting: list[str], misfits: list[str]) -> str:
     if fitting:
-        rivals = " or of ".join(fitting)
-        return f"{node.class_name} could be that of {rivals} in {host}; keep only the one it was trained with"
+        rivals = " and ".join(fitting)
+        return f"{node.class_name} matches {rivals} in {host}; keep only the one it was trained with"
     return (
-        f"{node.class_name} in {host} does not fit the file: {'; '.join(misfits)}; "
+        f"{node.class_name} in {host} does not match the file: {'; '.join(misfits)}; "
         "give the code that the network was trained with"
     )
 

@@ -1,4 +1,4 @@
-"""Networks from one kind of file to another: a host's pickle, the embedded host's snapshot, described tensors."""
+"""Converts network files: hosts' pickles, snapshots of the embedded host, .safetensors."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ TRAINED = ("stylegan2", "eg3d")  # families that the embedded host trains
 
 
 def read_networks(path: Path) -> HostSnapshot:
-    """Read the networks of a file, whose content says of which kind it is; nothing in it is run.
+    """Read the networks of a file; its kind is detected from its content, and no code from it is run.
 
     Raises:
-        PickleError, SnapshotError: damaged, or of a project whose networks are not known here.
+        PickleError, SnapshotError: damaged, or of a project whose networks are not supported.
         LinkGANError: no such file, or one of another kind; says what it looks like.
     """
     kind = network_kind(path)
@@ -44,20 +44,20 @@ def read_networks(path: Path) -> HostSnapshot:
 
 
 def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapshot:
-    """Write the networks of `source` to `target`, a file of the kind that its name says; returns them.
+    """Write the networks of `source` to `target`, whose suffix selects the format; return them.
 
     Args:
-        host: to write a pickle, the folder with the train.py that is to open it; its code runs.
+        host: for a pickle, the folder with the train.py of the host that will open it; its code runs.
     Raises:
-        LinkGANError: networks that the kind cannot hold, or no `host` for a pickle; and as `read_networks` does.
+        LinkGANError: networks that the format does not support, or no `host` for a pickle; also as `read_networks`.
     """
     suffix = target.suffix.lower()
     if suffix not in KINDS:
         raise LinkGANError(f"{target}: expected a name that ends in {', '.join(KINDS)}")
     if suffix in PICKLES and host is None:
         raise LinkGANError(
-            f"{target}: a host's pickle carries the source of its classes, which is the host's; give the folder with "
-            "its train.py by --host DIR"
+            f"{target}: a pickle contains the source of the host's classes; give the folder with the host's train.py "
+            "by --host DIR"
         )
     snapshot = read_networks(source)
     _take_links(snapshot, source)
@@ -81,7 +81,7 @@ def write_networks(target: Path, snapshot: HostSnapshot, source: Path, host: Pat
 
 
 def _take_links(snapshot: HostSnapshot, path: Path) -> None:
-    """Put the links that are noted beside the file on generators that carry none."""
+    """Set the links stored next to the file on generators without links."""
     spec = sidecar.read(path)
     for role in ("G", "G_ema"):
         node = snapshot.networks.get(role)
@@ -110,11 +110,11 @@ def check_trainable(snapshot: HostSnapshot) -> None:
     """
     missing = [role for role in ROLES if role not in snapshot.networks]
     if missing:
-        raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training goes on from")
+        raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training needs")
     foreign = {native.check(snapshot.networks[role]).name for role in ROLES}.difference(TRAINED)
     if foreign:
         raise LinkGANError(
-            f"{snapshot.path} holds networks of {', '.join(sorted(foreign))}; the embedded host trains "
+            f"{snapshot.path} contains networks of {', '.join(sorted(foreign))}; the embedded host trains "
             f"{' and '.join(TRAINED)}: convert to {SUFFIX} or, with --host DIR, to .pkl"
         )
 
@@ -133,8 +133,8 @@ def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
 
 
 def _write_pickle(path: Path, snapshot: HostSnapshot, host: Path) -> None:
-    """Let the host's own classes write themselves: what a plain host opens is then what it would have written."""
-    from .checkout import importing, rebuild  # the remedies for hosts are for this alone
+    """Pickle instances of the host's own classes, so that an unpatched host can open the file."""
+    from .checkout import importing, rebuild  # only this needs the compatibility fixes
 
     state = torch.get_rng_state()
     data: dict[str, Any] = {role: rebuild(node, host) for role, node in snapshot.networks.items()}

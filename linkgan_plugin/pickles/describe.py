@@ -1,4 +1,4 @@
-"""What a network file holds, as plain data: its networks, links, data set and the names that it refers to."""
+"""Describes a network file as plain data: networks, links, data set and the names it refers to."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SIZES = ("img_resolution", "img_channels", "z_dim", "w_dim", "c_dim", "num_ws")
 
 
 def describe(path: Path) -> dict[str, Any]:
-    """Return what a network file holds, whatever it is called. Nothing in it is run, and hardly a number in it read.
+    """Return a description of a network file. No code from it is run, and almost no tensors are read.
 
     The result has always: file, kind, bytes, sha256, globals (name, offset, kind and allowed of each), safe_here, and
     error, None where the file is whole and has nothing in it that networks do not need. With no error also: networks by
@@ -67,15 +67,15 @@ def _failure(error: InputError) -> dict[str, Any]:
 
 
 def _kind(path: Path, kind: Kind | None) -> str:
-    """Say what kind of file it is, as far as its first bytes and its outline show."""
-    packed = ", packed by gzip" if is_packed(path) else ""
+    """Return the kind of the file in words, from its first bytes and its outline."""
+    packed = ", gzip-compressed" if is_packed(path) else ""
     if kind is Kind.PICKLE:
         return f"a host's pickle{packed}"
     if kind is Kind.TENSORS:
         return f"tensors with a description{packed}"
     if kind in TORCH:
         return f"{'a snapshot of the embedded host' if is_embedded(path) else 'a file of torch.save'}{packed}"
-    return f"of no known kind{packed}"
+    return f"unknown kind{packed}"
 
 
 def _contents(path: Path, kind: Kind | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Fetching a file from the web once: size first, checksum kept beside it, nothing left of what was broken off."""
+"""Downloads files once: checks the size first, stores the checksum next to the file, deletes partial files."""
 
 from __future__ import annotations
 
@@ -25,25 +25,25 @@ CACHE_VARIABLE = "LINKGAN_CACHE"
 LARGEST = 4 << 30
 _BLOCK = 1 << 18
 _PATIENCE = 30.0  # seconds without a byte
-_SLOWEST = 10_000  # bytes per second, on average after the first _PATIENCE: the slowest line in use brings more
+_SLOWEST = 10_000  # minimum bytes per second, on average after the first _PATIENCE
 _LONGEST = 6 * 3600.0  # seconds for a whole file: 4 GB at 200 kB/s
 _MOST_REDIRECTS = 5  # Hugging Face and GitHub take two
-# Names that mean devices on Windows, whatever their suffix.
+# Names of devices on Windows, with any suffix.
 _DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
-_ALSO = (".gz", ".pth", ".bin", ".ckpt")  # what other projects call such files
+_ALSO = (".gz", ".pth", ".bin", ".ckpt")  # suffixes of other projects
 
 Started = Callable[[int | None], None]
 Progress = Callable[[int], object]
 
 
 def is_url(text: str) -> bool:
-    """Return whether `text` means a place on the web rather than a file."""
+    """Return whether `text` is a URL, not a file."""
     return "://" in text
 
 
 def cache_folder() -> Path:
-    """Return where files are kept: LINKGAN_CACHE, else ``linkgan`` in the user's cache folder."""
+    """Return the folder of downloads: LINKGAN_CACHE, else ``linkgan`` in the user's cache folder."""
     given = os.environ.get(CACHE_VARIABLE)
     if given:
         return Path(given)
@@ -51,10 +51,10 @@ def cache_folder() -> Path:
 
 
 def place_of(url: str, folder: Path) -> Path:
-    """Return where the file of `url` is kept.
+    """Return the path of the downloaded file of `url`.
 
     Raises:
-        LinkGANError: not an address of the web, or of no network file.
+        LinkGANError: not a web address, or not of a network file.
     """
     try:
         parts = urlsplit(url)
@@ -69,12 +69,12 @@ def place_of(url: str, folder: Path) -> Path:
 
 
 def checksum_of(path: Path) -> Path:
-    """Return where the SHA-256 of a fetched file is kept, in the format of sha256sum."""
+    """Return the path of the SHA-256 of a downloaded file, in the format of sha256sum."""
     return path.with_name(path.name + ".sha256")
 
 
 def kept(path: Path) -> bool:
-    """Return whether a file was fetched before and is still what it was."""
+    """Return whether a file was downloaded before and is unchanged."""
     if not path.is_file() or not checksum_of(path).is_file():
         return False
     return checksum_of(path).read_text("utf-8", "replace").split(" ")[0] == file_digest(path)
@@ -88,14 +88,14 @@ def fetch(
     started: Started = lambda size: None,
     progress: Progress = lambda count: None,
 ) -> Path:
-    """Return the file at `url`, from `folder` where it is kept already.
+    """Return the file at `url`, from `folder` if it was downloaded before.
 
     Args:
-        largest: bytes beyond which nothing is fetched.
-        started: is told the size, None where the server does not say.
-        progress: is told of every piece.
+        largest: maximum size in bytes.
+        started: called with the size, None if the server does not send it.
+        progress: called with the size of every piece.
     Raises:
-        LinkGANError: an unusable address, a server's refusal, a file that is too large or comes in part.
+        LinkGANError: an invalid address, an error of the server, a file that is too large or incomplete.
     """
     path = place_of(url, folder)
     if kept(path):
@@ -111,14 +111,14 @@ def fetch(
         raise LinkGANError(printable(f"{url}: the server answered {error.code} {error.reason}")) from error
     except LinkGANError:
         raise
-    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: of hosts and ports
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last two: invalid hosts and ports
         reason = getattr(error, "reason", None) or error
-        raise LinkGANError(printable(f"{url}: could not be fetched ({reason})")) from error
+        raise LinkGANError(printable(f"{url}: download failed ({reason})")) from error
     return path
 
 
 class _SameScheme(urllib.request.HTTPRedirectHandler):
-    """Follows a few redirects that stay with the scheme of the address, or turn http into https."""
+    """Follows a few redirects that keep the scheme of the address, or change http to https."""
 
     max_redirections = _MOST_REDIRECTS
 
@@ -127,7 +127,7 @@ class _SameScheme(urllib.request.HTTPRedirectHandler):
     ) -> urllib.request.Request | None:
         scheme = urlsplit(newurl).scheme
         if scheme not in (req.type, "https"):
-            raise LinkGANError(printable(f"{req.full_url}: sends on to {newurl[:200]}, expected {req.type}:// again"))
+            raise LinkGANError(printable(f"{req.full_url}: redirects to {newurl[:200]}, expected {req.type}:// again"))
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
@@ -141,16 +141,16 @@ def _size(response: Any, url: str, largest: int) -> int | None:
 
 def _copy(response: Any, file: IO[bytes], url: str, size: int | None, largest: int, progress: Progress) -> str:
     digest, count, started = hashlib.sha256(), 0, time.monotonic()
-    while block := response.read1(_BLOCK):  # what is there: a full block of a slow server can take for ever
+    while block := response.read1(_BLOCK):  # available bytes: a full block could take very long
         count += len(block)
         seconds = time.monotonic() - started
         if seconds > _LONGEST or (seconds > _PATIENCE and count < _SLOWEST * seconds):
-            raise LinkGANError(f"{url}: {count} bytes came in {seconds:.0f} s, which is too slow; try again later")
+            raise LinkGANError(f"{url}: {count} bytes received in {seconds:.0f} s, which is too slow; try again later")
         if count > largest:
             raise LinkGANError(f"{url}: more than {largest} bytes; allow more with --max-size")
         file.write(block)
         digest.update(block)
         progress(len(block))
     if size is not None and count != size:
-        raise LinkGANError(f"{url}: {count} of {size} bytes came; try again")
+        raise LinkGANError(f"{url}: {count} of {size} bytes received; try again")
     return digest.hexdigest()

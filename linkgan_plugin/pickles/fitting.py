@@ -1,4 +1,4 @@
-"""Putting what a file holds into a network that was built for it: compare first, then fill."""
+"""Loads the content of a file into a network that was built for it, after comparing both."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _OTHER_PRECISIONS = {torch.float16, torch.bfloat16, torch.float64}
 
 
 def differences(expected: Mapping[str, Tensor], given: Mapping[str, StoredTensor]) -> str:
-    """Return how the tensors of a snapshot differ from a network's in name, shape or type, '' where they do not.
+    """Return how the tensors of a snapshot differ from a network's in name, shape or dtype, '' where they are equal.
 
-    Half and double precision are no difference from single: see `as_in_class`.
+    Half and double precision match single precision: see `as_in_class`.
     """
     problems = [f"{key} is not in the file" for key in expected if key not in given]
     problems += [f"{key} is not in the class" for key in given if key not in expected]
@@ -32,7 +32,7 @@ def differences(expected: Mapping[str, Tensor], given: Mapping[str, StoredTensor
 
 
 def add_buffers(network: nn.Module, node: Node) -> None:
-    """Register the buffers that a host's loop gave the network after it was built (eg3d: dataset_label_std)."""
+    """Register the buffers that a host's loop adds to the network after building it (eg3d: dataset_label_std)."""
     for name, tensor in node.buffers.items():
         if name.isidentifier() and not hasattr(network, name):
             dtype = _dtype_in_class(tensor.dtype, torch.float32)
@@ -40,7 +40,7 @@ def add_buffers(network: nn.Module, node: Node) -> None:
 
 
 def as_in_class(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Return a file's tensors, half and double precision cast to single where the class has single.
+    """Return a file's tensors, with half and double precision cast to single where the class has single.
 
     Args:
         tensors: the file's, by name.
@@ -50,12 +50,12 @@ def as_in_class(tensors: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
 
 
 def _dtype_in_class(stored: torch.dtype, expected: torch.dtype) -> torch.dtype:
-    """Return the type that a stored one takes in the class: smaller files were made of halved weights."""
+    """Return the dtype in the class for a stored dtype: some files store weights in half precision to save space."""
     return expected if expected == torch.float32 and stored in _OTHER_PRECISIONS else stored
 
 
 def copy_tensors(node: Node, network: nn.Module) -> None:
-    """Fill the network's tensors one by one, so that they are not all in memory twice."""
+    """Copy tensors into the network one by one, so that not all are in memory twice."""
     own = network.state_dict()
     with torch.no_grad():
         for name, tensor in node.stream():
@@ -63,7 +63,7 @@ def copy_tensors(node: Node, network: nn.Module) -> None:
 
 
 def set_attributes(network: nn.Module, node: Node, wanted: Callable[[str], bool] = lambda name: True) -> None:
-    """Set plain attributes as they were (link_spec, eg3d's neural_rendering_resolution); methods and modules stay."""
+    """Restore plain attributes (link_spec, eg3d's neural_rendering_resolution); methods and modules are unchanged."""
     for name, value in node.attributes.items():
         if hasattr(type(network), name) or isinstance(getattr(network, name, None), (nn.Module, Tensor)):
             continue

@@ -1,4 +1,4 @@
-"""What a file of torch.save from another project is, in words, and what opens or converts it."""
+"""Recognises files of torch.save from other projects and tells how to open or convert them."""
 
 from __future__ import annotations
 
@@ -10,38 +10,38 @@ from training_loops.formats.pickles.values import Ordered
 
 _PROJECTION = "give them to `linkgan edit --projection FILE`"
 _HOST = (
-    "a state dict does not say with which arguments its network was made: take the .pkl that it came from, or write "
-    "one in the host's code, pickle.dump({'G_ema': G}, file)"
+    "a state dict does not contain the arguments of its network: use the original .pkl, or write one in the host's "
+    "code, pickle.dump({'G_ema': G}, file)"
 )
-# What is known by names of tensors: what one must end with, and where it comes from.
+# Known layouts: the end of a tensor name, and a description.
 _LAYOUTS = (
     (
         "synthesis.b4.conv1.affine.weight",
-        f"weights alone of a StyleGAN2 of stylegan2-ada-pytorch; {_HOST}",
+        f"only the weights of a StyleGAN2 of stylegan2-ada-pytorch; {_HOST}",
     ),
-    ("synthesis.input.freqs", f"weights alone of a StyleGAN3; {_HOST}"),
+    ("synthesis.input.freqs", f"only the weights of a StyleGAN3; {_HOST}"),
     (
         "to_rgb1.conv.modulation.weight",
-        "StyleGAN2 in rosinality's layout; where something beside the weights is in the way, keep them alone in the "
-        "code that wrote it, torch.save({'g_ema': data['g_ema']}, file)",
+        "StyleGAN2 in rosinality's layout; if other content of the file causes the error, save only the weights with "
+        "the code that wrote it, torch.save({'g_ema': data['g_ema']}, file)",
     ),
     (
         "style_convs.0.modulated_conv.weight",
-        "StyleGAN2 in the layout of BasicSR, GFPGAN or MMGeneration, which is not converted here; take the weights in "
-        "rosinality's layout or the host's .pkl that they came from",
+        "StyleGAN2 in the layout of BasicSR, GFPGAN or MMGeneration, which is not supported; use the weights in "
+        "rosinality's layout or the original .pkl of the host",
     ),
     (
         "generator.convs.0.weight_orig",
-        "weights of another network than StyleGAN; no program here opens it",
+        "weights of a network other than StyleGAN, which is not supported",
     ),
 )
 
 
 def recognised(data: Any) -> str | None:
-    """Return what a file's content is and the way out, None where nothing shows.
+    """Return a description of a file's content and how to use it, None if it is not recognised.
 
     Args:
-        data: what the file holds, tensors as `StoredTensor`, objects that are not known as empty dicts.
+        data: the content of the file, with tensors as `StoredTensor` and unknown objects as empty dicts.
     """
     if isinstance(data, StoredTensor):
         return f"one tensor {list(data.shape)}; latents of a projection? {_PROJECTION}"
@@ -75,25 +75,25 @@ def _is_discriminator(data: Mapping[Any, Any]) -> bool:
 _RULES: tuple[tuple[Callable[[Mapping[Any, Any]], bool], str], ...] = (
     (
         lambda data: str(data.get("format")).startswith(("training_loops.", "linkgan_plugin.")),
-        "the state of a run of this program, not its networks; these are in network-snapshot-*.pt beside it",
+        "the training state of a run of this program, not its networks; use network-snapshot-*.pt in the same folder",
     ),
     (
         _is_lucidrains,
-        "a checkpoint of stylegan2_pytorch by lucidrains, whose networks have other layers than StyleGAN2's; no "
-        "converter is known: train or download a StyleGAN2 of a host, or one in rosinality's layout",
+        "a checkpoint of stylegan2_pytorch by lucidrains, whose networks have other layers than StyleGAN2; it cannot "
+        "be converted: train or download a StyleGAN2 of a host, or one in rosinality's layout",
     ),
     (
         _has("pytorch-lightning_version"),
-        "a checkpoint of PyTorch Lightning; in its own code, load it and write the generator, "
+        "a checkpoint of PyTorch Lightning; in its code, load it and save the generator, "
         "torch.save({'g_ema': generator.state_dict()}, file) for rosinality's layout",
     ),
     (
         _is_encoder,
-        "a checkpoint of an encoder (e4e, pSp, ReStyle, HyperStyle) whose decoder is not in rosinality's layout; take "
+        "a checkpoint of an encoder (e4e, pSp, ReStyle, HyperStyle) whose decoder is not in rosinality's layout; use "
         "the StyleGAN that it was trained with",
     ),
-    (_is_discriminator, "a discriminator alone (d, of rosinality's stylegan2-pytorch); expected g_ema or g beside it"),
-    (_has("state", "param_groups"), "the state of an optimizer, no network"),
+    (_is_discriminator, "only a discriminator (d, of rosinality's stylegan2-pytorch); expected g_ema or g too"),
+    (_has("state", "param_groups"), "the state of an optimizer, not a network"),
     (_has("latent_in"), f"latents; {_PROJECTION}"),
 )
 _LATENTS = ("w", "ws", "latent", "latents", "w_pivot")
@@ -105,7 +105,7 @@ def _layout(data: Mapping[Any, Any]) -> str | None:
 
 
 def _names(data: Mapping[Any, Any], depth: int) -> Iterator[str]:
-    """Yield the names in a dict and in the dicts in it."""
+    """Yield the names in a dict and in nested dicts."""
     for name, value in data.items():
         if type(name) is str:
             yield name
@@ -114,15 +114,15 @@ def _names(data: Mapping[Any, Any], depth: int) -> Iterator[str]:
 
 
 def _leftover(data: Mapping[Any, Any]) -> str | None:
-    """Say what can be said of any dict: of latents, of weights, of other things."""
+    """Describe any other dict: latents, weights or other content."""
     values = list(data.values())
     if values and all(isinstance(value, StoredTensor) for value in values):
         if any(name in data for name in _LATENTS):
             return f"latents; {_PROJECTION}"
-        return f"weights alone of a network that is not known here ({len(values)} tensors: {_shown(data)})"
+        return f"weights of an unknown network ({len(values)} tensors: {_shown(data)})"
     if any(type(value) is dict and isinstance(value.get("latent"), StoredTensor) for value in values):
         return f"latents of projections; {_PROJECTION}"
-    return f"a dict of {_shown(data)}" if data else None
+    return f"a dict with {_shown(data)}" if data else None
 
 
 def _shown(data: Mapping[Any, Any]) -> str:

@@ -1,8 +1,8 @@
-"""Which source, of what a pickle carries, is that of a public host: by its SHA-256. The sources are not shipped.
+"""Recognises the source code in pickles that is from public hosts, by its SHA-256. The sources are not shipped.
 
 ``known_sources.json`` maps the digest (see `nodes.digest`) of every version of every file with persistent classes, in
 the history of the main branches of NVlabs' stylegan2-ada-pytorch, stylegan3 and eg3d, of R3GAN, and of five forks, to
-the repository and path that it has there.
+its repository and path.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from .nodes import digest
 
 @dataclass(frozen=True)
 class EmbeddedSource:
-    """Source that a pickle carries and a host would run.
+    """Source code in a pickle, which a host would run.
 
     Attributes:
-        class_name: of an object that came with it.
+        class_name: of an object stored with it.
         sha256: its digest.
-        text: itself.
-        origin: repository and path of the public file that it is, None for code that is not known.
+        text: the source code.
+        origin: repository and path of the same public file, None for unknown code.
     """
 
     class_name: str
@@ -34,7 +34,7 @@ class EmbeddedSource:
 
 
 def identified(sources: Iterable[tuple[str, str]]) -> list[EmbeddedSource]:
-    """Return sources, each once, with where they are from.
+    """Return sources, each once, with their origin.
 
     Args:
         sources: class name and text.

@@ -1,4 +1,4 @@
-"""The globals of a pickle, dangerous ones included: it is walked to the end with inert values, nothing is called."""
+"""Lists the globals of a pickle, including dangerous ones: it is read to the end with inert values, without calls."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Global:
     Attributes:
         name: module and qualified name, joined by a dot.
         offset: the byte where the file first refers to it.
-        kind: what it means for a program that imports it.
+        kind: its risk for a program that imports it.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Global:
 
 
 def list_globals(path: Path) -> list[Global]:
-    """Return the globals of a host's pickle, or of the index of one of PyTorch's archives, as far as it can be read."""
+    """Return the globals of a host's pickle, or of the index of a PyTorch archive, as far as it is readable."""
     try:
         if kind_of(first_bytes(path)) in (Kind.ARCHIVE, Kind.ROW):
             return _walked(*open_index(path))[1]
@@ -52,10 +52,10 @@ def list_globals(path: Path) -> list[Global]:
 
 
 def outline(path: Path) -> Any:
-    """Return what a file of `torch.save` holds, as far as that can be read without knowing the objects in it.
+    """Return the content of a file of `torch.save`, as far as it is readable without knowing its classes.
 
-    Tensors have shapes and no numbers; an object that is not known is a dict without items, or of those set on it.
-    None stands for a file that cannot be read at all.
+    Tensors have shapes but no data; an unknown object is a dict with the items set on it, if any. None for an
+    unreadable file.
     """
     try:
         return _walked(*open_index(path))[0]
@@ -64,7 +64,7 @@ def outline(path: Path) -> Any:
 
 
 def _walked(source: Source, persistent: Callable[[Any], Any] | None) -> tuple[Any, list[Global]]:
-    """Return what the pickle describes, None where it cannot be read to its end, and the globals in it."""
+    """Return the value of the pickle, None where it cannot be read to its end, and its globals."""
     budget = Budget("the pickle", PICKLE)
     known, called = AllowList(budget), set[Pair]()
 
@@ -92,7 +92,7 @@ def _walked(source: Source, persistent: Callable[[Any], Any] | None) -> tuple[An
 
 
 def _parsed(file: BinaryIO) -> list[Global]:
-    """Return the globals of the text protocols, which no snapshot uses, from their lines."""
+    """Return the globals of a pickle in a text protocol, which snapshots never use."""
     found: dict[Pair, int] = {}
     try:
         for step, (opcode, argument, position) in enumerate(pickletools.genops(file)):

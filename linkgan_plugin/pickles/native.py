@@ -1,4 +1,4 @@
-"""Making a network of our own classes from what a file says of it: no host, and no code from the file."""
+"""Builds networks of this program's own classes from a file: without a host, and without code from the file."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ class NativeClass:
 
     Attributes:
         class_name: the public name.
-        part: the start of tensor names that tells classes of one name apart. target:
-            module and class of ours. arguments: makes our constructor's arguments. state: attributes that a host
-            changes after it built the network; all others must be equal in ours.
+        part: a prefix of tensor names that distinguishes classes of the same name.
+        target: module and name of this program's class.
+        arguments: returns the arguments of its constructor.
+        state: attributes that a host changes after it built the network; all others must be equal.
     """
 
     class_name: str
@@ -52,18 +53,18 @@ class NativeClass:
         """Whether this version of the program has the class."""
         try:
             return importlib.util.find_spec(self.target.partition(":")[0]) is not None
-        except ModuleNotFoundError:  # not even the folder
+        except ModuleNotFoundError:  # the package is missing too
             return False
 
     def load(self) -> Callable[..., nn.Module]:
-        """Import our class."""
+        """Import this program's class."""
         module, name = self.target.split(":")
         loaded: Callable[..., nn.Module] = getattr(importlib.import_module(module), name)
         return loaded
 
 
 def _stylegan2_generator(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """stylegan2-ada-pytorch gives the arguments of synthesis as one dict, its successors one by one."""
+    """Flatten the arguments of synthesis, which stylegan2-ada-pytorch stores as one dict."""
     flat = {**kwargs, **kwargs.get("synthesis_kwargs", {})}
     flat.pop("synthesis_kwargs", None)
     mapping = dict(flat.get("mapping_kwargs") or {})
@@ -72,7 +73,7 @@ def _stylegan2_generator(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
 
 
 def _precision(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Fill in what is left to the host's defaults, which differ between hosts, from what its layers have recorded."""
+    """Fill in arguments left at the host's defaults, which differ between hosts, from attributes of its layers."""
     halves = list(_records(node, "use_fp16"))
     _fill(kwargs, "num_fp16_res", _recorded(node, "num_fp16_res"))
     _fill(kwargs, "num_fp16_res", sum(map(bool, halves)) if halves else _ABSENT)
@@ -98,18 +99,18 @@ FAMILIES = (
 
 
 def build(node: Node) -> nn.Module:
-    """Return the network that `node` describes, in eval mode and without gradients; it shares tensors with nobody.
+    """Return the network that `node` describes, in eval mode and without gradients; its tensors are not shared.
 
     Raises:
-        LinkGANError: a class that is not among `FAMILIES`, or arguments, tensors or recorded attributes that ours does
-            not have; says which.
+        LinkGANError: a class that is not among `FAMILIES`, or arguments, tensors or recorded attributes that this
+            program's class does not have; names them.
         PickleError: the node is damaged.
     """
     family, make, network = _fitting(node)
     if _is_whole(network):
         network.load_state_dict(as_in_class(node.state_dict(), network.state_dict()), assign=True)
         _restore_layouts(network, make)
-    else:  # something that no snapshot holds is computed while it is built; its size has been checked by now
+    else:  # some tensors are computed in the constructor; the sizes have been checked
         network = make()
         add_buffers(network, node)
         copy_tensors(node, network)
@@ -128,12 +129,12 @@ def _fitting(node: Node) -> tuple[NativeClass, Callable[[], nn.Module], nn.Modul
     family = _family(node, list(tensors))
     make = _maker(node, family)
     try:
-        with torch.device("meta"):  # here the description costs no memory, however large it claims to be
+        with torch.device("meta"):  # the network costs no memory, whatever sizes the file claims
             network = make()
             add_buffers(network, node)
-    except Exception as error:  # arguments of a file can be wrong in any way
+    except Exception as error:  # invalid arguments can raise any error
         reason = f"{type(error).__name__}: {first_line(error)}"
-        raise _misfit(node, f"this program's {family.name} does not take its arguments ({reason})") from error
+        raise _misfit(node, f"this program's {family.name} does not accept its arguments ({reason})") from error
     problems = differences(network.state_dict(), tensors) or _other_attributes(node, network, family)
     if problems:
         raise _misfit(node, problems)
@@ -147,7 +148,7 @@ def _family(node: Node, names: list[str]) -> NativeClass:
                 return family
             raise _misfit(node, f"this version of the program has no {family.name}")
     known = ", ".join(dict.fromkeys(family.class_name for family in FAMILIES))
-    raise _misfit(node, f"no class of that name and make-up is known here (known: {known})")
+    raise _misfit(node, f"no class with that name and structure is supported (supported: {known})")
 
 
 def _maker(node: Node, family: NativeClass) -> Callable[[], nn.Module]:
@@ -161,11 +162,11 @@ def _maker(node: Node, family: NativeClass) -> Callable[[], nn.Module]:
     try:
         return partial(family.load(), **family.arguments(node, kwargs))
     except (TypeError, AttributeError, ValueError, LookupError, ArithmeticError) as error:
-        raise _misfit(node, f"arguments of other types than {family.name} takes ({first_line(error)})") from error
+        raise _misfit(node, f"arguments of other types than {family.name} expects ({first_line(error)})") from error
 
 
 def _is_whole(network: nn.Module) -> bool:
-    """Return whether the network's state is all that has numbers in it."""
+    """Return whether the network's state dict contains all of its tensors."""
     state = network.state_dict()
     if any(name not in state for name, _ in (*network.named_parameters(), *network.named_buffers())):
         return False
@@ -173,7 +174,7 @@ def _is_whole(network: nn.Module) -> bool:
 
 
 def _restore_layouts(network: nn.Module, make: Callable[[], nn.Module]) -> None:
-    """Lay the weights out in memory as the class does: a file may have kept them otherwise."""
+    """Restore the memory format of weights in the class; a file may have another one."""
     with torch.device("meta"):
         wanted = dict(make().named_parameters())
     for name, parameter in network.named_parameters():
@@ -185,7 +186,7 @@ def _restore_layouts(network: nn.Module, make: Callable[[], nn.Module]) -> None:
 def _other_attributes(node: Node, network: nn.Module, family: NativeClass) -> str:
     """Return which plain attributes the file's modules recorded otherwise than ours have them, '' where none.
 
-    This finds the options that leave no trace in tensors, such as clamps, gains and the layers that run in fp16.
+    This finds options that do not affect tensors, such as clamps, gains and the layers that run in fp16.
     """
     problems = []
     nodes = dict(node.tree())
@@ -210,7 +211,7 @@ def _same(ours: Any, theirs: Any) -> bool:
 
 
 def _records(node: Node, attribute: str) -> Iterator[Any]:
-    """Yield what the modules of `node` have as the attribute, in their order."""
+    """Yield the values of an attribute of the modules of `node`, in their order."""
     for _, module in node.tree():
         attributes = module.attributes
         if attribute in attributes:

@@ -1,4 +1,4 @@
-"""Inert stand-ins for the objects in a snapshot: what they were called, what they were made with, what they held."""
+"""Inert representations of the objects in a snapshot: class names, constructor arguments and attributes."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class Node(Buildable):
     """An object of a host's or of PyTorch's class.
 
     Attributes:
-        class_name: bare name of a class whose source lies in the pickle; else the dotted name it was referred to by.
+        class_name: name of a class whose source is in the pickle; else the dotted name by which the file refers to it.
         state: the object's attributes; change them by `put`.
-        source: the source of the class, as text that nobody runs; None without one.
-        budget: of the file that it comes from.
+        source: the source of the class, as text that is never run; None without one.
+        budget: of its file.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Node(Buildable):
         self.budget = budget or Budget(class_name, PICKLE)
 
     def build(self, state: Any) -> None:
-        """Take the attributes."""
+        """Set the attributes."""
         if type(state) is not dict or self.state:
             raise ValueError(f"state of {self.class_name} that is not a set of attributes")
         self.state = state
@@ -56,24 +56,24 @@ class Node(Buildable):
 
     @property
     def by_reference(self) -> bool:
-        """Whether the pickle only names the class, and holds neither its source nor what it was made with (R3GAN)."""
+        """Whether the pickle contains only the name of the class, not its source or arguments (R3GAN)."""
         return self.source_digest is None and "." in self.class_name
 
     @property
     def init_args(self) -> tuple[Any, ...]:
-        """What the constructor was given by position, plain data."""
+        """The positional arguments of the constructor, as plain data."""
         args: tuple[Any, ...] = self._plain(self._typed("_init_args", tuple, ()), f"arguments of {self.class_name}")
         return args
 
     @property
     def init_kwargs(self) -> dict[str, Any]:
-        """What the constructor was given by keyword, plain data."""
+        """The keyword arguments of the constructor, as plain data."""
         kwargs: dict[str, Any] = self._plain(self._typed("_init_kwargs", dict, {}), f"arguments of {self.class_name}")
         return kwargs
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
-        """The public attributes that are plain data, such as z_dim or link_spec; a type of tensors by its name."""
+        """The public attributes that are plain data, such as z_dim or link_spec; dtypes by name."""
         found = {}
         for key, value in self.state.items():
             if type(key) is str and not key.startswith("_"):
@@ -88,12 +88,12 @@ class Node(Buildable):
 
     @property
     def parameters(self) -> dict[str, StoredTensor]:
-        """The object's own parameters, without those of the modules in it."""
+        """The object's own parameters, without those of submodules."""
         return {key: value for key, value in self._typed("_parameters", dict, {}).items() if value is not None}
 
     @property
     def buffers(self) -> dict[str, StoredTensor]:
-        """The object's own buffers that are part of its state, without those of the modules in it."""
+        """The object's own persistent buffers, without those of submodules."""
         hidden = self._typed("_non_persistent_buffers_set", set, set())
         buffers = self._typed("_buffers", dict, {})
         return {key: value for key, value in buffers.items() if key not in hidden and value is not None}
@@ -102,13 +102,13 @@ class Node(Buildable):
         """Return the tensors by dotted name, in the order and under the names of ``torch.nn.Module.state_dict``.
 
         Raises:
-            PickleError: something else lies where tensors or modules should, modules lie in themselves, or the tensors
-                are more than twice as large together as the numbers they show.
+            PickleError: other objects in place of tensors or modules, modules that contain themselves, or tensors that
+                together are more than twice as large as their storages.
         """
         found = dict(self._tensors("", 0))
         held = sum(dict(tensor.place for tensor in found.values()).values())
         if sum(tensor.nbytes for tensor in found.values()) > 2 * held:
-            raise PickleError(f"{self.class_name}: many tensors of the same numbers")
+            raise PickleError(f"{self.class_name}: too many tensors share the same numbers")
         return found
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -129,7 +129,7 @@ class Node(Buildable):
             yield name, value
 
     def modules(self) -> Iterator[tuple[str, Node]]:
-        """Yield the direct submodules by name. Raises PickleError where one is no module."""
+        """Yield the direct submodules by name. Raises PickleError where one is not a module."""
         for name, module in self._typed("_modules", dict, {}).items():
             if isinstance(module, Node):
                 yield name, module
@@ -137,7 +137,7 @@ class Node(Buildable):
                 raise PickleError(f"{self.class_name} has a {type(module).__name__} where a module should be")
 
     def tree(self, path: str = "") -> Iterator[tuple[str, Node]]:
-        """Yield this module and all in it by dotted name, its own being ''. Raises PickleError as `tensors` does."""
+        """Yield this module (named '') and all submodules by dotted name. Raises PickleError as `tensors` does."""
         if not path:
             self.tensors()
         yield path, self
@@ -146,7 +146,7 @@ class Node(Buildable):
 
     def _tensors(self, prefix: str, depth: int) -> Iterator[tuple[str, StoredTensor]]:
         if depth > _DEEPEST:
-            raise PickleError(f"{self.class_name}: data without end")
+            raise PickleError(f"{self.class_name}: modules are nested too deeply")
         own = (*self.parameters.items(), *self.buffers.items())
         self.budget.charge(items=1 + len(own), bytes=len(prefix) * (1 + len(own)))
         for name, value in own:
@@ -168,9 +168,9 @@ class Node(Buildable):
 
 
 def persistent(meta: Any, *, budget: Budget) -> Node:
-    """Return the node for an object that was stored with its class's source."""
+    """Return the node of an object that is stored with the source of its class."""
     if type(meta) is not dict or meta.get("type") != "class" or type(meta.get("state")) is not dict:
-        raise ValueError("a persistent object that is not whole")
+        raise ValueError("an incomplete persistent object")
     name, source = meta.get("class_name"), meta.get("module_src")
     if type(name) is not str or type(source) is not str or not name.isidentifier():
         raise ValueError("a persistent object without a class")
@@ -178,7 +178,7 @@ def persistent(meta: Any, *, budget: Budget) -> Node:
 
 
 def digest(source: str) -> str:
-    """Return the SHA-256 of source text, whatever its line ends; the last line has one (`inspect` adds it)."""
+    """Return the SHA-256 of source text, independent of its line ends; the last line has one (`inspect` adds it)."""
     text = source.replace("\r\n", "\n")
     return hashlib.sha256((text if text.endswith("\n") else text + "\n").encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -189,17 +189,17 @@ def plain(value: Any, what: str, budget: Budget) -> Any:
     Args:
         value: the data.
         what: its name, for messages.
-        budget: pays for every value of the copy.
+        budget: is charged for every value of the copy.
     Raises:
-        PickleError: something else in it, or deeper than any snapshot is; names `what`.
-        BudgetError: more than any snapshot has.
+        PickleError: other objects in it, or nested too deeply; names `what`.
+        BudgetError: it exceeds the budget.
     """
     return _plain(value, what, 0, budget)
 
 
 def _plain(value: Any, what: str, depth: int, budget: Budget) -> Any:
     if depth > _DEEPEST:
-        raise PickleError(f"{what}: data without end")
+        raise PickleError(f"{what}: data is nested too deeply")
     budget.charge(items=1)
     if type(value) in _SCALARS:
         return value

@@ -1,4 +1,4 @@
-"""Our own networks described as a host's pickle describes its own."""
+"""Describes this program's own networks in the form of a host's pickle."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .nodes import Node
 
 
 def node_of(module: nn.Module) -> Node:
-    """Return a description of one of our own networks, as a pickle would give it; the tensors are the network's."""
+    """Return the node of one of this program's networks, as read from a pickle; it shares the network's tensors."""
     state = {name: value for name, value in vars(module).items() if not name.startswith("_") and name != "init_kwargs"}
     state |= {
         "_parameters": {name: HeldTensor(p) for name, p in module._parameters.items() if p is not None},
@@ -25,6 +25,6 @@ def node_of(module: nn.Module) -> Node:
 
 
 def _public(kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return arguments as the hosts' classes take them: no dict is None there, and half precision is float16."""
+    """Return arguments for the hosts' classes, in which no dict is None and half precision is float16."""
     left_out = {"half": "float16", "block_kwargs": None, "mapping_kwargs": None, "epilogue_kwargs": None}
     return {name: value for name, value in kwargs.items() if name not in left_out or value != left_out[name]}

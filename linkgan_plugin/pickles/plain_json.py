@@ -1,4 +1,4 @@
-"""Plain Python data as JSON and back, exactly: tuples, odd keys and infinities included."""
+"""Exact conversion of plain Python data to JSON and back, including tuples, non-text keys and infinities."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from training_loops.errors import InputError
 from training_loops.formats.json_text import parse_json
 from training_loops.formats.pickles.source import PickleError
 
-# A dict with this one key stands for what JSON has no words for.
+# A dict with this single key represents values that JSON does not support.
 _TAG = "$"
 
 
 def dumps(data: Any) -> str:
-    """Return numbers, text, None, and lists, tuples and dicts of them as JSON that `loads` turns into the same."""
+    """Return numbers, text, None, and lists, tuples and dicts of them as JSON that `loads` converts back."""
     return json.dumps(_encoded(data), allow_nan=False, separators=(",", ":"))
 
 
 def loads(text: str) -> Any:
-    """Return what `dumps` was given.
+    """Return the data of a text from `dumps`.
 
     Raises:
-        InputError: other text, or more of it than networks need.
+        InputError: other text, or above the limits.
     """
     try:
         return _decoded(parse_json(text, "the description"))
     except InputError:
         raise
     except (ValueError, TypeError, KeyError) as error:
-        raise PickleError(f"a description that cannot be read ({str(error)[:200]})") from error
+        raise PickleError(f"an invalid description ({str(error)[:200]})") from error
 
 
 def _encoded(data: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What an R3GAN network was made with, read off its tensors: its pickles do not say."""
+"""Derives the arguments of an R3GAN network from its tensors, since its pickles do not contain them."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ _HALF = "torch.bfloat16"
 
 
 def arguments(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Return the arguments of our Generator or Discriminator for `node`; given ones stay.
+    """Return the arguments of r3gan.networks.Generator or Discriminator for `node`; given arguments are kept.
 
     Raises:
-        TypeError, ValueError, KeyError: parts that no R3GAN has; `native` reports them.
+        TypeError, ValueError, KeyError: not the structure of R3GAN; `native` reports them.
     """
     if kwargs:
         return kwargs
     shapes = {name: tensor.shape for name, tensor in node.tensors().items()}
     stages = [dict(stage.modules()) for stage in _children(node, "Model", "MainLayers").values()]
     layers = [[name for name, _ in stage["Layers"].modules()] for stage in stages]
-    # G's stages begin with what leads there, D's end with what leads on; all else are residual blocks.
+    # G's stages begin with a transition, D's end with one; all other layers are residual blocks.
     first = int("Model.AggregationLayer.Layer.weight" in shapes)
     blocks = [f"Model.MainLayers.{i}.Layers.{first}" for i in range(len(layers))]
     inner = [shapes[f"{block}.LinearLayer2.Layer.weight"] for block in blocks]

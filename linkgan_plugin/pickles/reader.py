@@ -1,4 +1,4 @@
-"""Reading a host's snapshot file (.pkl): networks as inert nodes with their tensors. Nothing in the file is run."""
+"""Reads a host's snapshot file (.pkl): networks as inert nodes with their tensors. No code from the file is run."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ NETWORKS = ("G", "D", "G_ema", "augment_pipe")
 
 @dataclass(frozen=True)
 class HostSnapshot:
-    """What a host's snapshot holds, or a file that was converted from one.
+    """The content of a host's snapshot, or of a file converted from one.
 
     Attributes:
         path: the file's name, for messages.
         networks: those of `NETWORKS` that are in it.
-        training_set_kwargs: the data set it was trained on, plain data. training_options, cur_nimg: what else it was
-            trained with, and how long, where the file says so.
-        globals: every global that a pickle refers to, with the byte where it first does.
-        sources: class name and text of all source that a pickle carries, wherever it lies in it.
-        notes: what a user should know of how the file was read, in sentences.
+        training_set_kwargs: the data set it was trained on, plain data.
+        training_options: the other training options, if known.
+        cur_nimg: the images seen in training, if known.
+        globals: every global that a pickle refers to, with the byte of its first use.
+        sources: class name and text of all source code in a pickle.
+        notes: sentences for the user about how the file was read.
     """
 
     path: str
@@ -47,7 +48,7 @@ class HostSnapshot:
         """The moving average G_ema, or G where there is none.
 
         Raises:
-            PickleError: the file holds no generator.
+            PickleError: the file contains no generator.
         """
         for name in ("G_ema", "G"):
             if name in self.networks:
@@ -56,13 +57,13 @@ class HostSnapshot:
 
 
 def read_pickle(file: Path | str | BinaryIO) -> HostSnapshot:
-    """Read a snapshot of stylegan2-ada-pytorch, stylegan3, eg3d or a fork of theirs.
+    """Read a snapshot of stylegan2-ada-pytorch, stylegan3, eg3d or one of their forks.
 
     Args:
-        file: its path, gzip may have packed it; or a seekable stream of bytes.
+        file: its path, possibly gzip-compressed; or a seekable stream of bytes.
     Raises:
-        PickleError: no such file, not a host's snapshot, damaged, or with a reference that no snapshot needs; names
-            the file, and where it can the global and the byte.
+        PickleError: no such file, not a host's snapshot, damaged, or with a global that snapshots do not need; names
+            the file and, where possible, the global and the byte.
     """
     if not isinstance(file, (str, Path)):
         return _named(getattr(file, "name", "stream"), file)
@@ -81,9 +82,7 @@ def _named(path: str, stream: BinaryIO, close: bool = False) -> HostSnapshot:
         machine = Machine(source, allowed, budget=budget, refuse=_refuse)
         data = machine.run()
         if source.left:
-            raise PickleError(
-                f"{source.left} bytes after the end of the pickle, which no host writes", offset=source.offset
-            )
+            raise PickleError(f"{source.left} unexpected bytes after the end of the pickle", offset=source.offset)
         names = {".".join(pair): offset for pair, offset in machine.globals.items()}
         with budget:
             return replace(_snapshot(path, data, budget), globals=names, sources=allowed.sources)
@@ -106,7 +105,7 @@ def _check_start(stream: BinaryIO) -> None:
 def _refuse(name: str, offset: int) -> PickleError:
     if name.startswith("dnnlib.tflib."):
         message = (
-            f"networks of TensorFlow ({name} at byte {offset}); convert the file first, with legacy.py of "
+            f"TensorFlow networks ({name} at byte {offset}); convert the file first with legacy.py of "
             "stylegan2-ada-pytorch or stylegan3"
         )
         return PickleError(message, offset=offset, reference=name)

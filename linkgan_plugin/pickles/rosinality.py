@@ -1,7 +1,7 @@
-"""StyleGAN2 in the layout of stylegan2-pytorch by rosinality, which e4e, pSp and ReStyle use too, as a network of ours.
+"""Converts StyleGAN2 in the layout of rosinality's stylegan2-pytorch, also used by e4e, pSp and ReStyle.
 
-Its modulated convolutions, filters and gains are StyleGAN2's own, so every tensor keeps its numbers and takes another
-name and shape; the layers count upwards over all resolutions instead of within each.
+Its modulated convolutions, filters and gains are those of StyleGAN2, so every tensor keeps its values and only its name
+and shape change; layers are numbered over all resolutions instead of within each.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _SHOWN = 5
 
 
 def prefixes(names: Mapping[str, Any]) -> list[str]:
-    """Return what stands before the layout's names in a state dict, such as '', 'module.' or 'decoder.', once each."""
+    """Return the prefixes of the layout's names in a state dict, such as '', 'module.' or 'decoder.', once each."""
     ends = [name.removesuffix(_MARKS[0]) for name in names if type(name) is str and name.endswith(_MARKS[0])]
     return [start for start in ends if all(start + mark in names for mark in _MARKS)]
 
@@ -44,16 +44,16 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
         state: the layout's names -> tensors.
         average: latent_avg, [w_dim] or one row for every layer.
     Raises:
-        PickleError: sizes, filters or names that StyleGAN2 does not have; says which.
+        PickleError: sizes, filters or names that StyleGAN2 does not have; names them.
     """
     kwargs = _arguments(state)
     try:
         check_sizes(kwargs)
         with torch.device("meta"):  # shapes only
             network = Generator(**kwargs)
-    except (ValueError, ArithmeticError, RuntimeError) as error:  # shapes of a file can be wrong in any way
+    except (ValueError, ArithmeticError, RuntimeError) as error:  # invalid shapes can raise various errors
         reason = first_line(error)
-        raise PickleError(f"StyleGAN2 in rosinality's layout of a size that is not known here ({reason})") from error
+        raise PickleError(f"StyleGAN2 in rosinality's layout with an unsupported size ({reason})") from error
     _check_filters(state)
     node, notes = node_of(network), []
     wanted = network.state_dict()
@@ -76,11 +76,10 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
     if unknown:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         raise PickleError(
-            f"a fork of StyleGAN2 in rosinality's layout, which has more than StyleGAN2: "
-            f"{', '.join(unknown[:_SHOWN])}{more}"
+            f"a fork of StyleGAN2 in rosinality's layout with additional tensors: {', '.join(unknown[:_SHOWN])}{more}"
         )
     if any(isinstance(t, _Drawn) for t in node.tensors().values()):
-        notes.append(f"the file has no noise; it was drawn with seed {_SEED}")
+        notes.append(f"the file has no noise; noise was drawn with seed {_SEED}")
     mapping = dict(node.modules())["mapping"]
     if average is None:
         _put(mapping, "w_avg", _Average(mapping, kwargs))
@@ -91,7 +90,7 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
 
 
 def _arguments(state: State) -> dict[str, Any]:
-    """Return the arguments of our Generator that give tensors of these shapes."""
+    """Return the arguments of the Generator whose tensors have these shapes."""
     shapes = {name: tuple(tensor.shape) for name, tensor in state.items()}
     blocks = _count(r"to_rgbs\.(\d+)\.conv\.weight", shapes)
     layers = _count(r"style\.(\d+)\.weight", shapes)
@@ -103,12 +102,12 @@ def _arguments(state: State) -> dict[str, Any]:
         w_dim, z_dim = shapes[f"style.{layers}.weight"][0], shapes["style.1.weight"][1]
         colours = shapes["to_rgb1.conv.weight"][1]
     except (KeyError, IndexError) as error:
-        raise PickleError(f"StyleGAN2 in rosinality's layout that is not whole ({error})") from error
+        raise PickleError(f"incomplete StyleGAN2 in rosinality's layout ({error})") from error
     widest = max(channels.values())
     base = next((n * r for r, n in channels.items() if _table(n * r, widest, channels) == channels), None)
     if base is None:
         found = ", ".join(f"{n} at {r}" for r, n in channels.items())
-        raise PickleError(f"StyleGAN2 with channels that are not halved from resolution to resolution ({found})")
+        raise PickleError(f"StyleGAN2 whose channels are not halved from resolution to resolution ({found})")
     return {
         "z_dim": z_dim,
         "c_dim": 0,
@@ -136,7 +135,7 @@ def _theirs(name: str, state: State) -> str | None:
 
 
 def _their_names(name: str) -> list[str]:
-    """Return what a tensor of ours may be called in the layout."""
+    """Return the possible names in the layout of one of this program's tensors."""
     *path, layer, part = name.split(".")
     if path[:1] == ["mapping"]:
         return [f"style.{int(layer.removeprefix('fc')) + 1}.{part}"]
@@ -162,7 +161,7 @@ def _check_filters(state: State) -> None:
         if name.endswith(".kernel"):
             kernel = tensor.read({}).float() if tuple(tensor.shape) == (4, 4) else None
             if kernel is None or not bool(torch.allclose(kernel, 4 * _FILTER, rtol=1e-2)):
-                raise PickleError(f"{name} is another filter than [1, 3, 3, 1], with which StyleGAN2 upsamples")
+                raise PickleError(f"{name} is not the filter [1, 3, 3, 1] of StyleGAN2")
 
 
 def _put(module: Node, name: str, tensor: StoredTensor) -> None:
@@ -171,7 +170,7 @@ def _put(module: Node, name: str, tensor: StoredTensor) -> None:
 
 
 class _Reshaped(StoredTensor):
-    """A tensor of the file without the axes of 1 that only the layout has."""
+    """A tensor of the file without the additional axes of size 1."""
 
     def __init__(self, stored: StoredTensor, shape: tuple[int, ...], name: str) -> None:
         if [n for n in stored.shape if n != 1] != [n for n in shape if n != 1]:
@@ -184,12 +183,12 @@ class _Reshaped(StoredTensor):
         return self._stored.place
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Return it in our shape."""
+        """Return it in this program's shape."""
         return self._stored.read(rows).reshape(self.shape)
 
 
 class _Made(StoredTensor):
-    """A tensor in single precision that is made when it is asked for."""
+    """A tensor in single precision that is computed on demand."""
 
     dtype = torch.float32
 
@@ -211,7 +210,7 @@ class _Drawn(_Made):
 
 
 class _Mean(_Made):
-    """latent_avg, [w_dim] or one row for every layer of which the mean is taken."""
+    """latent_avg, [w_dim] or one row for every layer, which are averaged."""
 
     def __init__(self, stored: StoredTensor, w_dim: int) -> None:
         if tuple(stored.shape[-1:]) != (w_dim,):
@@ -224,13 +223,13 @@ class _Mean(_Made):
 
 
 class _Average(_Made):
-    """The mean of w over latents that are drawn: E[f(z)], z ~ N(0, I)."""
+    """The mean of w over random latents: E[f(z)], z ~ N(0, I)."""
 
     def __init__(self, mapping: Node, kwargs: dict[str, Any]) -> None:
         self.shape, self._mapping, self._kwargs = (kwargs["w_dim"],), mapping, kwargs
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Draw, and take the mean."""
+        """Compute the mean."""
         with torch.device("meta"):
             network: nn.Module = Generator.mapping_class(
                 z_dim=self._kwargs["z_dim"], c_dim=0, w_dim=self.shape[0], num_ws=None, **self._kwargs["mapping_kwargs"]

@@ -1,4 +1,4 @@
-"""Networks in a .safetensors file: the tensors, and as JSON in its metadata all that makes networks of them."""
+"""Networks in a .safetensors file: the tensors, and a JSON description of the networks in the metadata."""
 
 from __future__ import annotations
 
@@ -61,11 +61,11 @@ class _FileTensor(StoredTensor):
 
     @property
     def place(self) -> tuple[object, int]:
-        """The tensor itself: in these files none share numbers."""
+        """The tensor itself: tensors in these files do not share storages."""
         return id(self), self.nbytes
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
-        """Return the tensor; its numbers stay in the file until they are used."""
+        """Return the tensor; its data is read from the file on demand."""
         tensor: Tensor = self._file.get_tensor(self._name)
         return tensor
 
@@ -75,10 +75,10 @@ def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]
 
     Args:
         path: the file to write.
-        snapshot: what it holds.
-        source: plain data about the file that it came from, kept in the header.
+        snapshot: the content.
+        source: plain data about the original file, stored in the header.
     Raises:
-        LinkGANError: networks that this format cannot hold.
+        LinkGANError: networks that this format does not support.
     """
     description = {
         "version": _VERSION,
@@ -104,16 +104,16 @@ def write_tensor_file(path: Path, snapshot: HostSnapshot, source: dict[str, Any]
 
 
 def read_tensor_file(path: Path | str) -> HostSnapshot:
-    """Read the networks of a file that `write_tensor_file` wrote, or a generator in rosinality's layout.
+    """Read the networks of a file written by `write_tensor_file`, or a generator in rosinality's layout.
 
     Raises:
-        PickleError: no such file, damaged, or one that another program wrote.
+        PickleError: no such file, damaged, or written by another program.
     """
     try:
         if is_packed(path):
-            raise PickleError(".safetensors packed by gzip; unpack it first (gunzip)")
+            raise PickleError(".safetensors compressed by gzip; decompress it first (gunzip)")
         _check_header(Path(path))
-        file: Any = safe_open(path, framework="pt")  # it stays open for the tensors that are read later
+        file: Any = safe_open(path, framework="pt")  # remains open for tensors that are read later
         metadata = file.metadata() or {}
         text = metadata.get(_KEY)
         names = file.keys()
@@ -125,13 +125,13 @@ def read_tensor_file(path: Path | str) -> HostSnapshot:
     except OSError as error:
         raise PickleError(f"{path}: {error.strerror or error}") from error
     except SafetensorError as error:
-        raise PickleError(f"{path}: not a whole .safetensors file ({str(error)[:200]})") from error
+        raise PickleError(f"{path}: not a complete .safetensors file ({str(error)[:200]})") from error
     except InputError as error:
         raise PickleError(f"{path}: {error}") from error
 
 
 def read_source(path: Path | str) -> dict[str, Any]:
-    """Return what a file notes about the file that it came from, {} where it notes nothing."""
+    """Return the stored data about the original file, {} where there is none."""
     with safe_open(path, framework="pt") as file:
         text = (file.metadata() or {}).get(_KEY)
     if text is None:
@@ -141,7 +141,7 @@ def read_source(path: Path | str) -> dict[str, Any]:
 
 
 def _in_order(snapshot: HostSnapshot) -> Iterator[tuple[str, StoredTensor]]:
-    """Yield every tensor under its network's name, wide types first, which keeps all of them aligned."""
+    """Yield every tensor with its network's name, wide dtypes first, which keeps all of them aligned."""
     for size in (8, 4, 2, 1):
         for role, node in snapshot.networks.items():
             for name, tensor in node.tensors().items():
@@ -198,7 +198,7 @@ def _snapshot(path: str, data: Any, tensors: dict[str, _FileTensor]) -> HostSnap
 
 
 def _node(role: str, data: Any, tensors: dict[str, _FileTensor]) -> Node:
-    """Build the network of a description from the tensors whose names begin with its role."""
+    """Build the network of a description from the tensors with its role as prefix."""
     found = fields_of(data, role, _NETWORK_FIELDS, extra=True)
     nodes: dict[str, Node] = {}
     for path, module in found["modules"].items():
@@ -220,7 +220,7 @@ def _node(role: str, data: Any, tensors: dict[str, _FileTensor]) -> Node:
     root = nodes[""]
     root.class_name = found["class_name"]
     if not root.class_name.isprintable():
-        raise PickleError(f"{role}: {root.class_name[:80]!r} is no name of a class")
+        raise PickleError(f"{role}: {root.class_name[:80]!r} is not a class name")
     known = data.get("source_digest") is not None
     root.source_digest = fields_of(data, role, {"source_digest": str}, extra=True)["source_digest"] if known else None
     root.state |= {"_init_args": found["init_args"], "_init_kwargs": found["init_kwargs"]}
@@ -230,5 +230,5 @@ def _node(role: str, data: Any, tensors: dict[str, _FileTensor]) -> Node:
 def _parent(nodes: dict[str, Node], role: str, path: str) -> Node:
     parent = nodes.get(path.rpartition(".")[0])
     if parent is None:
-        raise PickleError(f"{role}: {path} lies in a module that is not described")
+        raise PickleError(f"{role}: {path} is in a module that is not described")
     return parent

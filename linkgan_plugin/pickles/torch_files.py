@@ -1,4 +1,4 @@
-"""Networks in files of torch.save that other projects wrote: whole objects of hosts, and rosinality's layout."""
+"""Networks in files of torch.save from other projects: whole objects of hosts, and rosinality's layout."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from .nodes import Node
 from .reader import NETWORKS, HostSnapshot
 
 TORCH = (Kind.ARCHIVE, Kind.ROW)
-EXPECTED = "a network: a host's .pkl, a .pt of torch.save, or .safetensors, packed by gzip or not"
-# Where projects put the moving average, then where they put the network itself.
+EXPECTED = "a network: a host's .pkl, a .pt of torch.save, or .safetensors, optionally gzip-compressed"
+# Keys of the moving average, and of the network itself, in other projects.
 _AVERAGES = ("g_ema", "G_ema", "ema", "params_ema", "generator_ema", "netG_ema", "ema_state_dict")
 _GENERATORS = ("g", "G", "generator", "netG", "params", "state_dict", "model")
 _AVERAGE = "latent_avg"
 _DEEPEST = 3
-_SEGMENTER_KEY = "linkgan_segmenter"  # as segmentation.store writes
-_SEGMENTER = "a segmentation network; links ask it by --segmenter NAME=FILE"
+_SEGMENTER_KEY = "linkgan_segmenter"  # as in segmentation.store
+_SEGMENTER = "a segmentation network; links use it by --segmenter NAME=FILE"
 
 
 def network_kind(path: Path) -> Kind:
-    """Return the kind of a network file, by its content. Raises PickleError for any other file, saying what it is."""
+    """Return the kind of a network file, by its content. Raises PickleError for other files, with their kind."""
     try:
         return kind_of_file(path, (Kind.PICKLE, *TORCH, Kind.TENSORS), EXPECTED)
     except InputError as error:
@@ -42,17 +42,17 @@ def network_kind(path: Path) -> Kind:
 
 
 def is_embedded(path: Path) -> bool:
-    """Return whether a file of torch.save is a snapshot of the embedded host, or says of itself that it is one."""
+    """Return whether a file of torch.save is marked as a snapshot of the embedded host."""
     data = outline(path)
     return type(data) is dict and data.get("format") == FORMAT
 
 
 def read_torch(path: Path) -> HostSnapshot:
-    """Read the networks of a file of torch.save that another project wrote; nothing in it is run.
+    """Read the networks of a file of torch.save from another project; no code from it is run.
 
     Raises:
-        PickleError: damaged, with a reference that no network needs, or without a network that is known here; says
-            what it is, and what opens it.
+        PickleError: damaged, with a global that networks do not need, or without a supported network; says what it is
+            and how to open it.
     """
     budget = Budget(str(path), PICKLE)
     allowed = AllowList(budget)
@@ -67,22 +67,22 @@ def read_torch(path: Path) -> HostSnapshot:
     except PickleError as error:
         raise PickleError(f"{path}: {error}") from error
     if snapshot is None:
-        raise PickleError(f"{path}: {recognised(data) or _described(data)}; no network for this program in it")
+        raise PickleError(f"{path}: {recognised(data) or _described(data)}; it contains no supported network")
     snapshot.sources.extend(allowed.sources)
     return snapshot
 
 
 def read_state(path: Path, state: rosinality.State, metadata: Mapping[str, str]) -> HostSnapshot:
-    """Return the networks in a state dict that .safetensors hold. Raises PickleError as `read_torch` does."""
+    """Return the networks in a state dict of a .safetensors file. Raises PickleError as `read_torch` does."""
     snapshot = _layouts(str(path), dict(state))
     if snapshot is None:
         what = _SEGMENTER if _SEGMENTER_KEY in metadata else recognised(dict(state)) or "no tensors"
-        raise PickleError(f"tensors without a description of networks ({what}); expected a file that convert has made")
+        raise PickleError(f"tensors without a description of networks ({what}); expected a file of `linkgan convert`")
     return snapshot
 
 
 def read_data(path: Path) -> Any:
-    """Return what a file of torch.save holds: plain data, tensors, inert nodes. Raises PickleError as `read_torch`."""
+    """Return the content of a file of torch.save: plain data, tensors, inert nodes. Raises as `read_torch`."""
     budget = Budget(str(path), PICKLE)
     return _read(path, AllowList(budget), budget)
 
@@ -95,12 +95,12 @@ def _read(path: Path, allowed: AllowList, budget: Budget) -> Any:
         return read_archive(path, lookup, budget=budget)
     except PickleError as error:
         what = recognised(outline(path))
-        hint = f"; by its names it is {what}" if what else ""
+        hint = f"; the names in it suggest {what}" if what else ""
         raise PickleError(f"{error}{hint}", offset=error.offset, reference=error.reference) from error
 
 
 def _objects(path: str, data: Any) -> HostSnapshot | None:
-    """Return the networks that were saved as whole objects, such as those that PTI tunes; None where there are none."""
+    """Return the networks that were saved as whole objects, such as those tuned by PTI; None where there are none."""
     found = data if type(data) in (dict, Ordered) else {"G_ema": data}
     networks = {name: found[name] for name in NETWORKS if type(found.get(name)) is Node}
     networks = {name: node for name, node in networks.items() if node.parameters or dict(node.modules())}
@@ -121,7 +121,7 @@ def _layouts(path: str, data: Any) -> HostSnapshot | None:
 
 
 def _states(data: Any) -> Iterator[tuple[str, rosinality.State]]:
-    """Yield the state dicts in the layout, those of moving averages first, each with the role that its place means."""
+    """Yield the state dicts in the layout, moving averages first, each with the role of its key."""
     if type(data) not in (dict, Ordered):
         return
     places = [(name, role) for role, names in (("G_ema", _AVERAGES), ("G", _GENERATORS)) for name in names]
@@ -145,19 +145,19 @@ def _is_tensor(value: Any) -> bool:
 
 
 def _check_program(path: Path) -> None:
-    """Refuse archives that torch.save did not write, saying what they are."""
+    """Raise PickleError for archives not written by torch.save, saying what they are."""
     if kind_of_file(path, TORCH, EXPECTED) is Kind.ROW:
         return
     try:
         names = entries_of(path)
     except InputError as error:
-        raise PickleError(f"{error}; a download that was cut off?") from error
+        raise PickleError(f"{error}; the download may be incomplete") from error
     if any(name.endswith("/data.pkl") for name in names) and not any("/code/" in name for name in names):
         return
     if any("/code/" in name or name.endswith("models/model.json") for name in names):
-        what = "TorchScript or torch.export, a program, such as the networks that metrics ask; no generator"
+        what = "a TorchScript or torch.export program, such as the networks of metrics, not a generator"
     elif names and all(name.endswith(".npy") for name in names):
-        what = "arrays of NumPy (.npz), as projections are; give it to `linkgan edit --projection`"
+        what = "NumPy arrays (.npz), such as projections; give it to `linkgan edit --projection`"
     else:
         what = f"a zip archive of {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}; unpack it first"
     raise PickleError(f"{path}: {what}; expected {EXPECTED}")

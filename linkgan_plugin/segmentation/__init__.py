@@ -1,1 +1,1 @@
-"""Segmentation networks: which ones the user has named, opening those safely, and making them."""
+"""Segmentation networks: names given by the user, safe opening, and training."""

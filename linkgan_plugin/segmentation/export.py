@@ -1,4 +1,4 @@
-"""Weights that were saved elsewhere, as a file of ours: `linkgan segment export`."""
+"""`linkgan segment export`: converts weights saved by other programs to a segmentation network file."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _COUNTER = ".num_batches_tracked"
 
 
 def export_weights(source: Path, target: Path, architecture: str, card: Card) -> None:
-    """Write the weights in `source`, a state dict in .safetensors or .pth, as a network that links can ask.
+    """Write the weights in `source`, a state dict in .safetensors or .pth, as a network for links.
 
-    Tensors that only training needs are left out, fractions become float32, and batch counters that old files lack
-    are zero.
+    Tensors that only training needs are omitted, floating-point tensors are converted to float32, and batch counters
+    missing in old files are set to zero.
 
     Args:
-        card: names of the classes, and how images are to be prepared.
+        card: the class names and the preprocessing of images.
     Raises:
-        LinkGANError: no such architecture, no weights, or weights that do not fit it; lists names and shapes.
+        LinkGANError: no such architecture, no weights, or weights that do not match it; lists names and shapes.
     """
     if not card.classes:
         raise LinkGANError("the classes have no names; give them with --classes")
@@ -53,7 +53,7 @@ def read_weights(path: Path) -> dict[str, Tensor]:
     """Return the tensors of a state dict by name, in their own shapes, unwrapped from a checkpoint's dicts.
 
     Raises:
-        LinkGANError: no such file, or one that holds anything else.
+        LinkGANError: no such file, or one with other content.
     """
     with open(path, "rb") as file:
         is_tensors = tensors.looks_like_tensors(file.read(9))
@@ -62,23 +62,23 @@ def read_weights(path: Path) -> dict[str, Tensor]:
         (data[key] for key in _WRAPPERS if isinstance(data, Mapping) and isinstance(data.get(key), Mapping)), data
     )
     if not isinstance(data, Mapping) or not data or not all(isinstance(value, Tensor) for value in data.values()):
-        raise LinkGANError(f"{path} holds no state dict; expected tensors by name")
+        raise LinkGANError(f"{path} contains no state dict; expected tensors by name")
     if all(str(name).startswith(_PARALLEL) for name in data):
         data = {str(name).removeprefix(_PARALLEL): value for name, value in data.items()}
     return {str(name): value for name, value in data.items()}
 
 
 def _read_pickled(path: Path) -> Any:
-    """Read a file of torch.save, by our own reader."""
+    """Read a file of torch.save without `torch.load`."""
     if zipfile.is_zipfile(path):
         with open_zip(path, str(path)) as archive:
             if any("/code/" in name or name.endswith("models/model.json") for name in archive.namelist()):
                 raise LinkGANError(
-                    f"{path} is TorchScript or torch.export, a program; expected its weights alone, a state dict that "
-                    "torch.save or safetensors wrote"
+                    f"{path} is a TorchScript or torch.export program; expected its weights, a state dict written by "
+                    "torch.save or safetensors"
                 )
     try:
         return with_tensors(read_archive(path))
     except LinkGANError as error:
         reason = str(error).removeprefix(f"{path}: ")
-        raise LinkGANError(f"{path} holds no state dict that can be read: {reason:.300}") from error
+        raise LinkGANError(f"{path} contains no readable state dict: {reason:.300}") from error

@@ -1,6 +1,6 @@
-"""Segmentation models in the folders that Hugging Face's transformers writes; the folder itself is never given to it.
+"""Segmentation models in folders of Hugging Face's transformers; the folder itself is never passed to transformers.
 
-We read the configuration and the tensors, and transformers gets those: a table here says which classes they may be of.
+The configuration and the tensors are read here and passed to transformers; only the classes in a table are allowed.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from .segmenter import Card, NetworkSegmenter
 _CONFIG, _PROCESSOR, _ADAPTER = "config.json", "preprocessor_config.json", "adapter_config.json"
 _WEIGHTS, _INDEX = "model.safetensors", "model.safetensors.index.json"
 _LARGEST_JSON = 4 << 20
-# model_type -> the names in transformers of the configuration and of the network or backbone.
+# model_type -> names of the configuration class and the network class in transformers.
 _MODELS = {
     "beit": ("BeitConfig", "BeitForSemanticSegmentation"),
     "data2vec-vision": ("Data2VecVisionConfig", "Data2VecVisionForSemanticSegmentation"),
@@ -49,16 +49,16 @@ _PASSED_OVER = {"_name_or_path", "architectures", "dtype", "model_type", "torch_
 
 
 def open_folder(folder: Path) -> NetworkSegmenter:
-    """Open a semantic segmentation model from a folder on disk: nothing is fetched, only .safetensors are read.
+    """Open a semantic segmentation model from a folder on disk: nothing is downloaded, only .safetensors are read.
 
-    Class names are those of its configuration; normalisation and size those of its image processor.
+    Class names are read from its configuration, normalisation and size from its image processor.
 
     Raises:
-        LinkGANError: no such model, one that needs code or files from elsewhere, or transformers is not installed.
+        LinkGANError: no such model, one that needs external code or files, or transformers is not installed.
     """
     digest = hashlib.sha256()
     if (folder / _ADAPTER).exists():
-        raise LinkGANError(f"{folder} has an {_ADAPTER}, which names another model; merge it into a whole model first")
+        raise LinkGANError(f"{folder} has an {_ADAPTER} for another model; merge it into a complete model first")
     config, processor = (_json(folder, name, digest) for name in (_CONFIG, _PROCESSOR))
     try:
         check_config(config)
@@ -74,7 +74,7 @@ def open_folder(folder: Path) -> NetworkSegmenter:
 
 
 def _json(folder: Path, name: str, digest: Any) -> dict[str, Any]:
-    """Return the object in a file of the folder, which goes into the digest."""
+    """Return the object in a file of the folder and add the file to the digest."""
     if not (folder / name).is_file():
         raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face segmentation model")
     content = tensors.read_bytes(folder / name, _LARGEST_JSON)
@@ -87,7 +87,7 @@ def _add(digest: Any, name: str, content: bytes) -> None:
 
 
 def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
-    """Return the tensors of model.safetensors, or of the parts that its index lists."""
+    """Return the tensors of model.safetensors, or of the files that its index lists."""
     names = [_WEIGHTS]
     if not (folder / _WEIGHTS).is_file():
         if not (folder / _INDEX).is_file():
@@ -109,16 +109,14 @@ def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
 
 
 def _model(config: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
-    """Build the model and give it its tensors, all of them and no others."""
+    """Build the model and load its tensors; missing and unexpected tensors are errors."""
     kind = config.get("model_type")
     if type(kind) is not str or kind not in _MODELS:
         raise LinkGANError(f"model_type {kind!r:.100} is no semantic segmentation model; {suggest(str(kind), _MODELS)}")
     try:
         import transformers
     except ImportError as error:
-        raise LinkGANError(
-            "it is a Hugging Face model; install transformers to use it: pip install 'linkgan_plugin[semantic]'"
-        ) from error
+        raise LinkGANError("a Hugging Face model needs transformers: pip install 'linkgan_plugin[semantic]'") from error
     config_name, model_name = _MODELS[kind]
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     try:
@@ -137,16 +135,16 @@ def _model(config: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
             )
     except LinkGANError:
         raise
-    except Exception as error:  # whatever transformers raises on a configuration that it cannot take
+    except Exception as error:  # transformers raises various errors for invalid configurations
         raise LinkGANError(f"cannot be opened as {model_name}: {str(error).strip():.300}") from error
     wrong = [f"{key.removesuffix('_keys')} {name}" for key, names in found.items() for name in list(names)[:3]]
     if wrong:
-        raise LinkGANError(f"the tensors are not those of its {_CONFIG}: {'; '.join(map(str, wrong))}"[:1000])
+        raise LinkGANError(f"the tensors do not match its {_CONFIG}: {'; '.join(map(str, wrong))}"[:1000])
     return model.float().eval().requires_grad_(False)
 
 
 def _config(transformers: Any, class_name: str, data: Mapping[str, Any]) -> Any:
-    """Return a configuration, its backbone's first."""
+    """Return a configuration object, including its backbone's."""
     values = {name: value for name, value in data.items() if name not in _PASSED_OVER}
     if _BACKBONE in values and values[_BACKBONE] is not None:
         inner = values[_BACKBONE]
@@ -163,7 +161,7 @@ def _check_size(model: nn.Module, state: Mapping[str, Tensor]) -> None:
     wanted = sum(tensor.numel() for tensor in model.state_dict().values())
     given = sum(tensor.numel() for tensor in state.values())
     if wanted > given:
-        raise LinkGANError(f"the tensors hold {given} numbers, and the model of its {_CONFIG} {wanted}")
+        raise LinkGANError(f"the tensors contain {given} numbers, but the model in its {_CONFIG} has {wanted}")
 
 
 def _logits(model: nn.Module, images: Tensor) -> Tensor:
@@ -188,7 +186,7 @@ def _three(values: Any, default: float) -> tuple[float, ...]:
 
 
 def _size(size: Any) -> tuple[int, int] | None:
-    """Return an image processor's size, which is written in several ways, as (height, width)."""
+    """Return an image processor's size, which has several notations, as (height, width)."""
     if isinstance(size, dict):
         size = (size["height"], size["width"]) if "height" in size else size.get("shortest_edge")
     return (size, size) if isinstance(size, int) else tuple(size) if size else None

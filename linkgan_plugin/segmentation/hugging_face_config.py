@@ -1,4 +1,4 @@
-"""What a Hugging Face configuration may say: sizes, names and switches, and nothing that is elsewhere or runs."""
+"""Checks Hugging Face configurations: sizes, names and switches are allowed, references to code or files are not."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 from ..errors import LinkGANError
 
-# Keys, at any depth, that name code, other models or other places. An empty one, as transformers itself writes, names
-# nothing.
+# Keys, at any depth, that refer to code, other models or other locations. Empty values, which transformers writes, are
+# allowed.
 _REFUSED = re.compile(
     r"auto_map|.*(?:custom_pipelines?|custom_code|remote_code|attn_implementation|quantization|kernel_config|hub_)\w*"
     r"|backbone|backbone_kwargs|use_timm_backbone|use_pretrained_backbone|\w*checkpoint|timm_\w+|adapter\w*|peft\w*"
@@ -26,18 +26,18 @@ _MOST_LABELS = 4096
 
 
 def check_config(data: Any, key: str = "", depth: int = 0) -> None:
-    """Look at every key and value of a configuration, at any depth.
+    """Check every key and value of a configuration, at any depth.
 
     Raises:
-        LinkGANError: a key that names code, a hub or another model, or a value beyond what models have; names it.
+        LinkGANError: a key that refers to code, a hub or another model, or a value above the limits; names it.
     """
     if depth > _DEEPEST:
-        raise LinkGANError(f"{key!r:.100} in its configuration lies too deep")
+        raise LinkGANError(f"{key!r:.100} in its configuration is nested too deeply")
     if isinstance(data, dict):
         for name, value in data.items():
             if name not in _PASSED_OVER and value not in (None, False, {}, []) and _REFUSED.fullmatch(name):
                 raise LinkGANError(
-                    f"its configuration has {name!r:.100}, which brings in code or models from elsewhere; save the "
+                    f"its configuration has {name!r:.100}, which refers to external code or models; save the "
                     "model without it"
                 )
             if name in ("id2label", "label2id"):
@@ -46,14 +46,14 @@ def check_config(data: Any, key: str = "", depth: int = 0) -> None:
                 check_config(value, name, depth + 1)
     elif isinstance(data, list):
         if len(data) > _LONGEST_LIST or (_is_count(key) and _total(data) > _MOST_LAYERS * 16):
-            raise LinkGANError(f"{key!r:.100} in its configuration is a list longer than models have")
+            raise LinkGANError(f"{key!r:.100} in its configuration is too long a list")
         for value in data:
             check_config(value, key, depth + 1)
     elif isinstance(data, str):
         if len(data) > _LONGEST_TEXT:
             raise LinkGANError(f"{key!r:.100} in its configuration is a text of {len(data)} characters")
     elif isinstance(data, int | float) and not abs(data) <= (_MOST_LAYERS if _is_count(key) else _LARGEST):
-        raise LinkGANError(f"{key!r:.100} in its configuration is {data!r:.50}, which no such model has")
+        raise LinkGANError(f"{key!r:.100} in its configuration is {data!r:.50}, which is too large")
 
 
 def is_file_name(name: Any) -> bool:
@@ -71,4 +71,4 @@ def _total(values: list[Any]) -> float:
 
 def _check_labels(name: str, value: Any) -> None:
     if type(value) is not dict or len(value) > _MOST_LABELS or not all(type(v) in (str, int) for v in value.values()):
-        raise LinkGANError(f"{name} in its configuration is no table of at most {_MOST_LABELS} names")
+        raise LinkGANError(f"{name} in its configuration is not a table of at most {_MOST_LABELS} names")

@@ -1,4 +1,4 @@
-"""TorchScript and torch.export files, which are programs: opened only where the user says that they trust them."""
+"""TorchScript and torch.export files, which are programs: opened only if the user trusts them."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from ..errors import LinkGANError
 from . import named
 from .segmenter import Card, NetworkSegmenter
 
-# The member of an archive, and the ending of a file beside one, that describe the network.
+# The member of an archive that describes the network.
 CARD = "segmenter.json"
 _LARGEST_CARD = 1 << 20
-_EXPORTED = ("models/model.json", "serialized_exported_program.json")  # what torch.export names its graph
+_EXPORTED = ("models/model.json", "serialized_exported_program.json")  # torch.export's names of its graph
 
 
 def open_program(path: Path) -> NetworkSegmenter:
-    """Open a TorchScript or torch.export file by PyTorch's own loader.
+    """Open a TorchScript or torch.export file with PyTorch's loader.
 
     Raises:
-        LinkGANError: the user has not said that they trust it, or it is no such file.
+        LinkGANError: the user has not marked it as trusted, or it is another kind of file.
     """
     named.check_trusted(path, "give its weights, a state dict, to `linkgan segment export`")
     try:
         load = _load_exported if _is_exported(path) else _load_script
         network, move = load(path)
-    except Exception as error:  # whatever PyTorch's readers raise on a damaged file
+    except Exception as error:  # PyTorch's readers raise various errors on a damaged file
         raise LinkGANError(f"{path} cannot be opened as a segmentation network: {error!s:.300}") from error
     return NetworkSegmenter(_card(path), network, move)
 
@@ -51,7 +51,7 @@ def _load_exported(path: Path) -> tuple[Callable[..., Any], Callable[[torch.devi
 
 
 def _card(path: Path) -> Card:
-    """Return the description in the archive, else that in a file beside it, else one of a network without names."""
+    """Return the description in the archive, else in a .json file next to it, else one without class names."""
     beside, text = path.with_suffix(".json"), b"{}"
     with zipfile.ZipFile(path) as archive:
         name = next((name for name in archive.namelist() if name.endswith(f"extra/{CARD}")), None)

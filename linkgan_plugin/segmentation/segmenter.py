@@ -1,4 +1,4 @@
-"""What a segmentation network is to us: images in, one score per class and pixel out."""
+"""The interface of segmentation networks: images in, one score per class and pixel out."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _FIELDS = {"classes": list, "sha256": str, "mean": list, "std": list, "size": li
 
 @dataclass(frozen=True)
 class Card:
-    """What a network says of itself, and what a link spec keeps of it: never the network.
+    """The description of a network, which is stored in link specs (the network is not).
 
     Attributes:
-        classes: names in the order of its scores; empty = known by their numbers alone.
-        sha256: of the network's file or files; tells whether another machine has the same one.
-        mean: of the three channels of images in [0, 1], subtracted for the network.
-        std: of the three channels, divided by; the defaults leave images in [-1, 1] as they are.
-        size: (height, width) to which images are resized for it, None = as they are.
+        classes: names in the order of its scores; empty = classes have numbers only.
+        sha256: of the network's file or files; identifies the network on other machines.
+        mean: of the three channels of images in [0, 1], subtracted before the network.
+        std: of the three channels, divided by; the defaults leave images in [-1, 1] unchanged.
+        size: (height, width) to which images are resized, None = not resized.
     """
 
     classes: tuple[str, ...]
@@ -42,7 +42,7 @@ class Card:
         """Check the values, which may come from a file.
 
         Raises:
-            LinkGANError: no such description of a network.
+            LinkGANError: an invalid description.
         """
         if len(self.classes) > _MOST_CLASSES:
             raise LinkGANError(f"{len(self.classes)} classes, expected at most {_MOST_CLASSES}")
@@ -50,7 +50,7 @@ class Card:
             raise LinkGANError(f"classes {self.classes!r:.200}: expected names")
         repeated = sorted({name for name in self.classes if self.classes.count(name) > 1})
         if repeated:
-            raise LinkGANError(f"two classes are called {repeated[0]!r}; expected every name once")
+            raise LinkGANError(f"two classes have the name {repeated[0]!r}; expected unique names")
         for values, name in ((self.mean, "mean"), (self.std, "std")):
             if len(values) != 3 or not all(isinstance(value, float) and abs(value) < 1e6 for value in values):
                 raise LinkGANError(f"{name} {values!r:.200}: expected three numbers, for images in [0, 1]")
@@ -65,10 +65,10 @@ class Card:
 
     @classmethod
     def from_json(cls, text: str | bytes, **known: Any) -> Card:
-        """Read what `to_json` wrote, or a person did: all fields but those in `known` are optional.
+        """Read a card from `to_json` or written by hand; all fields are optional, and `known` overrides them.
 
         Raises:
-            LinkGANError: other text.
+            LinkGANError: invalid text.
         """
         try:
             data = {"classes": (), "sha256": "", **fields_of(parse_json(text, "it"), "it", {}, _FIELDS), **known}
@@ -84,10 +84,10 @@ def _is_side(side: object) -> bool:
 
 
 class Segmenter(ABC):
-    """A segmentation network, or whatever finds classes in images. A plugin registers one in `linkgan.regions`.
+    """A segmentation network, or another method that finds classes in images; plugins register it in `linkgan.regions`.
 
     Attributes:
-        card: what it says of itself.
+        card: its description.
     """
 
     card: Card
@@ -98,11 +98,11 @@ class Segmenter(ABC):
 
 
 class NetworkSegmenter(Segmenter):
-    """A segmenter that is a function on tensors: in eval mode, without gradients, in float32.
+    """A segmenter from a function of tensors: in eval mode, without gradients, in float32.
 
     Args:
-        network: images as the card says -> logits [N, K, h, w], alone or as a dict's ``out`` or ``logits``.
-        move: takes the network to a device.
+        network: images prepared by the card -> logits [N, K, h, w], or a dict with them as ``out`` or ``logits``.
+        move: moves the network to a device.
     """
 
     def __init__(self, card: Card, network: Callable[[Tensor], Any], move: Callable[[torch.device], Any]) -> None:
@@ -131,7 +131,7 @@ class NetworkSegmenter(Segmenter):
         ):
             got = list(found.shape) if isinstance(found, Tensor) else type(found).__name__
             raise LinkGANError(
-                f"the segmentation network gave {got} for {len(images)} images; expected logits "
+                f"the segmentation network returned {got} for {len(images)} images; expected logits "
                 f"[{len(images)}, {count or 'classes'}, height, width]"
             )
         return found.float()

@@ -1,4 +1,4 @@
-"""Our own files of segmentation networks: .safetensors with a declared architecture, which hold nothing to run."""
+"""Files of segmentation networks: .safetensors with a declared architecture; they contain no code."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def write_network(
 
     Args:
         path: the file to write.
-        architecture: as `architectures.build` takes it.
-        arguments: as `architectures.build` takes them.
-        card: what a link spec keeps of the network.
+        architecture: argument of `architectures.build`.
+        arguments: argument of `architectures.build`.
+        card: the description of the network.
         state: tensors by name; exactly the network's.
     Raises:
-        LinkGANError: they do not fit each other; lists names and shapes.
+        LinkGANError: they do not match; lists names and shapes.
     """
     _check_card(card, check_arguments(architecture, dict(arguments)))
     check_state(build(architecture, arguments), state)
@@ -49,10 +49,10 @@ def write_network(
 
 
 def read_network(path: Path) -> NetworkSegmenter:
-    """Open a network that `write_network` wrote. Nothing is built before its whole description has been checked.
+    """Open a network written by `write_network`. Its whole description is checked before the network is built.
 
     Raises:
-        LinkGANError: damaged, of another program, or tensors that are not those of its architecture.
+        LinkGANError: damaged, written by another program, or tensors that do not match the architecture.
     """
     content = tensors.read_bytes(path)
     state, metadata = tensors.parse(content, path)
@@ -68,15 +68,15 @@ def read_network(path: Path) -> NetworkSegmenter:
 
 
 def check_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
-    """Compare names, shapes and types with a network's own.
+    """Compare names, shapes and dtypes with those of a network.
 
     Raises:
-        LinkGANError: they differ; lists how.
+        LinkGANError: they differ; lists the differences.
     """
     wanted = {name: _shown(tensor) for name, tensor in network.state_dict().items()}
     given = {name: _shown(tensor) for name, tensor in state.items()}
     problems = [f"{name} {what} is missing" for name, what in wanted.items() if name not in given]
-    problems += [f"{name} {what} is not in it" for name, what in given.items() if name not in wanted]
+    problems += [f"{name} {what} is unexpected" for name, what in given.items() if name not in wanted]
     problems += [
         f"{name} is {given[name]}, expected {what}"
         for name, what in wanted.items()
@@ -84,14 +84,15 @@ def check_state(network: nn.Module, state: Mapping[str, Tensor]) -> None:
     ]
     if problems:
         more = [f"and {len(problems) - _SHOWN} more"] if len(problems) > _SHOWN else []
-        raise LinkGANError(f"the tensors do not fit the architecture: {'; '.join([*problems[:_SHOWN], *more])}"[:3000])
+        shown = "; ".join([*problems[:_SHOWN], *more])
+        raise LinkGANError(f"the tensors do not match the architecture: {shown}"[:3000])
 
 
 def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[str, int], Card]:
-    """Return the architecture, its arguments and the card that metadata names, all checked."""
+    """Return the architecture, its arguments and the card in the metadata, all checked."""
     if KEY not in metadata:
         raise LinkGANError(
-            "tensors that do not say which network they are of; write one with `linkgan segment export FILE "
+            "the file does not describe its network; write one that does with `linkgan segment export FILE "
             "--architecture NAME`"
         )
     unknown = [name for name in metadata if name not in ("format", KEY)]
@@ -110,7 +111,7 @@ def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[s
 
 def _check_card(card: Card, arguments: Mapping[str, Any]) -> None:
     if card.classes and len(card.classes) != arguments["classes"]:
-        raise LinkGANError(f"{len(card.classes)} classes are named, and the network has {arguments['classes']}")
+        raise LinkGANError(f"{len(card.classes)} classes are named, but the network has {arguments['classes']}")
 
 
 def _shown(tensor: Tensor) -> str:

@@ -1,4 +1,4 @@
-"""Reading .safetensors from bytes that may come from anywhere: one meaning, or none."""
+"""Reads untrusted .safetensors; ambiguous files are rejected."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BITS = {"F64": 64, "F32": 32, "F16": 16, "BF16": 16, "I64": 64, "I32": 32, "I16
 
 
 def looks_like_tensors(head: bytes) -> bool:
-    """Return whether the first nine bytes of a file begin a .safetensors file."""
+    """Return whether `head`, at least nine bytes, begins a .safetensors file."""
     return len(head) >= 9 and int.from_bytes(head[:8], "little") <= _LONGEST_HEADER and head[8:9] == b"{"
 
 
@@ -40,7 +40,7 @@ def read_bytes(path: Path, largest: int = _LARGEST) -> bytes:
     except OSError as error:
         raise LinkGANError(f"{path} cannot be read: {error.strerror or error}") from error
     if len(content) > largest:
-        raise LinkGANError(f"{path} is larger than {largest} bytes, the most that is read of such a file")
+        raise LinkGANError(f"{path} is larger than {largest} bytes, the limit for such files")
     return content
 
 
@@ -48,14 +48,14 @@ def parse(content: bytes, path: Path) -> tuple[dict[str, Tensor], dict[str, str]
     """Return the tensors, in their own shapes, and the metadata of a .safetensors file.
 
     Raises:
-        LinkGANError: damaged; a name that comes twice; bytes in it that belong to no tensor or to several; or a file
-            that is an archive as well.
+        LinkGANError: damaged; a repeated name; bytes that belong to no tensor or to several; or a file that is also a
+            zip archive.
     """
     try:
         metadata = _check(content)
         return safetensors.torch.load(content), metadata
     except (ValueError, RecursionError, SafetensorError) as error:
-        raise LinkGANError(f"{path} is no .safetensors file that can be read: {str(error)[:300]}") from error
+        raise LinkGANError(f"{path} is not a readable .safetensors file: {str(error)[:300]}") from error
 
 
 def _check(content: bytes) -> dict[str, str]:
@@ -65,13 +65,13 @@ def _check(content: bytes) -> dict[str, str]:
     header = parse_object(content[8:start], "its header")
     metadata = header.pop(_METADATA, {})
     if type(metadata) is not dict or not all(type(text) is str for text in metadata.values()):
-        raise ValueError("its metadata is no text by name")
+        raise ValueError("its metadata does not map names to text")
     spans = sorted(_span(name, entry) for name, entry in header.items())
     ends = [0, *(end for _, end in spans)]
     if [begin for begin, _ in spans] != ends[:-1] or start + ends[-1] != len(content):
-        raise ValueError("its tensors do not cover it exactly, byte for byte")
+        raise ValueError("its tensors do not cover the file exactly")
     if zipfile.is_zipfile(BytesIO(content)):
-        raise ValueError("it is a zip archive as well")
+        raise ValueError("it is also a zip archive")
     return metadata
 
 
@@ -82,7 +82,7 @@ def _span(name: str, entry: Any) -> tuple[int, int]:
     if not (_are_sizes(shape) and _are_sizes(offsets) and len(offsets) == 2):
         raise ValueError(f"{name[:100]!r} has no shape and offsets")
     if offsets[1] - offsets[0] != math.prod(shape) * _BITS[entry["dtype"]] // 8:
-        raise ValueError(f"{name[:100]!r} has offsets that are not its size")
+        raise ValueError(f"{name[:100]!r} has offsets that do not match its size")
     return offsets[0], offsets[1]
 
 

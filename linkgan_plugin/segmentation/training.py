@@ -1,4 +1,4 @@
-"""Training a small segmentation network from images and label maps."""
+"""Trains a small segmentation network from images and label maps."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .architectures.small_unet import SmallUNet
 from .segmenter import Card
 from .store import write_network
 
-# Share of the images that is kept for measuring.
+# Share of the images that is held out for evaluation.
 _HELD_OUT = 0.1
 _PARTS = "parts.json"
 _SHOWN = 3
@@ -44,7 +44,7 @@ class LabelledImages:
     classes: tuple[str, ...]
 
     def split(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the indices [N] to train on and [M] to measure on, the same every time."""
+        """Return the indices [N] for training and [M] for evaluation, the same at every call."""
         order = np.random.RandomState(0).permutation(len(self.images))
         held = max(1, round(_HELD_OUT * len(order)))
         return order[held:], order[:held]
@@ -56,30 +56,30 @@ def read_labelled(data: Path, masks: Path, classes: tuple[str, ...] | None = Non
     Args:
         classes: names; by default those in the masks' parts.json ({"parts": [...]}).
     Raises:
-        LinkGANError, DatasetError: they do not fit each other.
+        LinkGANError, DatasetError: they do not match.
     """
     images, maps = ImageFolderDataset(data), ImageFolderDataset(masks)
     if maps.num_channels != 1:
-        raise LinkGANError(f"{masks} holds colour images; expected grey PNGs whose pixels are class numbers")
+        raise LinkGANError(f"{masks} contains colour images; expected grey PNGs whose pixels are class numbers")
     if images.resolution != maps.resolution:
         raise LinkGANError(
-            f"{data} holds images of {images.resolution} pixels, {masks} label maps of {maps.resolution}; expected "
-            "label maps of the images' size"
+            f"{data} contains images of {images.resolution} pixels, {masks} label maps of {maps.resolution}; expected "
+            "the same size"
         )
     rows, map_rows = _pairs(_by_name(images), _by_name(maps), data, masks)
     if len(rows) < 2:
-        raise LinkGANError(f"{data} holds {len(rows)} image; expected at least 2, one to measure on")
+        raise LinkGANError(f"{data} contains {len(rows)} image; expected at least 2, one of them for evaluation")
     labels = maps.batch(map_rows)[0][:, 0]
-    names = Card(classes=classes or _names(masks), sha256="").classes  # checks them before anything is trained
+    names = Card(classes=classes or _names(masks), sha256="").classes  # checks them before training
     highest = int(labels[labels != IGNORED].max(initial=0))
     if highest >= len(names):
-        raise LinkGANError(f"{masks} holds class number {highest}, but only {len(names)} classes are named")
+        raise LinkGANError(f"{masks} contains class number {highest}, but only {len(names)} classes are named")
     found = set(np.unique(labels).tolist())
     absent = [name for number, name in enumerate(names) if number not in found]
     if absent:
         raise LinkGANError(
-            f"no label map in {masks} has a pixel of {', '.join(map(repr, absent[:_SHOWN]))}, which nothing can learn "
-            "then; add label maps that have, or name only the classes that are there"
+            f"no label map in {masks} has a pixel of {', '.join(map(repr, absent[:_SHOWN]))}, so they cannot "
+            "be learned; add label maps with them, or name only the existing classes"
         )
     return LabelledImages(images.batch(rows)[0], labels, names)
 
@@ -90,20 +90,20 @@ def _by_name(dataset: ImageFolderDataset) -> dict[str, int]:
     for index, name in enumerate(dataset.names):
         key = str(PurePosixPath(name).with_suffix(""))
         if key in found:
-            raise LinkGANError(f"{dataset.path} holds '{dataset.names[found[key]]}' and '{name}', which are one name")
+            raise LinkGANError(f"{dataset.path} contains '{dataset.names[found[key]]}' and '{name}': same name")
         found[key] = index
     return found
 
 
 def _pairs(images: dict[str, int], maps: dict[str, int], data: Path, masks: Path) -> tuple[list[int], list[int]]:
-    """Return the indices of images and of the label maps of the same names."""
+    """Return the indices of images and of the label maps with the same names."""
     for have, other, place in ((images, maps, data), (maps, images, masks)):
         alone = sorted(have.keys() - other.keys())
         if alone:
             shown = ", ".join(map(repr, alone[:_SHOWN])) + (", ..." if len(alone) > _SHOWN else "")
             raise LinkGANError(
-                f"{len(alone)} names are in {place} alone: {shown}; images and label maps belong together by their "
-                "names (without the suffix), so give every image one label map"
+                f"{len(alone)} names are only in {place}: {shown}; images and label maps are matched by their "
+                "names (without the suffix), so provide one label map for every image"
             )
     return [images[name] for name in sorted(images)], [maps[name] for name in sorted(images)]
 
@@ -112,7 +112,7 @@ def _names(masks: Path) -> tuple[str, ...]:
     try:
         names = parse_object(ArchiveReader(masks).read(_PARTS), _PARTS)["parts"]
     except (DatasetError, ValueError, KeyError, TypeError) as error:
-        raise LinkGANError(f"{masks} does not name its classes; give their names with --classes") from error
+        raise LinkGANError(f"{masks} contains no class names (parts.json); give them with --classes") from error
     return tuple(str(name) for name in names)
 
 
@@ -126,9 +126,9 @@ def train(
     device: torch.device | str = "cpu",
     progress: Callable[[float], object] = lambda loss: None,
 ) -> SmallUNet:
-    """Return a network in eval mode that was trained on all images but those held out.
+    """Return a network in eval mode, trained on all images except the held-out ones.
 
-    Images are mirrored, blurred and made noisy at random: a generator in training makes rougher ones than the data.
+    Images are mirrored, blurred and noised at random: images of a generator in training are rougher than the data.
 
     Args:
         progress: called with the loss of every step.
@@ -172,7 +172,7 @@ def _roughened(images: Tensor, labels: Tensor, draw: torch.Generator) -> tuple[T
 def overlaps(
     network: Callable[[Tensor], Tensor], data: LabelledImages, device: torch.device | str = "cpu"
 ) -> list[float]:
-    """Return each class's intersection over union on the images held out; not a number where it is in none."""
+    """Return each class's intersection over union on the held-out images; NaN where it is in none of them."""
     both = np.zeros(len(data.classes))
     either = np.zeros(len(data.classes))
     for rows in np.array_split(data.split()[1], -(-len(data.split()[1]) // 64)):

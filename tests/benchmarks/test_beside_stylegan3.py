@@ -120,4 +120,7 @@ def test_a_checkout_is_needed(tmp_path, monkeypatch):
 def test_a_gpu_that_is_not_there_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     result = CliRunner().invoke(main, ["--host", str(tmp_path), "--device", "cuda"])
-    assert (result.exit_code, result.output) == (2, "Error: device='cuda': 0 GPU(s) here; try --device cpu\n")
+    assert (result.exit_code, result.output) == (
+        2,
+        "Error: device='cuda': this machine has 0 GPU(s); try --device cpu\n",
+    )

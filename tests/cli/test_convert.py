@@ -50,7 +50,7 @@ def test_a_failed_conversion_leaves_what_was_there(cli: Cli, snapshot: Path, tmp
 def test_a_pickle_needs_the_hosts_folder(cli: Cli, snapshot: Path, tmp_path: Path) -> None:
     result = cli("convert", snapshot, tmp_path / "other.pkl")
     assert result.exit_code == 2
-    assert "a host's pickle carries the source of its classes" in result.output
+    assert "a pickle contains the source of the host's classes" in result.output
     assert "--host DIR" in result.output
 
 

@@ -18,8 +18,8 @@ SAMPLER = "class Endless(Sampler):\n    def __init__(self, data):\n        super
 
 @pytest.fixture
 def host(tmp_path, monkeypatch):
-    """A host, where every remedy is needed."""
-    monkeypatch.setattr(compat, "FIXES", [replace(remedy, needed=lambda: True) for remedy in compat.FIXES])
+    """A host, where every fix is needed."""
+    monkeypatch.setattr(compat, "FIXES", [replace(fix, needed=lambda: True) for fix in compat.FIXES])
     return make_tree(tmp_path / "host", "stylegan3")
 
 
@@ -45,7 +45,7 @@ def test_the_same_as_json(host):
     data = json.loads(result.output)
     assert (data["family"], data["root"], data["patch"]) == ("stylegan3", str(host), "not patched")
     assert set(data["versions"]) == {"python", "torch", "numpy", "scipy", "click"}
-    assert {"name", "state", "symptom", "cure"} == set(data["findings"][0])
+    assert {"name", "state", "symptom", "fix"} == set(data["findings"][0])
     assert data["ready"] is True
 
 
@@ -54,7 +54,7 @@ def test_a_host_that_is_not_ready_fails(host):
     (host / "dnnlib" / "__init__.py").write_text("")
     result = CliRunner().invoke(doctor, [str(host)])
     assert result.exit_code == 1
-    assert result.output.splitlines()[-1] == "not ready: sampler breaks"
+    assert result.output.splitlines()[-1] == "not ready: sampler fails"
 
 
 def test_no_host_is_one_line(tmp_path):

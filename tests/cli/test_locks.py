@@ -84,13 +84,13 @@ def test_a_run_does_not_go_on_with_other_data(cli, stopped, pixels):
     write_dataset(data, pixels[:20])
     result = cli("train", "--continue", run, "--kimg", 0.032)
     assert result.exit_code == 2
-    assert "not those that the run was trained on (images 24 then, 20 now)" in result.output
+    assert "the data set has changed since the run was started (images was 24, is 20)" in result.output
     assert "--resume" in result.output
     data.unlink()
     write_dataset(data, 255 - pixels)
     result = cli("train", "--continue", run, "--kimg", 0.032)
     assert result.exit_code == 2
-    assert "other images or labels under the same number" in result.output
+    assert "same number of images, but different images or labels" in result.output
     data.unlink()
     write_dataset(data, pixels)
     assert cli("train", "--continue", run, "--kimg", 0.032).exit_code == 0
@@ -102,6 +102,6 @@ def test_an_older_run_goes_on_and_says_that_it_does_not_know_its_data(cli, stopp
     del state["dataset"]
     torch.save(state, run / "training-state.pt")
     assert cli("train", "--continue", run, "--kimg", 0.032).exit_code == 0
-    assert "saved without a record of its data" in (run / "log.txt").read_text()
+    assert "saved without a fingerprint of its data set" in (run / "log.txt").read_text()
     assert cli("train", "--continue", run, "--kimg", 0.048).exit_code == 0
-    assert (run / "log.txt").read_text().count("without a record") == 1
+    assert (run / "log.txt").read_text().count("without a fingerprint") == 1

@@ -53,7 +53,7 @@ def test_dry_runs_print_the_diff_and_change_nothing(host):
     assert tree_bytes(host) == patched
 
 
-def test_no_compat_leaves_the_remedies_out(host):
+def test_no_compat_leaves_the_fixes_out(host):
     patch("apply", host, "--no-compat")
     assert "patched without compat" in patch("status", host).output
     assert "linkgan" not in (host / "dnnlib" / "__init__.py").read_text()

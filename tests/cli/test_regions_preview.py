@@ -86,7 +86,7 @@ def test_data_that_holds_no_images_is_one_line(tmp_path):
     result = preview("--data", tmp_path / "empty", "--link", LEFT, "--out", tmp_path / "p.png")
     assert result.exit_code == 2
     assert result.output.startswith("Error: data '")
-    assert "no images in it" in result.output
+    assert "contains no images" in result.output
 
 
 def test_overlap_is_drawn_when_asked_for(data, tmp_path):

@@ -48,7 +48,7 @@ def test_a_trained_network_makes_regions_for_training_and_measuring(cli: Cli, tm
     # The user's own run repeats what was named in it, until the network has moved.
     result = cli("train", "--continue", run, "--kimg", 0.08, "--quiet", "--metrics", "")
     assert result.exit_code == 2
-    assert f"no segmentation network '{parts}': there is no such file" in result.output
+    assert f"no segmentation network '{parts}': no such file" in result.output
     result = cli("train", "--continue", run, "--kimg", 0.08, "--quiet", "--segmenter", f"{parts}={moved}")
     assert result.exit_code == 0, result.output
     moved.rename(parts)
@@ -108,7 +108,7 @@ def test_weights_are_exported(cli: Cli, tmp_path: Path) -> None:
     ("options", "message"),
     [
         (("--classes", "a,b,c"), "classifier.4.weight is float32 [2, 512, 1, 1], expected float32 [3, 512, 1, 1]"),
-        (("--classes", "a,a"), "two classes are called 'a'"),
+        (("--classes", "a,a"), "two classes have the name 'a'"),
         (("--classes", "a,b", "--architecture", "resnet"), "no architecture 'resnet'"),
         (("--classes", "a,b", "--mean", "x"), "'x' is not three numbers"),
         (("--classes", "a,b", "--mean", "1,2"), "expected three numbers"),

@@ -95,7 +95,7 @@ def test_every_command_says_so_in_one_line(cli, snapshot, tmp_path):
         result = cli(*command)
         assert result.exit_code == 2, result.output
         line = result.output.strip().splitlines()[-1]
-        message = f"the links ask the segmentation network '{path}' (SHA-256 {'0' * 12}...)"
+        message = f"the links use the segmentation network '{path}' (SHA-256 {'0' * 12}...)"
         assert line.startswith(f"Error: {message}"), result.output
         assert "--segmenter net.safetensors=FILE" in line
     assert not out.exists()
@@ -105,7 +105,7 @@ def test_naming_the_snapshot_itself_is_no_way_around(cli, snapshot, tmp_path):
     path = snapshot()
     result = cli("metrics", path, "--pairs", 2, "--quality-images", 0, "--segmenter", f"net.safetensors={path}")
     assert result.exit_code == 2
-    assert "tensors that do not say which network they are of" in result.output
+    assert "the file does not describe its network" in result.output
 
 
 def test_an_old_spec_of_torchscript_loads_and_says_what_to_name(tmp_path):

@@ -109,7 +109,7 @@ def test_a_run_that_goes_on_says_when_its_links_start(cli, faces_zip, tmp_path):
     assert "links are trained from image 24 of 32 on" in result.stderr
     assert "from image 24 of 48 on" in cli("train", "--continue", run, "--kimg", 0.048, "--dry-run").stderr
     assert (
-        "which this run of 16 images never comes to"
+        "which this run of 16 images does not reach"
         in cli("train", "--continue", run, "--kimg", 0.016, "--dry-run").stderr
     )
 

@@ -27,7 +27,7 @@ class Kind:
         name: as the tests show it. parts: folders of `mini` that make up its tree, or none for a real checkout.
         checkout: the real host's folder below LINKGAN_HOSTS. flags: those of a tiny training run.
         sets: what flags cannot say. size: of its images, in pixels. cameras: whether it needs camera labels.
-        alone: what it fails with on the libraries of today, without remedies. seconds: to its first tick at most, with
+        alone: what it fails with on current libraries, without fixes. seconds: to its first tick at most, with
         the whole grid of sample images.
         phase: its generator's main phase. narrow: the option that makes its generator another one, `layers` is what
         the names of that one's tensors hold. axes: the option that says how many latent axes it has; space: of these.

@@ -1,4 +1,4 @@
-"""Remedies for today's libraries: each fails without, works with, and leaves alone what is not broken."""
+"""Compatibility fixes: each host call fails without its fix, works with it, and nothing else is changed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torch import nn
 
 from linkgan_plugin.hosts import compat
 
-FIXES = {remedy.name: remedy for remedy in compat.FIXES}
+FIXES = {fix.name: fix for fix in compat.FIXES}
 
 
 def told(result) -> str:
@@ -75,7 +75,7 @@ assert mended == (numpy.percentile, scipy.linalg.sqrtm, sys.modules["pkg_resourc
 """
 
 
-def test_remedies_mend_what_fails_without_them_once(run_python):
+def test_fixes_repair_what_fails_without_them_once(run_python):
     pytest.importorskip("setuptools")
     without, names, within = told(run_python("-c", BREAK + USE)).splitlines()
     assert without.split() == ["ModuleNotFoundError", "ModuleNotFoundError", "TypeError", "TypeError", "TypeError"]
@@ -155,7 +155,7 @@ def test_a_summary_is_printed_of_zeros():
     assert z.tolist() == [[0, 0, 0], [0, 0, 0]]
 
 
-def test_averages_are_mended_where_they_are_broken():
+def test_broken_averages_are_set_to_zero():
     generator, mapping = nn.Module(), nn.Module()
     generator.add_module("mapping", mapping)
     mapping.register_buffer("w_avg", torch.tensor([1.0, torch.nan, torch.inf]))
@@ -222,8 +222,8 @@ def rank(index, store):
     module.register_buffer("noise", torch.randn(4))
     own, theirs = module.noise.clone(), [torch.empty(4) for _ in range(2)]
     wrapped = nn.parallel.DistributedDataParallel(module, broadcast_buffers=False)
-    for remedy in (lambda module: None, compat.broadcast_buffers):
-        remedy(wrapped)
+    for fix in (lambda module: None, compat.broadcast_buffers):
+        fix(wrapped)
         torch.distributed.all_gather(theirs, module.noise)
         if index == 0:
             print(torch.equal(*theirs), torch.equal(own, module.noise), flush=True)
@@ -246,7 +246,7 @@ def test_ranks_get_the_buffers_of_the_first(run_python, tmp_path):
         ("grid_sample", lambda: torch._C._jit_get_operation(compat.GRID_SAMPLE_OP).__name__),
     ],
 )
-def test_a_remedy_is_needed_where_the_hosts_call_fails(name, call):
+def test_a_fix_is_needed_where_the_hosts_call_fails(name, call):
     try:
         call()
         fails = False
@@ -287,6 +287,6 @@ print("done")
 """
 
 
-def test_lent_remedies_leave_no_stub_behind(run_python):
+def test_temporary_fixes_leave_no_stub_behind(run_python):
     result = run_python("-c", LENT)
     assert result.stdout == "done\n", result.stderr

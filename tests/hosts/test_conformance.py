@@ -203,7 +203,7 @@ def test_a_snapshot_of_another_shape_is_refused_with_its_tensors(bench: Bench, p
     narrow = ("--set", bench.kind.narrow)
     done = bench.refused(LINK, f"--resume={plain.snapshot}", "--metrics=none", run=narrow)
     assert done.code == 2
-    assert "does not fit the network to be trained" in done.text
+    assert "does not match the network to be trained" in done.text
     assert bench.kind.layers in done.text
     assert "in the snapshot, [8" in done.text or ", 8" in done.text
 
@@ -266,7 +266,7 @@ def test_the_hosts_own_errors_keep_their_exit_codes(bench: Bench) -> None:
     assert "write NAME=AXES@REGION" in bench.refused("--link=left=0:8", "--metrics=none").text
 
 
-def test_without_remedies_the_host_fails_as_it_does_alone(bench: Bench) -> None:
+def test_without_fixes_the_host_fails_as_it_does_alone(bench: Bench) -> None:
     done = bench.refused("--metrics=none", run=["--no-compat"])
     assert done.code == 1
     assert bench.kind.alone in done.text

@@ -30,8 +30,8 @@ def needed(monkeypatch):
     """Return a setter of what the libraries here break: all of it at first."""
 
     def answer(value: bool) -> None:
-        remedies = [dataclasses.replace(remedy, needed=lambda: value) for remedy in compat.FIXES]
-        monkeypatch.setattr(compat, "FIXES", remedies)
+        fixes = [dataclasses.replace(fix, needed=lambda: value) for fix in compat.FIXES]
+        monkeypatch.setattr(compat, "FIXES", fixes)
         monkeypatch.setattr(doctor, "ADVICE", [dataclasses.replace(a, needed=lambda: value) for a in doctor.ADVICE])
 
     answer(True)
@@ -73,8 +73,8 @@ CODE = {
 
 
 def test_every_known_incompatibility_has_its_sign():
-    assert set(CODE) == {*(remedy.name for remedy in compat.FIXES), *(advice.name for advice in doctor.ADVICE)}
-    assert set(doctor.SIGNS) == {remedy.name for remedy in compat.FIXES}
+    assert set(CODE) == {*(fix.name for fix in compat.FIXES), *(advice.name for advice in doctor.ADVICE)}
+    assert set(doctor.SIGNS) == {fix.name for fix in compat.FIXES}
 
 
 @pytest.mark.parametrize("name", CODE)
@@ -99,15 +99,15 @@ def test_an_incompatibility_shows_in_the_hosts_files(host, needed, name):
 def test_what_becomes_of_an_incompatibility(host, needed):
     (host / "training" / "extra.py").write_text(CODE["percentile"][0] + CODE["neural resolution"][0])
     assert states(host)["percentile"] == "linkgan run"
-    assert states(host)["neural resolution"] == "yours"
+    assert states(host)["neural resolution"] == "avoidable"
     patching.apply(host)
     assert states(host)["percentile"] == "patched"
     needed(False)
     assert (states(host)["percentile"], states(host)["neural resolution"]) == ("fine", "fine")
     needed(True)
-    (host / "dnnlib" / "__init__.py").write_text("")  # no place left for the remedies
+    (host / "dnnlib" / "__init__.py").write_text("")  # no place left for the fixes
     diagnosis = doctor.diagnose(host)
-    assert (diagnosis.ready, diagnosis.verdict) == (False, "not ready: percentile breaks")
+    assert (diagnosis.ready, diagnosis.verdict) == (False, "not ready: percentile fails")
 
 
 def test_modules_to_install_are_named(host):
@@ -118,7 +118,7 @@ def test_modules_to_install_are_named(host):
     diagnosis = doctor.diagnose(host)
     assert diagnosis.missing == ("alsomissing", "notinstalled")
     assert not diagnosis.ready
-    assert "install what provides alsomissing, notinstalled" in diagnosis.verdict
+    assert "install the packages of alsomissing, notinstalled" in diagnosis.verdict
 
 
 def test_links_that_lead_nowhere_are_passed_over(host):
@@ -144,11 +144,11 @@ GUARDED = "try:\n    plugin = custom_ops.get_plugin('x')\nexcept Exception:\n   
 @pytest.mark.parametrize(
     ("gpu", "tools", "code", "summary", "stop"),
     [
-        (False, TOOLS, GUARDED, r"(CUDA|no GPU): bias_act take their plain PyTorch paths", False),
-        (True, TOOLS, GUARDED, "^bias_act are compiled at first use, for Some GPU$", False),
+        (False, TOOLS, GUARDED, r"(CUDA|no GPU): bias_act use plain PyTorch", False),
+        (True, TOOLS, GUARDED, "^bias_act are compiled for Some GPU at first use$", False),
         (True, TOOLS | {"ninja": False}, GUARDED, "^ninja not found: bias_act fall back", False),
         (True, TOOLS | {"nvcc": False, "ninja": False}, "get_plugin(x)", "^nvcc and ninja not found.*host stops", True),
-        (True, TOOLS | {"nvcc": False}, "pass", "^the host compiles none$", False),
+        (True, TOOLS | {"nvcc": False}, "pass", "^none$", False),
     ],
 )
 def test_custom_ops(host, monkeypatch, gpu, tools, code, summary, stop):
@@ -224,12 +224,12 @@ def test_nothing_of_the_host_runs_or_changes(host, tmp_path):
 
 
 def test_a_folder_that_is_no_host_is_told_in_one_line(tmp_path):
-    for folder, message in ((tmp_path / "none", "there is no folder"), (tmp_path, "has no train.py")):
+    for folder, message in ((tmp_path / "none", "no folder"), (tmp_path, "has no train.py")):
         with pytest.raises(LinkGANError, match=message) as caught:
             doctor.diagnose(folder)
         assert "\n" not in str(caught.value)
     (tmp_path / "train.py").write_text("print('hello')\n")
-    with pytest.raises(LinkGANError, match="no host known here; the closest is"):
+    with pytest.raises(LinkGANError, match="not a known host; the closest is"):
         doctor.diagnose(tmp_path)
 
 

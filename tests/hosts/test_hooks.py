@@ -104,7 +104,7 @@ def test_links_start_in_the_middle_of_a_run_or_with_a_trained_network(args, imag
     result = run("--link", LINK, *args)
     loss = json.loads(result.stdout)["loss_kwargs"]
     assert loss["start_nimg"] == image == 100_000 * loss["recipe"]["start"]
-    said = f"links are trained from image {image} of 100000 on; with --link-start 0, from the first\n"
+    said = f"links are trained from image {image} of 100000 on (--link-start 0: from the first)\n"
     assert result.stderr == ("" if image == 0 else said)
 
 
@@ -153,7 +153,7 @@ def test_a_script_that_calls_the_hosts_functions_itself_is_left_alone():
     hooks.apply(given)
 
 
-def test_remedies_touch_the_betas_only_when_switched_on(monkeypatch):
+def test_fixes_change_the_betas_only_when_enabled(monkeypatch):
     monkeypatch.setattr(compat, "active", lambda: True)
     assert json.loads(run().output)["G_opt_kwargs"]["betas"] == [0.0, 0.99]
 
@@ -221,7 +221,7 @@ def test_the_sidecar_keeps_spec_and_recipe_beside_the_snapshot(tmp_path):
     assert sidecar.read(snapshot) == done["G_kwargs"]["link_spec"]
     assert sidecar.path_of(snapshot).name == "network-snapshot-000100.links.json"
     sidecar.path_of(snapshot).write_text("{")
-    with pytest.raises(LinkGANError, match=r"links\.json: not JSON that can be read"):
+    with pytest.raises(LinkGANError, match=r"links\.json: not valid JSON"):
         sidecar.read(snapshot)
     hooks.snapshot_written(str(tmp_path / "plain.pkl"), {}, {"r1_gamma": 1})
     assert sidecar.read(tmp_path / "plain.pkl") is None

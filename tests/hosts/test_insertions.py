@@ -145,13 +145,13 @@ def test_damaged_and_nested_marks_are_refused():
 
 
 def test_an_anchor_is_exactly_one_line():
-    with pytest.raises(LinkGANError, match=r"^a\.py has no line like 'here': the lines of 'thing' have no place$"):
+    with pytest.raises(LinkGANError, match=r"^a\.py has no line like 'here': the lines of 'thing' cannot be inserted$"):
         insert("there()\n", [insertion("^here")])
-    with pytest.raises(LinkGANError, match=r"a\.py has 2 lines like 'here' \(lines 1, 3\), where one is expected"):
+    with pytest.raises(LinkGANError, match=r"a\.py has 2 lines like 'here' \(lines 1, 3\), expected one"):
         insert("here\n\nhere\n", [insertion("^here")])
 
 
-def test_optional_links_go_in_together_and_remedies_each_for_itself():
+def test_optional_links_go_in_together_and_fixes_each_for_itself():
     def optional(name, group):
         return insertion(f"^{name}", f"ours_{name}()", name=name, optional=True, group=group)
 
@@ -212,7 +212,7 @@ def test_an_unknown_tree_hears_what_the_closest_family_misses(tmp_path):
     train = root / "train.py"
     train.write_text(train.read_text().replace("launch_training", "go"))
     message = (
-        r"no host known here; the closest is stylegan3, but train\.py has no line like 'launch_training\(c=\.\.\.\)'$"
+        r"not a known host; the closest is stylegan3, but train\.py has no line like 'launch_training\(c=\.\.\.\)'$"
     )
     with pytest.raises(LinkGANError, match=message):
         recognize(root)
@@ -227,9 +227,9 @@ def test_a_host_is_its_folder_the_one_above_or_its_script(tmp_path):
     with pytest.raises(LinkGANError, match=r"metrics has no train\.py; give the folder of a host"):
         host_root(root / "metrics")
     make_tree(tmp_path / "other", "stylegan3")
-    with pytest.raises(LinkGANError, match=r"several folders that have \(eg3d, other\); give one of them"):
+    with pytest.raises(LinkGANError, match=r"several subfolders have one \(eg3d, other\); give one of them"):
         host_root(tmp_path)
-    with pytest.raises(LinkGANError, match="there is no folder"):
+    with pytest.raises(LinkGANError, match="no folder"):
         host_root(tmp_path / "none")
 
 
@@ -237,7 +237,7 @@ def test_lines_that_would_break_a_file_are_refused(tmp_path):
     root = make_tree(tmp_path, "stylegan3")
     train = root / "train.py"
     train.write_text(train.read_text().replace("launch_training(c=c)", "print(\n        launch_training(c=c))"))
-    with pytest.raises(LinkGANError, match=r"^train\.py: our lines would not be valid Python"):
+    with pytest.raises(LinkGANError, match=r"^train\.py: the inserted lines would not be valid Python"):
         plan(root, {"link"})
 
 
@@ -260,7 +260,7 @@ DATA = {"name": "f", "why": "W.", "has": ["a.py"], "insertions": [ITEM]}
         ({"group": "lnk"}, r"insertions\[0\]: group is 'lnk'; known: compat, link, smoke"),
         ({"lines": "f()"}, r"insertions\[0\]: 'lines' must be of type list, not 'f\(\)'"),
         ({"lines": ["f({y})"]}, r"insertions\[0\]: lines use 'y', which the anchor does not capture; known: x"),
-        ({"after": "("}, r"insertions\[0\]: after or lines cannot be read"),
+        ({"after": "("}, r"insertions\[0\]: after or lines is invalid"),
         ({"before": "^b"}, r"insertions\[0\]: 2 of the fields before and after"),
         ({"why": None}, r"insertions\[0\]: 'why' must be of type str, not None"),
         ({"name": "a b"}, r"insertions\[0\]: name is 'a b'; expected letters"),
@@ -284,7 +284,10 @@ def test_malformed_insertions_name_the_file_and_the_field(change, message, tmp_p
         (json.dumps({**DATA, "has": []}), r"f\.json: has is \[\]; expected lines of text"),
         (json.dumps({**DATA, "insertions": [1]}), r"f\.json: insertions\[0\] must be a JSON object, not int: 1"),
         (json.dumps({**DATA, "insertions": None}), r"f\.json: 'insertions' must be of type list, not None"),
-        (json.dumps({**DATA, "insertions": [ITEM, ITEM]}), r"f\.json: insertions holds the name 'n' twice for a\.py"),
+        (
+            json.dumps({**DATA, "insertions": [ITEM, ITEM]}),
+            r"f\.json: insertions contains the name 'n' twice for a\.py",
+        ),
     ],
 )
 def test_malformed_families_name_the_file_and_the_field(text, message, tmp_path):

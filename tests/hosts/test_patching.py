@@ -126,7 +126,7 @@ def test_an_optional_file_takes_its_links_together(host):
     apply(host)
     assert "linkgan" not in (host / "calc_metrics.py").read_text()
     rows = {row.name: row.note for row in status(host).rows if row.file == "calc_metrics.py"}
-    assert rows["options"] == "takes this only together with 'import'"
+    assert rows["options"] == "is inserted only together with 'import'"
     assert status(host).overall == "patched"
 
 
@@ -219,7 +219,7 @@ def test_a_write_that_fails_midway_puts_the_others_back(action, host, monkeypatc
 
     monkeypatch.setattr(os, "replace", failing)
     with pytest.raises(
-        LinkGANError, match=r"calc_metrics\.py cannot be written: No space left on device; .* as it was"
+        LinkGANError, match=r"calc_metrics\.py cannot be written: No space left on device; .* unchanged"
     ):
         action(host)
     assert [Path(str(target)).name for target in calls] == ["train.py", "calc_metrics.py", "train.py"]
@@ -252,7 +252,7 @@ def test_files_that_cannot_be_put_back_are_named(host, monkeypatch):
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", failing)
-    with pytest.raises(LinkGANError, match=r"train\.py changed and cannot be put back; run `linkgan patch revert`"):
+    with pytest.raises(LinkGANError, match=r"train\.py changed and cannot be restored; run `linkgan patch revert`"):
         apply(host)
 
 

@@ -54,7 +54,7 @@ def test_a_data_set_tells_its_labels(tmp_path):
         ("{", "cannot be read as labels"),
         ("[1, 2]", r"a label \[1, 2\], expected 3 numbers"),
         ('["a", 1, 2]', "expected 3 numbers"),
-        ("[1, 2, NaN]", "NaN is no number in JSON"),
+        ("[1, 2, NaN]", "NaN is not a JSON number"),
         ("[1, 2, 1e999]", "expected 3 numbers"),
         ("[1, 2, 1e39]", "expected 3 numbers"),
         ("[1, 2, {}]", "expected 3 numbers"),

@@ -180,8 +180,8 @@ def test_errors_name_the_photograph(image, tmp_path):
     with pytest.raises(LinkGANError, match=r"photo.png: crop '0,0,30,30'"):
         read_photograph(tmp_path / "photo.png", 8, crop="0,0,30,30")
     (tmp_path / "text.png").write_text("no image")
-    with pytest.raises(LinkGANError, match=r"text.png is no readable image"):
+    with pytest.raises(LinkGANError, match=r"text.png is not a readable image"):
         read_photograph(tmp_path / "text.png", 8)
     (tmp_path / "photo.png").write_bytes(with_broken_chunk((tmp_path / "photo.png").read_bytes()))
-    with pytest.raises(LinkGANError, match=r"photo.png is no readable image \(broken PNG file"):
+    with pytest.raises(LinkGANError, match=r"photo.png is not a readable image \(broken PNG file"):
         read_photograph(tmp_path / "photo.png", 8)

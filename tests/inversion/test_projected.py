@@ -134,7 +134,7 @@ def array_file(header: str, data: bytes = b"") -> bytes:
         (array_file("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}", b"cos\nsystem\n."), "objects, or not"),
         (array_file("[" * 100), "is not an array"),
         (array_file("__import__('os')"), "is not an array"),
-        (b"\x80\x02}q\x00.", "a pickle, as hosts write their snapshots; expected .npz"),
+        (b"\x80\x02}q\x00.", "a pickle, the format of the hosts' snapshots; expected .npz"),
     ],
 )
 def test_arrays_that_are_not_what_they_claim(content, message, generator, tmp_path):
@@ -224,7 +224,7 @@ def test_a_damaged_photograph_is_named(projected, generator, tmp_path):
     save_projected(tmp_path, projected)
     path = tmp_path / "target.png"
     path.write_bytes(with_broken_chunk(path.read_bytes()))
-    with pytest.raises(LinkGANError, match=r"target.png is no readable image \(broken PNG file"):
+    with pytest.raises(LinkGANError, match=r"target.png is not a readable image \(broken PNG file"):
         load_projected(tmp_path, generator)
 
 

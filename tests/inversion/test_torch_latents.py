@@ -89,7 +89,10 @@ WRONG: dict[str, tuple[Any, str]] = {
         {"g_ema": rosinality(network()), "latent_avg": torch.ones(8)},
         "no latents in it: StyleGAN2 in rosinality's layout",
     ),
-    "weights": ({"a.weight": torch.ones(2), "b.bias": torch.ones(3)}, "no latents in it: weights alone"),
+    "weights": (
+        {"a.weight": torch.ones(2), "b.bias": torch.ones(3)},
+        "no latents in it: weights of an unknown network",
+    ),
     "text": ("hello", "no latents in it: a str"),
     "nothing": ([], "no latents in it: a list"),
     "two names": ({"ws": LATENTS, "latent": LATENTS}, "holds ws, latent, expected latents called one of"),

@@ -91,7 +91,7 @@ def test_the_very_source_that_made_the_snapshot_wins_over_a_copy(made, tmp_path)
 
 def test_copies_that_fit_alike_are_not_guessed_between(made, tmp_path):
     host = checkouts.write(tmp_path, a=checkouts.NETWORKS + "\n# 1\n", b=checkouts.NETWORKS + "\n# 2\n")
-    with pytest.raises(LinkGANError, match=r"training.a or of training.b .* keep only"):
+    with pytest.raises(LinkGANError, match=r"training.a and training.b .* keep only"):
         rebuild(node_of(made), host)
 
 
@@ -102,7 +102,7 @@ def test_classes_that_do_not_fit_say_why(made, tmp_path):
         rebuild(node_of(made), host)
     message = str(caught.value)
     assert "training.a has other tensors (weight is not in the file; wide is not in the class" in message
-    assert "training.b does not take its arguments (TypeError: " in message
+    assert "training.b does not accept its arguments (TypeError: " in message
     assert "training.c has other tensors (fine is float16 [3] in the file and float16 [4] in the class)" in message
 
 
@@ -115,7 +115,7 @@ def test_a_class_that_is_nowhere_is_named(made, tmp_path):
 @pytest.mark.parametrize("source", ["import nothing_of_that_name\nclass Generator: pass", "class Generator: 1 +"])
 def test_code_that_does_not_import_is_one_line(source, made, tmp_path):
     host = checkouts.write(tmp_path, networks=source)
-    with pytest.raises(LinkGANError, match=r"training.networks of .* does not import"):
+    with pytest.raises(LinkGANError, match=r"training.networks of .* cannot be imported"):
         rebuild(node_of(made), host)
 
 
@@ -128,7 +128,7 @@ def test_modules_of_another_checkout_are_not_mixed_in(checkout, made, tmp_path):
     rebuild(node_of(made), checkout)
     other = checkouts.write(tmp_path)
     with pytest.raises(
-        LinkGANError, match=r"already runs the 'torch_utils' of .*; open a network of .* in another process"
+        LinkGANError, match=r"has already imported 'torch_utils' from .*; open a network of .* in another process"
     ):
         rebuild(node_of(made), other)
 
@@ -139,7 +139,7 @@ def test_modules_of_another_checkout_are_not_mixed_in(checkout, made, tmp_path):
 def test_a_part_named_in_the_file_must_be_a_class_of_the_checkout(name, checkout, made):
     node = node_of(made)
     node.state["_init_kwargs"]["settings"]["part"] = name
-    with pytest.raises(LinkGANError, match=f"the file names '{name}' as a part to build"):
+    with pytest.raises(LinkGANError, match=f"the file names '{name}' as a class to build"):
         rebuild(node, checkout)
 
 

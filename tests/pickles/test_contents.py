@@ -66,7 +66,7 @@ def test_what_gzip_packed_opens_as_what_is_in_it(kind: str, contents: dict[str, 
     assert found.keys() == expected.keys()
     assert all(torch.equal(found[name], tensor) for name, tensor in expected.items())
     told = describe(tmp_path / "a.pkl.gz")
-    assert told["kind"].endswith(", packed by gzip")
+    assert told["kind"].endswith(", gzip-compressed")
     assert told["globals"] == describe(tmp_path / "plain")["globals"]
 
 
@@ -78,9 +78,9 @@ def test_a_packed_file_of_several_members_opens(contents: dict[str, bytes], tmp_
 
 def test_a_packed_tensor_file_says_to_unpack_it(contents: dict[str, bytes], tmp_path: Path) -> None:
     (tmp_path / "a.safetensors.gz").write_bytes(gzip.compress(contents["a.safetensors"]))
-    with pytest.raises(InputError, match=r"a\.safetensors\.gz: .safetensors packed by gzip; unpack it first"):
+    with pytest.raises(InputError, match=r"a\.safetensors\.gz: .safetensors compressed by gzip; decompress it first"):
         load_network(tmp_path / "a.safetensors.gz")
-    assert "unpack it first" in describe(tmp_path / "a.safetensors.gz")["error"]
+    assert "decompress it first" in describe(tmp_path / "a.safetensors.gz")["error"]
 
 
 def test_a_whole_object_as_pivotal_tuning_saves_it_opens(contents: dict[str, bytes], tmp_path: Path) -> None:
@@ -103,16 +103,16 @@ def test_a_generator_alone_in_a_pickle_opens(tmp_path: Path) -> None:
 
 def test_weights_that_pickle_wrote_are_named(tmp_path: Path) -> None:
     (tmp_path / "G.pkl").write_bytes(pickle.dumps(dict(generator(**ADA).state_dict())))
-    with pytest.raises(InputError, match="none of G, D, G_ema in it; it is weights alone of a StyleGAN2"):
+    with pytest.raises(InputError, match="none of G, D, G_ema in it; it is only the weights of a StyleGAN2"):
         load_network(tmp_path / "G.pkl")
 
 
 def test_tensor_files_of_other_programs_are_named(tmp_path: Path) -> None:
     save_file({"unet.weight": torch.zeros(2)}, tmp_path / "a.safetensors")
-    with pytest.raises(InputError, match=r"network that is not known here \(1 tensors: unet.weight\)"):
+    with pytest.raises(InputError, match=r"weights of an unknown network \(1 tensors: unet.weight\)"):
         load_network(tmp_path / "a.safetensors")
     save_file({"x": torch.zeros(2)}, tmp_path / "a.safetensors", {"linkgan_segmenter": "{}"})
-    with pytest.raises(InputError, match="a segmentation network; links ask it by --segmenter NAME=FILE"):
+    with pytest.raises(InputError, match="a segmentation network; links use it by --segmenter NAME=FILE"):
         load_network(tmp_path / "a.safetensors")
 
 
@@ -145,19 +145,19 @@ def test_a_file_that_unpacks_to_far_more_is_refused_on_the_way(tmp_path: Path, m
     path = tmp_path / "a.pkl.gz"
     path.write_bytes(bomb(256 << 20))
     monkeypatch.setattr(zlib, "decompressobj", Counted)
-    with pytest.raises(BudgetError, match=r"a\.pkl\.gz: unfolds to more than \d+ MB"):
+    with pytest.raises(BudgetError, match=r"a\.pkl\.gz: expands to more than \d+ MB"):
         read_networks(path)
     assert sum(made) < PICKLE.bytes + 8 * path.stat().st_size + (1 << 20)
     assert max(made) <= 1 << 18
 
 
 DAMAGED: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "cut off": (lambda data: data[: len(data) // 2], "packed by gzip, and cut off; fetch it again"),
-    "without its checksum": (lambda data: data[:-8], "packed by gzip, and cut off"),
-    "a wrong checksum": (lambda data: data[:-8] + bytes(4) + data[-4:], "packed by gzip, and damaged"),
-    "a flipped bit": (lambda data: data[:5000] + bytes([data[5000] ^ 64]) + data[5001:], "damaged|cut off"),
-    "the first bytes alone": (lambda data: data[:2], "packed by gzip twice, or damaged"),
-    "text behind it": (lambda data: data + b"hello", "packed by gzip, and damaged"),
+    "cut off": (lambda data: data[: len(data) // 2], "gzip data is truncated; download it again"),
+    "without its checksum": (lambda data: data[:-8], "gzip data is truncated"),
+    "a wrong checksum": (lambda data: data[:-8] + bytes(4) + data[-4:], "gzip data is damaged"),
+    "a flipped bit": (lambda data: data[:5000] + bytes([data[5000] ^ 64]) + data[5001:], "damaged|truncated"),
+    "the first bytes alone": (lambda data: data[:2], "gzip-compressed twice, or damaged"),
+    "text behind it": (lambda data: data + b"hello", "gzip data is damaged"),
 }
 
 
@@ -184,21 +184,21 @@ def zipped(*names: str) -> bytes:
 OTHERS = {
     "nothing": (b"", "an empty file"),
     "a page": (b"\n<!DOCTYPE html><html>", "a web page; the download link leads to a page"),
-    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a pointer of Git LFS"),
-    "bzip2": (b"BZh91AY&SY", "packed by bzip2; unpack it first"),
-    "xz": (b"\xfd7zXZ\0\0\4", "packed by xz"),
-    "zstd": (b"\x28\xb5\x2f\xfd\0", "packed by zstd"),
+    "Git LFS": (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "a Git LFS pointer"),
+    "bzip2": (b"BZh91AY&SY", "compressed by bzip2; decompress it first"),
+    "xz": (b"\xfd7zXZ\0\0\4", "compressed by xz"),
+    "zstd": (b"\x28\xb5\x2f\xfd\0", "compressed by zstd"),
     "tar": (bytes(257) + b"ustar\0", "a tar archive"),
     "HDF5": (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
     "PNG": (b"\x89PNG\r\n\x1a\n", "a PNG image"),
     "JSON": (b'{"a": 1}', "JSON text"),
     "a list in JSON": (b'[1, 20, {"a": 1}]', "JSON text"),
-    "NumPy": (b"\x93NUMPY\1\0", "an array of NumPy"),
+    "NumPy": (b"\x93NUMPY\1\0", "a NumPy array"),
     "zeros": (bytes(600), "a file of zeros"),
-    "text": (b"hello, world", r"not a file that is known here \(it begins with b'hello, world'\)"),
+    "text": (b"hello, world", r"an unknown kind of file \(it begins with b'hello, world'\)"),
     "images": (zipped("a/1.png", "a/2.png"), "a zip archive of a/1.png, a/2.png; unpack it first"),
-    "npz": (zipped("w.npy"), r"arrays of NumPy \(.npz\), as projections are"),
-    "a zip that is cut off": (zipped("a/data.pkl")[:-9], "a download that was cut off"),
+    "npz": (zipped("w.npy"), r"NumPy arrays \(.npz\), such as projections"),
+    "a zip that is cut off": (zipped("a/data.pkl")[:-9], "the download may be incomplete"),
 }
 
 
@@ -218,7 +218,7 @@ def test_another_file_is_named_for_what_it_is(kind: str, name: str, tmp_path: Pa
 def test_a_script_is_told_from_weights(tmp_path: Path) -> None:
     path = tmp_path / "lpips.pt"
     torch.jit.script(nn.Linear(2, 2)).save(path)
-    with pytest.raises(InputError, match=r"TorchScript or torch\.export, a program"):
+    with pytest.raises(InputError, match=r"a TorchScript or torch\.export program"):
         load_network(path)
 
 

@@ -67,12 +67,12 @@ def test_the_whole_file_has_a_deadline(server, tmp_path, monkeypatch):
 
 
 def test_a_length_that_is_a_lie(server, tmp_path):
-    assert "3 of 50 bytes came" in refused(server, "less.pkl", tmp_path)
+    assert "3 of 50 bytes received" in refused(server, "less.pkl", tmp_path)
     assert "more than 2 bytes" in refused(server, "long.pkl", tmp_path, largest=2)
 
 
 def test_redirects_are_counted(server, tmp_path):
-    assert "could not be fetched" in refused(server, "round.pkl", tmp_path) or len(server.asked) <= 7
+    assert "download failed" in refused(server, "round.pkl", tmp_path) or len(server.asked) <= 7
     assert 2 <= len(server.asked) <= 7
 
 

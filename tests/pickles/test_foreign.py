@@ -51,28 +51,34 @@ FILES: dict[str, tuple[Any, str]] = {
         },
         r"a checkpoint of an encoder \(e4e, pSp, ReStyle, HyperStyle\)",
     ),
-    "stylegan2-ada": (ADA_STATE, "weights alone of a StyleGAN2 of stylegan2-ada-pytorch; a state dict does not say"),
-    "stylegan2-ada, G_ema": ({"G_ema": ADA_STATE, "step": 3}, "weights alone of a StyleGAN2 of stylegan2-ada-pytorch"),
+    "stylegan2-ada": (
+        ADA_STATE,
+        "only the weights of a StyleGAN2 of stylegan2-ada-pytorch; a state dict does not contain",
+    ),
+    "stylegan2-ada, G_ema": (
+        {"G_ema": ADA_STATE, "step": 3},
+        "only the weights of a StyleGAN2 of stylegan2-ada-pytorch",
+    ),
     "stylegan3": (
         Generator3(**STYLEGAN3, channel_base=64, channel_max=8).state_dict(),
-        "weights alone of a StyleGAN3; .* pickle.dump",
+        "only the weights of a StyleGAN3; .* pickle.dump",
     ),
     "BasicSR": (
         {"params_ema": {"style_mlp.1.weight": ONE, "style_convs.0.modulated_conv.weight": ONE}},
         "StyleGAN2 in the layout of BasicSR, GFPGAN",
     ),
-    "a discriminator": ({"d": {"convs.0.0.weight": ONE}, "d_optim": {}}, r"a discriminator alone \(d, of rosinality"),
+    "a discriminator": ({"d": {"convs.0.0.weight": ONE}, "d_optim": {}}, r"only a discriminator \(d, of rosinality"),
     "an optimizer": ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer"),
-    "a run's state": ({"format": "training_loops.state", "version": 1}, "the state of a run of this program"),
+    "a run's state": ({"format": "training_loops.state", "version": 1}, "the training state of a run of this program"),
     "another network": (
         {"conv1.weight": ONE, "bn1.bias": ONE},
-        r"not known here \(2 tensors: conv1.weight, bn1.bias\)",
+        r"weights of an unknown network \(2 tensors: conv1.weight, bn1.bias\)",
     ),
     "one tensor": (LATENTS, r"one tensor \[1, 18, 512\]; latents .* `linkgan edit --projection FILE`"),
     "latents": ({"latents": LATENTS}, "latents; give them to `linkgan edit --projection FILE`"),
     "projections": ({"a.png": {"img": ONE, "latent": LATENTS, "noise": [ONE]}}, "latents of projections"),
     "a list": ([1, 2], "one object of the class list"),
-    "a dict of numbers": ({"a": 1, "b": 2}, "a dict of a, b"),
+    "a dict of numbers": ({"a": 1, "b": 2}, "a dict with a, b"),
 }
 
 
@@ -122,7 +128,7 @@ class Mkdir:
 def test_an_attack_among_weights_is_refused_and_does_not_run(zipped: bool, tmp_path: Path) -> None:
     state, path = rosinality(network()), tmp_path / "model.pt"
     torch.save({"g_ema": state, "opts": Mkdir(tmp_path / "ran")}, path, _use_new_zipfile_serialization=zipped)
-    with pytest.raises(InputError, match=r"refers to posix\.mkdir at byte \d+, which no network snapshot needs"):
+    with pytest.raises(InputError, match=r"refers to posix\.mkdir at byte \d+, which network snapshots do not need"):
         load_network(path)
     told = describe(path)
     assert told["refused"] == "posix.mkdir"
@@ -133,14 +139,14 @@ def test_an_attack_among_weights_is_refused_and_does_not_run(zipped: bool, tmp_p
 def test_a_refused_file_still_says_what_it_looks_like(tmp_path: Path) -> None:
     path = tmp_path / "model.ckpt"
     torch.save({"pytorch-lightning_version": "2", "callbacks": Mkdir(tmp_path / "ran")}, path)
-    with pytest.raises(InputError, match=r"posix\.mkdir .*; by its names it is a checkpoint of PyTorch Lightning"):
+    with pytest.raises(InputError, match=r"posix\.mkdir .*; the names in it suggest a checkpoint of PyTorch Lightning"):
         load_network(path)
 
 
 def test_a_module_of_a_class_that_is_not_known_says_so(tmp_path: Path) -> None:
     path = tmp_path / "model.pt"
     torch.save(nn.Sequential(nn.Linear(2, 2)), path)
-    with pytest.raises(InputError, match=r"torch\.nn\.modules\.container\.Sequential: no class of that name"):
+    with pytest.raises(InputError, match=r"torch\.nn\.modules\.container\.Sequential: no class with that name"):
         load_network(path)
 
 

@@ -176,14 +176,14 @@ def tensor(offset: bytes, size: bytes, stride: bytes) -> bytes:
 
 BIG = b"J\xff\xff\xff\x7f"
 OVERSIZED = {
-    "bytes": (b"\x8e" + struct.pack("<Q", 2**62), "cut off"),
-    "bytearray": (b"\x96" + struct.pack("<Q", 2**63), "cut off"),
-    "text": (b"\x8d" + struct.pack("<Q", 2**40), "cut off"),
+    "bytes": (b"\x8e" + struct.pack("<Q", 2**62), "truncated"),
+    "bytearray": (b"\x96" + struct.pack("<Q", 2**63), "truncated"),
+    "text": (b"\x8d" + struct.pack("<Q", 2**40), "truncated"),
     "an integer": (b"\x8b" + struct.pack("<I", 2**31 - 1), "an integer of"),
     "a tensor beyond its storage": (tensor(b"K\x02", b"K\x04\x85", b"K\x01\x85"), r"shape \[4\] in a storage of"),
     "a tensor of one number": (tensor(b"K\x00", BIG + b"\x85", b"K\x00\x85"), "in a storage of"),
-    "a negative offset": (tensor(b"J\xff\xff\xff\xff", b"K\x01\x85", b"K\x01\x85"), "not whole"),
-    "a negative stride": (tensor(b"K\x03", b"K\x02\x85", b"J\xff\xff\xff\xff\x85"), "not whole"),
+    "a negative offset": (tensor(b"J\xff\xff\xff\xff", b"K\x01\x85", b"K\x01\x85"), "incomplete tensor"),
+    "a negative stride": (tensor(b"K\x03", b"K\x02\x85", b"J\xff\xff\xff\xff\x85"), "incomplete tensor"),
     "an array": (
         call(
             name("numpy._core.numeric", "_frombuffer"),
@@ -230,7 +230,7 @@ def test_values_that_multiply_are_refused():
 def test_a_module_that_lies_in_itself_is_refused():
     inner = MODULE + b")\x81\x94}" + text("_modules") + b"}" + text("again") + b"h\x00ssb"
     data = HEAD + inner + b"0" + network(text("_modules"), b"}" + text("m") + b"h\x00s") + b"."
-    with pytest.raises(PickleError, match="data without end"):
+    with pytest.raises(PickleError, match="nested too deeply"):
         read_pickle(io.BytesIO(data)).generator.state_dict()
 
 
@@ -284,7 +284,7 @@ MULTIPLIED = {
 
 @pytest.mark.parametrize("kind", MULTIPLIED)
 def test_calls_that_copy_are_charged(kind):
-    with pytest.raises(BudgetError, match=r"which no such file has|no such file does"):
+    with pytest.raises(BudgetError, match=r"(too many|too large|too long) for a file of this kind"):
         read_pickle(io.BytesIO(MULTIPLIED[kind]))
 
 
@@ -302,11 +302,11 @@ def test_what_follows_the_pickle_is_refused():
     whole = HEAD + network() + b"."
     assert read_pickle(io.BytesIO(whole)).generator.class_name == "Generator"
     for more in (b"\0", b"cos\nsystem\n(S'true'\ntR.", whole):
-        with pytest.raises(PickleError, match=f"{len(more)} bytes after the end of the pickle, which no host writes"):
+        with pytest.raises(PickleError, match=f"{len(more)} unexpected bytes after the end of the pickle"):
             read_pickle(io.BytesIO(whole + more))
 
 
 def test_text_is_charged_before_it_is_read():
     data = HEAD + b"X" + struct.pack("<I", 65 << 20) + bytes(65 << 20) + b"0" + network() + b"."
-    with pytest.raises(BudgetError, match="unfolds to more than 64 MB"):
+    with pytest.raises(BudgetError, match="expands to more than 64 MB"):
         read_pickle(io.BytesIO(data))

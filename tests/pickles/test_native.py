@@ -155,7 +155,9 @@ def test_what_does_not_fit_is_one_clear_message(kind: str) -> None:
 def test_unknown_classes_are_named_with_the_known_ones() -> None:
     found = node(generator(), {**DIMS, **WIDTH})
     found.class_name = "SuperGenerator"
-    with pytest.raises(LinkGANError, match=r"SuperGenerator: no class of that name .*Generator, Discriminator.*--host"):
+    with pytest.raises(
+        LinkGANError, match=r"SuperGenerator: no class with that name .*Generator, Discriminator.*--host"
+    ):
         native.build(found)
 
 

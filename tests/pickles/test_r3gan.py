@@ -121,7 +121,7 @@ def test_parts_make_the_network_with_classes_of_the_callers_choice(
 def test_parts_hide_no_method_and_bring_no_hook(hidden: str) -> None:
     node = Node("torch.nn.modules.linear.Identity", {hidden: {"1": "x"}})
     if hidden == "forward":
-        with pytest.raises(LinkGANError, match="gives forward, a method of it, another value"):
+        with pytest.raises(LinkGANError, match="replaces its method forward by a value"):
             assemble(node, lambda name: nn.Identity)
     else:
         made = assemble(node, lambda name: nn.Identity)

@@ -116,7 +116,7 @@ def test_a_faint_mask_and_one_of_one_bit_are_masks():
 
 def test_a_file_that_is_no_image_is_named_and_no_buffer_of_ours():
     with pytest.raises(
-        LinkGANError, match=r"mask 'm.png' cannot be read as an image \(.* is no readable image \(expected PNG"
+        LinkGANError, match=r"mask 'm.png' cannot be read as an image \(.* is not a readable image \(expected PNG"
     ) as raised:
         MaskImage("m.png", b"not an image")
     assert "BytesIO" not in str(raised.value)

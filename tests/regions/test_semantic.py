@@ -110,7 +110,7 @@ def test_a_spec_keeps_a_card_and_asks_the_network_only_once_the_user_has_named_i
 def test_another_network_under_the_same_name_is_refused(source, tmp_path):
     spec = LinkSpec.from_json(LinkSpec.parse([f"light=2@semantic({source},light)"], dim=8).to_json())
     script(tmp_path / "light.pt", Light(halve=True), classes=CLASSES)
-    with pytest.raises(LinkGANError, match=r"is another network .* give the right one with --segmenter light.pt=FILE"):
+    with pytest.raises(LinkGANError, match=r"is not the network .* give the right one with --segmenter light.pt=FILE"):
         spec.region_masks(scene())
 
 

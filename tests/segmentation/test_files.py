@@ -83,7 +83,7 @@ def test_a_card_may_lie_beside_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"classes": ["a", "a"]}', "two classes are called 'a'"),
+        ('{"classes": ["a", "a"]}', "two classes have the name 'a'"),
         ('{"classes": [1]}', "expected names"),
         ('{"classes": "ab"}', "'classes' must be of type list, not 'ab'"),
         ('{"classes": ["\\u001b[2J"]}', "expected names"),
@@ -92,7 +92,7 @@ def test_a_card_may_lie_beside_the_file(tmp_path):
         ('{"std": [1, 0, 1]}', "expected numbers above 0"),
         ('{"mean": [1]}', "expected three numbers"),
         ('{"mean": [1' + "0" * 400 + ", 1, 1]}", "cannot be read"),
-        ('{"mean": [NaN, 1, 1]}', "NaN is no number in JSON"),
+        ('{"mean": [NaN, 1, 1]}', "NaN is not a JSON number"),
         ('{"size": [0, 8]}', r"expected \[height, width\]"),
         ('{"size": [true, 8]}', r"expected \[height, width\]"),
         ("[]", "cannot be read"),
@@ -113,7 +113,9 @@ def test_a_kind_of_region_is_no_network():
 @pytest.mark.parametrize("name", ["a.pt", "a.pt2", "a.safetensors"])
 def test_other_files_are_refused(tmp_path, name):
     (tmp_path / name).write_bytes(b"no archive")
-    with pytest.raises(LinkGANError, match=r"is no segmentation network \(not a file .*b'no archive'\)\); expected"):
+    with pytest.raises(
+        LinkGANError, match=r"is not a segmentation network \(an unknown kind of file .*b'no archive'\)\); expected"
+    ):
         open_segmenter(tmp_path / name)
     with zipfile.ZipFile(tmp_path / f"z{name}", "w") as archive:
         archive.writestr("data.txt", "1")
@@ -134,6 +136,6 @@ def test_a_network_that_does_not_take_images_says_so(tmp_path, images):
         open_segmenter(wrong).scores(images)
     many = script(tmp_path / "many.pt", nn.Conv2d(3, 7, 1), classes=CLASSES)
     with pytest.raises(
-        LinkGANError, match=r"gave \[3, 7, 8, 8\] for 3 images; expected logits \[3, 2, height, width\]"
+        LinkGANError, match=r"returned \[3, 7, 8, 8\] for 3 images; expected logits \[3, 2, height, width\]"
     ):
         open_segmenter(many).scores(images)

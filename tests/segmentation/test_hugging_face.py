@@ -137,9 +137,9 @@ def changed(folder, **values):
         ({"backbone_config": "microsoft/resnet-50"}, "a backbone of model_type None"),
         ({"backbone_config__hidden_sizes": [10**9] * 4}, "'hidden_sizes' in its configuration is 1000000000"),
         ({"backbone_config__depths": [10**5] * 4}, "'depths' in its configuration is"),
-        ({"backbone_config__hidden_sizes": [65536] * 4}, "the tensors hold .* numbers, and the model"),
-        ({"id2label": ["wall"]}, "id2label in its configuration is no table"),
-        ({"id2label": {"0": "wall"}, "label2id": {"wall": 0}}, "fit|the tensors are not those|cannot be opened as"),
+        ({"backbone_config__hidden_sizes": [65536] * 4}, "the tensors contain .* numbers, but the model"),
+        ({"id2label": ["wall"]}, "id2label in its configuration is not a table"),
+        ({"id2label": {"0": "wall"}, "label2id": {"wall": 0}}, "fit|the tensors do not match|cannot be opened as"),
         ({"hidden_size": "x"}, "cannot be opened as UperNetForSemanticSegmentation"),
         ({"hidden_size": 17}, "tensors"),
     ],
@@ -158,7 +158,7 @@ def test_what_transformers_itself_writes_empty_names_nothing():
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("../model.safetensors", "does not list names of .safetensors files beside it"),
+        ("../model.safetensors", "does not list names of .safetensors files in its folder"),
         ("/etc/passwd", "does not list names"),
         ("part.bin", "does not list names"),
         ("absent.safetensors", "absent.safetensors cannot be read"),
@@ -177,11 +177,11 @@ def test_a_folder_with_an_adapter_or_other_weights_is_refused(tmp_path):
     transformers = pytest.importorskip("transformers")
     folder = saved(tmp_path, segformer(transformers))
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "evil/model"}')
-    with pytest.raises(LinkGANError, match=r"has an adapter_config.json, which names another model"):
+    with pytest.raises(LinkGANError, match=r"has an adapter_config.json for another model"):
         open_segmenter(folder)
     (folder / "adapter_config.json").unlink()
     (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
-    with pytest.raises(LinkGANError, match=r"no model.safetensors in it, and other kinds of weights are not read"):
+    with pytest.raises(LinkGANError, match=r"no model.safetensors in it; other formats of weights are not supported"):
         open_segmenter(folder)
 
 
@@ -200,7 +200,7 @@ def test_tensors_that_are_missing_or_too_many_are_named(tmp_path):
     ("text", "message"),
     [
         ("[]", "holds a list, expected a JSON object"),
-        ("[" * 100_000, "is no JSON that can be read"),
+        ("[" * 100_000, "is not valid JSON"),
         ('{"image_mean": 3}', "do not describe a model"),
         ('{"size": {"height": 1e9, "width": 3}}', "do not describe a model"),
         ('{"size": "large"}', "do not describe a model"),

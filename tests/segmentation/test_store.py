@@ -91,7 +91,7 @@ def test_a_description_that_is_none_is_refused_before_anything_is_built(
 @pytest.mark.parametrize(
     ("metadata", "message"),
     [
-        ({}, "do not say which network they are of; .*segment export"),
+        ({}, "the file does not describe its network; .*segment export"),
         ({store.KEY: json.dumps(DESCRIPTION), "linkgan": "{}"}, "an unknown field 'linkgan'"),
         ({store.KEY: "{"}, "the description: not JSON"),
         ({store.KEY: "[" * 100_000}, "the description: (not JSON|more than)"),
@@ -159,15 +159,15 @@ def forged(content, kind):
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        ("a zip at its end", "do not cover it exactly"),
-        ("a zip in a tensor", "it is a zip archive as well"),
-        ("a gap", "do not cover it exactly"),
-        ("too short", "do not cover it exactly"),
-        ("shared bytes", "do not cover it exactly"),
-        ("a name that comes twice", "is given twice"),
-        ("a huge shape", "offsets that are not its size"),
+        ("a zip at its end", "do not cover the file exactly"),
+        ("a zip in a tensor", "it is also a zip archive"),
+        ("a gap", "do not cover the file exactly"),
+        ("too short", "do not cover the file exactly"),
+        ("shared bytes", "do not cover the file exactly"),
+        ("a name that comes twice", "occurs twice"),
+        ("a huge shape", "offsets that do not match its size"),
         ("a huge header", "does not begin with a header"),
-        ("deep", "no .safetensors file that can be read"),
+        ("deep", "not a readable .safetensors file"),
     ],
 )
 def test_a_file_that_means_two_things_or_none_is_refused(tmp_path, network, kind, message):

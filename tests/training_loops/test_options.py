@@ -124,7 +124,7 @@ def test_a_process_works_on_its_whole_share_where_no_less_is_asked_for(tiny_opti
         ('{"batchsize": 8}', r"option 'batchsize': known are training_set_kwargs, G_kwargs"),
         ("{}", "option training_set_kwargs: is missing"),
         ("[1]", "the options are a list, expected an object with keys"),
-        ("{", "not the folder of a run that can be continued"),
+        ("{", "not the folder of a run that can be resumed"),
     ],
 )
 def test_a_file_that_holds_no_options_is_refused_by_name(tmp_path: Path, text: str, message: str) -> None:

@@ -97,7 +97,7 @@ def test_the_state_before_continues_where_the_last_is_damaged(whole: Path, tmp_p
         refused = CliRunner().invoke(main, ["train", "--continue", str(run), "--device", "cpu"])
         assert refused.exit_code == 2
         assert f"{path}: " in refused.output
-        assert f"delete it to go on from the state before it, {run / 'training-state-previous.pt'}" in refused.output
+        assert f"delete it to resume from the previous state, {run / 'training-state-previous.pt'}" in refused.output
     path.unlink()
     train("--continue", run, "--quiet", "--device", "cpu")
     assert_same_end(whole, run)
@@ -230,11 +230,11 @@ def test_networks_that_come_apart_are_noticed(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(processes, "gathered", collect)
     maintenance.check_alike({"G": ranks[0]}, 2)
     ranks[1].bias.data[0] += 1e-6
-    with pytest.raises(RuntimeError, match=r"ranks 0 and 1 have come apart in 1 tensors: G\.bias"):
+    with pytest.raises(RuntimeError, match=r"ranks 0 and 1 differ in 1 tensors: G\.bias"):
         maintenance.check_alike({"G": ranks[1]}, 2)
 
 
-@pytest.mark.parametrize(("device", "message"), [("cuda:0", "cannot share it"), ("cuda", "has no GPU")])
+@pytest.mark.parametrize(("device", "message"), [("cuda:0", "cannot share it"), ("cuda", "no GPU for process")])
 def test_processes_get_a_device_each_or_are_told(device: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
@@ -248,7 +248,7 @@ def test_processes_get_a_device_each_or_are_told(device: str, message: str, monk
     ("device", "message"),
     [
         ("gpu", "device='gpu': expected cpu, cuda"),
-        ("cuda:99", r"device='cuda:99': \d+ GPU\(s\) here; try --device cpu"),
+        ("cuda:99", r"device='cuda:99': this machine has \d+ GPU\(s\); try --device cpu"),
     ],
 )
 def test_a_device_that_is_not_there_is_named(device: str, message: str) -> None:

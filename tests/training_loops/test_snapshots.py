@@ -218,7 +218,7 @@ def test_an_archive_that_unpacks_to_more_than_its_size_is_refused(tmp_path: Path
     ):
         for entry in source.infolist():
             target.writestr(entry.filename, source.read(entry))
-    with pytest.raises(SnapshotError, match=r"bomb\.pt.*is packed by method 8, expected stored entries"):
+    with pytest.raises(SnapshotError, match=r"bomb\.pt.*is compressed by method 8, expected stored entries"):
         load_snapshot(bomb)
 
 

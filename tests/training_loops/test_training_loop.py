@@ -131,7 +131,7 @@ def test_ctrl_c_finishes_the_step_and_saves(tmp_path: Path, tiny_options: dict[s
     result = train(tmp_path, tiny_options, progress_fn=interrupt)
     assert (result.cur_nimg, result.finished) == (32, False)
     assert signal.getsignal(signal.SIGINT) is before
-    assert "the run can be continued" in (tmp_path / "log.txt").read_text()
+    assert "the run can be resumed" in (tmp_path / "log.txt").read_text()
     state = torch.load(tmp_path / "training-state.pt", weights_only=True)
     assert state["progress"]["cur_nimg"] == 32
 
@@ -187,7 +187,7 @@ def test_a_snapshot_of_other_networks_is_refused_with_every_difference(
 
 def test_a_run_is_not_continued_with_other_options(tmp_path: Path, tiny_options: dict[str, Any]) -> None:
     train(tmp_path, {**tiny_options, "total_kimg": 0.008})
-    with pytest.raises(SnapshotError, match="ema_kimg: 5 then, 7 now"):
+    with pytest.raises(SnapshotError, match="ema_kimg: was 5, is 7"):
         train(tmp_path, {**tiny_options, "ema_kimg": 7}, restart=True)
 
 

@@ -1,4 +1,4 @@
-"""Paints anti-aliased shapes in layers on a batch of images, keeping exact masks of the parts they show.
+"""Paints anti-aliased shapes in layers on a batch of images and computes exact masks of the visible parts.
 
 Coordinates are fractions of the image, origin top left. Shapes take `x` [1, w] and `y` [h, 1] (or bent
 versions of them, [n, h, w]) and per-image parameters [n, 1, 1], and return signed distances [n, h, w], negative
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import avg_pool2d
 
-# Below this many samples across, thin strokes are averaged from several samples per pixel.
+# Images smaller than this are painted with several samples per pixel, so that thin strokes are averaged.
 _FINE_SAMPLES = 64
 
 
@@ -67,7 +67,7 @@ class Layer:
         self.colour = torch.zeros(shape[0], 3, *shape[1:])  # premultiplied, [n, 3, h, w]
 
     def paint(self, coverage: Tensor, colour: Tensor) -> None:
-        """Paint `colour` ([3], [n, 3] or [n, 3, h, w], in [0, 1]) where `coverage` [n, h, w] says."""
+        """Paint `colour` ([3], [n, 3] or [n, 3, h, w], in [0, 1]) with opacity `coverage` [n, h, w]."""
         if colour.ndim < 4:
             colour = colour.reshape(-1, 3, 1, 1)
         over = coverage.unsqueeze(1)
@@ -81,7 +81,7 @@ class Layer:
 
 
 class Canvas:
-    """A batch of square images and, for every pixel, the share of it that shows each part."""
+    """A batch of square images and, for every pixel, the share covered by each part."""
 
     def __init__(self, count: int, size: int, parts: int):
         self.factor = max(1, _FINE_SAMPLES // size)
@@ -96,7 +96,7 @@ class Canvas:
         return Layer(self, window)
 
     def add(self, layer: Layer, part: int) -> None:
-        """Put `layer` on the images; what it covers now shows `part`."""
+        """Composite `layer` onto the images; the pixels that it covers belong to `part`."""
         keep = (1 - layer.alpha).unsqueeze(1)
         image = self.image[:, :, layer.rows, layer.columns]
         image.mul_(keep).add_(layer.colour)

@@ -1,4 +1,4 @@
-"""The face renderer with the interface of a generator: the reference for perfect links."""
+"""The face renderer with a generator's interface: the reference for perfect links."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from training_loops.data.faces import ATTRIBUTES, part_axes, render
 
 
 class UniformMapping(nn.Module):
-    """z [N, A], standard normal, to ws [N, 1, A], uniform in [0, 1]: each axis alone becomes one attribute."""
+    """z [N, A], standard normal, to ws [N, 1, A], uniform in [0, 1]: each axis becomes one attribute."""
 
     def forward(
         self,
@@ -25,7 +25,7 @@ class UniformMapping(nn.Module):
 
 
 class RendererSynthesis(nn.Module):
-    """ws [N, 1, A] to faces [N, 3, S, S] in [-1, 1], painted by the renderer; without gradients and without noise."""
+    """ws [N, 1, A] to faces [N, 3, S, S] in [-1, 1], painted by the renderer, without gradients or noise."""
 
     def __init__(self, size: int):
         super().__init__()

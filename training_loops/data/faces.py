@@ -1,8 +1,7 @@
 """Procedural cartoon faces at any resolution, with exact part masks and the attributes that made them.
 
-Every attribute is uniform in [0, 1] and independent of all others, and each one belongs to one part. What an eye
-or mouth attribute changes lies in the eye or mouth part, and those parts stay inside EYES_BOX and MOUTH_BOX for
-every attribute.
+Every attribute is uniform in [0, 1], independent of all others, and belongs to one part. Eye and mouth attributes
+change only pixels of the eye and mouth parts, and those parts stay inside EYES_BOX and MOUTH_BOX for all attributes.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ VERSION = 1
 PARTS = ("background", "hair", "skin", "eyes", "nose", "mouth", "shirt")
 EYES_BOX = (0.25, 0.3125, 0.75, 0.59375)  # x0, y0, x1, y1; 14.1 % of the image
 MOUTH_BOX = (0.3125, 0.625, 0.6875, 0.84375)  # 8.2 %
-# Painted a little wider than the boxes, so that it is the shapes, not the windows, that keep within the boxes.
+# The painted windows are a little larger than the boxes: the shapes stay inside the boxes without being cropped.
 _EYES_WINDOW = (0.21875, 0.25, 0.78125, 0.625)
 _MOUTH_WINDOW = (0.28125, 0.59375, 0.71875, 0.875)
 DEMO_LINKS = (
@@ -29,18 +28,18 @@ DEMO_LINKS = (
     "mouth=8@box({},{},{},{})".format(*MOUTH_BOX),
 )
 
-# Samples (pixels times supersampling) painted at once: keeps the working set in the tens of megabytes.
+# Samples (pixels times supersampling) painted at once; limits the working set to tens of megabytes.
 _CHUNK_SAMPLES = 1 << 17
 
 
 class Attribute(NamedTuple):
-    """One number in [0, 1] that shapes the face; `part` is where it shows (the skin's tone also on the nose)."""
+    """One number in [0, 1] that changes the face in `part` (the skin tone also changes the nose)."""
 
     name: str
     part: str
 
 
-# Few enough, and each plain enough at 32 pixels, for a small generator to learn them all in minutes.
+# Few, and each visible at 32 pixels, so that a small generator learns all of them in minutes.
 _NAMES = {
     "eyes": "gaze_x eye_open glasses accent_red accent_green accent_blue",
     "mouth": "mouth_open smile lip_light",
@@ -70,7 +69,7 @@ def part_axes(part: str) -> tuple[int, ...]:
 def render(attributes: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Paint attributes [n, A] as images [n, 3, size, size] in [-1, 1] and masks [n, P, size, size] in [0, 1].
 
-    Masks are in the order of PARTS and sum to 1 at every pixel: a pixel on an edge is shared. Attributes beyond [0, 1]
+    Masks are in the order of PARTS and sum to 1 at every pixel, also on edges. Attributes beyond [0, 1]
     are clamped. Raises DatasetError for another number of attributes or a size below 8.
     """
     if attributes.ndim != 2 or attributes.shape[1] != len(ATTRIBUTES):
@@ -89,20 +88,20 @@ def render(attributes: Tensor, size: int) -> tuple[Tensor, Tensor]:
 
 
 class _Face:
-    """The attributes of a batch by name, as the numbers and colours that shapes take."""
+    """The attributes of a batch by name, converted to the sizes and colours of shapes."""
 
     def __init__(self, attributes: Tensor):
         self._attributes = attributes
         self.count = attributes.shape[0]
-        self.x = self.y = torch.full([1, 1, 1], 0.5)  # the middle of the head
+        self.x = self.y = torch.full([1, 1, 1], 0.5)  # the centre of the head
         self.width = 0.295
 
     def span(self, name: str, low: float, high: float) -> Tensor:
-        """Return the attribute stretched to [low, high], [n, 1, 1]."""
+        """Return the attribute scaled to [low, high], [n, 1, 1]."""
         return (low + (high - low) * self._attributes[:, _INDEX[name]])[:, None, None]
 
     def mix(self, name: str, *colours: tuple[float, float, float]) -> Tensor:
-        """Return the colour at the attribute's place on the line through `colours`, [n, 3]."""
+        """Return the attribute's colour, interpolated between `colours`, [n, 3]."""
         position = self._attributes[:, _INDEX[name], None] * (len(colours) - 1)
         stops = torch.tensor(colours)
         weights = (1 - (position - torch.arange(len(colours))).abs()).clamp_min(0)
@@ -212,7 +211,7 @@ def _head(face: _Face, layer: Layer, skin: Tensor) -> None:
 
 def _hair_in_front(face: _Face, layer: Layer, hair: Tensor) -> None:
     x, y = layer.x - face.x, layer.y - face.y
-    # The fringe stays above the eyes' box, and the sides stay outside it.
+    # The fringe stays above EYES_BOX, and the sides outside it.
     fringe = y + 0.295 - 0.198 * ((x + 0.06).abs() + 0.02).sqrt()
     temple = 2.5 * (x.abs() - 0.267).clamp_min(0)
     line = torch.maximum((fringe - temple) * 0.7, y - 0.02)

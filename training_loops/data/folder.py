@@ -1,4 +1,4 @@
-"""The former place of `training_loops.formats.folder`, which training_options.json of earlier runs names."""
+"""The former module of `training_loops.formats.folder`; training_options.json of earlier runs refers to it."""
 
 from ..formats.folder import ImageFolderDataset
 

@@ -1,7 +1,7 @@
-"""Cameras around procedural heads, as EG3D's labels.
+"""Cameras around procedural heads, as EG3D labels.
 
-A camera lies on the sphere of RADIUS around the origin and looks at the origin, level. Positive yaw moves it to +x,
-from where the head seems turned to the image's left; positive pitch moves it up.
+A camera is on the sphere of RADIUS around the origin and looks at the origin, level. Positive yaw moves it to +x, so
+the head appears turned to the image's left; positive pitch moves it up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from training_loops.formats.cameras import join_labels, look_at
 
 RADIUS = 2.7
 FOCAL_LENGTH = 4.2647  # as a fraction of the image's width: it spans 0.633 at the origin
-YAW, PITCH = 0.5, 0.25  # radians: how far cameras go to either side
+YAW, PITCH = 0.5, 0.25  # radians: the largest angles to either side
 SPREADS = ("uniform", "normal")
 
 
@@ -32,15 +32,16 @@ def camera_labels(yaw: Tensor, pitch: Tensor) -> Tensor:
 def sample_cameras(n: int, seed: int, yaw: float = YAW, pitch: float = PITCH, spread: str = "uniform") -> Tensor:
     """Return [n, 25] labels of cameras within +-yaw and +-pitch radians; the first rows do not depend on `n`.
 
-    `spread` "uniform" takes all angles alike; "normal" favours the front: the limits are two standard deviations, and
-    nothing lies beyond them. Raises DatasetError for another spread or limits outside [0, pi/2).
+    `spread` "uniform" draws all angles with equal probability; "normal" prefers the front: a normal distribution
+    truncated at the limits, which are two standard deviations. Raises DatasetError for another spread or limits outside
+    [0, pi/2).
     """
     for name, limit in (("yaw", yaw), ("pitch", pitch)):
         if not 0 <= limit < math.pi / 2:
             raise DatasetError(f"{name} is {limit}, expected at least 0 and less than pi/2 radians (a quarter turn)")
     if spread not in SPREADS:
         raise DatasetError(f"spread of the cameras is '{spread}', expected one of: {', '.join(SPREADS)}")
-    # A stream of its own: cameras do not repeat the numbers that attributes of the same seed are made from.
+    # A separate random stream: cameras do not reuse the random numbers of the attributes with the same seed.
     share = torch.from_numpy(np.random.default_rng([seed, 1]).random((n, 2)))
     if spread == "normal":
         low, high = torch.special.ndtr(torch.tensor([-2.0, 2.0], dtype=torch.float64))

@@ -1,7 +1,7 @@
-"""What colour a procedural head has at the points of its surface, before light falls on it.
+"""The surface colours of a procedural head, before lighting.
 
-Colours are in [0, 1]. Each attribute of colour runs along a line of a few colours, far apart enough to be told from
-one another at 32 pixels, and colours one part alone.
+Colours are in [0, 1]. Each colour attribute interpolates between a few colours that can be distinguished at 32 pixels,
+and colours one part only.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _LINES = {
 }
 _WHITE, _BLACK = (0.98, 0.98, 0.99), (0.04, 0.03, 0.05)
 _BROW, _THROAT, _TEETH = (0.16, 0.11, 0.1), (0.25, 0.03, 0.06), (1.0, 0.99, 0.95)
-_IRIS, _PUPIL = 0.8, 0.945  # cosines of the angles from the gaze to their edges
-_SLACK = 1e-3  # how far a point may be from the surface it lies on
-_GAZE = 0.5  # the furthest that eyes turn, in radians
+_IRIS, _PUPIL = 0.8, 0.945  # cosines of the angles between the gaze and their edges
+_SLACK = 1e-3  # tolerance for a point on a surface
+_GAZE = 0.5  # the largest angle of the eyes, in radians
 
 
 def line(name: str, values: Tensor) -> Tensor:
@@ -65,7 +65,7 @@ def albedo(values: dict[str, Tensor], shapes: HeadShapes, owner: Tensor, parts: 
 
 
 def _eyes(points: Tensor, gaze: Tensor, hue: Tensor) -> Tensor:
-    """Iris and lid have one hue, so that a closed eye tells it too."""
+    """Colour the eyes; iris and lid have the same hue, so that a closed eye also shows it."""
     x, y, z = points
     u, v, w = x - EYE[0] * x.sign(), y - EYE[1], z - EYE[2]
     radius = (u * u + v * v + w * w).sqrt()

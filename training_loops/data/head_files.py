@@ -1,4 +1,4 @@
-"""Writes a data set of procedural heads, each seen by a camera of its own."""
+"""Writes a data set of procedural heads, each seen by its own camera."""
 
 from __future__ import annotations
 

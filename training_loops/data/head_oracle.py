@@ -1,4 +1,4 @@
-"""The head renderer in the shape of an EG3D generator: what perfect links would measure."""
+"""The head renderer with an EG3D generator's interface: the reference for perfect links."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from training_loops.formats.cameras import LABEL_DIM
 class HeadOracle(nn.Module):
     """A generator without weights whose latent axes are the renderer's attributes, in the order of ATTRIBUTES.
 
-    `mapping(z, c)` takes z [N, A], standard normal, to ws [N, 1, A], uniform in [0, 1], whatever the labels c are.
+    `mapping(z, c)` maps z [N, A], standard normal, to ws [N, 1, A], uniform in [0, 1]; the labels c have no effect.
     """
 
     def __init__(self, img_resolution: int = 64, neural_rendering_resolution: int = 32):
@@ -34,7 +34,7 @@ class HeadOracle(nn.Module):
         noise_mode: str = "const",
         force_fp32: bool = False,
     ) -> dict[str, Tensor]:
-        """Render ws [N, 1, A] from cameras c [N, 25], without gradients and without noise.
+        """Render ws [N, 1, A] from cameras c [N, 25], without gradients or noise.
 
         Returns image [N, 3, S, S] and image_raw [N, 3, H, H] in [-1, 1], and image_depth [N, 1, H, H], distances from
         the camera in world units. H is `neural_rendering_resolution`, which is kept for later calls.

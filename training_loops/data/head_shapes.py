@@ -1,7 +1,7 @@
-"""The solids that a procedural head is made of, in world units: x to its left, y up, z out of its face.
+"""The solids of a procedural head, in world units: x to its left, y up, z out of its face.
 
-Every number in [0, 1] of `GEOMETRY` changes the solids of one part alone. The head stands around the origin, inside
-the cube [-0.5, 0.5]^3; parts are solids of their own, so the nearest one says what a point of the surface shows.
+Every attribute in `GEOMETRY`, in [0, 1], changes the solids of one part only. The head is centred at the origin, inside
+the cube [-0.5, 0.5]^3. Each part is a separate solid, so a point of the surface belongs to the nearest part.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch import Tensor
 from training_loops.data.sdf import capsule, ellipsoid, sphere
 
 SOLIDS = ("hair", "skin", "eyes", "nose", "mouth", "shirt")
-# What each geometry attribute stretches to, in world units.
+# The range of each geometry attribute, in world units.
 GEOMETRY = {
     "hair_length": (0.1, -0.3),  # the height at which the hair ends
-    "head_width": (0.172, 0.218),  # half of it
+    "head_width": (0.172, 0.218),  # half the width
     "ear_size": (0.022, 0.062),
-    "eye_open": (-0.035, 0.042),  # the height of the lid's edge above the middle of the eye
-    "nose_length": (0.012, 0.15),  # how far it stands out
+    "eye_open": (-0.035, 0.042),  # the height of the lid's edge above the centre of the eye
+    "nose_length": (0.012, 0.15),  # from the face
     "nose_width": (0.02, 0.04),
-    "mouth_width": (0.05, 0.105),  # half of it
-    "mouth_open": (0.003, 0.038),  # half of the opening's height
-    "smile": (-0.04, 0.045),  # how far the corners are above the middle
+    "mouth_width": (0.05, 0.105),  # half the width
+    "mouth_open": (0.003, 0.038),  # half the height of the opening
+    "smile": (-0.04, 0.045),  # the height of the corners above the centre
 }
-# x0, y0, z0, x1, y1, z1: holds the surface of the part for all attributes.
+# x0, y0, z0, x1, y1, z1: contains the surface of the part for all attributes.
 BOXES = {
     "hair": (-0.25, -0.395, -0.27, 0.25, 0.305, 0.22),
     "skin": (-0.282, -0.4, -0.2, 0.282, 0.26, 0.2),
@@ -36,7 +36,7 @@ BOXES = {
     "mouth": (-0.111, -0.206, 0.02, 0.111, -0.055, 0.215),
     "shirt": (-0.4, -0.5, -0.21, 0.4, -0.25, 0.15),
 }
-EYE = (0.08, 0.08, 0.145)  # the middle of the eye on the +x side
+EYE = (0.08, 0.08, 0.145)  # the centre of the eye on the +x side
 EYE_RADIUS = 0.053
 LID = 0.006  # thickness
 _LIPS = 0.021
@@ -44,7 +44,7 @@ _LINING = 0.005
 
 
 class HeadShapes(NamedTuple):
-    """The solids of one head per ray, as a field for the tracer: the geometry attributes in world units, each [M]."""
+    """The solids of one head per ray, as a `sdf.Field`: the geometry attributes in world units, each [M]."""
 
     hair_length: Tensor
     head_width: Tensor
@@ -78,7 +78,7 @@ class HeadShapes(NamedTuple):
         side = x.abs()
         lips, cavity = self.lips(x, y, z)
         skull = ellipsoid(x, y - 0.02, z, self.head_width, 0.24, 0.2)
-        # The skin around the opening lines the mouth, and belongs to it.
+        # The skin around the opening is the lining of the mouth and belongs to it.
         lining = torch.maximum(skull, cavity - _LINING)
         mouth = torch.maximum(torch.minimum(lips, lining), -cavity)
         skin = torch.minimum(torch.maximum(skull, _LINING - cavity), self._neck_and_ears(x, side, y, z))
@@ -90,7 +90,7 @@ class HeadShapes(NamedTuple):
         return torch.minimum(ear, neck)
 
     def _hair(self, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        # A cap that falls straight down from its middle; the face looks out below the fringe.
+        # A cap that is vertical below its centre; the face is visible below the fringe.
         fall = (y - 0.03).clamp_min(0)
         cap = ellipsoid(x, fall, z + 0.025, 0.25, 0.275, 0.245)
         fringe = 0.215 - 0.3 * (x + 0.05).abs() - y
@@ -110,7 +110,7 @@ class HeadShapes(NamedTuple):
     def lips(self, x: Tensor, y: Tensor, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return the distances [M] to the lips and to the opening between them, at coordinates [M] each."""
         height = self.mouth_height(x, y)
-        # Follows the face, which falls back to the sides and to the chin.
+        # Follows the face, which recedes to the sides and the chin.
         out = z - 0.158 + 2.6 * x * x - 0.55 * (y + 0.13)
         gape = self.mouth_open
         lips = ellipsoid(x, height, out, self.mouth_width, gape + _LIPS, 0.028)
@@ -118,7 +118,7 @@ class HeadShapes(NamedTuple):
         return 0.75 * lips, 0.75 * cavity
 
     def mouth_height(self, x: Tensor, y: Tensor) -> Tensor:
-        """Return how far above the line between the lips a point is, [M]."""
+        """Return the height of a point above the line between the lips, [M]."""
         across = x / self.mouth_width
         return y + 0.13 - self.smile * (across * across - 0.35)
 

@@ -1,8 +1,8 @@
 """Procedural cartoon heads in three dimensions, seen by any camera, with exact part masks and depth.
 
-Every attribute is uniform in [0, 1] and independent of all others, and belongs to one part. Those of shape change the
-part's solid (see head_shapes), the others its colour. Light comes from a fixed direction of the world and is diffuse,
-so a point of a head has the same colour from every side.
+Every attribute is uniform in [0, 1], independent of all others, and belongs to one part. Geometry attributes change the
+part's solid (see head_shapes), the others its colour. The light has a fixed direction in world space and is diffuse, so
+a point of a head has the same colour from every camera.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _NAMES = {
 }
 ATTRIBUTES = tuple(Attribute(name, part) for part, names in _NAMES.items() for name in names.split())
 
-# One ray through the middle of each pixel and four around it: together they form an even lattice over the image.
+# One ray through the centre of each pixel and four around it: together they form a regular lattice over the image.
 _OFFSETS = ((0.0, 0.0), (0.4, 0.2), (-0.2, 0.4), (-0.4, -0.2), (0.2, -0.4))
 _CHUNK_RAYS = 1 << 15  # traced at once: the working set stays within a processor's cache
 _NORMAL_STEP = 1e-3
@@ -67,7 +67,7 @@ def part_axes(part: str) -> tuple[int, ...]:
 
 
 def part_boxes() -> dict[str, tuple[float, float, float, float, float, float]]:
-    """Return x0, y0, z0, x1, y1, z1 in world units for each part but the background: holds it for all attributes."""
+    """Return x0, y0, z0, x1, y1, z1 in world units for each part but the background; valid for all attributes."""
     return dict(BOXES)
 
 
@@ -76,7 +76,7 @@ def render(attributes: Tensor, cameras: Tensor, size: int) -> Views:
     """Render heads of attributes [n, A] seen by the cameras of labels [n, 25], on the attributes' device.
 
     Masks are in the order of PARTS and sum to 1 at every pixel: the shares of 5 rays through it. Depth is the distance
-    along the ray through the pixel's middle, from the camera to the surface, in world units; FAR where it meets
+    along the ray through the pixel's centre, from the camera to the surface, in world units; FAR where it hits
     nothing. Attributes beyond [0, 1] are clamped. Raises DatasetError for other shapes or a size below 8.
     """
     _check(attributes, cameras, size)
@@ -123,14 +123,14 @@ def _rays(cameras: Tensor, size: int) -> tuple[Tensor, Tensor]:
     """Return origins and directions [3, n * 5 * S * S], sorted by camera, offset, row and column."""
     poses, intrinsics = split_labels(cameras)
     moved = intrinsics[:, None].repeat(1, len(_OFFSETS), 1, 1)
-    # A ray beside the middle of its pixel is one through the middle for a camera whose image is moved.
+    # A ray next to the centre of its pixel goes through the centre for a camera with a shifted image.
     moved[:, :, :2, 2] -= torch.tensor(_OFFSETS, device=cameras.device) / size
     origins, directions = RaySampler()(poses.repeat_interleave(len(_OFFSETS), 0), moved.flatten(0, 1), size)
     return origins.reshape(-1, 3).T.contiguous(), directions.reshape(-1, 3).T.contiguous()
 
 
 def _light(shapes: HeadShapes, points: Tensor, distance: Tensor) -> Tensor:
-    """Return how bright the surface is at the points, [M]: from its slope towards the light."""
+    """Return the brightness of the surface at the points, [M], from the angle between its normal and the light."""
     light = F.normalize(torch.tensor(_LIGHT, device=points.device), dim=0)
     slope = []
     for axis in range(3):
@@ -142,7 +142,7 @@ def _light(shapes: HeadShapes, points: Tensor, distance: Tensor) -> Tensor:
 
 
 def _average(image: Tensor, label: Tensor, depth: Tensor, count: int, size: int) -> Views:
-    """Return the images of pixels made of several rays each."""
+    """Return the views, averaging the rays of each pixel."""
     shape = (count, len(_OFFSETS), size, size)
     images = image.clamp(0, 1).reshape(3, *shape).mean(2).transpose(0, 1) * 2 - 1
     masks = F.one_hot(label.reshape(shape), len(PARTS)).float().mean(1).permute(0, 3, 1, 2)

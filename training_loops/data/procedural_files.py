@@ -1,4 +1,4 @@
-"""Writes what a procedural renderer draws as a data set in the hosts' format: images, attributes, label maps."""
+"""Writes the output of a procedural renderer as a data set in the hosts' format: images, attributes, label maps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Procedure:
 def check_request(
     out: str | os.PathLike[str], masks: str | os.PathLike[str] | None, n: int, size: int, what: str
 ) -> None:
-    """Raise DatasetError where the files exist, or `n` images of `size` pixels cannot be a data set."""
+    """Raise DatasetError where the files exist, or `n` or `size` is invalid for a data set."""
     if n < 1:
         raise DatasetError(f"n is {n}, expected at least 1 of the {what}")
     if size < 8 or size & (size - 1):
@@ -51,7 +51,7 @@ def check_request(
     if masks:
         check_new(masks)
     if masks and os.path.abspath(masks) == os.path.abspath(out):
-        raise DatasetError(f"'{out}' is given for the images and for the masks; give them two names")
+        raise DatasetError(f"'{out}' is given for both the images and the masks; use two names")
 
 
 def write_images(
@@ -67,8 +67,8 @@ def write_images(
     """Write images of attributes [n, A], seen by the cameras of labels [n, 25] if any, as a new zip or folder `out`.
 
     `out` carries attributes.json {"renderer", "version", "seed", "names", "parts", "values" [n, A]}. With `masks`, a
-    second data set holds one label map per image (grey PNG, the index among the parts of the one that fills most of
-    the pixel), the same labels, and parts.json {"parts": [...]}.
+    second data set contains one label map per image (grey PNG, the index of the part that covers most of the pixel),
+    the same labels, and parts.json {"parts": [...]}.
     """
     labels = None if cameras is None else cameras.tolist()
     passes = 2 if masks else 1

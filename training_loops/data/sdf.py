@@ -1,7 +1,7 @@
 """Signed distances of simple solids, and sphere tracing of rays (Hart 1996).
 
 Points are [3, M], one row per axis; radii are numbers or [M]; distances are [M], in the unit of the points, and
-negative inside. Cutting one solid out of another is `torch.maximum(solid, -other)`, joining is `torch.minimum`.
+negative inside. The difference of two solids is `torch.maximum(solid, -other)`, the union is `torch.minimum`.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ Radius = Tensor | float
 TOLERANCE = 2e-5  # a ray this close to a surface has hit it
 _CAREFUL = 0.9  # step factor: the distance of an ellipsoid is first order and may be slightly too long
 _BOLD, _NEAR = 1.8, 0.015
-_MOST_STEPS = 48  # nearly all rays are done after 12; the others graze a surface, and hit it if they are
-_GRAZING = 1e-3  # this close
+_MOST_STEPS = 48  # nearly all rays end within 12 steps; the others graze a surface
+_GRAZING = 1e-3  # a grazing ray this close to a surface has hit it
 _ROUND = 3  # steps between two checks for finished rays
 
 
 class Field(Protocol):
-    """The distance to a scene of solids, with shapes that may differ from ray to ray."""
+    """The distance to a scene of solids, whose shapes may differ between rays."""
 
     def distance(self, points: Tensor) -> Tensor:
         """Return the distance [M] at the points [3, M] of the M rays."""

@@ -1,4 +1,4 @@
-"""Blurring images for the discriminator, which then begins with what is coarse (Karras et al. 2021, appendix F)."""
+"""Blurs the discriminator's images, so that it learns coarse structure first (Karras et al. 2021, appendix F)."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 def blurred(images: Tensor, sigma: float) -> Tensor:
     """Blur images [N, C, H, W] by `sigma` pixels: a neighbour at that distance has half the weight of the pixel itself.
 
-    Borders are repeated, so that the mean of a plain image stays. Weights end at 3 sigma; below a third of a pixel
-    nothing is left to do, and the images are returned as they are.
+    Borders are repeated, so that a constant image stays unchanged. Weights end at 3 sigma; below a third of a pixel the
+    images are returned unchanged.
     """
     reach = math.floor(3 * sigma)
     if reach == 0:

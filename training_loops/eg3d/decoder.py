@@ -1,4 +1,4 @@
-"""The small network that turns a feature of the tri-planes into colour and density."""
+"""The small network that maps a tri-plane feature to colour and density."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from training_loops.stylegan2.layers import FullyConnectedLayer
 
 HIDDEN = 64
 
-_CPU_BLOCK = 8192  # points; what lies between the layers then stays in the processor's cache
+_CPU_BLOCK = 8192  # points; the activations then fit in the processor's cache
 
 
 class OSGDecoder(nn.Module):
     """Features [N, P, M, n_features] of P planes -> rgb [N, M, decoder_output_dim] and sigma [N, M, 1].
 
-    One hidden layer on the mean over the planes (EG3D, section 3.2). Colours reach 0.001 beyond [0, 1], so that 0 and 1
-    are within the sigmoid's reach (Mip-NeRF, section 3); sigma is the density before its softplus.
+    One hidden layer on the mean over the planes (EG3D, section 3.2). Colours extend 0.001 beyond [0, 1], so that the
+    sigmoid can reach 0 and 1 (Mip-NeRF, section 3); sigma is the density before its softplus.
 
     Args:
-        options: decoder_lr_mul, the learning rate against the other networks', and decoder_output_dim.
+        options: decoder_lr_mul, the learning rate relative to the other networks, and decoder_output_dim.
     """
 
     def __init__(self, n_features: int, options: Mapping[str, Any]) -> None:
@@ -36,7 +36,7 @@ class OSGDecoder(nn.Module):
         )
 
     def forward(self, sampled_features: Tensor, ray_directions: Tensor | None) -> dict[str, Tensor]:
-        """`ray_directions` [N, M, 3] is part of every decoder's call; colours here look the same from all sides."""
+        """`ray_directions` [N, M, 3] is part of the decoder interface; colours here do not depend on it."""
         n, planes, m, _ = sampled_features.shape
         features = sampled_features[:, 0] if planes == 1 else sampled_features.mean(dim=1)
         flat = features.reshape(n * m, -1)

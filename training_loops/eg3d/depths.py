@@ -1,7 +1,7 @@
-"""Where along its ray a volume is sampled: evenly with jitter first, then where the first pass saw something.
+"""Sample depths along rays: evenly with jitter first, then by the density found in the first pass.
 
-NeRF (Mildenhall et al. 2020), section 5.2. The numbers drawn are those of the public code, in its order and shapes, so
-that one seed gives one image there and here.
+NeRF (Mildenhall et al. 2020), section 5.2. Random numbers are drawn in the order and shapes of the public code, so the
+same seed gives the same image in both.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ from torch import Tensor
 from training_loops.eg3d.options import RenderOptions
 from training_loops.formats.rays import box_limits
 
-_FLOOR = 0.01  # share of the second pass that goes to where the first saw nothing
+_FLOOR = 0.01  # density added everywhere, so that the second pass also samples empty space
 _EPS = 1e-5
 
 
 def stratified_depths(origins: Tensor, directions: Tensor, options: RenderOptions) -> Tensor:
-    """Return depths [N, R, D], ascending, for rays [N, R, 3]: one in each of D steps, at random within it."""
+    """Return depths [N, R, D], ascending, for rays [N, R, 3]: one at random in each of D intervals."""
     n, rays, steps = *origins.shape[:2], options.coarse
     kind: dict[str, Any] = {"dtype": origins.dtype, "device": origins.device}
     near: Tensor | float
     far: Tensor | float
     if options.start is None or options.end is None:
         near, far = (limit[..., None] for limit in box_limits(origins, directions, options.box_warp))
-        # Jitter of limits that differ from ray to ray is drawn for all rays at one step, then for the next step.
+        # Where limits differ between rays, jitter is drawn for all rays at one step, then for the next step.
         jitter = torch.rand([steps, n, rays], **kind).permute(1, 2, 0)
     else:
         near, far = options.start, options.end
@@ -44,11 +44,11 @@ def stratified_depths(origins: Tensor, directions: Tensor, options: RenderOption
 
 @torch.no_grad()
 def importance_depths(depths: Tensor, weights: Tensor, count: int) -> Tensor:
-    """Draw `count` depths for each ray, [N, R, count] in no order, from the weights of segments.
+    """Draw `count` depths for each ray, [N, R, count], unsorted, from the weights of segments.
 
     Weights [N, R, D - 1] between depths [N, R, D] are widened as in Mip-NeRF (Barron et al. 2021, equation 18), so that
-    nothing between the samples of the first pass is missed. As in the public code, which made the snapshots, segment
-    i + 1 stands for what lies between the middles of segments i and i + 1, and the last middle is left out.
+    nothing between the samples of the first pass is missed. As in the public code, which trained the snapshots, segment
+    i + 1 covers the range between the midpoints of segments i and i + 1, and the last midpoint is unused.
     """
     n, rays, _ = depths.shape
     wide = torch.maximum(F.pad(weights, [1, 0]), F.pad(weights, [0, 1]))

@@ -1,4 +1,4 @@
-"""Discriminators that see the final image and the rendered one together (EG3D, section 3.4)."""
+"""Discriminators of the final image together with the rendered image (EG3D, section 3.4)."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def filtered_resizing(
         return _interpolated(image_orig_tensor, size)
     if filter_mode == "classic":
         doubled = resample.upsample2d(image_orig_tensor, resample.parse_taps(f.cpu()))
-        # One pixel more on each side, for the filter's reach.
+        # Extra pixels on each side for the filter.
         wide = _interpolated(doubled, 2 * size + f.shape[0] - 2)
         kernel = f.to(wide).expand(wide.shape[1], 1, *f.shape)
         return F.conv2d(wide, kernel, stride=2, groups=wide.shape[1])
@@ -47,13 +47,13 @@ def filtered_resizing(
 
 
 class SingleDiscriminator(Discriminator):
-    """{'image': [N, img_channels, R, R]}, c [N, c_dim] -> logits [N, 1]; StyleGAN2's, of the final image alone."""
+    """{'image': [N, img_channels, R, R]}, c [N, c_dim] -> logits [N, 1]; StyleGAN2's, of the final image only."""
 
     def __init__(
         self, c_dim: int, img_resolution: int, img_channels: int, sr_upsample_factor: int = 1, **kwargs: Any
     ) -> None:
         super().__init__(c_dim, img_resolution, img_channels, **kwargs)
-        # Nothing depends on the factor, but the public class takes it.
+        # The factor has no effect; the public class has this argument.
         self.init_kwargs["sr_upsample_factor"] = sr_upsample_factor
 
     def forward(  # type: ignore[override]  # EG3D's images come as a dictionary
@@ -63,7 +63,7 @@ class SingleDiscriminator(Discriminator):
 
 
 class _PairDiscriminator(Discriminator):
-    """{'image': [N, C, R, R], 'image_raw': [N, C, H, H]}, c -> logits [N, 1], of both, the second enlarged."""
+    """{'image': [N, C, R, R], 'image_raw': [N, C, H, H]}, c -> logits [N, 1] of both, the second upsampled."""
 
     resample_filter: Tensor
 
@@ -81,11 +81,11 @@ class _PairDiscriminator(Discriminator):
 class DualDiscriminator(_PairDiscriminator):
     """{'image': [N, C, R, R], 'image_raw': [N, C, H, H]}, c [N, c_dim] -> logits [N, 1]; positive means real.
 
-    Seeing the rendered image beside the final one holds the super-resolution to what was rendered.
+    Comparing both images keeps the super-resolution consistent with the rendered image.
 
     Args:
-        disc_c_noise: noise on the labels, against a discriminator that knows the training poses by heart, in standard
-            deviations of the batch's labels; there is none for one label alone.
+        disc_c_noise: noise on the labels, in standard deviations of the batch's labels, to keep the discriminator from
+            memorizing the training poses; a batch of one label gets none.
     """
 
     def __init__(
@@ -104,7 +104,7 @@ class DualDiscriminator(_PairDiscriminator):
 
 
 class DummyDualDiscriminator(_PairDiscriminator):
-    """A dual discriminator whose view of the rendered image fades a little with each call, to nothing."""
+    """A dual discriminator whose rendered image is faded a little more with each call, down to 0."""
 
     def __init__(self, c_dim: int, img_resolution: int, img_channels: int, **kwargs: Any) -> None:
         super().__init__(c_dim, img_resolution, img_channels, **kwargs)

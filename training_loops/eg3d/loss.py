@@ -1,4 +1,4 @@
-"""The EG3D loss: images from posed cameras against a discriminator that sees them rendered and super-resolved."""
+"""The EG3D loss: images of posed cameras, and a discriminator of rendered and super-resolved images."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ _POINTS = 1000  # of each volume, at which its density is regularized
 class EG3DLoss(LogisticLoss):
     """Chan et al. 2022, "Efficient Geometry-aware 3D Generative Adversarial Networks", sections 3.4 and 4.
 
-    In addition to the logistic loss and R1, every `G_reg_interval` steps the total variation of density: the mean
+    Adds, every `G_reg_interval` steps, the total variation of density to the logistic loss and R1: the mean
     |sigma(x) - sigma(x + d)| at random points x of the cube that the tri-planes cover, d small and normal. Its weight
-    `density_reg`, the standard deviation `density_reg_p_dist` of d and the kind `reg_type`, which is 'l1', are among
-    the generator's `rendering_kwargs`, as in public snapshots; weight 0 or none leaves it out.
+    `density_reg`, the standard deviation `density_reg_p_dist` of d and the kind `reg_type`, which is 'l1', are in the
+    generator's `rendering_kwargs`, as in public snapshots; weight 0 or none disables it.
 
     Args:
-        pl_weight: 0, for settings shared with StyleGAN2: no path length is penalized here.
-        gpc_reg_prob: generator pose conditioning: the probability that the mapping network sees the camera of another
-            image than the one it renders; it falls linearly from 1 over the first `gpc_reg_fade_kimg`. None: it sees
+        pl_weight: must be 0; the path length penalty is not supported.
+        gpc_reg_prob: generator pose conditioning: the probability that the mapping network is conditioned on another
+            image's camera; it falls linearly from 1 over the first `gpc_reg_fade_kimg`. None: it is conditioned on
             zeros.
         neural_rendering_resolution_initial: side of the rendered image at the start.
         neural_rendering_resolution_final: its side at the end, reached linearly over
@@ -63,7 +63,7 @@ class EG3DLoss(LogisticLoss):
         self.seen = ("image", "image_raw") if self.dual_discrimination else ("image",)
         self._resize_filter = resample.filter_buffer(_TAPS).to(self.device)
         self.cur_nimg = 0
-        # Images drawn before the first step are then made as those of the first step are.
+        # Images rendered before the first step then have the resolution of the first step.
         self.G.neural_rendering_resolution = self.neural_rendering_resolution
 
     def _check(self) -> None:
@@ -79,21 +79,21 @@ class EG3DLoss(LogisticLoss):
 
     @property
     def swapping_prob(self) -> float:
-        """How likely the mapping network now sees another camera, 0 where it sees none."""
+        """The current probability that the mapping network gets another image's camera, 0 where it gets none."""
         if self.gpc_reg_prob is None:
             return 0.0
-        # p(t) = 1 + (p - 1) t, t the share of the fade that is over
+        # p(t) = 1 + (p - 1) t, t the elapsed share of the fade
         return 1 + (self.gpc_reg_prob - 1) * self._elapsed(self.gpc_reg_fade_kimg)
 
     @property
     def neural_rendering_resolution(self) -> int:
-        """The side of the rendered image now."""
+        """The current side of the rendered image."""
         first, last = self.resolutions
         return round(first + (last - first) * self._elapsed(self.neural_rendering_resolution_fade_kimg))
 
     @property
     def blur_sigma(self) -> float:
-        """How far D's images are blurred now, in pixels."""
+        """The current blur of D's images, in pixels."""
         return self.blur_init_sigma * (1 - self._elapsed(self.blur_fade_kimg))
 
     def accumulate_gradients(
@@ -103,15 +103,15 @@ class EG3DLoss(LogisticLoss):
         super().accumulate_gradients(phase, real_img, real_c, gen_z, gen_c, gain, cur_nimg)
 
     def conditioning(self, c: Tensor) -> Tensor:
-        """Cameras c [N, c_dim] that are rendered -> those that the mapping network sees."""
+        """Rendered cameras c [N, c_dim] -> cameras that the mapping network is conditioned on."""
         if self.gpc_reg_prob is None:
             return torch.zeros_like(c)
-        # With probability p(t) the camera of another image of the batch, which tells nothing of this one's.
+        # With probability p(t) the camera of another image of the batch, which is independent of this one's.
         swapped = torch.rand([len(c), 1], device=c.device) < self.swapping_prob
         return torch.where(swapped, c.roll(1, dims=0), c)
 
     def run_G(self, z: Tensor, c: Tensor, update_emas: bool = False) -> tuple[dict[str, Tensor], Tensor]:
-        """z [N, z_dim], cameras c [N, 25] -> what `TriPlaneGenerator.synthesis` returns, ws [N, num_ws, w_dim]."""
+        """z [N, z_dim], cameras c [N, 25] -> the images of `TriPlaneGenerator.synthesis`, ws [N, num_ws, w_dim]."""
         ws = self.mapped(z, self.conditioning(c), update_emas)
         size = self.neural_rendering_resolution
         return self.G.synthesis(ws, c, neural_rendering_resolution=size, update_emas=update_emas), ws
@@ -125,14 +125,14 @@ class EG3DLoss(LogisticLoss):
         return self.D(shown, c, update_emas=update_emas)
 
     def _augmented(self, shown: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Augment all images of one object alike: as channels of one image, so that they still go together."""
+        """Augment all images of one object in the same way, as channels of one image."""
         sizes = [image.shape[-1] for image in shown.values()]
         together = self.augment_pipe(torch.cat([_resized(image, sizes[0]) for image in shown.values()], dim=1))
         parts = together.chunk(len(sizes), dim=1)
         return {name: _resized(part, size) for name, part, size in zip(shown, parts, sizes, strict=True)}
 
     def images_of(self, real_img: Tensor) -> dict[str, Tensor]:
-        """Real images [N, 3, R, R], and at the size of a render, as if they had been rendered so."""
+        """Real images [N, 3, R, R] -> the same and, with dual discrimination, at the rendered resolution."""
         image = real_img.detach()
         size = self.neural_rendering_resolution
         raw = filtered_resizing(image, size, self._resize_filter.to(image), self.filter_mode)
@@ -149,13 +149,13 @@ class EG3DLoss(LogisticLoss):
         points = (torch.rand([len(ws), _POINTS, 3], device=ws.device, dtype=ws.dtype) - 0.5) * options["box_warp"]
         near = points + torch.randn_like(points) * options["density_reg_p_dist"]
         both = torch.cat([points, near], dim=1)
-        sigma = self.G.sample_mixed(both, torch.zeros_like(both), ws)["sigma"]  # seen from no side in particular
+        sigma = self.G.sample_mixed(both, torch.zeros_like(both), ws)["sigma"]  # the direction has no effect
         first, second = sigma.chunk(2, dim=1)
         loss = training_stats.report("Loss/G/reg", (first - second).abs().mean(dim=[1, 2]) * weight)
         loss.mean().mul(gain).backward()
 
     def _elapsed(self, kimg: float) -> float:
-        """Which share of a change over the first `kimg` has taken place."""
+        """Return the elapsed share of the first `kimg`, 0 to 1."""
         return min(self.cur_nimg / (kimg * 1000), 1.0) if kimg > 0 else 1.0
 
 

@@ -1,4 +1,4 @@
-"""Every network class of EG3D, under the names the public snapshots give them."""
+"""All network classes of EG3D, under the names used in public snapshots."""
 
 from training_loops.eg3d.decoder import OSGDecoder
 from training_loops.eg3d.dual_discriminator import (

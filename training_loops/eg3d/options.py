@@ -1,4 +1,4 @@
-"""The numbers that direct the volume renderer, read from `rendering_kwargs` as public snapshots keep them."""
+"""Options of the volume renderer, read from `rendering_kwargs` as stored in public snapshots."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import Any, TypeVar
 
 from training_loops.errors import OptionError
 
-MAX_SAMPLES = 4096  # along a ray; no real model comes near, and a damaged file cannot ask for a billion
+MAX_SAMPLES = 4096  # along a ray; far above any real model, so that a damaged file cannot request a billion
 
 _T = TypeVar("_T", int, float)
 
 
 @dataclass(frozen=True)
 class RenderOptions:
-    """Options of sampling and summing along rays.
+    """Options of sampling and integration along rays.
 
     Attributes:
         coarse: samples of the first pass, at even distances with jitter.
@@ -46,7 +46,7 @@ class RenderOptions:
         """
         clamp_mode(kwargs)
         fine = _number(kwargs, "depth_resolution_importance", int, 0, MAX_SAMPLES)
-        # The second pass draws from the intervals between the middles of the first pass's segments.
+        # The second pass draws from the intervals between the midpoints of the first pass's segments.
         least = 4 if fine else 2
         start, end = _limits(kwargs)
         disparity = bool(_get(kwargs, "disparity_space_sampling"))
@@ -65,7 +65,7 @@ class RenderOptions:
 
 
 def clamp_mode(kwargs: Mapping[str, Any]) -> None:
-    """Raise OptionError unless densities are made positive by a softplus, the one way of public snapshots."""
+    """Raise OptionError unless densities are made positive by a softplus, as in all public snapshots."""
     mode = _get(kwargs, "clamp_mode")
     if mode != "softplus":
         raise OptionError(f"rendering_kwargs: clamp_mode={mode!r}: expected 'softplus', the only known mode")

@@ -1,10 +1,10 @@
-"""Reading features from tri-planes: bilinear, zero outside, the mean over the planes (EG3D, section 3.2).
+"""Samples features from tri-planes: bilinear, zero outside, the mean over the planes (EG3D, section 3.2).
 
-A point (x, y, z) is seen by plane 0 at column x and row y, by plane 1 at column x and row z, and by plane 2 at column z
-and row x. (The paper's third plane holds y and z; public snapshots were trained with this one.)
+A point (x, y, z) is projected on plane 0 at column x and row y, on plane 1 at column x and row z, and on plane 2 at
+column z and row x. (The paper's third plane is y and z; public snapshots were trained with this one.)
 
 Each point's feature is a weighted sum of 12 texels, 4 in each plane, which `embedding_bag` computes in one pass over
-features that lie together in memory.
+features that are contiguous in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _TAPS = 4 * PLANES
 def sample_planes(planes: Tensor, points: Tensor, box_warp: float) -> Tensor:
     """Return the mean feature [N, M, C] over the planes [N, 3, C, S, S] at points [N, M, 3].
 
-    Texels are fastest to read where the channels of each lie together (channels_last). The planes cover the cube of
+    Texels are read fastest in channels_last memory. The planes cover the cube of
     side `box_warp` around the origin. ValueError for other shapes, or sides of fewer than 2 texels.
     """
     n, count, channels, rows, columns = planes.shape
@@ -34,15 +34,15 @@ def sample_planes(planes: Tensor, points: Tensor, box_warp: float) -> Tensor:
 
 
 def _taps(points: Tensor, size: int, scale: float) -> tuple[Tensor, Tensor]:
-    """Return which texels make up each point, and their weights, both [N * M, 12].
+    """Return the texel indices of each point and their weights, both [N * M, 12].
 
-    Numbers of one kind lie together until the end, since the steps between are fast on long rows only.
+    Values of one kind are contiguous until the end, since the intermediate steps are fast on long rows only.
     """
     n, m, _ = points.shape
     pixels = (
         (points.reshape(-1, 3).t().contiguous() * scale + 1) * size - 1
     ) / 2  # [3, N * M], 0 = first texel's centre
-    # Of the two texels beside the point, or the two nearest where it lies outside, the first.
+    # The first of the two texels around the point, or of the two nearest where the point is outside.
     first = pixels.detach().floor().nan_to_num(nan=0.0).clamp_(0, size - 2)
     offset = pixels - first
     x, y, z = torch.stack([1 - offset.abs(), 1 - (offset - 1).abs()]).relu().unbind(1)  # [2, N * M] each
@@ -55,7 +55,7 @@ def _taps(points: Tensor, size: int, scale: float) -> tuple[Tensor, Tensor]:
     i, j, k = first.to(torch.int64 if wide else torch.int32)
     corners = torch.stack([j * row + i * column, k * row + i * column + 1, i * row + k * column + 2])
     corners.view(PLANES, n, m).add_((torch.arange(n, device=points.device) * (row * size))[:, None].to(corners.dtype))
-    # In the order of the weights: the step in z or y comes before the step in x, which is a row in plane 2.
+    # In the order of the weights: the step in z or y precedes the step in x, which is a row in plane 2.
     steps = [[0, column, row, row + column]] * 2 + [[0, row, column, row + column]]
     indices = corners[:, None] + torch.tensor(steps, dtype=corners.dtype, device=points.device)[:, :, None]
     return indices.view(_TAPS, -1).t().contiguous(), weights.t().contiguous()

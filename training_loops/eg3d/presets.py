@@ -10,7 +10,7 @@ from training_loops.presets import Preset
 from training_loops.stylegan2.presets import tiny
 
 _HEADS = {128: "SuperresolutionHybrid2X", 256: "SuperresolutionHybrid4X", 512: "SuperresolutionHybrid8XDC"}
-# Cameras 2.7 from a head that fits into a cube of side 1.
+# Cameras at distance 2.7 from a head that fits into a cube of side 1.
 _VOLUME: dict[str, Any] = {
     "ray_start": 2.25,
     "ray_end": 3.3,
@@ -36,7 +36,7 @@ _CLASSES: dict[str, Any] = {
 def heads3d(resolution: int, gpus: int) -> Preset:
     """For one CPU thread and images of about 32 pixels of heads, rendered at half their resolution.
 
-    The mapping network sees no cameras: it needs them only where a face depends on the side it is photographed from.
+    The mapping network gets no cameras: it needs them only where a face depends on the camera.
     """
     return replace(
         tiny(resolution, gpus),
@@ -67,7 +67,7 @@ def heads3d(resolution: int, gpus: int) -> Preset:
 def eg3d(resolution: int, gpus: int) -> Preset:
     """The public EG3D defaults for heads of 128, 256 or 512 pixels; raises OptionError for other resolutions."""
     if resolution not in _HEADS:
-        raise OptionError(f"cfg eg3d: images of {resolution} pixels, expected 128, 256 or 512; heads3d takes others")
+        raise OptionError(f"cfg eg3d: images of {resolution} pixels, expected 128, 256 or 512; heads3d supports others")
     batch = 4 * gpus
     return Preset(
         **_CLASSES,

@@ -1,4 +1,4 @@
-"""Summing colours along rays: the volume rendering integral (Max 1995; NeRF, section 4) on segments between samples."""
+"""Volume rendering: the integral of colours along rays (Max 1995; NeRF, section 4), by segments between samples."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def segment_weights(densities: Tensor, depths: Tensor) -> Tensor:
     # w_i = T_i (1 - exp(-sigma_i delta_i)), T_i = exp(-sum_{j<i} sigma_j delta_j) (NeRF, Eq. 3)
     sigma = F.softplus((densities[..., 1:] + densities[..., :-1]) / 2 - 1)
     optical = sigma * (depths[..., 1:] - depths[..., :-1])
-    passed = torch.exp(-optical)  # the share of light that each segment lets through
+    passed = torch.exp(-optical)  # transmittance of each segment
     before = torch.exp(F.pad(-torch.cumsum(optical[..., :-1], dim=-1), [1, 0]))
     return (1 - passed) * before
 
@@ -43,7 +43,7 @@ def expected_depth(weights: Tensor, depths: Tensor) -> Tensor:
 
 
 def finish_colors(colors: Tensor, weights: Tensor, white_back: bool) -> Tensor:
-    """Put colours [..., C] that were summed by segments' `weights` before black or white, and map [0, 1] to [-1, 1]."""
+    """Composite colours [..., C], summed by segments' `weights`, on black or white, and map [0, 1] to [-1, 1]."""
     # C + (1 - sum_i w_i) background
     if white_back:
         colors = colors + (1 - weights.sum(dim=-1, keepdim=True))
@@ -51,9 +51,9 @@ def finish_colors(colors: Tensor, weights: Tensor, white_back: bool) -> Tensor:
 
 
 class MipRayMarcher2(nn.Module):
-    """Colours [N, R, D, C], sigmas and ascending depths [N, R, D, 1] of the samples of rays -> what the rays see.
+    """Colours [N, R, D, C], sigmas and ascending depths [N, R, D, 1] of the samples of rays -> rendered rays.
 
-    That is colours [N, R, C], depth [N, R, 1] and segments' weights [N, R, D - 1, 1]. Options: clamp_mode, white_back.
+    Returns colours [N, R, C], depth [N, R, 1] and segments' weights [N, R, D - 1, 1]. Options: clamp_mode, white_back.
     """
 
     def forward(

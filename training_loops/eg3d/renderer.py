@@ -25,8 +25,8 @@ Decoder = Callable[[Tensor, Tensor], dict[str, Tensor]]
 class ImportanceRenderer(nn.Module):
     """Planes [N, 3, C, S, S] seen along rays [N, R, 3] -> features [N, R, F], depth [N, R, 1], opacity [N, R, 1].
 
-    Features are in about [-1, 1], opacity is the share of light that was stopped. See `RenderOptions` for
-    `rendering_options`; OptionError for those that cannot work.
+    Features are in about [-1, 1], opacity is the absorbed share of light. See `RenderOptions` for `rendering_options`;
+    OptionError for invalid ones.
     """
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class ImportanceRenderer(nn.Module):
         ray_directions: Tensor,
         rendering_options: Mapping[str, Any],
     ) -> tuple[Tensor, Tensor, Tensor]:
-        # NeRF, Eq. 5 and section 5.2: a coarse pass at even depths, a fine one where the coarse one saw something, and
+        # NeRF, Eq. 5 and section 5.2: a coarse pass at even depths, a fine pass where the coarse one found density, and
         # C = sum_i v_i c_i over the samples of both in the order of their depths.
         options = read.RenderOptions.read(rendering_options)
         rays = (ray_origins, ray_directions)
@@ -58,7 +58,7 @@ class ImportanceRenderer(nn.Module):
         weights = segment_weights(densities, depths)
         shares = sample_weights(weights)
         if options.fine:
-            # The sum has no order, and colours are larger than weights: sort the weights to the colours.
+            # The sum has no order, and weights are smaller than colours: the weights are reordered, not the colours.
             shares = torch.zeros_like(shares).scatter(-1, order, shares)
         parts = shares.split([part.shape[2] for part in seen], dim=-1)
         sums = [(share[..., None] * part).sum(dim=2) for share, part in zip(parts, seen, strict=True)]

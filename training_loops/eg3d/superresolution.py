@@ -1,4 +1,4 @@
-"""Super-resolution heads: two StyleGAN2 blocks that make the image from the rendered features (EG3D, section 3.3)."""
+"""Super-resolution heads: two StyleGAN2 blocks from the rendered features to the image (EG3D, section 3.3)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SynthesisBlockNoUp(SynthesisBlock):
             in_channels, out_channels, w_dim, resolution, img_channels, is_last, architecture=architecture, **kwargs
         )
         if in_channels != 0:
-            self.conv0.up = 1  # the same tensors do without
+            self.conv0.up = 1  # the parameters are the same without upsampling
 
     def forward(
         self,
@@ -49,7 +49,7 @@ class SynthesisBlockNoUp(SynthesisBlock):
         update_emas: bool = False,
         **layer_kwargs: Any,
     ) -> tuple[Tensor, Tensor | None]:
-        # Without an image given there is none to upsample.
+        # Pass no image, so that none is upsampled.
         x, rgb = super().forward(x, None, ws, force_fp32, fused_modconv, update_emas, **layer_kwargs)
         return x, img if rgb is None else rgb if img is None else img + rgb
 
@@ -57,14 +57,14 @@ class SynthesisBlockNoUp(SynthesisBlock):
 class SuperresolutionHybrid(nn.Module):
     """rgb [N, 3, R, R], features x [N, channels, R, R] and ws [N, L, w_dim] -> images [N, 3, img_resolution, ...].
 
-    Images of any size R are brought to the head's `input_resolution` first. Only the last w is used. With
+    Images of any size R are resized to the head's `input_resolution` first. Only the last w is used. With
     `sr_num_fp16_res` above 0 the blocks run in half precision, with clamped feature maps.
 
     Args:
         sr_antialias: antialias when the rendered image is larger than the head's input.
-        w_dim: of heads other than the public ones.
-        widths: channels of each block, of heads other than the public ones.
-        num_fp16_res: of the backbone, as the next three; passed to every head, and unused by public ones.
+        w_dim: for heads other than the public ones.
+        widths: channels of each block, for heads other than the public ones.
+        num_fp16_res: of the backbone, like the next three; passed to every head, not used.
         conv_clamp: of the backbone.
         channel_base: of the backbone.
         channel_max: of the backbone.
@@ -72,7 +72,7 @@ class SuperresolutionHybrid(nn.Module):
 
     FACTOR: ClassVar[int] = 2  # of the image's resolution over the input's
     WIDTHS: ClassVar[tuple[int, int]] = (128, 64)
-    HAS_FILTER: ClassVar[bool] = True  # whether snapshots hold one more copy of the resampling filter
+    HAS_FILTER: ClassVar[bool] = True  # whether snapshots contain one more copy of the resampling filter
 
     def __init__(
         self,
@@ -109,7 +109,7 @@ class SuperresolutionHybrid(nn.Module):
             self.register_buffer("resample_filter", resample.filter_buffer(_TAPS))
 
     def forward(self, rgb: Tensor, x: Tensor, ws: Tensor, **block_kwargs: Any) -> Tensor:
-        w = ws[:, -1:].expand(-1, 3, -1)  # of two convolutions and an image output
+        w = ws[:, -1:].expand(-1, 3, -1)  # for two convolutions and an image output
         x, rgb = self._resized(x), self._resized(rgb)
         x, img = self.block0(x, rgb, w, **block_kwargs)
         image: Tensor = self.block1(x, img, w, **block_kwargs)[1]
@@ -119,7 +119,7 @@ class SuperresolutionHybrid(nn.Module):
         size = self.input_resolution
         if x.shape[-1] == size:
             return x
-        # Where an image grows there is nothing to average, and the plain filter is the same and faster.
+        # When upsampling, antialiasing has no effect, and the plain filter is faster.
         antialias = self.sr_antialias and x.shape[-1] > size
         return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=False, antialias=antialias)
 
@@ -147,7 +147,7 @@ class SuperresolutionHybrid8XDC(SuperresolutionHybrid):
 
 
 class SuperresolutionHybridDeepfp32(SuperresolutionHybrid):
-    """128 -> 256 pixels, without antialiasing unless asked for."""
+    """128 -> 256 pixels, without antialiasing by default."""
 
     def __init__(self, channels: int, img_resolution: int, sr_num_fp16_res: int, **kwargs: Any) -> None:
         super().__init__(channels, img_resolution, sr_num_fp16_res, **{"sr_antialias": False, **kwargs})

@@ -1,4 +1,4 @@
-"""The EG3D generator: a StyleGAN2 backbone makes three feature planes, which are rendered from a camera."""
+"""The EG3D generator: a StyleGAN2 backbone generates three feature planes, which are rendered from a camera."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class TriPlaneGenerator(nn.Module):
 
     `rendering_kwargs` is a plain dictionary, which may be changed at any time: see `RenderOptions`, and
     superresolution_module, sr_antialias and decoder_lr_mul, which are read here; superresolution_noise_mode;
-    c_gen_conditioning_zero and c_scale, for the labels that the mapping network sees.
-    `init_kwargs` keeps the constructor's arguments, so that a snapshot can build the same network again.
+    c_gen_conditioning_zero and c_scale, for the labels passed to the mapping network.
+    `init_kwargs` stores the constructor's arguments, so that a snapshot can rebuild the network.
 
     Args:
         plane_resolution: texels along the side of a plane; 256 in every public snapshot.
@@ -48,7 +48,7 @@ class TriPlaneGenerator(nn.Module):
     ) -> None:
         super().__init__()
         if img_channels != 3:
-            raise OptionError(f"img_channels={img_channels}: EG3D makes images of 3 channels")
+            raise OptionError(f"img_channels={img_channels}: EG3D generates images with 3 channels")
         self.init_kwargs: dict[str, Any] = copy.deepcopy(
             {
                 "z_dim": z_dim,
@@ -60,7 +60,7 @@ class TriPlaneGenerator(nn.Module):
                 "mapping_kwargs": dict(mapping_kwargs or {}),
                 "rendering_kwargs": dict(rendering_kwargs or {}),
                 "sr_kwargs": dict(sr_kwargs or {}),
-                # Left out where it says nothing: the public class does not know it.
+                # Omitted at its default: the public class does not have it.
                 **({"plane_resolution": plane_resolution} if plane_resolution != 256 else {}),
             }
             | synthesis_kwargs
@@ -117,9 +117,8 @@ class TriPlaneGenerator(nn.Module):
         Args:
             neural_rendering_resolution: side H of the rendered image before super-resolution; it is kept for later
                 calls. None: that of the last call, at first 64.
-            cache_backbone: keep the planes.
-            use_cached_backbone: render those that were kept, whatever ws are, if there are any: one object from many
-                sides.
+            cache_backbone: store the planes.
+            use_cached_backbone: render the stored planes, if any, and ignore ws: one object from many cameras.
             synthesis_kwargs: noise_mode and others of the StyleGAN2 blocks. Noise in the super-resolution is that of
                 `rendering_kwargs`.
 

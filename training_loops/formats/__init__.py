@@ -1,1 +1,1 @@
-"""Readers of files that may come from anybody: bounded, and nothing in a file is run."""
+"""Readers of untrusted files: their cost is bounded, and they run nothing from a file."""

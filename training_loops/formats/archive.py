@@ -1,4 +1,4 @@
-"""A zip or a folder as one set of named files, read at random and written atomically."""
+"""Zips and folders as sets of named files, with random reads and atomic writes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from training_loops.formats.zips import BROKEN_ZIP, open_zip, read_entry
 
 
 class DatasetError(InputError):
-    """Raised for a data set that cannot be read or written as asked: names the path, what was expected, the way out."""
+    """Raised when a data set cannot be read or written; names the path, what was expected and how to fix it."""
 
     def __init__(self, message: str) -> None:
         super().__init__(printable(message))
@@ -29,7 +29,7 @@ class DatasetError(InputError):
 
 @contextmanager
 def dataset_errors() -> Iterator[None]:
-    """Raise InputErrors of the block as DatasetErrors."""
+    """Convert InputErrors raised in the block to DatasetErrors."""
     try:
         yield
     except DatasetError:
@@ -60,7 +60,7 @@ class ArchiveReader:
             for name in files:
                 file = os.path.join(root, name)
                 if not _is_inside(file, whole):
-                    raise DatasetError(f"{self._what}: '{file}' is no file in this folder; copy it there or remove it")
+                    raise DatasetError(f"{self._what}: '{file}' is not a file in it; copy it there or remove it")
                 yield Path(file).relative_to(self.path).as_posix()
 
     def _opened(self) -> zipfile.ZipFile:
@@ -73,14 +73,14 @@ class ArchiveReader:
         return self._zip
 
     def read(self, name: str, most: int = DATA_IMAGE) -> bytes:
-        """Return the bytes of the file `name`. Raises DatasetError: they cannot be read, or are more than `most`."""
+        """Return the bytes of the file `name`. Raises DatasetError when unreadable or longer than `most`."""
         with dataset_errors():
             if self.is_folder:
                 return read_file(self.path / name, most, f"{self._what}: '{name}'")
             return read_entry(self._opened(), self._entry(name), self._what, most)
 
     def read_json(self, name: str) -> Any:
-        """Return the value of the JSON file `name`. Raises DatasetError: it is none, or larger than any of its kind."""
+        """Return the value of the JSON file `name`. Raises DatasetError when it is invalid or too large."""
         with dataset_errors():
             return parse_json(self.read(name, LABELS.bytes), f"{self._what}: '{name}'", LABELS)
 
@@ -98,7 +98,7 @@ class ArchiveReader:
         try:
             return self._opened().getinfo(name)
         except KeyError as error:
-            raise DatasetError(f"{self._what}: no '{name}' in it") from error
+            raise DatasetError(f"{self._what}: '{name}' not found") from error
 
     def close(self) -> None:
         """Close the zip's handle; the next read opens it again."""
@@ -127,7 +127,7 @@ class ArchiveWriter:
         self._zip = zipfile.ZipFile(place, "w", zipfile.ZIP_STORED) if is_zip else None
 
     def write(self, name: str, data: bytes) -> None:
-        """Add the file `name`; a zip made from the same files is the same to the byte."""
+        """Add the file `name`. Zips of the same files are identical byte for byte."""
         if self._zip is not None:
             # A fixed date: the archive depends on its contents alone.
             entry = zipfile.ZipInfo(name)
@@ -147,7 +147,7 @@ class ArchiveWriter:
 
 
 def check_new(path: str | os.PathLike[str]) -> Path:
-    """Return `path` as a Path. Raises DatasetError when something is there already."""
+    """Return `path` as a Path. Raises DatasetError when it exists."""
     path = Path(path)
     if path.exists():
         raise DatasetError(f"'{path}' exists already and is not overwritten; delete it or choose another name")
@@ -156,7 +156,7 @@ def check_new(path: str | os.PathLike[str]) -> Path:
 
 @contextmanager
 def new_archive(path: str | os.PathLike[str]) -> Iterator[ArchiveWriter]:
-    """Give a writer for a new zip (the name ends in .zip) or folder that appears under `path` once it is whole."""
+    """Yield a writer for a new zip (the name ends in .zip) or folder, which is moved to `path` when complete."""
     path = check_new(path)
     is_zip = path.suffix.lower() == ".zip"
     with temporary_folder(path) as workshop:

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never sees half of one: a temporary neighbour, fsync, then rename."""
+"""Atomic file writes: a temporary file in the same folder, fsync, then rename."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from training_loops.formats.strict_json import not_finite
 
 _MARK = ".atomic-tmp"
 _TEMPORARY = re.compile(rf"\..+{re.escape(_MARK)}-[a-z0-9_]{{8}}(\.[^.]*)?", re.DOTALL)
-_STALE = 3600.0  # seconds that no living writer leaves its file untouched
+_STALE = 3600.0  # seconds without a write after which a temporary file is considered abandoned
 DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO}
 
 
 @contextlib.contextmanager
 def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | None = None) -> Iterator[Path]:
-    """Give the block a temporary path beside `path`; it takes the final name on success, and goes on failure.
+    """Yield a temporary path next to `path`; it is renamed to `path` on success and deleted on failure.
 
-    It keeps the suffix, since encoders choose their format by it. The file that `path` was before becomes `keep`,
-    where given; a process killed in between leaves `keep` alone.
+    The suffix is kept, since encoders choose their format by it. An existing file at `path` is renamed to `keep`, where
+    given; a process killed in between leaves only `keep`.
 
     Raises OSError naming `path` when the disk is full or fails.
     """
@@ -57,7 +57,7 @@ def replacing(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | No
 
 @contextlib.contextmanager
 def atomic_file(path: str | os.PathLike[str], *, keep: str | os.PathLike[str] | None = None) -> Iterator[IO[bytes]]:
-    """Open a binary file for writing that becomes `path` as `replacing` has it."""
+    """Open a binary file for writing that replaces `path` as `replacing` does."""
     with replacing(path, keep=keep) as temporary, open(temporary, "wb") as file:
         yield file
 
@@ -72,10 +72,10 @@ def write_json(path: str | os.PathLike[str], data: Any) -> None:
     """Write plain data as indented JSON, atomically.
 
     Raises:
-        InputError: NaN or infinity in it, for which JSON has no words; names where.
+        InputError: `data` contains NaN or infinity, which JSON cannot represent; names the place.
     """
     if found := not_finite(data):
-        raise InputError(f"{path}: {found}, and JSON has finite numbers only; the file is left as it was")
+        raise InputError(f"{path}: {found}, but JSON supports finite numbers only; the file is unchanged")
     write_bytes(path, (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
 
 
@@ -87,7 +87,7 @@ def append_line(path: str | os.PathLike[str], line: str) -> None:
 
 @contextlib.contextmanager
 def temporary_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give the block a folder beside `path` to prepare it in; the folder goes when the block ends."""
+    """Yield a temporary folder next to `path` to prepare it in; it is deleted when the block ends."""
     target = Path(path)
     _make_folder(target.parent)
     remove_leftovers(target.parent, target.name, older=_STALE)
@@ -100,20 +100,20 @@ def temporary_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def remove_leftovers(folder: str | os.PathLike[str], name: str | None = None, *, older: float = 0.0) -> None:
-    """Delete what killed writers left in `folder`: of the file `name` (None: of any), untouched for `older` seconds.
+    """Delete the temporary files of killed writers in `folder`: of `name` (None: all), untouched for `older` seconds.
 
-    Only what a writer of this user makes is taken for one: a file or folder with a name of `mkstemp`, and no link.
+    Only files and folders of this user with a name made by `mkstemp` are deleted, never links.
     """
     pattern = f".*{_MARK}-*" if name is None else glob.escape(_prefix(name)) + "*"
     for path in Path(folder).glob(pattern):
-        with contextlib.suppress(OSError):  # another process may be as tidy
+        with contextlib.suppress(OSError):  # another process may delete it first
             if not _is_ours(path) or (older and time.time() - _last_touched(path) < older):
                 continue
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether `path` is named as a temporary and is a plain file or a folder of this user."""
+    """Return whether `path` has a temporary's name and is a regular file or folder of this user."""
     status = path.lstat()
     plain = stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
     own = not hasattr(os, "getuid") or status.st_uid == os.getuid()
@@ -121,14 +121,14 @@ def _is_ours(path: Path) -> bool:
 
 
 def _last_touched(path: Path) -> float:
-    """When a file, or the youngest of a folder, was last written; links are not followed."""
+    """Return when a file, or anything in a folder, was last written; links are not followed."""
     inner = (os.path.join(top, name) for top, folders, files in os.walk(path) for name in (*folders, *files))
     return max(os.lstat(part).st_mtime for part in (str(path), *inner))
 
 
 @contextlib.contextmanager
 def disk_errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
-    """Let a full or failing disk be reported with the file's final name, whatever the writing library makes of it."""
+    """Report a full or failing disk as an OSError with the file's final name, whatever the writing library raises."""
     try:
         yield
     except Exception as error:
@@ -143,7 +143,7 @@ def disk_errors_named(path: str | os.PathLike[str]) -> Iterator[None]:
 def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except FileExistsError as error:  # "File exists" would sound as if a file were in danger
+    except FileExistsError as error:  # "File exists" would suggest that a file might be overwritten
         raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder)) from error
 
 
@@ -152,7 +152,7 @@ def _prefix(name: str) -> str:
 
 
 def _umask() -> int:
-    # There is no way to read the mask without setting it; mkstemp's own 0600 would hide files from a group.
+    # The mask can only be read by setting it; the 0600 of mkstemp would hide files from a group.
     mask = os.umask(0)
     os.umask(mask)
     return mask

@@ -16,7 +16,7 @@ from torch import Tensor
 LABEL_DIM = 25
 
 _DIAGONAL = 1.414  # sqrt(2) as the public tools round it: the same angle gives the same images
-_POLE = 1e-5  # from a pole there is no telling which side is up
+_POLE = 1e-5  # at a pole the up direction is undefined
 
 
 def positions_on_sphere(horizontal: Tensor, vertical: Tensor, radius: float) -> Tensor:
@@ -24,8 +24,8 @@ def positions_on_sphere(horizontal: Tensor, vertical: Tensor, radius: float) -> 
 
     Args:
         horizontal: [N], radians; pi/2 is in front (on the z axis), 0 at the left (-x), pi at the right.
-        vertical: [N], from 0 (above) to pi (below); pi/2 is level. Equal steps of it are equal areas of the sphere, so
-            uniform numbers give uniform points.
+        vertical: [N], from 0 (above) to pi (below); pi/2 is level. Equal steps cover equal areas of the sphere, so
+            uniform values give uniform points.
     """
     share = (vertical / math.pi).clamp(_POLE, 1 - _POLE)
     height = 1 - 2 * share
@@ -42,7 +42,7 @@ def look_at(positions: Tensor, target: Tensor) -> Tensor:
     forward = F.normalize(target - positions, dim=-1)
     level = torch.stack([-forward[:, 2], torch.zeros_like(forward[:, 0]), forward[:, 0]], dim=-1)
     if bool((level.norm(dim=-1) < 1e-6).any()):
-        raise ValueError("a camera straight above, below or at its target has no side that is up; move it to the side")
+        raise ValueError("a camera straight above, below or at its target has no up direction; move it to the side")
     right = F.normalize(level, dim=-1)
     down = torch.linalg.cross(forward, right)
     axes = torch.stack([right, down, forward, positions], dim=-1)  # [N, 3, 4]

@@ -1,4 +1,4 @@
-"""Reading a whole file from elsewhere: only regular files, and only up to a size."""
+"""Reads whole untrusted files: regular files only, up to a maximum size."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training_loops.errors import InputError
 
-# A FIFO without a writer and some devices block whoever opens them; with this they do not.
+# Opening a FIFO without a writer, or some devices, would block without O_NONBLOCK.
 _FLAGS = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
@@ -17,7 +17,7 @@ def read_file(path: Path | str, most: int, what: str = "") -> bytes:
 
     Args:
         path: the file.
-        most: bytes.
+        most: maximum size in bytes.
         what: its name in messages; by default the path.
     Raises:
         InputError: no such file, one that is larger, or a folder, FIFO, socket or device.
@@ -27,13 +27,13 @@ def read_file(path: Path | str, most: int, what: str = "") -> bytes:
         handle = os.open(path, _FLAGS)
         if not stat.S_ISREG(os.fstat(handle).st_mode):
             os.close(handle)
-            raise InputError(f"{what}: cannot be read (a folder, FIFO, socket or device, expected a file)")
+            raise InputError(f"{what}: cannot be read (a folder, FIFO, socket or device; expected a file)")
         with open(handle, "rb") as file:
             size = os.fstat(handle).st_size
             data = file.read(most + 1) if size <= most else b""
     except InputError:
         raise
-    except (OSError, ValueError) as error:  # ValueError: of a name with a zero byte
+    except (OSError, ValueError) as error:  # ValueError: a name with a zero byte
         raise InputError(f"{what}: cannot be read ({getattr(error, 'strerror', None) or error})") from error
     if max(size, len(data)) > most:
         raise InputError(f"{what}: {max(size, len(data))} bytes, expected at most {most}")

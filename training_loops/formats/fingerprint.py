@@ -1,4 +1,4 @@
-"""What a data set is, in a few numbers: whether a run that goes on still sees the images that it began with."""
+"""Fingerprints of data sets: they show whether a resumed run still uses the images that it started with."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ _END = 4096  # bytes
 def data_record(dataset: Any) -> dict[str, Any]:
     """Return `images`, `resolution`, `channels`, `label_dim` and `fingerprint` of a data set, as plain data.
 
-    The fingerprint is of the names, sizes and CRCs of the images as the zip lists them (in a folder the CRC is that of
-    each file's end) and of the labels in use, so that no image is decoded; None for a
-    data set that is neither a zip nor a folder.
+    The fingerprint hashes the names, sizes and CRCs of the images as the zip lists them (in a folder: the CRC of each
+    file's end) and the labels in use, so no image is decoded; None for a data set that is neither a zip nor a folder.
     """
     return {
         "images": len(dataset),
@@ -33,15 +32,15 @@ def data_record(dataset: Any) -> dict[str, Any]:
 
 
 def changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
-    """Return what of a data set changed, for people; [] where nothing did or nothing is known."""
+    """Return what changed in a data set, as readable lines; [] where nothing changed or nothing is known."""
     counted = [
-        f"{name} {then[name]} then, {now[name]} now"
+        f"{name} was {then[name]}, is {now[name]}"
         for name in ("images", "resolution", "channels", "label_dim")
         if then.get(name) not in (None, now[name])
     ]
     prints = then.get("fingerprint"), now["fingerprint"]
     if not counted and None not in prints and prints[0] != prints[1]:
-        return ["other images or labels under the same number"]
+        return ["same number of images, but different images or labels"]
     return counted
 
 
@@ -63,7 +62,7 @@ def _zip_entries(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _folder_entries(folder: Path) -> Iterator[tuple[str, str]]:
-    """Labels by their contents, images by size and end: times change when a folder is copied."""
+    """Yield labels with a hash of their contents, images with size and end: times change when a folder is copied."""
     for root, _, names in os.walk(folder):
         for name in names:
             file = Path(root, name)
@@ -75,7 +74,7 @@ def _folder_entries(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def _size_and_end(file: Path) -> str:
-    """A PNG ends with the checksum of its last pixels, so that images of one size differ there too."""
+    """Return the size and the CRC of the end: a PNG ends with the checksum of its last pixels."""
     size = file.stat().st_size
     with open(file, "rb") as opened:
         opened.seek(max(0, size - _END))

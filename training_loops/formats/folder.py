@@ -38,12 +38,12 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         random_seed: int = 0,
         cache_bytes: int = 2 << 30,
     ):
-        """Open a zip or folder. Raises DatasetError when the path, the images or the labels are not as they must be."""
+        """Open a zip or folder. Raises DatasetError when the path, the images or the labels are invalid."""
         self._archive = ArchiveReader(path)
         self.path = self._archive.path
         self._names = sorted(name for name in self._archive.names if is_image(name))
         if not self._names:
-            raise DatasetError(f"data '{path}': no images in it; expected files such as 00000/img00000000.png")
+            raise DatasetError(f"data '{path}': contains no images; expected files such as 00000/img00000000.png")
         self.image_shape = self._check_shapes(resolution)
         self._labels = self._read_labels() if use_labels else np.zeros([len(self._names), 0], np.float32)
         order = np.arange(len(self._names))
@@ -73,7 +73,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
                 f"{label} has {channels} channels, expected 1 (grey) or 3 (RGB); convert the images first"
             )
         if resolution is not None and height != resolution:
-            raise DatasetError(f"data '{self.path}' is {width}x{height}, but resolution {resolution} was asked for")
+            raise DatasetError(f"data '{self.path}' is {width}x{height}, but resolution {resolution} was requested")
         for name in tqdm(self._names[1:], desc=f"Checking {self.path.name}", unit="img", delay=2, leave=False):
             if (shape := self._shape(name)) != first:
                 raise DatasetError(
@@ -116,7 +116,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         return _label_array(labels, what)
 
     def read_json(self, name: str) -> Any:
-        """Return the JSON file `name` that came with the images, such as attributes.json."""
+        """Return the JSON file `name` stored with the images, such as attributes.json."""
         return self._archive.read_json(name)
 
     def _raw(self, raw_index: int) -> np.ndarray:
@@ -124,7 +124,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
             return self._cache[raw_index]
         image = self._decode(self._names[raw_index])
         if list(image.shape) != self.image_shape:
-            raise DatasetError(f"data '{self.path}': '{self._names[raw_index]}' is not what its header says")
+            raise DatasetError(f"data '{self.path}': '{self._names[raw_index]}' does not have the shape in its header")
         return image
 
     def __len__(self) -> int:
@@ -193,7 +193,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
 
     @property
     def has_labels(self) -> bool:
-        """Whether images come with labels that are in use."""
+        """Whether labels are in use."""
         return self.label_dim > 0
 
     @property
@@ -206,7 +206,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         self._archive.close()
 
     def __getstate__(self) -> dict[str, Any]:
-        # Another process fills its own cache.
+        # Each process fills its own cache.
         return {**self.__dict__, "_cache": None, "_cached": np.zeros_like(self._cached)}
 
 
@@ -220,9 +220,9 @@ def write_dataset(
     """Write images as a new zip (the name ends in .zip) or folder, and return their number.
 
     `images` are uint8 [H, W, 3], [H, W, 1] or [H, W]; `labels` are classes (int) or vectors, one per image; `extra`
-    maps file names to JSON-able data stored beside the images. The data set appears under its name only when it is
-    whole. Raises DatasetError when `path` exists, when images are not square, 2^k and of one shape, or when the
-    labels do not fit.
+    maps file names to JSON data stored next to the images. The data set appears at `path` only when it is complete.
+    Raises DatasetError when `path` exists, when images are not square, 2^k and of one shape, or when the labels do not
+    match.
     """
     names: list[str] = []
     if labels is not None:
@@ -235,7 +235,7 @@ def write_dataset(
             names.append(f"{len(names) // 1000:05d}/img{len(names):08d}.png")
             archive.write(names[-1], encode(image))
         if not names:
-            raise DatasetError(f"'{path}': there are no images to write")
+            raise DatasetError(f"'{path}': no images to write")
         if labels is not None and len(labels) != len(names):
             raise DatasetError(f"'{path}': {len(names)} images but {len(labels)} labels")
         pairs = None if labels is None else [list(pair) for pair in zip(names, labels, strict=True)]
@@ -257,16 +257,16 @@ def _check_image(image: np.ndarray, shape: tuple[int, ...], index: int) -> None:
 
 
 def _by_name(pairs: Any, what: str) -> dict[str, Any]:
-    """Return label by image name. Raises DatasetError for anything but a list of pairs."""
+    """Return labels by image name. Raises DatasetError for anything but a list of pairs."""
     if not isinstance(pairs, list) or not all(
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
-        raise DatasetError(f"{what} has no list of [image name, label] as its labels")
+        raise DatasetError(f"{what} does not list its labels as pairs of [image name, label]")
     return {name.replace("\\", "/"): label for name, label in pairs}
 
 
 def _check_plain(labels: Sequence[Any], what: str) -> None:
-    """Refuse JSON values that NumPy would take for text or objects: it makes all of them as long as the longest."""
+    """Reject JSON values that NumPy would store as text or objects: it pads all of them to the longest."""
     for label in labels:
         values = label if type(label) is list else [label]
         if any(type(value) not in (int, float) or not abs(value) < _LARGEST for value in values):

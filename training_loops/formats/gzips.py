@@ -1,4 +1,4 @@
-"""Opening a file that gzip may have packed: it is unpacked to a file without a name, as far as a budget allows."""
+"""Opens files that may be gzip-compressed: they are decompressed to an unnamed file, within a budget."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _GZIP = 16 + zlib.MAX_WBITS
 
 
 def open_unpacked(path: Path | str) -> BinaryIO:
-    """Open a file at its first byte, or at that of what gzip packed in it. Nothing is left when it is closed.
+    """Open a file, decompressed if gzip-compressed, at its first byte. Closing it leaves no temporary file.
 
     Raises:
         OSError: it cannot be opened.
-        InputError: gzip's file is damaged or cut off, or unpacks to more than weights do; names the file.
+        InputError: the gzip data is damaged or truncated, or expands to more than weights do; names the file.
     """
-    file = open(path, "rb")  # noqa: SIM115  (the caller's, unless it is packed)
+    file = open(path, "rb")  # noqa: SIM115  (returned to the caller, unless it is compressed)
     if file.read(len(MAGIC)) != MAGIC:
         file.seek(0)
         return file
@@ -46,16 +46,16 @@ def open_unpacked(path: Path | str) -> BinaryIO:
 
 
 def is_packed(path: Path | str) -> bool:
-    """Return whether gzip packed the file."""
+    """Return whether the file is gzip-compressed."""
     with open(path, "rb") as file:
         return file.read(len(MAGIC)) == MAGIC
 
 
 def first_bytes(path: Path | str) -> bytes:
-    """Return the first 512 bytes of a file, of what is in it where gzip packed it; gzip's own where that is damaged.
+    """Return the first 512 bytes of a file: of its decompressed content if gzip-compressed, unless that is damaged.
 
     Raises:
-        InputError: it is no file, or cannot be read; names it.
+        InputError: it is not a file, or cannot be read; names it.
     """
     try:
         if not Path(path).is_file():
@@ -73,7 +73,7 @@ def first_bytes(path: Path | str) -> bytes:
 
 
 def _unpacked(file: BinaryIO, what: str) -> Iterator[bytes]:
-    """Yield what is packed, at most `_BLOCK` bytes at a time, of all members of the file."""
+    """Yield the decompressed content of all members of the file, at most `_BLOCK` bytes at a time."""
     data = file.read(_BLOCK)
     while data:
         member = zlib.decompressobj(_GZIP)
@@ -81,10 +81,10 @@ def _unpacked(file: BinaryIO, what: str) -> Iterator[bytes]:
             try:
                 made = member.decompress(data, _BLOCK)
             except zlib.error as error:
-                raise InputError(f"{what}: packed by gzip, and damaged ({error})") from error
+                raise InputError(f"{what}: gzip data is damaged ({error})") from error
             data = member.unconsumed_tail or (b"" if member.eof else file.read(_BLOCK))
             if made:
                 yield made
             elif not data and not member.eof:
-                raise InputError(f"{what}: packed by gzip, and cut off; fetch it again")
-        data = (member.unused_data or file.read(_BLOCK)).lstrip(b"\0")  # zeros may follow, as on tapes
+                raise InputError(f"{what}: gzip data is truncated; download it again")
+        data = (member.unused_data or file.read(_BLOCK)).lstrip(b"\0")  # zero padding may follow

@@ -1,4 +1,4 @@
-"""Opening images from elsewhere: by what they are, never by their names, and of no more pixels than is said before."""
+"""Opens untrusted images: the format is detected from the content, and the number of pixels is bounded."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ import PIL.Image
 
 from training_loops.errors import InputError
 
-# Pillow opens many more, some of them by starting other programs (EPS: Ghostscript).
+# Pillow opens many more formats, some of them by starting other programs (EPS: Ghostscript).
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF")
-# What Pillow's readers raise on files that are not what they claim; TypeError and struct.error where EXIF is damaged.
+# What Pillow's readers raise on invalid files; TypeError and struct.error where EXIF is damaged.
 BROKEN_IMAGE: tuple[type[Exception], ...] = (
     *(OSError, ValueError, TypeError, SyntaxError, EOFError, LookupError, ArithmeticError, MemoryError, RuntimeError),
     *(AttributeError, struct.error, zlib.error, PIL.Image.DecompressionBombError),
 )
-# Every scan of a progressive JPEG goes over all pixels again; programs write about 10.
+# Every scan of a progressive JPEG processes all pixels again; programs write about 10.
 _MOST_SCANS = 100
 _SCAN = b"\xff\xda"
 
 
 @contextmanager
 def opened_image(data: bytes, what: str, *, most: int, formats: tuple[str, ...] = FORMATS) -> Iterator[PIL.Image.Image]:
-    """Open an image of at most `most` pixels; whatever turns out to be wrong with it becomes an InputError.
+    """Open an image of at most `most` pixels; all errors of reading it are raised as InputError.
 
     Args:
         data: the file.
         what: its name, for messages.
         most: pixels.
-        formats: names of Pillow's.
+        formats: Pillow's names of the accepted formats.
     Raises:
-        InputError: another format, more pixels (nothing is decoded then), or damaged.
+        InputError: another format, more pixels (checked before decoding), or damaged.
     """
     try:
         with _opened(data, formats) as image:
@@ -47,15 +47,15 @@ def opened_image(data: bytes, what: str, *, most: int, formats: tuple[str, ...] 
     except InputError as error:
         raise InputError(f"{what}: {error}") from error
     except PIL.UnidentifiedImageError as error:
-        raise InputError(f"{what} is no readable image (expected {' or '.join(formats)})") from error
+        raise InputError(f"{what} is not a readable image (expected {' or '.join(formats)})") from error
     except BROKEN_IMAGE as error:
-        raise InputError(f"{what} is no readable image ({str(error)[:200] or type(error).__name__})") from error
+        raise InputError(f"{what} is not a readable image ({str(error)[:200] or type(error).__name__})") from error
 
 
 def check_scans(data: bytes, kind: str | None) -> None:
-    """Refuse a JPEG that takes for ever. Raises InputError."""
+    """Raise InputError for a JPEG with so many scans that it would take very long to decode."""
     if kind in ("JPEG", "MPO") and data.count(_SCAN) > _MOST_SCANS:
-        raise InputError(f"more than {_MOST_SCANS} scans, which no JPEG has; save it anew")
+        raise InputError(f"more than {_MOST_SCANS} scans; save it again with another program")
 
 
 def _opened(data: bytes, formats: tuple[str, ...]) -> PIL.Image.Image:

@@ -1,4 +1,4 @@
-"""Ctrl-C that lets the current step finish: the first asks, the second interrupts at once."""
+"""Ctrl-C handling: the first lets the current step finish, the second interrupts immediately."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Interrupt:
 
 @contextlib.contextmanager
 def watch_interrupt() -> Iterator[Interrupt]:
-    """Collect SIGINT into an `Interrupt` while the block runs (in the main thread; elsewhere nothing changes)."""
+    """Record SIGINT in an `Interrupt` while the block runs (in the main thread; other threads are unaffected)."""
     interrupt = Interrupt()
     if threading.current_thread() is not threading.main_thread():
         yield interrupt

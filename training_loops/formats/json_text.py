@@ -1,4 +1,4 @@
-"""Reads JSON from untrusted files: bounded in size, number of values and depth, with the fields of objects checked."""
+"""Reads JSON from untrusted files: size, number of values and depth are bounded, and the fields of objects checked."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def parse_json(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> An
     Args:
         text: UTF-8.
         what: the file, for messages.
-        limits: what it may cost.
+        limits: bounds on its cost.
     Raises:
         InputError: invalid JSON, NaN or infinities, duplicate names, or more values than `limits` allow.
     """
     budget = Budget(what, limits)
     budget.charge(bytes=len(text))
     marks: tuple[Any, ...] = (b",", b":", b"[", b"{") if isinstance(text, bytes) else (",", ":", "[", "{")
-    budget.charge(items=sum(text.count(mark) for mark in marks))  # an upper bound, before anything is made of it
+    budget.charge(items=sum(text.count(mark) for mark in marks))  # an upper bound, before it is parsed
     try:
         data = json.loads(text, parse_constant=_no_number, object_pairs_hook=_object)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"{what}: not JSON that can be read ({_reason(error)})") from error
+        raise InputError(f"{what}: not valid JSON ({_reason(error)})") from error
     _check_depth(data, what)
     return data
 
 
 def parse_object(text: bytes | str, what: str, limits: Limits = DESCRIPTION) -> dict[str, Any]:
-    """Return the JSON object in text. Raises InputError as `parse_json` does, and for another value."""
+    """Return the JSON object in text. Raises InputError as `parse_json` does, and for values of other types."""
     data = parse_json(text, what, limits)
     if not isinstance(data, dict):
         raise InputError(f"{what}: holds a {type(data).__name__}, expected a JSON object")
@@ -96,15 +96,15 @@ def _type_name(kind: Any) -> str:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
-    if len(found) != len(pairs):  # two readers could take different ones
+    if len(found) != len(pairs):  # readers differ in which one they use
         seen: set[str] = set()
         twice = next(name for name, _ in pairs if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise ValueError(f"{twice!r:.80} is given twice")
+        raise ValueError(f"{twice!r:.80} occurs twice")
     return found
 
 
 def _no_number(text: str) -> Any:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _check_depth(data: Any, what: str) -> None:
@@ -113,7 +113,7 @@ def _check_depth(data: Any, what: str) -> None:
         level = [item for value in level if type(value) in (list, dict) for item in _items(value)]
         if not level:
             return
-    raise InputError(f"{what}: more than {DEEPEST} values within each other")
+    raise InputError(f"{what}: nested more than {DEEPEST} levels deep")
 
 
 def _items(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""One process at a time in a folder: a lock that names its holder, and that a killed process gives up by itself."""
+"""A lock file for a folder: it records the process that holds it and is released when that process dies."""
 
 from __future__ import annotations
 
@@ -19,29 +19,29 @@ from training_loops.errors import InputError
 
 try:
     import fcntl
-except ImportError:  # not on Windows, where the record in the file has to do
+except ImportError:  # Windows, where only the record in the file is used
     fcntl = None  # type: ignore[assignment]
 
 LOCK_FILE = "lock.json"
 _TAKEN = {errno.EWOULDBLOCK, errno.EACCES, errno.EAGAIN}
-_NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}  # of file systems that have none
-_SAME_START = 2.0  # seconds by which two readings of a process's start may differ
+_NO_LOCKS = {errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK, errno.EINVAL}  # file systems without locks
+_SAME_START = 2.0  # seconds by which two readings of a process's start time may differ
 
 
 class LockedError(InputError):
-    """Another process works in the folder; the message names it, and how to remove the lock of one that is gone."""
+    """Another process uses the folder; the message names it, and how to remove the lock of a dead process."""
 
 
 @contextlib.contextmanager
 def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
-    """Keep every other process out of `folder`, which is made when missing, while the block runs.
+    """Lock `folder`, which is created when missing, while the block runs.
 
-    The system holds the lock for as long as this process lives, where the file system can; the process, host and start
-    in the file are for the message, and for file systems whose locks do not reach other machines. What a killed process
-    of this machine left is taken over with a line on stderr.
+    The system releases the lock when this process ends, where the file system supports locks. The process, host and
+    start time in the file are for the message, and for file systems whose locks do not reach other machines. The lock
+    of a dead process of this machine is taken over with a line on stderr.
 
     Raises:
-        LockedError: another process holds it, or one of another machine has left it.
+        LockedError: another process holds the lock, or the file was left by a process on another machine.
     """
     path = Path(folder, LOCK_FILE)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -52,10 +52,10 @@ def locked(folder: str | os.PathLike[str]) -> Iterator[None]:
         try:
             yield
         finally:
-            with contextlib.suppress(OSError):  # someone may have removed the folder
+            with contextlib.suppress(OSError):  # the folder may have been removed
                 path.unlink()
     finally:
-        os.close(handle)  # which frees the system's lock
+        os.close(handle)  # releases the system's lock
 
 
 def is_unused(folder: Path) -> bool:
@@ -77,7 +77,7 @@ def _opened(path: Path) -> int:
             raise LockedError(_message(path, record)) from error
         if _is_at(handle, path):
             return handle
-        os.close(handle)  # its last holder removed it after it was opened here
+        os.close(handle)  # its previous holder removed it after it was opened here
 
 
 def _lock(handle: int) -> None:
@@ -98,12 +98,12 @@ def _is_at(handle: int, path: Path) -> bool:
 
 
 def _check_holder(path: Path, record: dict[str, Any] | None) -> None:
-    """Raise LockedError unless nobody, or a process of this machine that is gone, left the record."""
+    """Raise LockedError unless there is no record, or it is of a dead process of this machine."""
     if record is None:
         return
     if record.get("host") != socket.gethostname() or _is_other_living(record):
         raise LockedError(_message(path, record))
-    print(f"{path.parent}: taken over from {_name(record)}, which is gone", file=sys.stderr, flush=True)
+    print(f"{path.parent}: lock taken over from {_name(record)}, which no longer runs", file=sys.stderr, flush=True)
 
 
 def _is_other_living(record: dict[str, Any]) -> bool:
@@ -123,7 +123,7 @@ def _own_record() -> dict[str, Any]:
 
 
 def _read(handle: int) -> dict[str, Any] | None:
-    """Return what the file says of its holder, None where it says nothing that can be read."""
+    """Return the holder's record in the file, None where it is missing or unreadable."""
     try:
         os.lseek(handle, 0, os.SEEK_SET)
         found = json.loads(os.read(handle, 4096))
@@ -141,8 +141,8 @@ def _write(handle: int, record: dict[str, Any]) -> None:
 
 def _message(path: Path, record: dict[str, Any] | None) -> str:
     return (
-        f"{path.parent} is in use by {_name(record or {})}; wait for it, choose another folder, or, if that process is "
-        f"gone, remove {path}"
+        f"{path.parent} is in use by {_name(record or {})}; wait for it, choose another folder, or, if that process no "
+        f"longer runs, remove {path}"
     )
 
 

@@ -1,4 +1,4 @@
-"""Decodes and encodes the images of a data set: uint8 [C, H, W] arrays, PNG by pyspng where it is installed."""
+"""Decodes and encodes the images of a data set, uint8 [C, H, W]; PNG is decoded by pyspng where installed."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from training_loops.formats.images import opened_image
 
 try:
     import pyspng
-except ImportError:  # slower, the same pixels
+except ImportError:  # Pillow is slower and decodes the same pixels
     pyspng = None
 
-# The number of channels of each PNG colour type; a palette (3) holds colours.
+# The number of channels of each PNG colour type; a palette (3) is in colour.
 _PNG_CHANNELS = {0: 1, 2: 3, 3: 3, 4: 2, 6: 4}
 HEADER_BYTES = 33
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
 def is_image(name: str) -> bool:
-    """Return whether `name` has the extension of an image format, as the hosts decide it."""
+    """Return whether `name` has the extension of an image format, by the hosts' rule."""
     PIL.Image.init()
     suffix = name[name.rfind(".") :].lower() if "." in name else ""
     place = PurePosixPath(name.replace("\\", "/"))
-    # What macOS adds to folders and zips has the names of images and is none.
+    # macOS adds files to folders and zips that are named like images but are not images.
     added = place.name.startswith("._") or "__MACOSX" in place.parts
     return suffix in PIL.Image.EXTENSION and not added
 
 
 def png_shape(header: bytes) -> tuple[int, int, int] | None:
-    """Return (channels, height, width) from the first HEADER_BYTES of a PNG, None if they are no PNG's."""
+    """Return (channels, height, width) from the first HEADER_BYTES of a PNG, None for other data."""
     if len(header) < HEADER_BYTES or header[:8] != _SIGNATURE or header[12:16] != b"IHDR":
         return None
     width, height, _, kind = struct.unpack(">IIBB", header[16:26])
@@ -43,7 +43,7 @@ def png_shape(header: bytes) -> tuple[int, int, int] | None:
 
 
 def decode(data: bytes, what: str = "the image") -> np.ndarray:
-    """Return the image in `data` as uint8 [C, H, W]. Raises InputError, naming `what`, for other or too large files."""
+    """Return the image in `data` as uint8 [C, H, W]. Raises InputError, naming `what`, for invalid or large files."""
     shape = png_shape(data[:HEADER_BYTES])
     if shape is not None:
         check_side(*shape[1:], what)
@@ -51,7 +51,7 @@ def decode(data: bytes, what: str = "the image") -> np.ndarray:
         try:
             pixels = pyspng.load(data)
         except (RuntimeError, ValueError, MemoryError) as error:
-            raise InputError(f"{what} is no readable image ({error})") from error
+            raise InputError(f"{what} is not a readable image ({error})") from error
     else:
         with opened_image(data, what, most=DATA_SIDE**2) as image:
             plain = {"P": "RGB", "1": "L"}.get(image.mode)
@@ -62,9 +62,9 @@ def decode(data: bytes, what: str = "the image") -> np.ndarray:
 
 
 def check_side(height: int, width: int, what: str) -> None:
-    """Raise InputError for an image that is larger than any to train on."""
+    """Raise InputError for an image larger than DATA_SIDE on a side."""
     if max(height, width) > DATA_SIDE:
-        raise InputError(f"{what} is {width} x {height} pixels, expected at most {DATA_SIDE} a side; resize it first")
+        raise InputError(f"{what} is {width} x {height} pixels, expected at most {DATA_SIDE} per side; resize it first")
 
 
 def encode(pixels: np.ndarray) -> bytes:

@@ -1,4 +1,4 @@
-"""Rays through the pixels of a camera, and where they meet the cube that the tri-planes cover."""
+"""Rays through the pixels of a camera, and their intersections with the cube that the tri-planes cover."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-MISSED = (-1.0, -2.0)  # the limits of a ray that does not meet the cube
+MISSED = (-1.0, -2.0)  # the limits where no ray hits the cube
 
 
 class RaySampler(nn.Module):
     """Poses [N, 4, 4] and intrinsics [N, 3, 3] of square images -> origins and directions, each [N, R * R, 3].
 
-    Rays go through the centres of the pixels, row by row; directions have length 1. The arithmetic is in the public
-    code's order, by way of points in the world: where a volume is sharp, images show every rounding of a direction.
+    Rays go through the centres of the pixels, row by row; directions have length 1. The arithmetic follows the order of
+    the public code, by points in world space: where a volume is sharp, images show every rounding of a direction.
     """
 
     def forward(self, cam2world_matrix: Tensor, intrinsics: Tensor, resolution: int) -> tuple[Tensor, Tensor]:
@@ -32,8 +32,8 @@ class RaySampler(nn.Module):
 def box_limits(origins: Tensor, directions: Tensor, side: float) -> tuple[Tensor, Tensor]:
     """Return the depths [N, R] at which rays [N, R, 3] enter and leave the cube of `side` around the origin.
 
-    A ray that misses the cube gets the smallest and the largest depth of entry of those that do not, so that its
-    samples lie among theirs; `MISSED` where all miss.
+    A ray that misses the cube gets the smallest and the largest entry depth of the rays that hit it, so its samples are
+    in their range; `MISSED` where all miss.
     """
     slowness = 1 / directions
     a, b = (-side / 2 - origins) * slowness, (side / 2 - origins) * slowness

@@ -1,4 +1,4 @@
-"""Bounds of the numbers that networks are made with, checked before anything is made of a file's description."""
+"""Bounds on the sizes in a network's arguments, checked before a network from a file is built."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Any
 
 from training_loops.errors import InputError
 
-# What public networks use at most, with room: z and w of 512, 1,000 classes, 1024 pixels, channels from 32,768,
-# mappings of 8 and syntheses of 16 layers, filters of 6 samples an up- or downsampling of 2.
+# The largest values of public networks, with a margin: z and w of 512, 1,000 classes, 1024 pixels, channel base of
+# 32,768, mappings of 8 and syntheses of 16 layers, filters of 6 samples for each factor of 2.
 LARGEST = {
     "z_dim": 1 << 14,
     "w_dim": 1 << 14,
@@ -31,13 +31,13 @@ _LONGEST = 1000
 
 
 def check_sizes(kwargs: Any, name: str = "") -> None:
-    """Check the numbers in a network's arguments, nested ones too.
+    """Check the numbers in a network's arguments, including nested ones.
 
     Args:
         kwargs: plain data.
-        name: under which it stands among the arguments.
+        name: its name among the arguments.
     Raises:
-        InputError: a number beyond what any network is made with, or a list that is too long; names it.
+        InputError: a number above its bound, or a list that is too long; names it.
     """
     if isinstance(kwargs, (int, float)):
         largest = LARGEST.get(name, _LARGEST_OTHER)

@@ -1,4 +1,4 @@
-"""JSON that every reader takes: numbers that are not finite, for which JSON has no words, become null."""
+"""Writes standard JSON: numbers that are not finite, which JSON cannot represent, become null."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Any
 
 
 def dumps(data: Any, **how: Any) -> str:
-    """Return plain data as JSON, null standing for NaN and infinity. `how` is as for `json.dumps`."""
+    """Return plain data as JSON, with null for NaN and infinity. `how` is passed to `json.dumps`."""
     return json.dumps(_finite(data), allow_nan=False, **how)
 
 
 def not_finite(data: Any, place: str = "") -> str | None:
-    """Return where plain data has a number that is NaN or infinite, as ``a.b[2] is nan``, None where it has none."""
+    """Return the place of a NaN or infinity in plain data, as ``a.b[2] is nan``, None where there is none."""
     if isinstance(data, float) and not math.isfinite(data):
         return f"{place or 'the value'} is {data}"
     items: Any = ()

@@ -1,6 +1,6 @@
-"""Text from elsewhere, made safe to show."""
+"""Makes untrusted text safe to print."""
 
 
 def printable(message: str) -> str:
-    """Return a message in which what a file says cannot break lines or steer a terminal."""
+    """Return `message` with unprintable characters replaced, so that it cannot break lines or control a terminal."""
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in message)

@@ -1,4 +1,4 @@
-"""Opening zip files from elsewhere: what would read differently elsewhere, or unpack to far more, is refused."""
+"""Opens untrusted zip files; rejects those that programs read differently or that expand to far more."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from training_loops.errors import InputError
 MOST_ENTRIES = 4_000_000  # ImageNet has 1.3 million images
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 0x1
-# What zipfile raises on archives that are damaged or of a kind that it cannot read.
+# What zipfile raises on damaged or unsupported archives.
 BROKEN_ZIP: tuple[type[Exception], ...] = (
     *(OSError, EOFError, KeyError, ValueError, OverflowError, RuntimeError, NotImplementedError),
     *(zipfile.BadZipFile, zlib.error),
@@ -26,14 +26,14 @@ def open_zip(file: Path | str | BinaryIO, what: str, *, stored: bool = False) ->
     Args:
         file: its path, or a seekable stream.
         what: its name, for messages.
-        stored: whether entries may only be stored.
+        stored: whether all entries must be stored (uncompressed).
     Raises:
-        InputError: no zip, or one with two entries of a name, encrypted or overlapping ones, or of another method.
+        InputError: not a zip, or entries with the same name, encrypted, overlapping or of another compression method.
     """
     try:
         archive = zipfile.ZipFile(file)
     except BROKEN_ZIP as error:
-        raise InputError(f"{what}: not a zip that can be read ({str(error)[:200] or type(error).__name__})") from error
+        raise InputError(f"{what}: not a readable zip ({str(error)[:200] or type(error).__name__})") from error
     try:
         _check_entries(archive, what, (zipfile.ZIP_STORED,) if stored else _METHODS)
     except InputError:
@@ -49,14 +49,14 @@ def read_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, what: str, most
         InputError: it is damaged, or larger than `most` bytes.
     """
     if entry.file_size > most:
-        raise InputError(f"{what}: '{entry.filename:.200}' unpacks to {entry.file_size} bytes, expected at most {most}")
+        raise InputError(f"{what}: '{entry.filename:.200}' expands to {entry.file_size} bytes, expected at most {most}")
     try:
         with archive.open(entry) as file:
             content = file.read(entry.file_size + 1)
     except BROKEN_ZIP as error:
         raise InputError(f"{what}: '{entry.filename:.200}' cannot be read ({str(error)[:200]})") from error
     if len(content) != entry.file_size:
-        raise InputError(f"{what}: '{entry.filename:.200}' is not of the size that the list of entries says")
+        raise InputError(f"{what}: '{entry.filename:.200}' does not have the size given in the zip directory")
     return content
 
 
@@ -69,16 +69,16 @@ def _check_entries(archive: zipfile.ZipFile, what: str, methods: Iterable[int]) 
     for entry in entries:
         name = f"{what}: '{entry.filename:.200}'"
         if entry.filename in seen:
-            raise InputError(f"{name} is in it twice, and programs differ in which one they read")
+            raise InputError(f"{name} occurs twice, and programs differ in which one they read")
         if entry.flag_bits & _ENCRYPTED:
             raise InputError(f"{name} is encrypted; pack it without a password")
         if entry.compress_type not in methods:
             kinds = "stored" if zipfile.ZIP_DEFLATED not in methods else "stored or deflated"
-            raise InputError(f"{name} is packed by method {entry.compress_type}, expected {kinds} entries")
+            raise InputError(f"{name} is compressed by method {entry.compress_type}, expected {kinds} entries")
         seen.add(entry.filename)
         packed += entry.compress_size
     if entries and packed > _size(archive):
-        raise InputError(f"{what}: its entries are larger together than the file, so they overlap")
+        raise InputError(f"{what}: its entries together are larger than the file, so they overlap")
 
 
 def _size(archive: zipfile.ZipFile) -> int:

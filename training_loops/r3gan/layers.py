@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 SLOPE = 0.2
-# By this much the standard deviation of what is leaky-rectified shrinks.
+# A leaky ReLU divides the standard deviation of its input by this factor.
 GAIN = math.sqrt(2 / (1 + SLOPE**2))
 
 
@@ -21,7 +21,7 @@ def initialized(layer: nn.Conv2d | nn.Linear, gain: float = 1.0) -> nn.Conv2d | 
 
 
 class Convolution(nn.Module):
-    """A convolution that keeps the size, without bias, in the type of its input whatever that of its weight."""
+    """A convolution without bias that keeps the size and computes in the dtype of its input."""
 
     def __init__(self, channels: int, out: int, kernel: int, groups: int = 1, gain: float = 1.0) -> None:
         super().__init__()
@@ -35,7 +35,7 @@ class Convolution(nn.Module):
 
 
 class BiasedActivation(nn.Module):
-    """Bias, then leaky ReLU; its gain stands in the weights before it."""
+    """Bias, then leaky ReLU; its gain is folded into the preceding weights."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ class BiasedActivation(nn.Module):
 
 
 class ResidualBlock(nn.Module):
-    """x + W3 a(W2 a(W1 x)): to `expansion` times the channels, a grouped convolution there, and back.
+    """x + W3 a(W2 a(W1 x)): expand the channels by `expansion`, grouped convolution, project back.
 
-    Without normalization, the scale is kept by Fix-up initialization: the last weight begins at zero, the two others
-    are divided by the number of blocks in the network to the power 1/4.
+    Without normalization, Fix-up initialization preserves the scale: the last weight starts at zero, the two others
+    are divided by the fourth root of the number of blocks in the network.
     """
 
     def __init__(self, channels: int, groups: int, expansion: int, kernel: int, blocks: int) -> None:
@@ -69,7 +69,7 @@ class ResidualBlock(nn.Module):
 
 
 class Resampler(nn.Module):
-    """Bilinear resampling by 2: taps such as (1, 2, 1), widened by the box that 2 x 2 pixels make."""
+    """Bilinear resampling by 2: taps such as (1, 2, 1), convolved with a box of 2 x 2 pixels."""
 
     Kernel: Tensor
 
@@ -97,13 +97,13 @@ class Transition(nn.Module):
         self.up = up
 
     def forward(self, x: Tensor) -> Tensor:
-        """[N, channels, H, W] -> [N, out, 2H, 2W] or [N, out, H/2, W/2]; the convolution where pixels are fewer."""
+        """[N, channels, H, W] -> [N, out, 2H, 2W] or [N, out, H/2, W/2]; the convolution at the lower resolution."""
         project = self.LinearLayer or nn.Identity()
         return self.Resampler(project(x)) if self.up else project(self.Resampler(x))
 
 
 class GenerativeBasis(nn.Module):
-    """4 x 4 learned images, each weighed by a linear function of the latents."""
+    """Learned 4 x 4 feature maps, each weighted by a linear function of the latents."""
 
     def __init__(self, dim: int, channels: int) -> None:
         super().__init__()
@@ -116,7 +116,7 @@ class GenerativeBasis(nn.Module):
 
 
 class DiscriminativeBasis(nn.Module):
-    """Products with 4 x 4 learned images, one for each channel, and a linear function of them."""
+    """Dot products with learned 4 x 4 maps, one per channel, and a linear function of them."""
 
     def __init__(self, channels: int, dim: int) -> None:
         super().__init__()

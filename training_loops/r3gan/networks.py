@@ -1,4 +1,4 @@
-"""The generator and discriminator of R3GAN, with parameters under the names of public snapshots.
+"""The generator and discriminator of R3GAN, with the parameter names of public snapshots.
 
 "The GAN is dead; long live the GAN! A Modern Baseline GAN", Huang, Gokaslan, Kuleshov and Tompkin, NeurIPS 2024: no
 mapping, no styles, no noise; stages of residual blocks, from a learned 4 x 4 basis to the image and back.
@@ -25,7 +25,7 @@ from training_loops.r3gan.layers import (
 
 
 class Stage(nn.Module):
-    """Layers at one size, in one type of numbers."""
+    """Layers at one resolution, computed in one dtype."""
 
     def __init__(self, layers: Iterable[nn.Module]) -> None:
         super().__init__()
@@ -61,7 +61,7 @@ class GeneratorStages(nn.Module):
 
 
 class DiscriminatorStages(nn.Module):
-    """Images and labels to scores: those of labels are products with an embedding."""
+    """Images and labels to scores: by projection on the label's embedding if conditional."""
 
     def __init__(self, embedded: int, c_dim: int, shape: Shape) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class DiscriminatorStages(nn.Module):
 
     @property
     def dtype(self) -> torch.dtype:
-        """The type that the first stage computes in."""
+        """The dtype of the first stage."""
         first: Any = self.MainLayers[0]
         return first.DataType
 
@@ -90,7 +90,7 @@ class DiscriminatorStages(nn.Module):
 
 
 class Shape:
-    """What the stages are made of, under the arguments' public names; the first stage of each list comes first."""
+    """The architecture of the stages, with the public argument names; lists start with the first stage."""
 
     def __init__(
         self,
@@ -105,17 +105,17 @@ class Shape:
         self.expansion, self.kernel, self.taps = ExpansionFactor, KernelSize, ResamplingFilter
 
     def blocks_of(self, stage: int) -> list[nn.Module]:
-        """The residual blocks of a stage."""
+        """Return the residual blocks of a stage."""
         sizes = (self.widths[stage], self.groups[stage], self.expansion, self.kernel)
         return [ResidualBlock(*sizes, sum(self.blocks)) for _ in range(self.blocks[stage])]
 
 
 class Generator(nn.Module):
-    """z [N, z_dim] and labels c [N, c_dim] to images [N, 3, H, W], nominally in [-1, 1], of the last stage's type.
+    """z [N, z_dim] and labels c [N, c_dim] to images [N, 3, H, W], nominally in [-1, 1], in the last stage's dtype.
 
     Args:
         NoiseDimension: z_dim.
-        FP16Stages: numbers of the stages in bfloat16.
+        FP16Stages: indices of the stages in bfloat16.
         shape: arguments of `Shape`.
     """
 

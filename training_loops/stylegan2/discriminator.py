@@ -89,7 +89,7 @@ class DiscriminatorBlock(nn.Module):
 
 
 class MinibatchStdLayer(nn.Module):
-    """Append `num_channels` maps with the mean standard deviation over groups of the batch (Karras et al. 2018).
+    """Append `num_channels` maps of the mean standard deviation over groups of the batch (Karras et al. 2018).
 
     Group g holds the samples g, g + N/G, g + 2N/G, ...; ValueError when the group size does not divide N.
     """
@@ -115,7 +115,7 @@ class MinibatchStdLayer(nn.Module):
 
 
 class DiscriminatorEpilogue(nn.Module):
-    """The 4x4 end: [N, in_channels, 4, 4] -> logits [N, 1], by projection on `cmap` [N, cmap_dim] if conditional."""
+    """The 4x4 block: [N, in_channels, 4, 4] -> logits [N, 1], projected on `cmap` [N, cmap_dim] if conditional."""
 
     def __init__(
         self,

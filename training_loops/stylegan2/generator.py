@@ -32,7 +32,7 @@ def check_architecture(architecture: str) -> None:
 
 
 class SynthesisBlock(nn.Module):
-    """One resolution of the synthesis network: one or two modulated convolutions and, maybe, an image output."""
+    """One resolution of the synthesis network: one or two modulated convolutions and, optionally, an image output."""
 
     resample_filter: Tensor
 
@@ -197,7 +197,7 @@ class SynthesisNetwork(nn.Module):
 
 
 class Generator(StyleGenerator):
-    """The generator of StyleGAN2: `SynthesisNetwork` takes the arguments that are not of all families."""
+    """The generator of StyleGAN2; arguments specific to StyleGAN2 are passed to `SynthesisNetwork`."""
 
     mapping_class = MappingNetwork
     synthesis_class = SynthesisNetwork

@@ -1,4 +1,4 @@
-"""Layers both StyleGAN2 networks are made of: fully connected, convolution, and the mapping network."""
+"""Layers of both StyleGAN2 networks: fully connected, convolution, and the mapping network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from training_loops.errors import OptionError
 from training_loops.stylegan2 import ops, resample
 
-MAX_LAYERS = 64  # a limit no real model meets, so that a damaged file cannot ask for a billion layers
+MAX_LAYERS = 64  # far above any real model, so that a damaged file cannot request a billion layers
 
 
 class FullyConnectedLayer(nn.Module):
@@ -30,8 +30,8 @@ class FullyConnectedLayer(nn.Module):
         self.in_features = in_features
         self.out_features = out_features
         self.activation = activation
-        # Equalized learning rate (Karras et al. 2018): weights are drawn at variance 1 and scaled by He's constant at
-        # run time, so that Adam's steps are alike in all layers; lr_multiplier makes them smaller.
+        # Equalized learning rate (Karras et al. 2018): weights are drawn with variance 1 and scaled by He's constant at
+        # run time, so that Adam's relative steps are equal in all layers; lr_multiplier makes them smaller.
         self.weight = nn.Parameter(torch.randn([out_features, in_features]) / lr_multiplier)
         self.bias = nn.Parameter(torch.full([out_features], float(bias_init))) if bias else None
         self.weight_gain = lr_multiplier / math.sqrt(in_features) if in_features > 0 else 0.0
@@ -39,7 +39,7 @@ class FullyConnectedLayer(nn.Module):
         self._act = ops.activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:
-        # gain act(y) = act(gain y) where act is homogeneous: the gain is then part of the product's own factors.
+        # gain act(y) = act(gain y) where act is homogeneous: the gain is then folded into the factors of the product.
         gain = self._act.gain if self._act.homogeneous else 1.0
         weight = self.weight.to(x.dtype).t()
         if self.bias is None:
@@ -100,7 +100,7 @@ class Conv2dLayer(nn.Module):
             self.register_buffer(name, value)
 
     def forward(self, x: Tensor, gain: float = 1) -> Tensor:
-        # y = clamp(gain act(x * w / sqrt(I k^2) + b)); the gain goes into w and b where act is homogeneous
+        # y = clamp(gain act(x * w / sqrt(I k^2) + b)); the gain is folded into w and b where act is homogeneous
         total_gain = self._act.gain * gain
         inner = total_gain if self._act.homogeneous else 1.0
         weight = (self.weight * (self.weight_gain * inner)).to(x.dtype)
@@ -161,7 +161,7 @@ class MappingNetwork(nn.Module):
                 features[i], features[i + 1], activation=activation, lr_multiplier=lr_multiplier
             )
             setattr(self, f"fc{i}", layer)
-        # Without copies for a synthesis network there is nothing to truncate, and so no average to keep.
+        # Without num_ws (the discriminator's mapping) nothing is truncated, so no average is needed.
         self._beta = w_avg_beta if num_ws is not None else None
         if self._beta is not None:
             self.register_buffer("w_avg", torch.zeros([w_dim]))
@@ -177,7 +177,7 @@ class MappingNetwork(nn.Module):
         """z [N, z_dim], c [N, c_dim] -> ws; the first `truncation_cutoff` become w_avg + psi (w - w_avg)."""
         dtype = next(self.parameters()).dtype
         inputs = []
-        # z / sqrt(mean z^2): only the direction of z counts.
+        # z / sqrt(mean z^2): only the direction of z matters.
         if self.z_dim > 0:
             inputs.append(ops.normalize_2nd_moment(_checked("z", z, self.z_dim, dtype)))
         if self.c_dim > 0:

@@ -1,4 +1,4 @@
-"""The StyleGAN2 loss: non-saturating logistic, R1 on real images, path length on generated ones."""
+"""The StyleGAN2 loss: non-saturating logistic loss, R1 on real images, path length penalty on generated images."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from training_loops.loss import LogisticLoss
 class StyleGAN2Loss(LogisticLoss):
     """Karras et al. 2020, "Analyzing and Improving the Image Quality of StyleGAN".
 
-    In addition to the logistic loss and R1, the path length penalty every `G_reg_interval` steps.
+    Adds the path length penalty, every `G_reg_interval` steps, to the logistic loss and R1.
 
     Args:
         pl_weight: weight of the penalty, from 0.
-        pl_batch_shrink: the penalty uses one of so many images, from 1.
-        pl_decay: share of the newest lengths in their moving average, 0 to 1.
+        pl_batch_shrink: the penalty uses 1 / pl_batch_shrink of the batch, from 1.
+        pl_decay: weight of the newest lengths in their moving average, 0 to 1.
         pl_no_weight_grad: accepted for the hosts' configs.
     """
 
@@ -35,7 +35,7 @@ class StyleGAN2Loss(LogisticLoss):
         self.pl_mean = torch.zeros([], device=self.device)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Return the state that a resumed run needs besides networks and optimizers: pl_mean, a scalar."""
+        """Return the state that a resumed run needs in addition to networks and optimizers: pl_mean, a scalar."""
         return {"pl_mean": self.pl_mean.detach().cpu().clone()}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
@@ -61,7 +61,7 @@ class StyleGAN2Loss(LogisticLoss):
         if self.pl_weight == 0:
             return
         # E_{w,y} (||J_w^T y||_2 - a)^2 (Eq. 4): J_w^T y is the gradient of <G(w), y>, y normal noise of unit energy per
-        # image, a the moving average of the lengths. With a w per layer, a length is the root mean square over layers.
+        # image, a the moving average of the lengths. With one w per layer, a length is the RMS over layers.
         n = max(gen_z.shape[0] // self.pl_batch_shrink, 1)
         img, ws = self.run_G(gen_z[:n], gen_c[:n])
         noise = torch.randn_like(img) / math.sqrt(img.shape[2] * img.shape[3])

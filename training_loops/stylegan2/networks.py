@@ -1,4 +1,4 @@
-"""Every network class of StyleGAN2, under the names the public snapshots give them."""
+"""All network classes of StyleGAN2, under the names used in public snapshots."""
 
 from training_loops.stylegan2.discriminator import (
     Discriminator,

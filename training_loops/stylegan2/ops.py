@@ -22,14 +22,14 @@ class Activation:
 
     apply: Callable[[Tensor], Tensor]
     gain: float
-    homogeneous: bool  # f(a x) = a f(x) for a > 0, so gains may be folded into what comes before
+    homogeneous: bool  # f(a x) = a f(x) for a > 0, so gains can be folded into the preceding operation
 
 
 def _unchanged(x: Tensor) -> Tensor:
     return x
 
 
-# Nothing but named functions: networks that hold them can be pickled.
+# Named functions only, so that networks containing them can be pickled.
 ACTIVATIONS = {
     "linear": Activation(_unchanged, 1.0, True),
     "relu": Activation(partial(F.relu, inplace=True), math.sqrt(2), True),
@@ -58,17 +58,17 @@ def half_dtype(name: str) -> torch.dtype:
 
 
 def works_in_half(half: torch.dtype, device: torch.device) -> bool:
-    """Whether `device` convolves in `half`: float16 is for GPUs; bfloat16, with float32's range, is on CPUs too."""
+    """Return whether `device` supports convolutions in `half`: float16 on GPUs only; bfloat16 also on CPUs."""
     return device.type == "cuda" or half == torch.bfloat16
 
 
 def layout(channels_last: bool) -> torch.memory_format:
-    """Return how pixels lie in memory: the channels of each together, or one plane for each channel."""
+    """Return the memory format of feature maps: channels_last, or one plane per channel."""
     return torch.channels_last if channels_last else torch.contiguous_format
 
 
 def memory_format(device: torch.device, half_channels_last: bool) -> torch.memory_format:
-    """The layout for feature maps: channels_last on the CPU (fastest there), elsewhere as the option says."""
+    """Return the layout of feature maps: channels_last on the CPU (fastest there), elsewhere by the option."""
     return torch.channels_last if device.type == "cpu" or half_channels_last else torch.contiguous_format
 
 

@@ -6,7 +6,7 @@ from training_loops.presets import Preset
 
 
 def tiny(resolution: int, gpus: int) -> Preset:
-    """For one CPU thread and images of about 32 pixels: minutes, not days."""
+    """For one CPU thread and images of about 32 pixels; trains in minutes."""
     return Preset(
         dim=64,
         map_depth=2,
@@ -26,7 +26,7 @@ def tiny(resolution: int, gpus: int) -> Preset:
 
 
 def small(resolution: int, gpus: int) -> Preset:
-    """For a CPU over night or a small GPU: the full method at an eighth of the width."""
+    """For a CPU overnight or a small GPU: the full method at an eighth of the width."""
     return Preset(
         dim=256,
         map_depth=4,
@@ -47,7 +47,7 @@ def small(resolution: int, gpus: int) -> Preset:
 
 
 def stylegan2(resolution: int, gpus: int) -> Preset:
-    """The public StyleGAN2 defaults by resolution: batch, learning rate, R1 weight and width follow from it."""
+    """The public StyleGAN2 defaults by resolution: batch, learning rate, R1 weight and width depend on it."""
     batch = max(min(gpus * min(4096 // resolution, 32), 64), gpus)
     return Preset(
         dim=512,

@@ -1,10 +1,10 @@
-"""Resampling by 2 with a FIR filter, alone and together with a convolution.
+"""Resampling by 2 with a FIR filter, with or without a convolution.
 
 Upsampling inserts a zero after every sample and filters with gain 4; downsampling filters and keeps every second
-sample; outside the image there are zeros. A filter is given as `Taps`: numbers such as (1, 3, 3, 1), applied along
+sample; outside the image is zero. A filter is given as `Taps`: numbers such as (1, 3, 3, 1), applied along
 both axes, or rows of numbers. It is scaled to sum 1.
 
-On the CPU everything here is fastest in channels_last memory, where depthwise convolutions cost next to nothing.
+On the CPU, channels_last memory is fastest; depthwise convolutions cost very little there.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def filter_buffer(taps: Taps) -> Tensor:
 @functools.lru_cache(maxsize=256)
 def _kernel(taps: Taps, gain: float, flip: bool, channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """The filter times `gain` as the weight [channels, 1, h, w] of a depthwise convolution."""
-    # A tensor made in inference mode could not be used in training later.
+    # A tensor created in inference mode could not be used in training later.
     with torch.inference_mode(False):
         f = torch.tensor(taps, dtype=torch.float64, device="cpu")
         if f.ndim == 1:
@@ -58,8 +58,8 @@ def _kernel(taps: Taps, gain: float, flip: bool, channels: int, dtype: torch.dty
 class _Fir(torch.autograd.Function):
     """Depthwise correlation of x [N, C, H, W] by a constant kernel, with a stride.
 
-    torch's second derivative of a convolution is slow and considers the kernel variable; a constant one makes the
-    operation linear, so its derivatives of every order are itself and its adjoint.
+    torch's second derivative of a convolution is slow and treats the kernel as variable. With a constant kernel the
+    operation is linear, so its derivatives of every order are itself and its adjoint.
     """
 
     @staticmethod
@@ -81,11 +81,11 @@ class _FirAdjoint(torch.autograd.Function):
     ) -> Tensor:
         ctx.kernel, ctx.stride, ctx.padding = kernel, stride, padding
         if stride == 1:
-            # The same sum as a plain correlation, which the libraries do faster.
+            # The same sum as a plain correlation, which the libraries compute faster.
             reach = [k - 1 - p for k, p in zip(kernel.shape[2:], padding, strict=True)]
             if min(reach) >= 0:
                 return F.conv2d(x, kernel.flip([2, 3]), padding=reach, groups=x.shape[1])
-        # Images of several sizes have as many samples at this stride; this says which of them is wanted.
+        # Images of several sizes give the same number of samples at this stride; this selects the required size.
         extra = [
             s - ((n - 1) * stride - 2 * p + k)
             for s, n, p, k in zip(size, x.shape[2:], padding, kernel.shape[2:], strict=True)
@@ -145,12 +145,12 @@ def conv2d_down(x: Tensor, weight: Tensor, bias: Tensor | None, taps: Taps) -> T
 def conv2d_up(x: Tensor, weight: Tensor, taps: Taps) -> Tensor:
     """Upsample x [N, I, H, W] and convolve with weight [O, I, k, k]: [N, O, 2H, 2W].
 
-    The weight is applied as a convolution (turned by 180 degrees), as in the public snapshots.
+    The weight is applied as a convolution (rotated by 180 degrees), as in the public snapshots.
     """
     kernel = weight.shape[2]
     if kernel == 1:
         return upsample2d(F.conv2d(x, weight), taps)
-    # f * (w * up(x)), the weight first: at stride 2 it never meets the inserted zeros.
+    # f * (w * up(x)), the weight first: the transposed convolution at stride 2 skips the inserted zeros.
     y = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, O, 2H - 2 + k, 2W - 2 + k]
     before, after = kernel // 2 - kernel + 1, kernel // 2 - kernel + 2
     return _fir(y, taps, [(before + (n + 1) // 2, after + (n - 2) // 2) for n in _lengths(taps)], gain=4.0)

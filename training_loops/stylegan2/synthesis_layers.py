@@ -67,7 +67,7 @@ class SynthesisLayer(nn.Module):
     ) -> Tensor:
         """x [N, in_channels, H, W], w [N, w_dim] -> [N, out_channels, resolution, resolution].
 
-        `fused_modconv` is accepted because the hosts pass it; there is one way here.
+        `fused_modconv` is accepted because the hosts pass it; it has no effect.
         """
         total_gain = self._act.gain * gain
         inner = total_gain if self._act.homogeneous else 1.0
@@ -102,7 +102,7 @@ def modulated_conv2d(
 ) -> Tensor:
     """Convolve x [N, I, H, W] by weight [O, I, k, k] modulated by styles [N, I]; times `gain`, plus `shift`."""
     if x.dtype == torch.float16:
-        # Scales cancel in the normalisation; bounding them keeps sums inside the range of float16.
+        # Scales cancel in the normalisation; bounding them keeps sums in the range of float16.
         fan_in = weight[0].numel()
         weight = weight / (weight.abs().amax(dim=[1, 2, 3], keepdim=True) * math.sqrt(fan_in))
         styles = styles / styles.abs().amax(dim=1, keepdim=True)

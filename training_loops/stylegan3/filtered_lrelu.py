@@ -21,12 +21,12 @@ from training_loops.errors import OptionError
 
 Padding = tuple[int, int]
 _ROWS, _COLUMNS = 2, 3
-_CHUNK = 1 << 22  # samples in flight on the CPU: larger tensors are new pages from the system each time
+_CHUNK = 1 << 22  # samples processed at once on the CPU: the system allocates new pages for larger tensors each time
 
 
 @dataclass(frozen=True)
 class Bend:
-    """``clamp(gain * leaky_relu(x, slope), -clamp, clamp)``, with a gain above 0; a clamp of None is none."""
+    """``clamp(gain * leaky_relu(x, slope), -clamp, clamp)``, with a gain above 0; None: no clamp."""
 
     slope: float
     gain: float
@@ -38,19 +38,20 @@ def filtered_lrelu(
 ) -> Tensor:
     """Upsample x [N, C, H, W], apply `bend`, downsample: [N, C, H', W'].
 
-    Upsampling puts ``up - 1`` zeros after every sample, adds or, where negative, removes `padding` of (rows, columns)
-    before and after, and keeps what a convolution by ``up^2 up_filter`` has without looking outside. Downsampling
-    convolves likewise and keeps every `down`-th sample from the first.
+    Upsampling inserts ``up - 1`` zeros after every sample, adds (removes, where negative) `padding` of (rows, columns)
+    before and after, and applies a valid convolution by ``up^2 up_filter``. Downsampling applies a valid convolution
+    and keeps every `down`-th sample from the first.
 
     Args:
         up_filter: [taps], for both axes.
         down_filter: [taps] for both axes, or [taps, taps].
     Raises:
-        OptionError: `up` is no multiple of `down`. ValueError: x is too small to have an output.
+        OptionError: `up` is not a multiple of `down`.
+        ValueError: x is too small to give an output.
     """
     if up % down:
         raise OptionError(f"up={up}, down={down}: expected an up that is a multiple of down")
-    # Gains above 0 pass through a leaky ReLU, so that the filters can carry them: a share for each axis.
+    # A leaky ReLU commutes with gains above 0, so they are folded into the filters: the square root for each axis.
     up_filter = up_filter * (up * bend.gain**0.5)
     axes = [_Axis(up, down, len(up_filter), len(down_filter), *pads) for pads in padding]
     size = [axis.out_size(n) for axis, n in zip(axes, x.shape[2:], strict=True)]
@@ -66,10 +67,10 @@ def filtered_lrelu(
 
 @dataclass(frozen=True)
 class _Axis:
-    """How samples meet along one axis.
+    """The sample indices along one axis.
 
-    With f the filter up, d the filter down and ``shift = up_taps - 1 - before``, phase p of the upsampled signal is
-    ``y_p[q] = sum_i f[down q + p + shift - up i] x[i]`` and the output is
+    With f the upsampling filter, d the downsampling filter and ``shift = up_taps - 1 - before``, phase p of the
+    upsampled signal is ``y_p[q] = sum_i f[down q + p + shift - up i] x[i]`` and the output is
     ``sum_p sum_q d[down_taps - 1 + down (m - q) - p] y_p[q]``.
     """
 
@@ -82,21 +83,21 @@ class _Axis:
 
     @property
     def stride(self) -> int:
-        """How many samples a phase has for each one of the input."""
+        """The number of samples in a phase per input sample."""
         return self.up // self.down
 
     @property
     def reach(self) -> int:
-        """The length of a phase's filter down."""
+        """The length of a phase's downsampling filter."""
         return -(-self.down_taps // self.down)
 
     @property
     def lead(self) -> int:
-        """How far into its filter up the first sample of a phase is."""
+        """The offset of a phase's first sample in its upsampling filter."""
         return (self.down - 1 + self.up_taps - 1 - self.before) // self.down
 
     def out_size(self, size: int) -> int:
-        # Both convolutions keep only what has all of its filter: n - (taps - 1) samples of n.
+        # Both convolutions are valid: n - (taps - 1) of n samples remain.
         upsampled = self.up * size + self.before + self.after - (self.up_taps - 1)
         return (upsampled - self.down_taps) // self.down + 1
 
@@ -169,7 +170,7 @@ def _bend_phases(x: Tensor, kernels: _Kernels, axes: list[_Axis], size: list[int
 
 
 def _upsample(x: Tensor, kernel: Tensor, axis: _Axis, out_size: int, dim: int) -> Tensor:
-    """One phase along one axis, as long as the filter down asks for `out_size` samples."""
+    """Return one phase along one axis, with the length that `out_size` output samples need."""
     # y_p[q] = sum_i w_p[q + lead - stride i] x[i], 0 outside of x
     taps, size, phase_size = kernel.shape[dim], x.shape[dim], out_size - 1 + axis.reach
     if axis.stride > 1:
@@ -201,8 +202,8 @@ def _sum(total: Tensor | None, term: Tensor) -> Tensor:
 class _Fir(torch.autograd.Function):
     """Depthwise correlation of x [N, C, H, W] by a constant kernel at stride 1.
 
-    Its adjoint is the same operation by the turned kernel, faster than torch's derivative of a convolution, and so
-    are its derivatives of every order.
+    Its adjoint is the same operation with the flipped kernel, which is faster than torch's derivative of a convolution;
+    so are its derivatives of every order.
     """
 
     @staticmethod
@@ -212,14 +213,14 @@ class _Fir(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        # The adjoint of a correlation with padding p is one by the turned kernel with padding k - 1 - p.
+        # The adjoint of a correlation with padding p is one with the flipped kernel and padding k - 1 - p.
         height, width = ctx.kernel.shape[2:]
         reach = (height - 1 - ctx.padding[0], width - 1 - ctx.padding[1])
         return _Fir.apply(grads[0], ctx.kernel.flip([2, 3]), reach), None, None
 
 
 class _BendInPlace(torch.autograd.Function):
-    """Leaky ReLU and clamp in the memory of x; keeps nothing but its output for the derivative."""
+    """Leaky ReLU and clamp of x in place; saves only its output for the derivative."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, slope: float, clamp: float | None) -> Tensor:
@@ -233,7 +234,7 @@ class _BendInPlace(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Any) -> Any:
-        # Between its corners the function is straight: its derivative does not depend on the value.
+        # The function is piecewise linear: within a piece its derivative does not depend on the value.
         y = ctx.saved_tensors[0].detach()
         grad = torch.ops.aten.leaky_relu_backward(grads[0], y, ctx.slope, True)
         if ctx.clamp is not None:

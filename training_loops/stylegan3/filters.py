@@ -1,4 +1,4 @@
-"""Low-pass filters of StyleGAN3 (Appendix C): sinc along both axes or jinc, alike in all directions; Kaiser windows."""
+"""Low-pass filters of StyleGAN3 (Appendix C): separable sinc or radially symmetric jinc, with Kaiser windows."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from torch import Tensor
 
 
 def lowpass_filter(taps: int, cutoff: float, width: float, rate: float, radial: bool = False) -> Tensor | None:
-    """Design a filter that keeps frequencies up to about `cutoff`; all frequencies are in cycles per unit of length.
+    """Design a filter that passes frequencies up to about `cutoff`; all frequencies are in cycles per unit of length.
 
     Args:
         taps: length; 1 means no filter.
@@ -33,7 +33,7 @@ def _windowed_jinc(taps: int, cutoff: float, width: float, rate: float) -> np.nd
     """The impulse response of an ideal circular low-pass, ``2 fc^2 jinc(2 fc |x|)``, under a Kaiser window per axis."""
     centred = (np.arange(taps) - (taps - 1) / 2) / rate
     radius = np.hypot(centred[:, None], centred[None, :])
-    # J1(a r) / r tends to a / 2 in the middle, which is a sample where the length is odd.
+    # J1(a r) / r tends to a / 2 at r = 0, which is a sample where the length is odd.
     safe = np.where(radius == 0, 1.0, radius)
     angular = 2 * np.pi * cutoff
     response = np.where(radius == 0, angular / 2, scipy.special.j1(angular * safe) / safe)

@@ -1,4 +1,4 @@
-"""The input of StyleGAN3: Fourier features that can be turned and moved (Section 3.1 and Appendix F)."""
+"""The input of StyleGAN3: Fourier features that can be rotated and translated (Section 3.1 and Appendix F)."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def pair(size: Size) -> tuple[int, int]:
 class SynthesisInput(nn.Module):
     """w [N, w_dim] -> feature map [N, channels, height, width]: sine waves of fixed frequencies, linearly mixed.
 
-    A learned rotation and translation for each w, then the buffer `transform` [3, 3], move the plane on which the
-    waves live; `transform` maps output to input coordinates, where the image is the unit square around the origin.
+    A learned rotation and translation for each w, then the buffer `transform` [3, 3], are applied to the plane of the
+    waves; `transform` maps output to input coordinates, where the image is the unit square around the origin.
 
     Args:
         size: samples, one number or (width, height).
@@ -51,7 +51,7 @@ class SynthesisInput(nn.Module):
     def forward(self, w: Tensor) -> Tensor:
         freqs, phases = self._moved(self.affine(w))
         across, down = (self._positions(n, w) for n in self.size)
-        # sin(a + b) = sin a cos b + cos a sin b: sines of rows and of columns, not of every sample.
+        # sin(a + b) = sin a cos b + cos a sin b: sines are computed per row and column, not per sample.
         x = 2 * math.pi * freqs[:, :, 0, None] * across  # [N, channels, width]
         y = 2 * math.pi * (freqs[:, :, 1, None] * down + phases[:, :, None])  # [N, channels, height]
         amplitudes = self._amplitudes(freqs)[:, :, None]
@@ -62,16 +62,16 @@ class SynthesisInput(nn.Module):
         return mixed.permute(0, 3, 1, 2).contiguous(memory_format=ops.memory_format(w.device, False))
 
     def _moved(self, motion: Tensor) -> tuple[Tensor, Tensor]:
-        """Frequencies [N, channels, 2] and phases [N, channels], moved by motion [N, 4]: cosine, sine, shift x, y."""
+        """Frequencies [N, channels, 2] and phases [N, channels], transformed by motion [N, 4]: cos, sin, shift x, y."""
         cos, sin, x, y = (motion / motion[:, :2].norm(dim=1, keepdim=True)).unbind(dim=1)
         turn = torch.stack([cos, -sin, sin, cos], dim=1).view(-1, 2, 2)
-        # The plane is moved by `transform`, shifted back and turned back.
+        # The plane is transformed by `transform`, shifted back and rotated back.
         moved = turn @ self.transform[:2, :2]
         offset = turn @ (self.transform[:2, 2] - torch.stack([x, y], dim=1))[:, :, None]
         return self.freqs @ moved, self.phases + (self.freqs @ offset)[:, :, 0]
 
     def _amplitudes(self, freqs: Tensor) -> Tensor:
-        """Fade waves that a magnification has pushed above the band, down to nothing at half the sampling rate."""
+        """Fade out waves above the band (after magnification), to 0 at half the sampling rate."""
         over = freqs.norm(dim=2) - self.bandwidth
         return (1 - over / (self.sampling_rate / 2 - self.bandwidth)).clamp(0, 1)
 
@@ -86,7 +86,7 @@ class SynthesisInput(nn.Module):
 
 
 def _uniform_in_disc(count: int, radius: float) -> Tensor:
-    """Points [count, 2], uniform in a disc: a Gaussian's direction, and the length whose square it makes uniform."""
+    """Points [count, 2], uniform in a disc: a Gaussian's direction, with a length whose square is uniform."""
     points = torch.randn([count, 2])
     square = points.square().sum(dim=1, keepdim=True)
     return points * square.rsqrt() * torch.exp(-square / 4) * radius

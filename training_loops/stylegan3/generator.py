@@ -15,17 +15,17 @@ from training_loops.stylegan3.fourier_input import SynthesisInput
 from training_loops.stylegan3.layers import MappingNetwork
 from training_loops.stylegan3.synthesis_layers import SynthesisLayer
 
-MAX_RESOLUTION = 1 << 16  # like MAX_LAYERS: no real model meets it
+MAX_RESOLUTION = 1 << 16  # like MAX_LAYERS, far above any real model
 
 
 @dataclass(frozen=True)
 class Band:
-    """What a layer puts out: frequencies in cycles per image, rates in samples per image."""
+    """The output of a layer: frequencies in cycles per image, rates in samples per image."""
 
     cutoff: float
-    half_width: float  # from the cutoff to where frequencies are gone
+    half_width: float  # from the cutoff to the stopband
     rate: int
-    size: int  # samples, margins included
+    size: int  # samples, including margins
     channels: int
 
 
@@ -43,10 +43,10 @@ def plan_bands(
 ) -> list[Band]:
     """Return the outputs of the `num_layers` layers and of the image output (Appendix C, Figure 4c).
 
-    Cutoff and stopband grow geometrically until the last `num_critical` layers, which all have the highest.
+    Cutoff and stopband grow geometrically up to the last `num_critical` layers, which all have the highest.
 
     Raises:
-        OptionError: options that leave no layers, frequencies or channels.
+        OptionError: options that result in no layers, frequencies or channels.
     """
     if not 0 <= num_critical < num_layers <= MAX_LAYERS:
         raise OptionError(
@@ -66,7 +66,7 @@ def plan_bands(
         channels = img_channels if i == num_layers else round(min(channel_base / 2 / cutoff, channel_max))
         if channels < 1:
             raise OptionError(f"{channel_base=}, {channel_max=}: layer {i} of {num_layers} has no channels")
-        # The lowest power of two that holds the stopband, at most the one that holds the image.
+        # The lowest power of two that covers the stopband, at most the one that covers the image.
         rate = 2 ** math.ceil(math.log2(min(2 * stopband, img_resolution)))
         in_margins = i < num_layers - 1
         bands.append(
@@ -86,13 +86,13 @@ class SynthesisNetwork(nn.Module):
 
     Args:
         channel_base: a layer that passes f cycles has ``channel_base / 2 / f`` channels, at most `channel_max`.
-        num_layers: without the image output.
+        num_layers: layers, excluding the image output.
         num_critical: last layers whose cutoff is half the sampling rate.
         first_cutoff: of the input, cycles per image.
         first_stopband: of the input, cycles per image.
-        last_stopband_rel: relative to the last cutoff.
+        last_stopband_rel: last stopband relative to the last cutoff.
         margin_size: samples around the image.
-        output_scale: of the image, from the last layer's unit variance.
+        output_scale: factor of the image, whose variance is 1 before.
         num_fp16_res: resolutions, from the highest, that compute in float16 on a GPU.
         layer_kwargs: of `SynthesisLayer`: conv_kernel, filter_size, lrelu_upsampling, use_radial_filters,
             conv_clamp, magnitude_ema_beta.

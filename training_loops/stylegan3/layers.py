@@ -1,4 +1,4 @@
-"""Fully connected layer and mapping network in the dialect of StyleGAN3: other arguments, the same arithmetic."""
+"""Fully connected layer and mapping network with StyleGAN3's arguments; the arithmetic is that of StyleGAN2."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class FullyConnectedLayer(layers.FullyConnectedLayer):
 
     Args:
         weight_init: standard deviation of ``lr_multiplier * W``.
-        bias_init: ``lr_multiplier * b``, one or for each output.
+        bias_init: ``lr_multiplier * b``, one number or one per output.
     """
 
     def __init__(

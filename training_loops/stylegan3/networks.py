@@ -1,4 +1,4 @@
-"""Every network class of the StyleGAN3 generators, under the names the public snapshots give them.
+"""All network classes of the StyleGAN3 generators, under the names used in public snapshots.
 
 They train against the discriminator of StyleGAN2, `training_loops.stylegan2.networks.Discriminator`.
 """

@@ -22,7 +22,7 @@ class SynthesisLayer(nn.Module):
 
     Args:
         is_torgb: the image output, without demodulation and leaky ReLU.
-        is_critically_sampled: without a radial filter.
+        is_critically_sampled: never uses a radial filter.
         use_fp16: compute in float16 on a GPU.
         in_size: samples, one number or (width, height).
         out_size: samples, one number or (width, height).
@@ -32,12 +32,12 @@ class SynthesisLayer(nn.Module):
         out_cutoff: the highest frequency that passes, cycles per unit.
         in_half_width: half the transition band.
         out_half_width: half the transition band.
-        filter_size: taps per sample of the input, and of the output.
-        lrelu_upsampling: samples of the leaky ReLU for each one of the output.
+        filter_size: filter taps per input sample, and per output sample.
+        lrelu_upsampling: samples of the leaky ReLU per output sample.
         conv_clamp: the largest magnitude after the leaky ReLU.
-        magnitude_ema_beta: decay of the mean square of the input, by which the output is normalised.
+        magnitude_ema_beta: decay of the moving average of the input's mean square, which normalises the input.
     Raises:
-        OptionError: a rate, kernel, filter or upsampling that no layer can have.
+        OptionError: an invalid rate, kernel, filter or upsampling.
     """
 
     magnitude_ema: Tensor
@@ -98,7 +98,7 @@ class SynthesisLayer(nn.Module):
         self.down_factor = 1 if is_torgb else lrelu_upsampling
         self.up_factor = self.down_factor * _ratio(in_sampling_rate, out_sampling_rate)
         self.tmp_sampling_rate = rate = out_sampling_rate * self.down_factor
-        # At one rate there is nothing to filter; the image output is never filtered.
+        # Without resampling no filter is needed; the image output is never filtered.
         self.up_taps = filter_size * self.up_factor if self.up_factor > 1 and not is_torgb else 1
         self.down_taps = filter_size * self.down_factor if self.down_factor > 1 and not is_torgb else 1
         self.down_radial = use_radial_filters and not is_critically_sampled
@@ -110,7 +110,7 @@ class SynthesisLayer(nn.Module):
         self._bend = Bend(1, 1, conv_clamp) if is_torgb else Bend(0.2, math.sqrt(2), conv_clamp)
 
     def _plan_padding(self) -> None:
-        """Pad so that the image's centre stays in place, and let the convolution skip what would be cropped at once."""
+        """Set paddings that keep the image centred; the convolution skips samples that would be cropped afterwards."""
         self.padding: list[int] = []  # left, right, top, bottom, in samples after upsampling
         crops, pads = [], []
         for in_size, out_size in zip(self.in_size, self.out_size, strict=True):
@@ -133,7 +133,7 @@ class SynthesisLayer(nn.Module):
         """x [N, in_channels, H, W], w [N, w_dim] -> [N, out_channels, H', W'].
 
         `noise_mode` is checked and has no effect: hosts pass it to every generator, and this one has no noise.
-        `update_emas` moves `magnitude_ema` towards the mean square of x.
+        `update_emas` updates `magnitude_ema` with the mean square of x.
         """
         self._check(x, w, noise_mode)
         if update_emas:
@@ -159,7 +159,7 @@ class SynthesisLayer(nn.Module):
         if self.is_torgb:
             styles = styles / math.sqrt(self.in_channels)
         else:
-            # Scales cancel by `gain`; these keep sums of many channels inside the range of float16.
+            # Scales cancel by `gain`; these keep sums over many channels in the range of float16.
             weight = weight * weight.square().sum(dim=[1, 2, 3], keepdim=True).rsqrt()
             styles = styles * styles.square().mean().rsqrt()
             energy = styles.square() @ weight.square().sum(dim=[2, 3]).t()

@@ -1,4 +1,4 @@
-"""The architectures that a segmentation network's file may name: exact names, what they take, and their classes."""
+"""The architectures that a segmentation network file may name, with their arguments and classes."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ MOST_CLASSES = 1024
 
 @dataclass(frozen=True)
 class Architecture:
-    """How a network is made.
+    """How a network is built.
 
     Attributes:
-        make: takes the arguments by name and returns a network: images [N, 3, H, W] -> logits [N, classes, h, w].
-        limits: argument -> its least and largest value; all are integers and none may be left out.
-        ignored: beginnings of the names of tensors that published weights have for training alone.
+        make: builds the network from keyword arguments: images [N, 3, H, W] -> logits [N, classes, h, w].
+        limits: argument -> its smallest and largest value; all are integers and required.
+        ignored: name prefixes of tensors in published weights that only training needs.
     """
 
     make: Callable[..., nn.Module]
@@ -45,10 +45,10 @@ ARCHITECTURES: Mapping[str, Architecture] = {
 
 
 def architecture_named(name: Any) -> Architecture:
-    """Return the architecture of exactly that name.
+    """Return the architecture with exactly that name.
 
     Raises:
-        LinkGANError: there is none; lists those that there are.
+        LinkGANError: an unknown name; lists the known ones.
     """
     if type(name) is not str or name not in ARCHITECTURES:
         raise LinkGANError(f"no architecture {name!r:.100}; {suggest(str(name)[:100], ARCHITECTURES)}")
@@ -56,14 +56,14 @@ def architecture_named(name: Any) -> Architecture:
 
 
 def check_arguments(name: Any, arguments: Any) -> Mapping[str, int]:
-    """Return the arguments of an architecture, before anything is built with them.
+    """Check and return the arguments of an architecture.
 
     Raises:
-        LinkGANError: not exactly the names it takes, or a value that is no integer within its limits.
+        LinkGANError: other names than its arguments, or a value that is not an integer within its limits.
     """
     limits = architecture_named(name).limits
     if type(arguments) is not dict or arguments.keys() != limits.keys():
-        raise LinkGANError(f"{name} takes {', '.join(limits)}, not {arguments!r:.200}")
+        raise LinkGANError(f"{name} has the arguments {', '.join(limits)}, not {arguments!r:.200}")
     for argument, (least, most) in limits.items():
         value = arguments[argument]
         if type(value) is not int or not least <= value <= most:
@@ -72,7 +72,7 @@ def check_arguments(name: Any, arguments: Any) -> Mapping[str, int]:
 
 
 def build(name: str, arguments: Mapping[str, int]) -> nn.Module:
-    """Return a network in eval mode on the meta device, where it takes no memory and no random numbers.
+    """Return a network in eval mode on the meta device, without memory or random initialization.
 
     Raises:
         LinkGANError: as `architecture_named` and `check_arguments`.

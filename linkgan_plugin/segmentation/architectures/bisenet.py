@@ -1,7 +1,7 @@
 """BiSeNet (Yu et al. 2018) on a ResNet-18, with the names of the public face-parsing weights (19 classes of faces).
 
-As there, the spatial path is the second stage of the ResNet; the two heads that only training needs are kept, unused,
-because their weights are in the files.
+As in these, the spatial path is the second stage of the ResNet. The two heads that only training needs are kept,
+unused, because the files contain their weights.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class _Convolution(nn.Module):
 
 
 class _Refinement(nn.Module):
-    """Attention refinement: features weighed by channel, as their mean over the image says."""
+    """Attention refinement: channel weights from the mean of the features over the image."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -79,7 +79,7 @@ class _ContextPath(nn.Module):
 
 
 class _Fusion(nn.Module):
-    """Feature fusion: channels of both paths, weighed by their means over the image."""
+    """Feature fusion: channels of both paths, weighted by their means over the image."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

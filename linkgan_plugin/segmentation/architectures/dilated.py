@@ -1,6 +1,6 @@
 """FCN (Long et al. 2015) and DeepLabV3 (Chen et al. 2017) on dilated ResNets, with the names of torchvision's weights.
 
-Only names and shapes are torchvision's, so that weights trained with it fit; its auxiliary classifier is left out.
+Names and shapes match torchvision's, so that its weights can be loaded; its auxiliary classifier is omitted.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def deeplabv3(layers: int, classes: int) -> DilatedNetwork:
 
 
 class _Pyramid(nn.Module):
-    """Atrous spatial pyramid pooling: views of 1 x 1, three dilations and the whole image, side by side."""
+    """Atrous spatial pyramid pooling: 1 x 1 convolution, three dilations and image pooling, concatenated."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -11,7 +11,7 @@ _STEM = 64
 
 
 class BasicBlock(nn.Module):
-    """Two 3 x 3 convolutions beside a shortcut."""
+    """Two 3 x 3 convolutions with a shortcut."""
 
     expansion = 1
 
@@ -30,7 +30,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Convolutions of 1 x 1, 3 x 3 (which has the stride) and 1 x 1 beside a shortcut."""
+    """Convolutions of 1 x 1, 3 x 3 (with the stride) and 1 x 1, with a shortcut."""
 
     expansion = 4
 
@@ -70,7 +70,7 @@ class ResNet(nn.Module):
             width, stride, before = _STEM * 2**stage, 1 if stage == 0 else 2, dilation
             if dilated and stage >= 2:
                 dilation, stride = dilation * 2, 1
-            # The first block of a stage still has the dilation of the stage before.
+            # The first block of a stage has the dilation of the previous stage.
             blocks: list[nn.Module] = [block(inputs, width, stride, before)]
             inputs = width * block.expansion
             blocks += [block(inputs, width, 1, dilation) for _ in range(count - 1)]

@@ -1,4 +1,4 @@
-"""A small U-Net for segmentation of small images: what `linkgan segment train` trains."""
+"""A small U-Net for segmentation of small images, trained by `linkgan segment train`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SmallUNet(nn.Module):
 
     Args:
         classes: number of classes.
-        width: channels at full size, doubled at each of the `depth` halvings.
+        width: channels at full resolution, doubled at each of the `depth` downsamplings.
     """
 
     def __init__(self, classes: int, width: int = 16, depth: int = 3) -> None:

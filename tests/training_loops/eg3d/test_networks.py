@@ -180,7 +180,7 @@ def test_gradients_reach_every_parameter(z: Tensor) -> None:
 @pytest.mark.parametrize(
     ("rendering", "kwargs", "message"),
     [
-        ({}, {"img_channels": 1}, "img_channels=1: EG3D makes images of 3 channels"),
+        ({}, {"img_channels": 1}, "img_channels=1: EG3D generates images with 3 channels"),
         ({"superresolution_module": "os.system"}, {}, f"superresolution_module='os.system': known are {HEAD}, "),
         ({"superresolution_module": None}, {}, "superresolution_module=None: known are "),
         ({}, {"img_resolution": 2}, "img_resolution=2: expected a multiple of 2"),

@@ -217,7 +217,7 @@ def test_a_finished_write_replaces_the_old_file(tmp_path: Path) -> None:
 def test_nan_never_reaches_a_json_file(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     atomic.write_json(path, {"a": 1})
-    with pytest.raises(InputError, match=r"report\.json: b\.c\[1\] is nan, and JSON has finite numbers only"):
+    with pytest.raises(InputError, match=r"report\.json: b\.c\[1\] is nan, but JSON supports finite numbers only"):
         atomic.write_json(path, {"a": 2, "b": {"c": [0.5, float("nan")]}})
     with pytest.raises(InputError, match="the value is -inf"):
         atomic.write_json(path, float("-inf"))

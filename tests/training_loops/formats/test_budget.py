@@ -16,7 +16,7 @@ def test_what_is_left_is_spent_in_any_portions():
 
 
 def test_bytes_are_refused_before_they_are_made():
-    with pytest.raises(BudgetError, match=r"x\.pkl: unfolds to more than 1 MB"):
+    with pytest.raises(BudgetError, match=r"x\.pkl: expands to more than 1 MB"):
         Budget("x.pkl", Limits(bytes=1 << 20, items=3, seconds=60)).charge(bytes=(1 << 20) + 1)
 
 

@@ -39,7 +39,7 @@ def test_cameras_look_at_their_target_with_level_horizons() -> None:
 
 def test_a_camera_above_its_target_is_refused() -> None:
     for position in ([0.0, 2.0, 0.0], [0.0, -2.0, 0.0], [0.0, 0.0, 0.0]):
-        with pytest.raises(ValueError, match="has no side that is up"):
+        with pytest.raises(ValueError, match="has no up direction"):
             look_at(torch.tensor([position]), torch.zeros(3))
 
 

@@ -27,16 +27,16 @@ def test_every_change_is_named_and_a_copy_is_the_same(suffix, tmp_path):
     assert before["images"], before["label_dim"] == (6, 3)
     assert changes(before, record(next(places))) == []
     assert changes(before, record(next(places), PIXELS[:5], range(5))) == [
-        "images 6 then, 5 now",
-        "label_dim 3 then, 5 now",
+        "images was 6, is 5",
+        "label_dim was 3, is 5",
     ]
     other = PIXELS.copy()
     other[3] = 7
-    assert changes(before, record(next(places), other)) == ["other images or labels under the same number"]
+    assert changes(before, record(next(places), other)) == ["same number of images, but different images or labels"]
     assert changes(before, record(next(places), labels=(1, 0, 2, 0, 1, 2))) == [
-        "other images or labels under the same number"
+        "same number of images, but different images or labels"
     ]
-    assert changes(before, record(next(places), PIXELS[:, :4, :4])) == ["resolution 8 then, 4 now"]
+    assert changes(before, record(next(places), PIXELS[:, :4, :4])) == ["resolution was 8, is 4"]
 
 
 def test_a_renamed_image_counts_and_other_files_do_not(tmp_path):
@@ -45,7 +45,7 @@ def test_a_renamed_image_counts_and_other_files_do_not(tmp_path):
     assert changes(before, data_record(ImageFolderDataset(tmp_path / "a", use_labels=True))) == []
     shutil.move(tmp_path / "a" / "00000" / "img00000005.png", tmp_path / "a" / "x.png")
     now = data_record(ImageFolderDataset(tmp_path / "a"))
-    assert changes({**before, "label_dim": 0}, now) == ["other images or labels under the same number"]
+    assert changes({**before, "label_dim": 0}, now) == ["same number of images, but different images or labels"]
 
 
 def test_labels_that_are_not_in_use_do_not_count(tmp_path):
@@ -64,4 +64,4 @@ def test_data_without_a_place_are_compared_by_their_numbers(tmp_path):
             return 4
 
     assert data_record(Made())["fingerprint"] is None
-    assert changes({"images": 5, "fingerprint": "x"}, data_record(Made())) == ["images 5 then, 4 now"]
+    assert changes({"images": 5, "fingerprint": "x"}, data_record(Made())) == ["images was 5, is 4"]

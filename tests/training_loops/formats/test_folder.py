@@ -160,7 +160,7 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("files", "options", "message"),
     [
-        ({"a.txt": b""}, {}, "no images in it; expected files such as 00000/img00000000.png"),
+        ({"a.txt": b""}, {}, "contains no images; expected files such as 00000/img00000000.png"),
         ({"a.png": encoded(IMAGES[0][:4])}, {}, r"'a.png' is 8x4, expected a square with a side of 2\^k"),
         ({"a.png": encoded(IMAGES[0][:6, :6])}, {}, "'a.png' is 6x6, expected a square"),
         ({"a.png": encoded(IMAGES[0], mode="RGBA")}, {}, r"4 channels, expected 1 \(grey\) or 3 \(RGB\)"),
@@ -169,19 +169,19 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
             {},
             "'b.png' is 4x4 with 3 channels, but 'a.png' is 8x8 with 3 channels",
         ),
-        ({"a.png": encoded(IMAGES[0])}, {"resolution": 16}, "is 8x8, but resolution 16 was asked for"),
+        ({"a.png": encoded(IMAGES[0])}, {"resolution": 16}, "is 8x8, but resolution 16 was requested"),
         ({"a.png": encoded(IMAGES[0])}, {"max_size": 0}, "max_size is 0"),
         ({"a.png": encoded(IMAGES[0])}, {"use_labels": True}, r"no labels \(dataset.json\)"),
         ({"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": null}'}, {"use_labels": True}, "has no labels"),
         (
             {"a.png": encoded(IMAGES[0]), "dataset.json": b"{"},
             {"use_labels": True},
-            "'dataset.json': not JSON that can be read",
+            "'dataset.json': not valid JSON",
         ),
         (
             {"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": {"a.png": 1}}'},
             {"use_labels": True},
-            r"no list of \[image name, label\]",
+            r"labels as pairs of \[image name, label\]",
         ),
         (
             {"a.png": encoded(IMAGES[0]), "dataset.json": b'{"labels": [["b.png", 1]]}'},
@@ -193,7 +193,7 @@ def test_other_formats_and_palettes_are_read_as_colours(tmp_path: Path) -> None:
             {"use_labels": True},
             "expected one class",
         ),
-        ({"a.jpg": b"no image"}, {}, "'a.jpg' is no readable image"),
+        ({"a.jpg": b"no image"}, {}, "'a.jpg' is not a readable image"),
     ],
 )
 def test_what_cannot_be_used_is_refused_with_the_reason(
@@ -226,7 +226,7 @@ def test_a_damaged_zip_is_named_when_it_is_read(tmp_path: Path) -> None:
 
 def test_a_truncated_image_is_named_when_it_is_read(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "data.zip", {"a.png": encoded(IMAGES[0])[:80]})
-    with pytest.raises(DatasetError, match=r"'a.png' is no readable image"):
+    with pytest.raises(DatasetError, match=r"'a.png' is not a readable image"):
         ImageFolderDataset(path).batch([0])
 
 
@@ -263,5 +263,5 @@ def test_what_exists_is_not_overwritten(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_image_is_named_and_no_buffer_of_ours(tmp_path):
     (tmp_path / "a.jpg").write_bytes(b"not an image")
-    with pytest.raises(DatasetError, match=r"'a.jpg' is no readable image .expected PNG"):
+    with pytest.raises(DatasetError, match=r"'a.jpg' is not a readable image .expected PNG"):
         ImageFolderDataset(tmp_path)

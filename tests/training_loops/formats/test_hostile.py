@@ -80,10 +80,10 @@ def refused(path: Path, **options: object) -> str:
         ("[-1e999]", "a label [-inf]"),
         ("-1", "expected one class"),
         ("1.5", "expected one class"),
-        ("NaN", "NaN is no number"),
-        ("1" * 5000, "not JSON that can be read"),
+        ("NaN", "NaN is not a JSON number"),
+        ("1" * 5000, "not valid JSON"),
         ("1" * 4000, "a label 111"),
-        ("[" * 10_000, "not JSON that can be read"),
+        ("[" * 10_000, "not valid JSON"),
         (json.dumps([0] * (MOST_CLASSES + 1)), f"labels of {MOST_CLASSES + 1} numbers, expected at most"),
     ],
     ids=lambda value: value[:16],
@@ -100,7 +100,7 @@ def test_labels_that_are_no_labels(tmp_path: Path, label: str, says: str) -> Non
 def test_tables_of_another_shape(tmp_path: Path, labels: str) -> None:
     table = f'{{"labels": {labels}}}'.encode()
     path = write_zip(tmp_path / "data.zip", {"a.png": encoded(), "dataset.json": table})
-    assert "has no list of [image name, label]" in refused(path, use_labels=True)
+    assert "labels as pairs of [image name, label]" in refused(path, use_labels=True)
 
 
 def test_one_long_text_does_not_make_all_labels_long(tmp_path: Path) -> None:
@@ -112,7 +112,7 @@ def test_one_long_text_does_not_make_all_labels_long(tmp_path: Path) -> None:
 def test_files_of_many_bytes_in_a_small_zip(tmp_path: Path) -> None:
     bomb = tmp_path / "bomb.zip"
     zeros = bytes(1 << 20)
-    for name, says in (("dataset.json", "'dataset.json' unpacks to"), ("b.jpg", "'b.jpg' unpacks to")):
+    for name, says in (("dataset.json", "'dataset.json' expands to"), ("b.jpg", "'b.jpg' expands to")):
         with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
             archive.writestr("a.png", encoded())
             with archive.open(name, "w") as file:
@@ -172,7 +172,7 @@ def test_other_formats_are_refused_whatever_their_name(tmp_path: Path, kind: str
     for name in ("a.png", f"a.{kind}"):
         path = write_zip(tmp_path / "data.zip", {name: encoded(kind)})
         expected = "expected PNG or JPEG or WEBP or BMP or GIF" if kind != "pdf" or name == "a.png" else ""
-        assert f"'{name}' is no readable image ({expected}" in refused(path)
+        assert f"'{name}' is not a readable image ({expected}" in refused(path)
 
 
 def test_a_jpeg_of_many_scans_is_refused() -> None:
@@ -204,10 +204,10 @@ def packed(*entries: tuple[str, bytes], method: int = zipfile.ZIP_STORED, flags:
     ("data", "says"),
     [
         (packed(("a.png", encoded()), flags=1), "'a.png' is encrypted"),
-        (packed(("a.png", encoded()), method=9), "'a.png' is packed by method 9"),
-        (packed(("a.png", encoded()), method=93), "'a.png' is packed by method 93"),
-        (packed(("a.png", encoded()), ("a.png", encoded())), "'a.png' is in it twice"),
-        (b"PK\x05\x06" + bytes(18), "no images in it"),
+        (packed(("a.png", encoded()), method=9), "'a.png' is compressed by method 9"),
+        (packed(("a.png", encoded()), method=93), "'a.png' is compressed by method 93"),
+        (packed(("a.png", encoded()), ("a.png", encoded())), "'a.png' occurs twice"),
+        (b"PK\x05\x06" + bytes(18), "contains no images"),
         (b"no zip", "not a zip"),
         (packed(("a\x1b[2J\n.png", b"x")), "a\N{REPLACEMENT CHARACTER}[2J\N{REPLACEMENT CHARACTER}.png"),
     ],
@@ -232,7 +232,7 @@ def test_only_files_inside_the_folder_are_read(tmp_path: Path) -> None:
         os.mkfifo,
     ):
         make(folder / "c.png")
-        assert f"'{folder / 'c.png'}' is no file in this folder" in refused(folder)
+        assert f"'{folder / 'c.png'}' is not a file in it" in refused(folder)
         (folder / "c.png").unlink()
 
 

@@ -57,7 +57,9 @@ def record(**changes):
 
 def test_a_lock_of_another_machine_is_refused_until_it_is_removed(tmp_path):
     (tmp_path / LOCK_FILE).write_text(record(host="node7"))
-    with pytest.raises(LockedError, match=r"process \d+ on node7, since then; .*if that process is gone, remove"):
+    with pytest.raises(
+        LockedError, match=r"process \d+ on node7, since then; .*if that process no longer runs, remove"
+    ):
         locked(tmp_path).__enter__()
     (tmp_path / LOCK_FILE).unlink()
     with locked(tmp_path):
@@ -68,7 +70,7 @@ def test_a_process_number_that_another_process_has_now_is_no_holder(tmp_path, ca
     (tmp_path / LOCK_FILE).write_text(record())
     with locked(tmp_path):
         pass
-    assert "which is gone" in capfd.readouterr().err
+    assert "which no longer runs" in capfd.readouterr().err
 
 
 def test_where_the_file_system_has_no_locks_the_record_decides(tmp_path, monkeypatch):

@@ -31,13 +31,15 @@ def test_entries_come_back():
 
 
 def test_two_entries_of_a_name_are_refused():
-    with pytest.raises(InputError, match=r"x\.zip: 'a' is in it twice"):
+    with pytest.raises(InputError, match=r"x\.zip: 'a' occurs twice"):
         open_zip(packed([("a", b"1"), ("a", b"2")]), "x.zip")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_methods_are_refused(method):
-    with pytest.raises(InputError, match=r"x\.zip: 'a' is packed by method \d+, expected stored or deflated entries"):
+    with pytest.raises(
+        InputError, match=r"x\.zip: 'a' is compressed by method \d+, expected stored or deflated entries"
+    ):
         open_zip(packed([("a", b"1" * 100)], method), "x.zip")
 
 
@@ -47,7 +49,7 @@ def test_methods_that_python_cannot_read_are_refused(method):
     data = bytearray(buffer.getvalue())
     directory = data.rindex(b"PK\x01\x02")
     data[directory + 10 : directory + 12] = method.to_bytes(2, "little")
-    with pytest.raises(InputError, match=f"packed by method {method}"):
+    with pytest.raises(InputError, match=f"compressed by method {method}"):
         open_zip(io.BytesIO(data), "x.zip")
 
 
@@ -60,7 +62,7 @@ def test_encrypted_entries_are_refused():
 
 def test_an_entry_larger_than_expected_is_refused_before_it_is_unpacked():
     archive = open_zip(packed([("a", bytes(1 << 20))], zipfile.ZIP_DEFLATED), "x.zip")
-    with pytest.raises(InputError, match=r"'a' unpacks to 1048576 bytes, expected at most 1000"):
+    with pytest.raises(InputError, match=r"'a' expands to 1048576 bytes, expected at most 1000"):
         read_entry(archive, archive.infolist()[0], "x.zip", 1000)
 
 
@@ -72,5 +74,5 @@ def test_a_damaged_entry_is_refused():
 
 @pytest.mark.parametrize("data", [b"", b"PK\x05\x06", b"no zip at all" * 10])
 def test_other_files_are_no_zip(data):
-    with pytest.raises(InputError, match=r"x\.zip: not a zip that can be read"):
+    with pytest.raises(InputError, match=r"x\.zip: not a readable zip"):
         open_zip(io.BytesIO(data), "x.zip")

@@ -1,1 +1,1 @@
-"""Reading pickles without running anything: our own machine over inert values."""
+"""Reads pickles without running code: a separate pickle machine over inert values."""

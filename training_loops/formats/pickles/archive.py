@@ -1,7 +1,7 @@
 """PyTorch's own files (.pt, .pth): tensors and plain data, read by the pickle machine; `torch.load` is not called.
 
-Both of PyTorch's formats: a zip archive with the index ``data.pkl`` and one stored entry a row of numbers (since 1.6),
-and before that a row of pickles, the index among them, with the numbers behind.
+Supports both of PyTorch's formats: a zip archive with the index ``data.pkl`` and one stored entry per storage (since
+1.6), and the older sequence of pickles, one of them the index, followed by the storages.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from training_loops.formats.zips import open_zip
 
 _INDEX = "data.pkl"
 _DEEPEST = 32
-_DEVICES = ("cpu", "cuda", "mps", "xpu")  # those whose numbers a file holds; "meta" has none
+_DEVICES = ("cpu", "cuda", "mps", "xpu")  # devices whose tensors a file stores; "meta" tensors have no data
 _LOCAL_HEADER = struct.Struct("<4s5H3I2H")
 _TABLE = {
     ("collections", "OrderedDict"): Allowed("collections.OrderedDict", call=Ordered, new=Ordered),
@@ -47,26 +47,26 @@ _TABLE = {
 
 
 def tensors_only(module: str, name: str) -> Allowed | None:
-    """Return what a global stands for in a file of tensors and plain data, None for any other."""
+    """Return the meaning of a global in a file of tensors and plain data, None for any other."""
     return _TABLE.get((module, name)) or storage_type(module, name)
 
 
 class Index(NamedTuple):
-    """The pickle of a file of `torch.save` that says what is in it, and what its persistent ids stand for."""
+    """The index pickle of a file of `torch.save`, and the function that resolves its persistent ids."""
 
     source: Source
     persistent: Callable[[Any], Storage]
 
 
 def read_archive(path: Path, lookup: Lookup = tensors_only, *, budget: Budget | None = None) -> Any:
-    """Return what a file of `torch.save` holds; tensors come as `PickledTensor`, to be read when they are asked for.
+    """Return the content of a file of `torch.save`; tensors are `PickledTensor`, read on demand.
 
     Args:
-        path: a regular file, which gzip may have packed.
+        path: a regular file, possibly gzip-compressed.
         lookup: the globals that it may refer to.
-        budget: what it may cost, where `lookup` charges the same.
+        budget: its cost limits, where `lookup` charges the same budget.
     Raises:
-        InputError: no such file, another format, damaged, or with a reference outside of `lookup`; names the file.
+        InputError: no such file, another format, damaged, or a global that `lookup` does not allow; names the file.
     """
     budget = budget or Budget(str(path), PICKLE)
     with _opened(path) as file:
@@ -86,14 +86,14 @@ def open_index(path: Path) -> Index:
 
 
 def entries_of(path: Path) -> list[str]:
-    """Return the names of what is in a zip archive. Raises InputError as `read_archive` does."""
+    """Return the names of the entries of a zip archive. Raises InputError as `read_archive` does."""
     with _opened(path) as file, file, open_zip(file, str(path)) as archive:
         return archive.namelist()
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[BinaryIO]:
-    """Open a file, unpacked; whatever is wrong with it becomes a PickleError that names it."""
+    """Open a file, decompressed; errors are raised as a PickleError that names it."""
     try:
         if not path.is_file():
             raise PickleError("no such file")
@@ -122,17 +122,17 @@ def _without_numbers(source: Source) -> Callable[[Any], Storage]:
 
 
 def with_tensors(data: Any) -> Any:
-    """Return nested dicts and lists of `read_archive` with their tensors read; shared values stay shared.
+    """Return nested dicts and lists of `read_archive` with their tensors read; shared values remain shared.
 
     Raises:
-        PickleError: the values nest too deep.
+        PickleError: the values are nested too deeply.
     """
     made: dict[int, Any] = {}
     rows: dict[object, torch.Tensor] = {}
 
     def walked(value: Any, depth: int) -> Any:
         if depth > _DEEPEST:
-            raise PickleError("values within each other without end")
+            raise PickleError("values are nested too deeply")
         if isinstance(value, PickledTensor):
             return value.read(rows)
         if type(value) not in (dict, Ordered, list, tuple):
@@ -148,14 +148,14 @@ def with_tensors(data: Any) -> Any:
 
 
 class _Zip:
-    """A zip archive of `torch.save`: one folder with the index and the numbers, all entries stored."""
+    """A zip archive of `torch.save`: one folder with the index and the storages, all entries uncompressed."""
 
     def __init__(self, file: BinaryIO, what: str) -> None:
         with open_zip(file, what, stored=True) as archive:
             self._entries = {entry.filename: entry for entry in archive.infolist()}
         roots = [name.removesuffix(_INDEX) for name in self._entries if name.endswith(f"/{_INDEX}")]
         if len(roots) != 1 or "/" in roots[0].rstrip("/"):
-            raise PickleError("a zip archive without one data.pkl; expected a file of torch.save")
+            raise PickleError("a zip archive without exactly one data.pkl; expected a file of torch.save")
         self._root = roots[0]
         file.seek(0)
         self._file = Source(file, close=True)
@@ -165,14 +165,14 @@ class _Zip:
         return Index(source, _without_numbers(source))
 
     def source(self, name: str) -> Source:
-        """Return the content of an entry, its checksum compared."""
+        """Return the content of an entry after verifying its checksum."""
         entry = self._entries.get(f"{self._root}{name}")
         if entry is None:
-            raise PickleError(f"no entry {name} in it")
+            raise PickleError(f"entry {name} is missing")
         file = self._file.at(entry.header_offset)
         header = _LOCAL_HEADER.unpack(file.read(_LOCAL_HEADER.size))
         if header[0] != b"PK\x03\x04" or file.read(header[9]) != entry.orig_filename.encode():
-            raise PickleError(f"the entry {name} is not where the list of entries says")
+            raise PickleError(f"entry {name} is not at the position given in the zip directory")
         file.part(header[10])
         content = file.part(entry.file_size)
         if _checksum(content.again()) != entry.CRC:
@@ -181,7 +181,7 @@ class _Zip:
 
     def read(self, lookup: Lookup, budget: Budget) -> Any:
         if f"{self._root}byteorder" in self._entries and self.source("byteorder").read(3) != b"lit":
-            raise PickleError("numbers in big-endian order; save it on another machine")
+            raise PickleError("big-endian data; save it on a little-endian machine")
         storages: dict[str, Storage] = {}
 
         index = self.source(_INDEX)
@@ -210,11 +210,11 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
     data = pickle(lookup, lambda value: _storage_of(value, storages, lambda claim: source))  # numbers come later
     keys = pickle()
     if type(keys) is not list or set(map(str, keys)) != set(storages) or len(keys) != len(storages):
-        raise PickleError("its list of numbers is not that of its tensors")
+        raise PickleError("its list of storages does not match its tensors")
     for key in keys:
         storage = storages[key]
         if source.number(8) != storage.numel:
-            raise PickleError(f"storage {printable(str(key)[:40])} is not of the size that the index says")
+            raise PickleError(f"storage {printable(str(key)[:40])} does not have the size given in the index")
         storage.numbers = source.part(storage.numel * storage.dtype.itemsize)
     if source.left:
         raise PickleError(f"{source.left} bytes after the end of the tensors", offset=source.offset)
@@ -222,7 +222,7 @@ def _read_row(source: Source, lookup: Lookup, budget: Budget) -> Any:
 
 
 def _start_row(source: Source, budget: Budget) -> None:
-    """Read what stands before the index in PyTorch's older format."""
+    """Read the header before the index in PyTorch's older format."""
     if source.left < 2 or source.again().read(1) != b"\x80":
         raise PickleError("not a file of torch.save")
 
@@ -233,25 +233,26 @@ def _start_row(source: Source, budget: Budget) -> None:
         raise PickleError("not a file of torch.save; a host's pickle ends in .pkl")
     version, system = pickle(), pickle()
     if version != FORMAT or type(system) is not dict or not system.get("little_endian"):
-        raise PickleError("a file of torch.save in a format that is not known here")
+        raise PickleError("an unknown format of torch.save")
 
 
 def _storage_of(value: Any, storages: dict[str, Storage], numbers: Callable[[Claim], Source]) -> Storage:
     """Return the storage of a persistent id, one for every key.
 
     Args:
-        value: the id. storages: those known so far, by key; a new one is added.
-        numbers: finds the numbers of a new one.
+        value: the id.
+        storages: the storages found so far, by key; a new one is added.
+        numbers: returns the data of a new storage.
     """
     claim = claimed(value)
     device = claim.device
     if type(device) is not str or device.partition(":")[0] not in _DEVICES:
-        raise ValueError(f"a tensor on the device {str(device)[:40]!r}, which has no numbers")
+        raise ValueError(f"a tensor on the device {str(device)[:40]!r}, which stores no data")
     if claim.key not in storages:
         storages[claim.key] = Storage(claim.dtype, claim.numel, numbers(claim))
     known = storages[claim.key]
     if (known.dtype, known.numel) != (claim.dtype, claim.numel):
-        raise PickleError(f"storage {claim.key} is described in two ways")
+        raise PickleError(f"storage {claim.key} has two conflicting descriptions")
     return known
 
 

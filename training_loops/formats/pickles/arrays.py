@@ -1,4 +1,4 @@
-"""NumPy's scalars and arrays in a pickle, of numbers only."""
+"""NumPy scalars and arrays of numbers in a pickle."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ORDERS = ("<", ">", "=", "|")
 
 
 class Dtype(Buildable):
-    """A number format; the byte order comes with the state."""
+    """A number format; its state sets the byte order."""
 
     def __init__(self, code: Any, align: Any = False, copy: Any = True) -> None:
         if type(code) is not str or not _CODE.fullmatch(code):
@@ -23,7 +23,7 @@ class Dtype(Buildable):
         self.value = np.dtype(code)
 
     def build(self, state: Any) -> None:
-        """Take ``(version, byte order, None, None, None, ...)``."""
+        """Set the state ``(version, byte order, None, None, None, ...)``."""
         if type(state) is not tuple or len(state) < 5 or state[1] not in _ORDERS or any(state[2:5]):
             raise ValueError("an array that does not hold plain numbers")
         if state[1] in ("<", ">"):
@@ -31,13 +31,13 @@ class Dtype(Buildable):
 
 
 class Array(Buildable):
-    """An array; its numbers come with the state. `value` is a read-only ndarray."""
+    """An array; its state holds the numbers. `value` is a read-only ndarray."""
 
     def __init__(self, *_: Any) -> None:
         self.value = np.zeros(0)
 
     def build(self, state: Any) -> None:
-        """Take ``(version, shape, dtype, whether in Fortran order, bytes)``."""
+        """Set the state ``(version, shape, dtype, whether in Fortran order, bytes)``."""
         if type(state) is not tuple or len(state) != 5:
             raise ValueError("an array without shape and numbers")
         _, shape, dtype, fortran, data = state
@@ -51,7 +51,7 @@ def scalar(dtype: Any, data: Any) -> int | float | bool:
 
 
 def from_buffer(data: Any, dtype: Any, shape: Any, order: Any) -> Array:
-    """Return the array of `shape` that protocol 5 describes in one call."""
+    """Return the array of `shape` as protocol 5 stores it, in one call."""
     array = Array()
     array.value = _numbers(data, dtype, shape, "F" if order == "F" else "C")
     return array

@@ -1,4 +1,4 @@
-"""The pickle machine: runs opcodes on inert values; it imports nothing and calls only what the allow-list offers.
+"""The pickle machine: runs opcodes on inert values; it imports nothing and calls only what the allow-list defines.
 
 Python's `pickle.Unpickler` with a restricted `find_class` is not enough: errors must name the byte offset, memory and
 time must be bounded while the file is read, and tensors must stay in the file until they are used.
@@ -22,7 +22,7 @@ Refuse = Callable[[str, int], PickleError]
 
 def refuse(name: str, offset: int) -> PickleError:
     """Return the error for a global outside the allow-list."""
-    message = f"refers to {name[:200]} at byte {offset}, which no network snapshot needs; nothing was run"
+    message = f"refers to {name[:200]} at byte {offset}, which network snapshots do not need; no code was run"
     return PickleError(message, offset=offset, reference=name)
 
 
@@ -30,11 +30,11 @@ class Machine:
     """Runs one pickle.
 
     Args:
-        source: where to read.
-        lookup: the allow-list: module and qualified name, exactly, to what they stand for, or None.
-        budget: what the file may cost; by default one of its own.
-        persistent: makes the value of a persistent id; without it such ids are refused.
-        refuse: makes the error for an unknown global, from its dotted name and the byte.
+        source: the pickle.
+        lookup: the allow-list: returns the meaning of a module and qualified name, or None.
+        budget: cost limits of the file; by default its own.
+        persistent: returns the value of a persistent id; without it such ids are rejected.
+        refuse: returns the error for an unknown global, from its dotted name and byte offset.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Machine:
 
         Raises:
             PickleError: a global outside the allow-list, or a damaged file; the message names the byte.
-            BudgetError: it costs more than snapshots do.
+            BudgetError: it exceeds the cost limits.
         """
         with self.budget:
             return self._run()
@@ -84,7 +84,7 @@ class Machine:
                 raise PickleError(f"damaged at byte {self.at} ({reason})", offset=self.at) from error
 
     def call(self, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        """Return ``function(*args)``, charging what is in its arguments: it may copy them once."""
+        """Return ``function(*args)`` and charge the size of its arguments, since it may copy them once."""
         for value in args:
             if type(value) in (list, tuple, dict, set):
                 self.budget.charge(items=len(value))
@@ -100,13 +100,13 @@ class Machine:
         return value
 
     def top(self, *kinds: type) -> Any:
-        """Return the value on top of the stack, which must be exactly of one of `kinds`."""
+        """Return the value on top of the stack, whose type must be exactly one of `kinds`."""
         if type(self.stack[-1]) not in kinds:
             raise ValueError(f"a {type(self.stack[-1]).__name__} where a {kinds[0].__name__} should be")
         return self.stack[-1]
 
     def pop_to_mark(self) -> list[Any]:
-        """Remove and return what lies above the last mark, and the mark."""
+        """Remove the last mark and the values above it, and return the values."""
         start = len(self.stack) - 1
         while self.stack[start] is not MARK:
             start -= 1
@@ -117,7 +117,7 @@ class Machine:
         return values
 
     def find(self, module: Any, name: Any) -> None:
-        """Push what the global ``module.name`` stands for."""
+        """Push the meaning of the global ``module.name``."""
         if type(module) is not str or type(name) is not str:
             raise ValueError("a global whose name is not text")
         allowed = self._lookup(module, name)

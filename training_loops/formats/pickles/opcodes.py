@@ -1,4 +1,4 @@
-"""The instructions of the pickle format that snapshots use, by opcode; an opcode that is not here is refused."""
+"""The pickle instructions that snapshots use, by opcode; other opcodes are rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Instruction = Callable[["Machine"], None]
 INSTRUCTIONS: dict[int, Instruction] = {}
 
 _LONGEST_INTEGER = 64
-_LARGEST_KEY = 2**48  # optimizers named parameters by their addresses before PyTorch 1.5
+_LARGEST_KEY = 2**48  # before PyTorch 1.5, optimizer states used memory addresses as parameter names
 _PROTOCOLS = range(2, 6)
 
 
@@ -89,7 +89,7 @@ def _protocol(m: Machine) -> None:
 
 @_op(pickle.FRAME)
 def _frame(m: Machine) -> None:
-    m.source.read(8)  # a hint for readers that buffer
+    m.source.read(8)  # a hint for buffered readers
 
 
 @_op(pickle.POP)
@@ -132,7 +132,7 @@ def _appends(m: Machine) -> None:
 
 
 def check_key(key: Any) -> None:
-    """Raise ValueError for a key that no snapshot has: others could be made to hash slowly, or too deep to hash."""
+    """Raise ValueError for a type of key that snapshots do not use: others could hash slowly or recurse too deeply."""
     if not (key is None or type(key) in (str, bool) or (type(key) is int and abs(key) < _LARGEST_KEY)):
         raise ValueError(f"a {type(key).__name__} as the key of a dict or the item of a set")
 

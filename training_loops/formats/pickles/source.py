@@ -1,4 +1,4 @@
-"""A byte stream that knows where it is and how much is left, so that a claimed size cannot outgrow the file."""
+"""A byte stream that knows its position and remaining length, so that a claimed size cannot exceed the file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ _LONGEST_LINE = 512
 
 
 class PickleError(InputError):
-    """A pickle that cannot be read, or that asks for something a network snapshot has no use for.
+    """A pickle that cannot be read, or that uses something a network snapshot does not need.
 
     Attributes:
-        offset: the byte at which it was refused, None where the fault has no place.
-        reference: the dotted name that was refused, None where the fault is another one.
+        offset: the byte of the error, None where it has no position.
+        reference: the dotted name that was rejected, None for other errors.
     """
 
     def __init__(self, message: str, *, offset: int | None = None, reference: str | None = None) -> None:
@@ -27,7 +27,7 @@ class PickleError(InputError):
 
 
 class _Cursor:
-    """A file and where it stands, shared by all who read parts of it."""
+    """A file and its position, shared by all sources that read it."""
 
     def __init__(self, file: BinaryIO, at: int) -> None:
         self.file, self.at = file, at
@@ -40,12 +40,12 @@ class _Cursor:
 
 
 class Source:
-    """Reads a seekable stream from where it stands to its end.
+    """Reads a seekable stream from its current position to its end.
 
     Args:
         file: the stream.
-        base: what to add to positions in messages, for a stream that lies inside another.
-        close: whether to close the stream when neither this source nor any made from it is left.
+        base: added to positions in messages, for a stream inside another.
+        close: whether to close the stream when this source and all sources made from it are deleted.
     """
 
     def __init__(self, file: BinaryIO, base: int = 0, close: bool = False) -> None:
@@ -64,11 +64,11 @@ class Source:
 
     @property
     def left(self) -> int:
-        """How many bytes follow."""
+        """The number of remaining bytes."""
         return self._end - self._position
 
     def part(self, size: int) -> Source:
-        """Return the next `size` bytes as a source of their own, and move behind them; none is read.
+        """Return the next `size` bytes as a separate source and skip them, without reading.
 
         Raises:
             PickleError: fewer are left.
@@ -80,7 +80,7 @@ class Source:
         return part
 
     def at(self, position: int) -> Source:
-        """Return a source that stands at a byte of the stream. Raises PickleError for one behind its end."""
+        """Return a source at a byte position of the stream. Raises PickleError for a position after its end."""
         source = self.again()
         source._position = 0
         source.check(position)
@@ -88,7 +88,7 @@ class Source:
         return source
 
     def again(self) -> Source:
-        """Return a source that stands where this one does, and moves by itself."""
+        """Return an independent source at the same position."""
         return copy.copy(self)
 
     def read(self, size: int) -> bytes:
@@ -103,7 +103,7 @@ class Source:
         return data
 
     def fill(self, buffer: memoryview) -> None:
-        """Read as many bytes as `buffer`, a row of bytes, takes.
+        """Fill `buffer`, a one-dimensional view of bytes.
 
         Raises:
             PickleError: fewer are left, or the file has become shorter since it was opened.
@@ -122,7 +122,7 @@ class Source:
         return int.from_bytes(self.read(size), "little")
 
     def line(self) -> str:
-        """Return a line of text without its end; raises PickleError if it has none."""
+        """Return a line of text without its line feed; raises PickleError if there is none."""
         data = self._cursor.go(self._position).readline(min(_LONGEST_LINE, self.left))
         self._moved(len(data), len(data))
         if not data.endswith(b"\n"):
@@ -133,11 +133,11 @@ class Source:
         """Raise PickleError where fewer than `size` bytes are left."""
         if not 0 <= size <= self.left:
             raise PickleError(
-                f"cut off: {size} bytes wanted at byte {self.offset}, {self.left} left", offset=self.offset
+                f"truncated: expected {size} bytes at byte {self.offset}, {self.left} left", offset=self.offset
             )
 
     def _moved(self, done: int, wanted: int) -> None:
         self._position += done
         self._cursor.at += done
         if done != wanted:
-            raise PickleError(f"cut off at byte {self.offset}", offset=self.offset)
+            raise PickleError(f"truncated at byte {self.offset}", offset=self.offset)

@@ -1,4 +1,4 @@
-"""Tensors that lie in a file: their shape and type are known, their numbers are read when they are asked for."""
+"""Tensors stored in a file: shape and dtype are known, the numbers are read on demand."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class StoredTensor(ABC):
 
     @property
     def nbytes(self) -> int:
-        """The size of its numbers."""
+        """The size in bytes."""
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
     @abstractmethod
     def place(self) -> tuple[object, int]:
-        """The storage that it is a view of, and the size of the storage in bytes."""
+        """An id of the storage that it is a view of, and the size of the storage in bytes."""
 
     @abstractmethod
     def read(self, rows: dict[object, Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""PyTorch's tensors in a pickle, made from the bytes themselves: `torch.load` is not called."""
+"""PyTorch tensors in a pickle, built from the bytes without `torch.load`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from training_loops.formats.pickles.values import Allowed, Blob
 MAGIC = 0x1950A86A20F9469CFC6C
 FORMAT = 1001
 
-# The types under which hosts' networks keep numbers; what torch.save calls the storage of each.
+# The storage classes that torch.save names, with their dtypes.
 STORAGES = {
     "torch.FloatStorage": torch.float32,
     "torch.DoubleStorage": torch.float64,
@@ -34,14 +34,14 @@ STORAGES = {
 
 
 class Storage:
-    """A row of numbers in the file: their format, how many, and a source that stands at the first."""
+    """A one-dimensional array of numbers in the file: dtype, length, and a source at the first number."""
 
     def __init__(self, dtype: torch.dtype, numel: int, numbers: Source) -> None:
         self.dtype, self.numel, self.numbers = dtype, numel, numbers
 
     def read(self) -> Tensor:
         """Return the numbers as a tensor [numel]."""
-        # A tensor of our own is aligned, which the numbers inside a file are not.
+        # A new tensor is aligned; the numbers in the file may not be.
         raw = torch.empty(self.numel * self.dtype.itemsize, dtype=torch.uint8)
         self.numbers.again().fill(raw.numpy().data)
         return raw.view(self.dtype)
@@ -70,7 +70,7 @@ class PickledTensor(StoredTensor):
 
 
 class Claim(NamedTuple):
-    """A storage that a pickle announces before its bytes: number format, key, length, and the device that it was on."""
+    """A storage as a pickle declares it before its bytes: dtype, key, length and device."""
 
     dtype: torch.dtype
     key: str
@@ -79,10 +79,10 @@ class Claim(NamedTuple):
 
 
 def load_storage(blob: Any) -> Storage:
-    """Return the storage in a blob that `torch.save` wrote in its format of a row of pickles, then raw bytes.
+    """Return the storage in a blob written by `torch.save` in its older format: a sequence of pickles, then raw bytes.
 
     Raises:
-        PickleError: another format, or anything in it but one storage; says at which byte of the whole file.
+        PickleError: another format, or not exactly one storage; names the byte of the whole file.
     """
     if type(blob) is not Blob:
         raise ValueError("a tensor storage that is not bytes")
@@ -111,19 +111,19 @@ def _read_storage(source: Source, budget: Budget) -> Storage:
 
 
 def storage_type(module: str, name: str) -> Allowed | None:
-    """Return what the name of a storage class stands for, None for any other name."""
+    """Return the meaning of the name of a storage class, None for any other name."""
     return Allowed(f"torch.{name}") if module == "torch" and f"torch.{name}" in STORAGES else None
 
 
 def claimed(value: Any) -> Claim:
-    """Return the storage that a persistent id stands for. Raises ValueError for any other value."""
+    """Return the storage that a persistent id declares. Raises ValueError for any other value."""
     if type(value) is not tuple or len(value) not in (5, 6) or value[0] != "storage":
         raise ValueError("a persistent id that is not a tensor storage")
     kind, key, device, numel = value[1:5]
     if type(kind) is not Allowed or kind.name not in STORAGES or type(key) is not str:
-        raise ValueError("a tensor storage that is not whole")
+        raise ValueError("an incomplete tensor storage")
     if not is_shape((numel,)) or any(value[5:]):
-        raise ValueError("a tensor storage that is not whole")
+        raise ValueError("an incomplete tensor storage")
     return Claim(STORAGES[kind.name], key, numel, device)
 
 
@@ -139,12 +139,12 @@ def rebuild_tensor(
     """Return a tensor over a storage, without gradient.
 
     Raises:
-        ValueError: it reaches beyond the storage, shows numbers more often than they are there, or carries hooks.
+        ValueError: it exceeds the storage, repeats its numbers, or has hooks.
     """
     if type(storage) is not Storage or not is_shape((offset,)) or not is_shape(size) or not is_shape(stride):
-        raise ValueError("a tensor that is not whole")
+        raise ValueError("an incomplete tensor")
     if len(size) != len(stride) or hooks or metadata:
-        raise ValueError("a tensor with hooks or of unequal shape and strides")
+        raise ValueError("a tensor with hooks, or whose shape and strides differ in length")
     numel, last = 1, offset
     for n, step in zip(size, stride, strict=True):
         numel *= n
@@ -155,7 +155,7 @@ def rebuild_tensor(
 
 
 def rebuild_parameter(data: Any, requires_grad: Any, hooks: Any, state: Any = None) -> PickledTensor:
-    """Return a parameter's tensor; a state beside it belongs to the host's training and is left out."""
+    """Return a parameter's tensor; an additional state belongs to the host's training and is ignored."""
     if type(data) is not PickledTensor or hooks:
         raise ValueError("a parameter that is not a plain tensor")
     return data

@@ -1,4 +1,4 @@
-"""What lies on the pickle machine's stack besides plain Python data: inert values of our own."""
+"""The inert values on the pickle machine's stack, in addition to plain Python data."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ MARK = object()
 
 @dataclass(frozen=True)
 class Allowed:
-    """What a global of the allow-list stands for; a global that is only data has neither way of making values.
+    """The meaning of a global of the allow-list; a global that is only data has neither `call` nor `new`.
 
     Attributes:
         name: the dotted name.
-        call: makes the value of a REDUCE from its arguments, in time and memory that grow with their length alone.
-        new: makes an empty instance.
+        call: returns the value of a REDUCE from its arguments, in time and memory linear in their length.
+        new: returns an empty instance.
     """
 
     name: str
@@ -29,20 +29,20 @@ class Allowed:
 
 
 class Buildable:
-    """A value that takes the state of a BUILD; no other value does."""
+    """A value that accepts the state of a BUILD; other values do not."""
 
     def build(self, state: Any) -> None:
-        """Take over `state`; raises ValueError where it does not fit."""
+        """Set the state; raises ValueError where it is invalid."""
         raise NotImplementedError
 
 
 class Blob:
-    """Bytes in a pickle, left in the file until they are asked for.
+    """Bytes in a pickle, read from the file on demand.
 
     Attributes:
-        source: stands at the first of the bytes; read a copy of it (`again`).
-        budget: of the file that they lie in.
-        made: what was made of them, for whoever asks again.
+        source: positioned at the first byte; read a copy of it (`again`).
+        budget: of the file that contains them.
+        made: the value made from them, cached for later calls.
     """
 
     def __init__(self, source: Source, budget: Budget) -> None:
@@ -51,13 +51,13 @@ class Blob:
 
     @property
     def data(self) -> bytes:
-        """The bytes, a new copy each time, which is charged."""
+        """The bytes; each access makes a new copy, which is charged."""
         self.budget.charge(bytes=self.source.left)
         return self.source.again().read(self.source.left)
 
 
 class Ordered(dict[Any, Any], Buildable):
-    """An OrderedDict without items yet. What PyTorch notes on state dicts beside their items is left out."""
+    """An OrderedDict, created empty. Attributes that PyTorch sets on state dicts are ignored."""
 
     def __init__(self, *args: Any) -> None:
         if args:
