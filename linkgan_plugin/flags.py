@@ -154,8 +154,8 @@ def link_options(command: F) -> F:
     basis = click.option(
         "--link-basis",
         metavar="FILE",
-        help="Train the links in the basis of FILE, written by `linkgan link`; without --link, its links too. `linkgan "
-        "train --resume` also takes auto (find it in the resumed network) and none (drop that of the network).",
+        help="Train the links in the basis of FILE, written by `linkgan link`; without --link, its links too. none: "
+        "drop the basis of the resumed network. auto, in `linkgan train`: find one in the resumed network.",
     )
     return loss(spec_options(basis(recipe_options(command))))
 

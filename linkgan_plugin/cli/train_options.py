@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..flags import take_link_options
+from ..flags import NO_BASIS, take_link_options
 from .link_basis import links_source
 from .params import taken, typed_flags
 
@@ -64,7 +64,7 @@ def options_and_folder(run: RunFlags, values: dict[str, Any], count: int) -> tup
         announce(options.to_json())
         return options, run.continued
     links = take_link_options(dict(values))
-    links["basis"] = links_source(links, values["resume"], values["data"], run.device)
+    links["basis"] = links_source(links, values["resume"], values["data"], run.device) or NO_BASIS
     options = make_options(values, links, count)
     run_dir = run.run_dir or next_run_dir(run.outdir, options, linked=links["loss"] is not None)
     if (run_dir / OPTIONS_FILE).exists():

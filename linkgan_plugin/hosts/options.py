@@ -134,14 +134,21 @@ def follow_flags(options: MutableMapping[str, Any], flags: Mapping[str, Any]) ->
         recipe=make_recipe(flags["recipe_name"], **switches),
         space=flags["space"],
         allow_overlap=flags["allow_overlap"],
-        source=_source(flags.get("basis")),
+        source=_source(flags.get("basis"), options),
     )
 
 
-def _source(basis: LinkSpec | str | None) -> LinkSpec | None:
-    """Return the spec that --link-basis names; `linkgan train` has read it already."""
-    if isinstance(basis, LinkSpec) or basis is None:
+def _source(basis: LinkSpec | str | None, options: Mapping[str, Any]) -> LinkSpec | None:
+    """Return the spec that --link-basis names, else that next to the resumed network, where it has a basis.
+
+    `linkgan train` has read it already.
+    """
+    if isinstance(basis, LinkSpec):
         return basis
+    if basis is None:
+        resumed = next((options[name] for name in RESUMED if options.get(name) is not None), None)
+        data = None if resumed is None else sidecar.read(Path(str(resumed)))
+        return LinkSpec.from_json(data) if data is not None and data.get("basis") is not None else None
     if basis == FIND_BASIS:
         raise LinkGANError(
             "--link-basis auto is for `linkgan train`; find the basis with `linkgan link NET.pkl --out OUT.pkl` and "

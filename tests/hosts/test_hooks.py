@@ -74,7 +74,7 @@ def test_links_move_into_the_options_with_the_whole_spec_and_recipe():
     assert done["loss_kwargs"]["link_spec"] == LinkSpec.parse([LINK], dim=8).to_json() == done["G_kwargs"]["link_spec"]
 
 
-def test_links_are_trained_in_the_basis_of_a_file(tmp_path):
+def test_links_are_trained_in_the_basis_of_a_file_or_of_the_resumed_network(tmp_path):
     basis = Basis.of(torch.eye(8).flip(0))
     spec = dataclasses.replace(LinkSpec.parse([LINK], dim=8), basis=basis)
     place = sidecar.path_of(tmp_path / "linked.pkl")
@@ -83,6 +83,10 @@ def test_links_are_trained_in_the_basis_of_a_file(tmp_path):
         for links in ([], ["--link", LINK]):
             done = json.loads(run("--link-basis", str(file), *links, "--link-start", "0").stdout)
             assert done["loss_kwargs"]["link_spec"] == spec.to_json() == done["G_kwargs"]["link_spec"]
+    resumed = json.loads(run("--loss=linkgan", "--resume", str(tmp_path / "linked.pkl")).stdout)
+    assert resumed["loss_kwargs"]["link_spec"] == spec.to_json()
+    plain = run("--resume", str(tmp_path / "linked.pkl"), "--link", LINK, "--link-basis", "none")
+    assert json.loads(plain.stdout)["loss_kwargs"]["link_spec"] == LinkSpec.parse([LINK], dim=8).to_json()
     missing = run("--link-basis", str(tmp_path / "other.pkl"), "--link", LINK)
     assert f"no file {tmp_path / 'other.links.json'}" in missing.output
     assert "`linkgan link` writes it" in missing.output
