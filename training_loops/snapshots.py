@@ -87,7 +87,7 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
         options = parse_object(data["training_options"], "training_options")
         cur_nimg = int(data["cur_nimg"])
         if not isinstance(link_spec, dict | None):
-            raise SnapshotError("link_spec is no dict")
+            raise SnapshotError("link_spec is not a dict")
         fields_of(options, "training_options", {}, {"training_set_kwargs": dict | None}, extra=True)
     except Exception as error:
         raise SnapshotError(f"{path}: damaged snapshot ({_reason(error)})") from error

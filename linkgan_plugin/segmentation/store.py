@@ -97,13 +97,13 @@ def _described(metadata: Mapping[str, str], digest: str) -> tuple[str, Mapping[s
         )
     unknown = [name for name in metadata if name not in ("format", KEY)]
     if unknown:
-        raise LinkGANError(f"metadata with an unknown field {unknown[0]!r:.100}; expected {KEY} alone")
+        raise LinkGANError(f"metadata has an unknown field {unknown[0]!r:.100}; expected only {KEY}")
     data = fields_of(parse_json(metadata[KEY], "the description"), "the description", _FIELDS)
     if data["version"] != _VERSION:
         raise LinkGANError(f"version {data['version']!r:.50}, this program reads {_VERSION}")
     arguments = check_arguments(data["architecture"], data["arguments"])
     if "sha256" in data["card"]:
-        raise LinkGANError(f"a card that is no description of a network: {data['card']!r:.200}")
+        raise LinkGANError(f"invalid card: {data['card']!r:.200}")
     card = Card.from_json(json.dumps(data["card"]), sha256=digest)
     _check_card(card, arguments)
     return data["architecture"], arguments, card

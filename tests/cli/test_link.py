@@ -132,7 +132,7 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(
     monkeypatch.setattr(finding, "region_basis", None)
     assert "expected a name that ends in .pkl, .pickle, .pt, .safetensors" in link(trained, "a.bin")
     assert f"{trained} is no pickle" in link(trained, "a.pkl")
-    assert "has no D, which training goes on from" in link(pickled, "a.pt")
+    assert "has no D, which training needs" in link(pickled, "a.pt")
     G = stored(filled(Generator(**KWARGS, **WIDTH)), {**KWARGS, **WIDTH}, link_spec={"version": 1})
     carrying = tmp_path / "carrying.pkl"
     carrying.write_bytes(snapshot_bytes(G_ema=G))
@@ -142,7 +142,7 @@ def test_files_that_cannot_be_written_are_refused_before_the_work(
 def test_a_network_without_links_needs_some(cli: Cli, trained: Path, tmp_path: Path) -> None:
     result = cli("link", trained, "--out", tmp_path / "a.pt")
     assert result.exit_code == 2
-    assert "carries no link spec; give one with --link" in result.output
+    assert "has no link spec; give one with --link" in result.output
 
 
 # Training

@@ -278,7 +278,7 @@ def test_malformed_insertions_name_the_file_and_the_field(change, message, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", r"f\.json: not JSON"),
+        ("{", r"f\.json: not valid JSON"),
         ("[]", r"f\.json: holds a list, expected a JSON object"),
         (json.dumps({**DATA, "like": "g"}), r"f\.json: like is 'g'; none are known"),
         (json.dumps({**DATA, "has": []}), r"f\.json: has is \[\]; expected lines of text"),

@@ -185,7 +185,7 @@ def _set_kwarg(name: str, value: Any) -> Any:
             lambda d: d.update(training_options='{"training_set_kwargs": "x"}'),
             "'training_set_kwargs' must be",
         ),
-        (lambda d: d.update(link_spec="7"), "no dict"),
+        (lambda d: d.update(link_spec="7"), "not a dict"),
     ],
 )
 def test_altered_snapshots_are_refused_with_the_reason(
