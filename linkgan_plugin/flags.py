@@ -129,7 +129,9 @@ def recipe_options(command: F) -> F:
     kinds = {flag.replace("-", "_"): kind for flag, kind, _ in SWITCHES}
     return _decorated(
         command,
-        click.option("--link-recipe", default="default", show_default=True, metavar="NAME", help="default or paper."),
+        click.option(
+            "--link-recipe", default="default", show_default=True, metavar="NAME", help="default, photographs or paper."
+        ),
         *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
         *(click.option(f"--link-{old}", type=kinds[new], default=None, hidden=True) for old, new in FORMER.items()),
     )

@@ -1,4 +1,4 @@
-"""Recipes: the regularizer's options as named switches, and two named sets of them, `default` and `paper`."""
+"""Recipes: the regularizer's options as named switches, and named sets of them: `default`, `photographs`, `paper`."""
 
 from __future__ import annotations
 
@@ -127,6 +127,8 @@ class Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "default": Recipe(),
+    # For links added to a trained network, in a basis found for them (`--link-basis`): see docs/recipes.md.
+    "photographs": Recipe(lambda_in=1.0, interval=1, thumbnail=8),
     "paper": Recipe(
         form="squared",
         perturbations="complements",

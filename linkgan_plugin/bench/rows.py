@@ -33,6 +33,7 @@ class Row:
         links: ``NAME=AXES@REGION`` each.
         baseline: the row whose mean quality is 1.
         resume: the row whose last snapshot of the same seed it starts from; None = from scratch.
+        basis: train the links in a basis that is found on the network it starts from.
         kimg: length of its runs in thousand images; None for that of the study.
         network: the row whose networks it measures, with its own links, instead of training any; None = its own.
         published: ``LINK/METRIC`` or ``quality_ratio`` -> the paper's number.
@@ -45,6 +46,7 @@ class Row:
     switches: tuple[tuple[str, Any], ...] = ()
     baseline: str = UNLINKED
     resume: str | None = None
+    basis: bool = False
     kimg: float | None = None
     network: str | None = None
     published: tuple[tuple[str, float], ...] = ()
@@ -64,7 +66,8 @@ class Row:
         switches = {"start": self.full_recipe().start, **dict(self.switches)}
         flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in switches.items()]
         links = [part for link in self.links for part in ("--link", link)]
-        return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags]
+        basis = ["--link-basis", "auto"] if self.basis else []
+        return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags, *basis]
 
 
 def _text(value: Any) -> str:
@@ -100,6 +103,7 @@ def all_rows(links: Sequence[str], pretrain: float | None = None) -> dict[str, R
             )
             for name in ("default", "paper")
         ),
+        *_photograph_rows(links, start),
         *_region_rows(links),
     ]
     return {row.name: row for row in rows}
@@ -113,6 +117,28 @@ def starting_rows(links: tuple[str, ...], pretrain: float | None) -> list[Row]:
     meaning = f"{resume}, continued without links: the baseline of resumed rows"
     continued = Row(CONTINUED, meaning, links, switches=off, baseline=CONTINUED, resume=resume)
     return [continued] if pretrain is None else [replace(start, kimg=pretrain), continued]
+
+
+def _photograph_rows(links: tuple[str, ...], start: str) -> Iterator[Row]:
+    """Yield the recipe `photographs` from a trained network in a basis, and without each thing that it adds."""
+    name = "photographs"
+    row = Row(
+        f"{name}-from-converged",
+        f"{name}, from the last snapshot of {start}, in a basis found there",
+        links,
+        name,
+        (("start", 0.0),),
+        baseline=CONTINUED,
+        resume=start,
+        basis=True,
+    )
+    yield row
+    yield replace(row, name=f"{name}-but-basis", meaning=f"{name}, but on the plain axes", basis=False)
+    default, mine = RECIPES["default"].to_json(), RECIPES[name].to_json()
+    for switch in (switch for switch in mine if mine[switch] != default[switch]):
+        meaning = f"{name}, but {switch} {_text(default[switch])} as in default"
+        switches = (*row.switches, (switch, default[switch]))
+        yield replace(row, name=f"{name}-but-{switch}", meaning=meaning, switches=switches)
 
 
 def _switch_rows(base: str, other: str, links: tuple[str, ...]) -> Iterator[Row]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from linkgan_plugin import flags, recipes
@@ -23,6 +25,17 @@ def test_every_switch_that_differs_has_a_row_from_both_ends():
     assert differ
     assert {f"default-but-{name}" for name in differ} == {name for name in names if name.startswith("default-but")}
     assert {f"paper-but-{name}" for name in differ} == {name for name in names if name.startswith("paper-but")}
+
+
+def test_photographs_have_a_row_without_each_thing_that_they_add():
+    made = all_rows(LINKS)
+    names = ["from-converged", "but-basis", "but-lambda_in", "but-interval", "but-thumbnail"]
+    assert [name for name in made if name.startswith("photographs")] == [f"photographs-{name}" for name in names]
+    full, plain = made["photographs-from-converged"], made["photographs-but-basis"]
+    assert full.arguments()[-2:] == ["--link-basis", "auto"]
+    assert plain.arguments() == full.arguments()[:-2]
+    assert made["photographs-but-thumbnail"].full_recipe() == replace(full.full_recipe(), thumbnail=0)
+    assert {made[f"photographs-{name}"].baseline for name in names} == {"unlinked-continued"}
 
 
 def test_a_row_differs_from_its_recipe_in_its_switches_alone():

@@ -55,7 +55,8 @@ def test_a_network_that_only_its_code_opens_says_why(cli: Cli, tmp_path: Path) -
     result = cli("inspect", path)
     assert result.exit_code == 0
     assert (
-        "opened without its code: no: Generator: this program's stylegan2 does not accept its arguments" in result.output
+        "opened without its code: no: Generator: this program's stylegan2 does not accept its arguments"
+        in result.output
     )
 
 
