@@ -83,9 +83,7 @@ def link(
     from ..networks import load_network
     from ..pickles.attach import attach, check_target
 
-    for path in (out, sidecar.path_of(out)):
-        if path.exists():
-            raise LinkGANError(f"{path} exists; choose another name for --out")
+    _check_absent(out, sidecar.path_of(out))
     check_target(network, out, host)
     opened = load_network(network, device, host)
     spec = opened.linked(links, space=link_space, allow_overlap=link_overlap)
@@ -97,6 +95,12 @@ def link(
     written = attach(network, out, linked.spec.to_json(), host)
     click.echo(_table(before, after))
     click.echo(f"wrote {' and '.join(map(str, written))}")
+
+
+def _check_absent(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise LinkGANError(f"{path} exists; choose another name for --out")
 
 
 def _measured(generator: LinkedGenerator, pairs: int, batch: int | None) -> dict[str, LinkResult]:

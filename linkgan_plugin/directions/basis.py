@@ -83,6 +83,9 @@ def whitening(generator: LinkedGenerator) -> Array:
     """Return S^(1/2), float64 [D, D]; the identity in Z, whose axes are independent N(0, 1).
 
     Eigenvalues of S below FLOOR of their mean are raised to it.
+
+    Raises:
+        LinkGANError: all samples have the same latents.
     """
     dim = generator.spec.dim
     if generator.spec.space == "z":
@@ -138,6 +141,8 @@ def directions_of(grams: Array, spec: LinkSpec, ridge: float) -> Array:
         grams: [K + 1, D, D], E[J^T M J] by u of each link and of the other pixels.
         spec: the links.
         ridge: eps as a share of the mean eigenvalue of T.
+    Raises:
+        LinkGANError: no axis changes the image.
     """
     total = grams.sum(axis=0)  # = E[J^T J] where regions do not overlap
     scale = np.trace(total) / spec.dim
