@@ -130,7 +130,11 @@ def recipe_options(command: F) -> F:
     return _decorated(
         command,
         click.option(
-            "--link-recipe", default="default", show_default=True, metavar="NAME", help="default, photographs or paper."
+            "--link-recipe",
+            default="default",
+            show_default=True,
+            metavar="NAME",
+            help="default, paper, or photographs (for --resume of a trained network, with --link-basis).",
         ),
         *(click.option(f"--link-{flag}", type=kind, default=None, help=text) for flag, kind, text in SWITCHES),
         *(click.option(f"--link-{old}", type=kinds[new], default=None, hidden=True) for old, new in FORMER.items()),
