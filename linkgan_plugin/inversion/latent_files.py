@@ -73,7 +73,7 @@ def _arrays(path: Path, limit: int) -> dict[str, Array]:
 
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
-        raise LinkGANError(f"it unpacks to {size} bytes, expected at most {limit} for this network")
+        raise LinkGANError(f"it expands to {size} bytes, expected at most {limit} for this network")
 
 
 def _array(content: bytes, name: str) -> Array:

@@ -184,7 +184,7 @@ def test_files_of_other_kinds_are_refused_in_a_line(generator, tmp_path):
     with pytest.raises(LinkGANError, match=r"w.npz is not a .* \(a web page; .*; expected .npz, .npy or latents"):
         load_projected(tmp_path / "w.npz", generator)
     np.save(tmp_path / "w.npy", np.ones([1 << 18]))
-    with pytest.raises(LinkGANError, match="unpacks to 2097280 bytes, expected at most"):
+    with pytest.raises(LinkGANError, match="expands to 2097280 bytes, expected at most"):
         load_projected(tmp_path / "w.npy", generator)
     np.save(tmp_path / "w.npy", np.array([{}]), allow_pickle=True)
     with pytest.raises(LinkGANError, match=r"w.npy is not a readable"):
@@ -195,7 +195,7 @@ def test_an_archive_that_unpacks_to_much_more_than_the_network_needs_is_not_unpa
     path = tmp_path / "bomb.npz"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("w.npy", bytes(8 << 20))
-    with pytest.raises(LinkGANError, match="unpacks to 8388608 bytes, expected at most"):
+    with pytest.raises(LinkGANError, match="expands to 8388608 bytes, expected at most"):
         load_projected(path, generator)
 
 
