@@ -174,7 +174,7 @@ def test_other_photographs_in_the_same_folder_are_refused(cli, finished, photogr
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [(b'{"steps": ', "not JSON"), (b"\xff\xfe", "not JSON"), (b"[1]", "holds")]
+    ("content", "message"), [(b'{"steps": ', "not valid JSON"), (b"\xff\xfe", "not valid JSON"), (b"[1]", "holds")]
 )
 def test_a_claim_that_cannot_be_read_is_one_line(content, message, cli, photographs, linked_snapshot, tmp_path):
     (tmp_path / "project.json").write_bytes(content)

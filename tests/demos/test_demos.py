@@ -39,6 +39,7 @@ def options(kind: Kind, network: str) -> dict[str, Any]:
 
 
 def test_the_stopped_trainings_went_on(finished: Finished) -> None:
+    assert finished.stopped
     for network, before in finished.stopped.items():
         assert (finished.kind.run_dir(network) / STATE_FILE).stat().st_mtime_ns > before
 

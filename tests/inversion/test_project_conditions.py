@@ -60,7 +60,7 @@ def test_a_data_set_tells_its_labels(tmp_path):
         ("[1, 2, {}]", "expected 3 numbers"),
         ("true", "expected 3 numbers"),
         ("7" * 4000, "this network has 0 to 2"),
-        ("[" * 9999, "not JSON"),
+        ("[" * 9999, "not valid JSON"),
         ('{"cameras": []}', re.escape('expected {"labels": [[file name, label], ...]}')),
         ('{"labels": [["a.png"]]}', "expected"),
         ("7", "class 7: this network has 0 to 2"),
