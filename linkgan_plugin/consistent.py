@@ -101,10 +101,8 @@ class Consistent:
             LinkGANError: the critic returns numbers that are not finite.
         """
         if self.critic is None:
-            basis = generator.spec.basis
-            if basis is not None:
-                latents, candidates = basis.coordinates(latents), basis.coordinates(candidates)
-            return rest_distances(latents, candidates, block, spread_of(generator)).argmin(dim=0)
+            axes, others = generator.axes(latents), generator.axes(candidates)
+            return rest_distances(axes, others, block, spread_of(generator)).argmin(dim=0)
         scores = []
         for donors in candidates:
             scores.append(self.critic(generator.rendering(generator.replace(latents, donors, block), labels), labels))
@@ -159,9 +157,8 @@ def rest_distances(latents: Tensor, candidates: Tensor, block: Tensor, spread: T
 def spread_of(generator: LinkedGenerator) -> Tensor:
     """Return the standard deviation of each latent axis over samples, [D]; cached for each generator."""
     if generator not in _known:
-        latents, basis = generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0], generator.spec.basis
-        axes = latents if basis is None else basis.coordinates(latents)
-        _known[generator] = axes.double().std(dim=0).to(latents.dtype)
+        axes = generator.axes(generator.draw(range(FIRST_SEED, FIRST_SEED + SPREAD))[:, 0])
+        _known[generator] = axes.double().std(dim=0).to(axes.dtype)
     return _known[generator]
 
 

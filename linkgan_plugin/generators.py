@@ -143,6 +143,16 @@ class LinkedGenerator:
         """
         return replace_axes(latents, target, block, self.spec.basis)
 
+    def axes(self, latents: Tensor) -> Tensor:
+        """Return the axes that the spec divides, [..., D].
+
+        Args:
+            latents: [..., D].
+        Returns:
+            The coordinates of the latents in the spec's basis; without a basis, the latents themselves.
+        """
+        return latents if self.spec.basis is None else self.spec.basis.coordinates(latents)
+
     def labels(self, seeds: Iterable[int]) -> Tensor:
         """Return the labels of seeds, [N, c_dim] on the network's device.
 
@@ -188,6 +198,15 @@ class LinkedGenerator:
     @torch.no_grad()
     def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
         """Render latents [N, L, D] with labels [N, c_dim] as `render` does, with the depth of 3D-aware generators."""
+        return self.rendering_with_gradients(latents, labels)
+
+    def rendering_with_gradients(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
+        """Render as `rendering` does, differentiable where gradients are enabled.
+
+        Args:
+            latents: [N, L, D] as `draw` returns them.
+            labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
+        """
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":

@@ -91,18 +91,7 @@ def all_rows(links: Sequence[str], pretrain: float | None = None) -> dict[str, R
         *_switch_rows("default", "paper", links),
         *_switch_rows("paper", "default", links),
         *starting_rows(links, pretrain),
-        *(
-            Row(
-                f"{name}-from-converged",
-                f"{name}, from the last snapshot of {start}",
-                links,
-                name,
-                (("start", 0.0),),
-                baseline=CONTINUED,
-                resume=start,
-            )
-            for name in ("default", "paper")
-        ),
+        *(_resumed(name, links, start) for name in ("default", "paper")),
         *_photograph_rows(links, start),
         *_region_rows(links),
     ]
@@ -119,19 +108,18 @@ def starting_rows(links: tuple[str, ...], pretrain: float | None) -> list[Row]:
     return [continued] if pretrain is None else [replace(start, kimg=pretrain), continued]
 
 
+def _resumed(recipe: str, links: tuple[str, ...], start: str) -> Row:
+    """Return the row of a recipe from the last snapshot of the row `start`."""
+    meaning = f"{recipe}, from the last snapshot of {start}"
+    switches = (("start", 0.0),)
+    return Row(f"{recipe}-from-converged", meaning, links, recipe, switches, baseline=CONTINUED, resume=start)
+
+
 def _photograph_rows(links: tuple[str, ...], start: str) -> Iterator[Row]:
     """Yield the recipe `photographs` from a trained network in a basis, and without each thing that it adds."""
     name = "photographs"
-    row = Row(
-        f"{name}-from-converged",
-        f"{name}, from the last snapshot of {start}, in a basis found there",
-        links,
-        name,
-        (("start", 0.0),),
-        baseline=CONTINUED,
-        resume=start,
-        basis=True,
-    )
+    row = _resumed(name, links, start)
+    row = replace(row, meaning=f"{row.meaning}, in a basis found there", basis=True)
     yield row
     yield replace(row, name=f"{name}-but-basis", meaning=f"{name}, but on the plain axes", basis=False)
     default, mine = RECIPES["default"].to_json(), RECIPES[name].to_json()

@@ -10,8 +10,8 @@ import click
 
 from ..errors import LinkGANError
 from .link_basis import find_basis
-from .network_options import check_labels, check_links, class_option, host_option, links_options
-from .params import DEVICE, existing_file, existing_path
+from .network_options import NetworkFlags, check_labels, check_links, class_option, host_option, links_options
+from .params import DEVICE, aligned, existing_file, existing_path, gathered
 
 if TYPE_CHECKING:
     from ..generators import LinkedGenerator
@@ -51,20 +51,16 @@ Examples:
 @class_option
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
+@gathered(NetworkFlags)
 def link(
+    source: NetworkFlags,
     network: Path,
     out: Path,
-    links: tuple[str, ...],
-    link_space: str | None,
-    link_overlap: bool,
     probes: int | None,
     batch: int | None,
     pairs: int,
     seed: int,
-    data: Path | None,
-    number: int | None,
     device: str,
-    host: Path | None,
 ) -> None:
     """Link axes of NET to regions without training; the network itself is not changed.
 
@@ -84,15 +80,15 @@ def link(
     from ..pickles.attach import attach, check_target
 
     _check_absent(out, sidecar.path_of(out))
-    check_target(network, out, host)
-    opened = load_network(network, device, host)
-    spec = opened.linked(links, space=link_space, allow_overlap=link_overlap)
-    labels = opened.labels(data, number)
+    check_target(network, out, source.host)
+    opened = load_network(network, device, source.host)
+    spec = source.linked(opened)
+    labels = opened.labels(source.data, source.number)
     plain = LinkedGenerator(opened.generator, dataclasses.replace(spec, basis=None), labels=labels)
     basis = find_basis(plain, probes=probes, batch=batch, seed=seed)
     linked = LinkedGenerator(opened.generator, dataclasses.replace(spec, basis=basis), labels=labels)
     before, after = (_measured(generator, pairs, batch) for generator in (plain, linked))
-    written = attach(network, out, linked.spec.to_json(), host)
+    written = attach(network, out, linked.spec.to_json(), source.host)
     click.echo(_table(before, after))
     click.echo(f"wrote {' and '.join(map(str, written))}")
 
@@ -121,7 +117,4 @@ def _table(before: dict[str, LinkResult], after: dict[str, LinkResult]) -> str:
         for key in MEASURED:
             found = [result[name].estimates[key] for result in (before, after)]
             rows.append([f"{name}/{key}", *(shown(estimate.value, estimate.stderr) for estimate in found)])
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join(
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    )
+    return aligned(rows)

@@ -7,7 +7,7 @@ import math
 import re
 import shlex
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -121,6 +121,12 @@ def gathered(*kinds: type[Any]) -> Callable[[Callable[..., Any]], Callable[..., 
         return command
 
     return decorate
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return the rows as left-aligned columns, two spaces apart."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
 
 
 force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")

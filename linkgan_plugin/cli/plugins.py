@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import click
 
 from .. import registry
+from .params import aligned
 
 HEADER = ("kind", "name", "distribution", "version", "target", "status")
 
@@ -31,15 +30,9 @@ def plugins(check: bool) -> None:
         (e.kind, e.name, e.distribution, e.version, e.target, "FAILS" if problem else "ok" if check else "")
         for e, problem in zip(found, problems, strict=True)
     ]
-    click.echo(_table([HEADER, *rows]))
+    click.echo(aligned([HEADER, *rows]))
     reasons = dict.fromkeys(problem for problem in problems if problem)
     for problem in reasons:
         click.echo(f"error: {problem}", err=True)
     if reasons:
         click.get_current_context().exit(1)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Return the rows as left-aligned columns, two spaces apart."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)

@@ -207,7 +207,7 @@ def _gradients(generator: LinkedGenerator, seeds: range, random: torch.Generator
     labels = generator.labels(seeds)
     with torch.enable_grad():
         latents = generator.draw(seeds, labels).detach().clone().requires_grad_()
-        rendering = _rendered(generator, latents, labels)
+        rendering = generator.rendering_with_gradients(latents, labels)
         image = rendering.image
         weights = _weights(generator, rendering.each(Tensor.detach), labels).sqrt()
         found = []
@@ -220,13 +220,6 @@ def _gradients(generator: LinkedGenerator, seeds: range, random: torch.Generator
     if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
         raise LinkGANError("the gradients of these images are not finite; render them in float32, as a CPU does")
     return found
-
-
-def _rendered(generator: LinkedGenerator, latents: Tensor, labels: Tensor) -> Rendering:
-    """Render latents [N, L, D] as `LinkedGenerator.rendering` does, with gradients."""
-    calls = generator.calls
-    ws = calls.map(latents.squeeze(1), labels, generator.truncation_psi) if generator.spec.space == "z" else latents
-    return calls.render_deterministic(ws, labels)
 
 
 @torch.no_grad()

@@ -66,7 +66,7 @@ class Edits:
         self._directions: dict[str, Directions] = {}
         self._shape = generator.draw([0], self.labels).shape
         start = self._checked(latents)
-        self._states = [_State(start, self._axes_of(start), None)]
+        self._states = [_State(start, self.generator.axes(start), None)]
         self._now = 0
 
     @property
@@ -228,10 +228,6 @@ class Edits:
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
         return _State(self._latents_of(moved), moved, step)
 
-    def _axes_of(self, latents: Tensor) -> Tensor:
-        basis = self.generator.spec.basis
-        return latents if basis is None else basis.coordinates(latents)
-
     def _latents_of(self, axes: Tensor) -> Tensor:
         """Return the latents of axes, [1, L, D] each; those of the start to the bit where nothing differs from it."""
         basis, start = self.generator.spec.basis, self._states[0]
@@ -246,7 +242,7 @@ class Edits:
             target = self._states[self._now].axes.clone()
             target[:, :, self.generator.block(step.region)] = versions[step.version].block
             return target
-        return self._axes_of(self._target_latents(step))
+        return self.generator.axes(self._target_latents(step))
 
     def _target_latents(self, step: Step) -> Tensor:
         """Return the latents, [1, L, D], whose axes are a step's target."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..network_options import check_links, class_option, host_option, links_options
+from ..network_options import NetworkFlags, check_links, class_option, host_option, links_options
 from ..params import DEVICE, check_out, existing_file, existing_path, force_option, gathered
 from .params import folder, threads_option, write_result
 
@@ -22,44 +22,32 @@ class Measurement:
 
     Attributes:
         snapshot: the network's file.
-        links: links to measure instead of its own; () for its own.
-        link_space: their latent space, w or z; None for w if the network has one.
-        link_overlap: allow their regions to share pixels.
         pairs: edited pairs per round.
         batch: images at a time.
         rounds: timed rounds.
-        data: data set for attributes and labels.
-        number: class of all images; None for the classes of the data.
         device: cpu, cuda or cuda:1.
         threads: CPU threads.
-        host: the folder with the train.py that made a .pkl.
         out: the folder for metrics.json.
         force: overwrite it.
     """
 
     snapshot: Path
-    links: tuple[str, ...]
-    link_space: str | None
-    link_overlap: bool
     pairs: int
     batch: int
     rounds: int
-    data: Path | None
-    number: int | None
     device: str
     threads: int
-    host: Path | None
     out: Path
     force: bool
 
-    def generator(self) -> LinkedGenerator:
-        """Return the network with its links."""
+    def generator(self, source: NetworkFlags) -> LinkedGenerator:
+        """Return the network with its links, used as `source` says."""
         from ...generators import LinkedGenerator
         from ...networks import load_network
 
-        network = load_network(self.snapshot, self.device, self.host)
-        spec = network.linked(self.links, space=self.link_space, allow_overlap=self.link_overlap)
-        return LinkedGenerator(network.generator, spec, labels=network.labels(self.data, self.number))
+        network = load_network(self.snapshot, self.device, source.host)
+        labels = network.labels(source.data, source.number)
+        return LinkedGenerator(network.generator, source.linked(network), labels=labels)
 
 
 @click.command(
@@ -77,8 +65,8 @@ class Measurement:
 @host_option
 @click.option("--out", type=folder, default=Path("runs/bench-metrics"), show_default=True, help="For metrics.json.")
 @force_option
-@gathered(Measurement)
-def metrics(asked: Measurement) -> None:
+@gathered(NetworkFlags, Measurement)
+def metrics(source: NetworkFlags, asked: Measurement) -> None:
     """Compare the speed of `linkgan metrics`, in images per second, with plain synthesis of the same images.
 
     Both render the same batches, alternating. With procedural faces as --data, a second row includes the metrics that
@@ -94,8 +82,8 @@ def metrics(asked: Measurement) -> None:
     from ...metrics.attributes import classifier_for
 
     torch.set_num_threads(asked.threads)
-    generator = asked.generator()
-    classifier = classifier_for(asked.data, asked.device)
+    generator = asked.generator(source)
+    classifier = classifier_for(source.data, asked.device)
     kinds = {"region metrics": None} | ({"with attributes read": classifier} if classifier else {})
     size: dict[str, Any] = {"pairs": asked.pairs, "batch": asked.batch}
     with tqdm(total=len(kinds) * (asked.rounds + 1), unit="round", desc="measuring") as bar:
