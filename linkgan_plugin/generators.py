@@ -15,6 +15,7 @@ from .calls.build import build_by_name
 from .calls.generator import GeneratorCalls
 from .calls.random_state import check_seed
 from .calls.rendering import Rendering
+from .calls.styles import Styles
 from .errors import LinkGANError
 from .labels import Labels, no_labels
 from .links import LinkSpec
@@ -196,22 +197,28 @@ class LinkedGenerator:
         return self.rendering(latents, labels).image
 
     @torch.no_grad()
-    def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
-        """Render latents [N, L, D] with labels [N, c_dim] as `render` does, with the depth of 3D-aware generators."""
-        return self.rendering_with_gradients(latents, labels)
-
-    def rendering_with_gradients(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
-        """Render as `rendering` does, differentiable where gradients are enabled.
+    def rendering(self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None) -> Rendering:
+        """Render latents as `render` does, with the depth of 3D-aware generators.
 
         Args:
             latents: [N, L, D] as `draw` returns them.
             labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
+            styles: [1 or N, S], added to the network's styles (see `calls.styles`); None adds nothing.
         """
+        return self.rendering_with_gradients(latents, labels, styles)
+
+    def rendering_with_gradients(
+        self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None
+    ) -> Rendering:
+        """Render as `rendering` does, with the same arguments; differentiable where gradients are enabled."""
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self.calls.render_deterministic(latents, labels)
+        if styles is None:
+            return self.calls.render_deterministic(latents, labels)
+        with Styles(self.generator).shifted(styles.to(latents.device)):
+            return self.calls.render_deterministic(latents, labels)
 
     @torch.no_grad()
     def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:

@@ -68,9 +68,11 @@ class LinkSpec:
 
     Axis i is the i-th coordinate of the latent; with a `basis`, the i-th coordinate in that basis.
 
-    Raises LinkGANError if there is no link, names repeat, axes are out of range or shared, a region is empty or the
-    whole image, static regions overlap without `allow_overlap`, or the basis has another number of axes. Regions that
-    differ per image are not checked for overlap.
+    A network without links has a spec without links: all its axes and pixels are the rest.
+
+    Raises LinkGANError if names repeat, axes are out of range or shared, a region is empty or the whole image, static
+    regions overlap without `allow_overlap`, or the basis has another number of axes. Regions that differ per image are
+    not checked for overlap.
     """
 
     links: tuple[Link, ...]
@@ -88,8 +90,6 @@ class LinkSpec:
         if self.basis is not None:
             check_same_dim(self.basis.dim, self.dim)
         _check_count(self.links)
-        if not self.links:
-            raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
         repeated = [name for name in self.names if self.names.count(name) > 1]
         if repeated:
             raise LinkGANError(f"two links are called '{repeated[0]}'; give each its own name")
@@ -131,7 +131,7 @@ class LinkSpec:
             LinkGANError: malformed links, or links that do not fit together; see the class.
         """
         check_dim(dim)
-        _check_count(texts)
+        _check_given(texts)
         read = Files(read or _read_typed)
         found = [_read_link(text, dim, read) for text in texts]
         axes = allocate([request for request, _ in found], dim)
@@ -168,7 +168,7 @@ class LinkSpec:
             )
         found = fields_of(data, "link spec", _SPEC_FIELDS, {"basis": dict})
         check_dim(found["dim"])
-        _check_count(found["links"])
+        _check_given(found["links"])
         budget = Budget(REGIONS_OF_ALL, REGIONS)
         links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
         basis = basis_of_json(found.get("basis"), found["dim"])
@@ -225,6 +225,8 @@ class LinkSpec:
 
         The rest owns 1 - clamp(sum of the links, 0, 1). The second side is N only if some region differs per image.
         """
+        if not self.links:
+            return torch.ones_like(scene.images[None, :1, :1], dtype=torch.float32)
         masks = torch.stack(torch.broadcast_tensors(*(link.region.mask(scene) for link in self.links)))
         if not self.rest_axes:
             return masks
@@ -252,6 +254,12 @@ def _check_name(name: str) -> None:
 def _check_count(links: Sequence[Any]) -> None:
     if len(links) > MOST_LINKS:
         raise LinkGANError(f"{len(links)} links, expected at most {MOST_LINKS}")
+
+
+def _check_given(links: Sequence[Any]) -> None:
+    _check_count(links)
+    if not links:
+        raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
 
 
 def _read_link(text: str, dim: int, read: Read) -> tuple[AxisRequest, Region]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .errors import LinkGANError, suggest
 
-GROUPS = ("losses", "generators", "metrics", "regions", "perturbations", "hosts")
+GROUPS = ("losses", "generators", "metrics", "regions", "perturbations", "hosts", "directions")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,178 @@
+"""`find_directions`: one call for every method, with the unit and the scores that make methods comparable."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .. import registry
+from ..change import split_change
+from ..errors import LinkGANError, suggest
+from ..generators import LinkedGenerator
+from ..links import parse_region
+from ..regions.base import Region
+from .directions import Directions
+from .task import Found, Method, Progress, Reader, Task, silent
+
+DEFAULT = "resefa"
+CANDIDATES = 4  # times as many directions are found, and the most local ones kept, where a method knows no region
+SCORED = 64  # images over which effect and leak are measured
+
+
+def find_directions(
+    generator: LinkedGenerator,
+    method: str = DEFAULT,
+    *,
+    region: str | Region | None = None,
+    count: int = 8,
+    reader: Reader | None = None,
+    attributes: Sequence[str] = (),
+    seed: int = 0,
+    network: str = "",
+    progress: Progress = silent,
+    **settings: Any,
+) -> Directions:
+    """Find directions of a trained network.
+
+    Args:
+        generator: the network; the space of its spec is searched.
+        method: a name in the entry-point group ``linkgan.directions``.
+        region: the pixels that the directions should change, as an expression or a region. Methods that know no regions
+            find `CANDIDATES` times as many directions, of which the most local ones are kept.
+        count: directions wanted; a method may find fewer.
+        reader: of attributes, for methods that need one.
+        attributes: those wanted; by default all that the reader has.
+        seed: of all that is drawn.
+        network: SHA-256 of the network file, to be stored.
+        progress: wraps ranges of steps.
+        settings: of the method.
+    Returns:
+        The directions with their scores, most local first if a region is given.
+    Raises:
+        LinkGANError: an unknown method or setting, a missing region or reader, or what the method raises.
+    """
+    found = registry.load("directions", method)
+    if not isinstance(found, Method):
+        raise LinkGANError(f"'{method}' of directions is a {type(found).__name__}, expected a Method")
+    check(found, method, settings, region is not None, reader is not None)
+    if count < 1:
+        raise LinkGANError(f"{count} directions; expected at least 1")
+    pixels = parse_region(region) if isinstance(region, str) else region
+    wanted = count if pixels is None or found.local else min(count * CANDIDATES, generator.spec.dim)
+    task = Task(generator, wanted, pixels, reader, tuple(attributes), seed, progress)
+    directions = measured(task, made(task, found(task, **settings)))
+    best = _most_local(directions)[:count] if pixels is not None else range(min(count, len(directions)))
+    stored = {**defaults(found), **settings}
+    kept = directions.only(list(best))
+    return dataclasses.replace(
+        kept, method=method, settings=stored, seed=seed, region=str(pixels or ""), network=network
+    )
+
+
+def settings_of(method: Method) -> dict[str, inspect.Parameter]:
+    """Return the settings of a method by name."""
+    parameters = inspect.signature(method.find).parameters.values()
+    return {p.name: p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+def defaults(method: Method) -> dict[str, Any]:
+    """Return the default settings of a method."""
+    return {name: parameter.default for name, parameter in settings_of(method).items()}
+
+
+def check(method: Method, name: str, settings: Mapping[str, Any], has_region: bool, has_reader: bool) -> None:
+    """Refuse what a method cannot use or lacks, before anything is rendered.
+
+    Raises:
+        LinkGANError: an unknown setting, one of another type, or no region or reader for a method that needs it.
+    """
+    known = defaults(method)
+    for key, value in settings.items():
+        if key not in known:
+            raise LinkGANError(f"{name} has no setting '{key}'; {suggest(key, known) if known else 'it has none'}")
+        expected = type(known[key])
+        if not isinstance(value, expected) or (expected is int and isinstance(value, bool)):
+            raise LinkGANError(f"{name} {key} is {value!r}; expected {expected.__name__} such as {known[key]!r}")
+    if method.local and not has_region:
+        raise LinkGANError(f"{name} finds directions for a region: give one with --region NAME=REGION")
+    if method.reads and not has_reader:
+        raise LinkGANError(f"{name} needs a reader of attributes: give one with --reader")
+
+
+def made(task: Task, found: Found) -> Directions:
+    """Return a method's directions, scaled to one standard deviation of what the network draws."""
+    vectors = found.vectors.detach().float()
+    vectors = vectors.unsqueeze(1) if vectors.ndim == 2 else vectors
+    space = found.space or task.space
+    if not found.scaled:
+        vectors = vectors * (deviations(task, vectors, space) / _lengths(vectors)).view(-1, 1, 1)
+    return Directions(vectors.cpu(), space, names=found.names, bend=found.bend)
+
+
+def deviations(task: Task, vectors: Tensor, space: str) -> Tensor:
+    """Return the standard deviation of drawn latents along vectors [K, L, D]: [K], mean over the layers they touch."""
+    samples = _styles(task) if space == "s" else task.samples
+    units = vectors / vectors.norm(dim=2, keepdim=True).clamp(min=1e-12)
+    spread = torch.einsum("nd,kld->nkl", samples.float(), units.to(samples.device)).var(dim=0)
+    touched = (vectors.norm(dim=2) > 0).to(spread)
+    return ((spread * touched).sum(dim=1) / touched.sum(dim=1).clamp(min=1)).sqrt().to(vectors.device)
+
+
+def _lengths(vectors: Tensor) -> Tensor:
+    """Return the root mean square length of vectors [K, L, D] over the layers that they touch."""
+    squares = vectors.square().sum(dim=2)
+    touched = (squares > 0).sum(dim=1).clamp(min=1)
+    return (squares.sum(dim=1) / touched).sqrt().clamp(min=1e-12)
+
+
+@torch.no_grad()
+def _styles(task: Task, count: int = 512) -> Tensor:
+    """Return the styles of drawn samples, [N, S]."""
+    rows = []
+    for start in range(0, count, task.batch):
+        latents, labels = task.draw(start, min(task.batch, count - start))
+        rows.append(task.styles.read(partial(task.generator.rendering, latents, labels)))
+    return torch.cat(rows)
+
+
+@torch.no_grad()
+def measured(task: Task, directions: Directions, samples: int = SCORED) -> Directions:
+    """Return the directions with effect and leak of amounts +1 and -1, over the same images for each."""
+    count, batch = len(directions), task.batch
+    sums = torch.zeros(2, count, dtype=torch.float64)
+    starts = range(0, samples, batch)
+    for start in task.progress(starts, "measuring"):
+        size = min(batch, samples - start)
+        latents, labels = task.draw(start, size)
+        before = task.generator.rendering(latents, labels)
+        mask = task.mask(before, labels) if task.region is not None else torch.ones_like(before.image[:1, :1])
+        for index in range(count):
+            for amount in (-1.0, 1.0):
+                image = moved_image(task.generator, directions, index, amount, latents, labels)
+                inside, outside = split_change(before.image, image, mask)
+                sums[:, index] += torch.stack([inside.sum(), outside.sum()]).double().cpu()
+    effect, leak = (sums / (2 * samples * before.image[0].numel())).float()
+    return dataclasses.replace(directions, effect=effect, leak=leak)
+
+
+def moved_image(
+    generator: LinkedGenerator, directions: Directions, index: int, amount: float, latents: Tensor, labels: Tensor
+) -> Tensor:
+    """Render latents [N, L, D] with labels [N, c_dim], moved along a direction of any space: images [N, C, H, W]."""
+    if directions.space == "s":
+        return generator.rendering(latents, labels, directions.offset(index, amount)).image
+    return generator.render(directions.moved(latents, index, amount), labels)
+
+
+def _most_local(directions: Directions) -> list[int]:
+    """Return the indices of directions by the share of their change that is in the region, largest first."""
+    assert directions.effect is not None
+    assert directions.leak is not None
+    share = directions.effect / (directions.effect + directions.leak).clamp(min=1e-12)
+    return [int(index) for index in share.argsort(descending=True, stable=True)]
