@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Protocol
@@ -116,6 +116,24 @@ class Task:
             raise LinkGANError("this method finds directions for a region: give one with --region NAME=REGION")
         with torch.no_grad():
             return self.region.mask(self.generator.scene(rendering.each(Tensor.detach), labels)).clamp(0, 1)
+
+    def layers(self, text: str) -> list[int] | None:
+        """Return the layers of latents that ranges such as `0:4,6:8` name; None for `all`.
+
+        Raises:
+            LinkGANError: malformed, or layers that the latents do not have.
+        """
+        if text == "all":
+            return None
+        return sorted(set(self.numbers(text, self.draw(0, 1)[0].shape[1], f"layers of {self.space.upper()}")))
+
+    def placed(self, vectors: Tensor, layers: Sequence[int] | None) -> Tensor:
+        """Return vectors [K, D] at `layers` and zeros at the others, [K, L, D]; [K, 1, D] for None, all layers."""
+        if layers is None:
+            return vectors.unsqueeze(1)
+        placed = vectors.new_zeros([len(vectors), self.draw(0, 1)[0].shape[1], vectors.shape[1]])
+        placed[:, list(layers)] = vectors.unsqueeze(1)
+        return placed
 
     def numbers(self, text: str, count: int, what: str) -> list[int]:
         """Return the numbers from 0 to `count` - 1 that ranges such as `0:4,6:8` name, all of them for `all`.
