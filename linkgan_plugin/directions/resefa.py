@@ -14,7 +14,7 @@ from .jacobians import RIDGE, leading, region_grams
 from .task import Found, Method, Task
 
 
-def resefa(task: Task, *, probes: int = 4096, ridge: float = RIDGE, layers: str = "all") -> Found:
+def resefa(task: Task, *, probes: int = 2048, ridge: float = RIDGE, layers: str = "all") -> Found:
     """Return the leading generalised eigenvectors.
 
     Args:
@@ -22,6 +22,8 @@ def resefa(task: Task, *, probes: int = 4096, ridge: float = RIDGE, layers: str 
         probes: images rendered, with two backward passes each; several times the axes of a latent.
         ridge: eps as a share of the mean eigenvalue of J^T J.
         layers: of W that the directions move, as ranges such as `0:4`.
+    Raises:
+        LinkGANError: settings out of range, or a region that nothing changes.
     """
     if not ridge > 0:
         raise LinkGANError(f"ridge {ridge:g}; expected above 0")
