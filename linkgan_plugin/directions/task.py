@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from ..regions.base import Region
 from .fields import Field
 
 SPREAD = 10_000  # latents that standard deviations are estimated from; they are not rendered
+STYLED = 512  # images that the standard deviations of styles are estimated from
 FIRST_SEED = 1 << 22  # away from the seeds that users look at and that metrics measure
 _PIXELS, _MOST = 4 * 256 * 256, 64  # images rendered at a time: as many pixels as 4 of 256 x 256, within bounds
 
@@ -89,6 +90,15 @@ class Task:
             self.generator.draw(range(start, start + 1000))[:, 0]
             for start in range(FIRST_SEED, FIRST_SEED + SPREAD, 1000)
         ]
+        return torch.cat(rows)
+
+    @cached_property
+    def style_samples(self) -> Tensor:
+        """Styles of STYLED samples, float32 [STYLED, S]. Raises LinkGANError if the network has no style space."""
+        rows = []
+        for start in range(0, STYLED, self.batch):
+            latents, labels = self.draw(start, min(self.batch, STYLED - start))
+            rows.append(self.styles.read(partial(self.generator.rendering, latents, labels)))
         return torch.cat(rows)
 
     def random(self) -> torch.Generator:
