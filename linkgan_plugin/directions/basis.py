@@ -5,17 +5,15 @@ region k. The directions of region k are the leading solutions v of
 
     A_k v = lambda (T + eps I) v,    A_k = E[J^T M_k J],  T = E[J^T J]:
 
-lambda is the share of the change along v that is inside the region. J is never formed: for r ~ N(0, I) in image space,
-E_r[(J^T M^(1/2) r) (J^T M^(1/2) r)^T] = J^T M J, and J^T M^(1/2) r is one backward pass.
+lambda is the share of the change along v that is inside the region; `jacobians` estimates A_k and T.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 import scipy.linalg
 import torch
 from torch import Tensor
@@ -25,15 +23,8 @@ from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
-
-Array = npt.NDArray[np.float64]
-
-SPREAD = 10_000  # latents that S is estimated from; they are not rendered
-FIRST_SEED = 1 << 22  # away from the seeds that users look at and that metrics measure
-FLOOR = 1e-2  # least eigenvalue of S, of their mean
-RIDGE = 1e-2  # eps, of the mean eigenvalue of T: directions that hardly change the image are no region's
-_PIXELS, _MOST = 4 * 256 * 256, 16  # images rendered at a time: as many pixels as 4 of 256 x 256, within bounds
-_VALUES = 1 << 24  # numbers of the outer products that wait to be summed
+from .jacobians import RIDGE, Array, batch_of, grams_of, leading, whitening
+from .task import FIRST_SEED, Task
 
 
 def probes_for(dim: int) -> int:
@@ -73,38 +64,14 @@ def region_basis(
     probes = probes_for(spec.dim) if probes is None else probes
     if probes < 1 or (batch is not None and batch < 1) or not ridge > 0:
         raise LinkGANError(f"{probes} probes, batch {batch}, ridge {ridge:g}; expected at least 1, 1, and above 0")
-    root = whitening(generator)
-    grams = region_grams(generator, probes, batch or _batch(generator), seed, progress)
+    task = Task(generator)
+    root = whitening(task)
+    found = link_grams(generator, probes, batch or batch_of(task), seed, progress)
     # w = S^(1/2) u: the derivative by u is S^(1/2) times that by w, and a direction v of u is S^(1/2) v in w.
-    return Basis.of(torch.from_numpy(directions_of(root @ grams @ root, spec, ridge) @ root))
+    return Basis.of(torch.from_numpy(directions_of(root @ found @ root, spec, ridge) @ root))
 
 
-def whitening(generator: LinkedGenerator) -> Array:
-    """Return S^(1/2), float64 [D, D]; the identity in Z, whose axes are independent N(0, 1).
-
-    Eigenvalues of S below FLOOR of their mean are raised to it.
-
-    Raises:
-        LinkGANError: all samples have the same latents.
-    """
-    dim = generator.spec.dim
-    if generator.spec.space == "z":
-        return np.eye(dim)
-    latents = np.concatenate(
-        [
-            generator.draw(range(start, min(start + 1000, FIRST_SEED + SPREAD)))[:, 0].double().cpu().numpy()
-            for start in range(FIRST_SEED, FIRST_SEED + SPREAD, 1000)
-        ]
-    )
-    variances, axes = np.linalg.eigh(np.cov(latents.T).reshape(dim, dim))
-    if not variances[-1] > 0:
-        raise LinkGANError("the latents of all samples are the same, so they have no directions")
-    deviations = np.sqrt(np.maximum(variances, FLOOR * variances.mean()))
-    found: Array = (axes * deviations) @ axes.T
-    return found
-
-
-def region_grams(
+def link_grams(
     generator: LinkedGenerator,
     probes: int,
     batch: int,
@@ -125,13 +92,8 @@ def region_grams(
         LinkGANError: gradients that are not finite.
     """
     random = torch.Generator(device=generator.device).manual_seed(seed)
-    sums = [_Gram(generator.spec.dim) for _ in range(len(generator.spec.links) + 1)]
-    starts = range(0, probes, batch)
-    for start in progress(starts) if progress else starts:
-        seeds = range(FIRST_SEED + seed + start, FIRST_SEED + seed + min(start + batch, probes))
-        for gram, gradients in zip(sums, _gradients(generator, seeds, random), strict=True):
-            gram.add(gradients)
-    return np.stack([gram.sum() for gram in sums]) / probes
+    seeds = range(FIRST_SEED + seed, FIRST_SEED + seed + probes)
+    return grams_of(generator, partial(_weights, generator), seeds, random, batch, progress=progress)
 
 
 def directions_of(grams: Array, spec: LinkSpec, ridge: float) -> Array:
@@ -145,16 +107,10 @@ def directions_of(grams: Array, spec: LinkSpec, ridge: float) -> Array:
         LinkGANError: no axis changes the image.
     """
     total = grams.sum(axis=0)  # = E[J^T J] where regions do not overlap
-    scale = np.trace(total) / spec.dim
-    if not scale > 0:
-        raise LinkGANError("no latent axis changes the image, so no direction can be found")
-    eased = total + ridge * scale * np.eye(spec.dim)
     own = []
     for gram, link in zip(grams, spec.links, strict=False):
-        last = spec.dim - 1
-        _, vectors = scipy.linalg.eigh(gram, eased, subset_by_index=[last + 1 - len(link.axes), last])
-        # eigh scales v by v^T (T + eps) v = 1: within a link only the span counts, and all directions weigh the same.
-        own.append(np.linalg.qr(vectors[:, ::-1])[0])
+        # Within a link only the span counts, and all directions weigh the same.
+        own.append(np.linalg.qr(leading(gram, total, ridge, len(link.axes)))[0])
     return _placed(_loewdin(np.concatenate(own, axis=1)), spec)
 
 
@@ -170,56 +126,6 @@ def _placed(own: Array, spec: LinkSpec) -> Array:
     rows[[axis for link in spec.links for axis in link.axes]] = own.T
     rows[list(spec.rest_axes)] = scipy.linalg.qr(own)[0][:, own.shape[1] :].T
     return rows
-
-
-@dataclass
-class _Gram:
-    """A running sum of outer products g g^T of gradients, in float64."""
-
-    dim: int
-
-    def __post_init__(self) -> None:
-        self._sum = np.zeros([self.dim, self.dim])
-        self._waiting: list[Array] = []
-
-    def add(self, gradients: Tensor) -> None:
-        """Add gradients [N, D]; they are summed many at a time."""
-        self._waiting.append(gradients.double().cpu().numpy())
-        if sum(part.size for part in self._waiting) > _VALUES:
-            self.sum()
-
-    def sum(self) -> Array:
-        """Return the sum, [D, D]."""
-        if self._waiting:
-            rows = np.concatenate(self._waiting)
-            self._sum += rows.T @ rows
-            self._waiting = []
-        return self._sum
-
-
-def _batch(generator: LinkedGenerator) -> int:
-    side = generator.calls.resolution or 256
-    return max(1, min(_MOST, _PIXELS // side**2))
-
-
-def _gradients(generator: LinkedGenerator, seeds: range, random: torch.Generator) -> list[Tensor]:
-    """Return J^T M^(1/2) r / (H W)^(1/2) of the images of seeds, [N, D] for each link and for the other pixels."""
-    labels = generator.labels(seeds)
-    with torch.enable_grad():
-        latents = generator.draw(seeds, labels).detach().clone().requires_grad_()
-        rendering = generator.rendering_with_gradients(latents, labels)
-        image = rendering.image
-        weights = _weights(generator, rendering.each(Tensor.detach), labels).sqrt()
-        found = []
-        for number, weight in enumerate(weights):
-            noise = torch.randn(image.shape, generator=random, device=image.device)
-            # Divided by the side, so that sums over pixels stay within half precision.
-            probe = (noise * weight / (image.shape[2] * image.shape[3]) ** 0.5).to(image.dtype)
-            (gradient,) = torch.autograd.grad(image, latents, probe, retain_graph=number + 1 < len(weights))
-            found.append(gradient.float().sum(dim=1))  # a direction moves all layers alike
-    if not all(bool(torch.isfinite(gradient).all()) for gradient in found):
-        raise LinkGANError("the gradients of these images are not finite; render them in float32, as a CPU does")
-    return found
 
 
 @torch.no_grad()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from collections.abc import Mapping, Sequence
-from functools import partial
 from typing import Any
 
 import torch
@@ -137,7 +136,7 @@ def made(task: Task, found: Found) -> Directions:
 
 def deviations(task: Task, vectors: Tensor, space: str) -> Tensor:
     """Return the standard deviation of drawn latents along vectors [K, L, D]: [K], mean over the layers they touch."""
-    samples = _styles(task) if space == "s" else task.samples
+    samples = task.style_samples if space == "s" else task.samples
     units = vectors / vectors.norm(dim=2, keepdim=True).clamp(min=1e-12)
     spread = torch.einsum("nd,kld->nkl", samples.float(), units.to(samples.device)).var(dim=0)
     touched = (vectors.norm(dim=2) > 0).to(spread)
@@ -149,16 +148,6 @@ def _lengths(vectors: Tensor) -> Tensor:
     squares = vectors.square().sum(dim=2)
     touched = (squares > 0).sum(dim=1).clamp(min=1)
     return (squares.sum(dim=1) / touched).sqrt().clamp(min=1e-12)
-
-
-@torch.no_grad()
-def _styles(task: Task, count: int = 512) -> Tensor:
-    """Return the styles of drawn samples, [N, S]."""
-    rows = []
-    for start in range(0, count, task.batch):
-        latents, labels = task.draw(start, min(task.batch, count - start))
-        rows.append(task.styles.read(partial(task.generator.rendering, latents, labels)))
-    return torch.cat(rows)
 
 
 @torch.no_grad()

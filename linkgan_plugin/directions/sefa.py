@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import LinkGANError
+from .first import first_layer
 from .task import Found, Method, Task
 
 
@@ -25,7 +26,7 @@ def sefa(task: Task, *, layers: str = "all") -> Found:
         task: the network, in W or Z.
         layers: affine maps to use, as ranges such as `0:4`; in W only.
     """
-    rows = _affine_rows(task, layers) if task.space == "w" else first_weight(task.generator.generator, task.dim)
+    rows = _affine_rows(task, layers) if task.space == "w" else first_weight(first_layer(task), task.dim)
     rows = rows.double()
     rows = rows / rows.norm(dim=1, keepdim=True).clamp(min=1e-12)
     _, vectors = np.linalg.eigh((rows.T @ rows).cpu().numpy())
@@ -39,22 +40,22 @@ def _affine_rows(task: Task, layers: str) -> Tensor:
     return torch.cat([weights[number] for number in chosen])
 
 
-def first_weight(generator: nn.Module, dim: int) -> Tensor:
+def first_weight(network: nn.Module, dim: int) -> Tensor:
     """Return the first weight that acts on z, float32 [outputs, D].
 
     Raises:
-        LinkGANError: no linear or convolution layer takes D channels.
+        LinkGANError: no linear or convolution layer takes D channels or, where hosts append labels to z, more.
     """
-    for module in generator.modules():
+    for module in network.modules():
         weight = getattr(module, "weight", None)
         if not isinstance(weight, Tensor):
             continue
         weight = weight.detach().float()
-        if isinstance(module, nn.ConvTranspose2d) and len(weight) == dim:
-            return weight.flatten(1).T
-        if weight.ndim >= 2 and weight.shape[1] == dim and not isinstance(module, nn.ConvTranspose2d):
-            return weight.transpose(1, -1).reshape(-1, dim) if weight.ndim > 2 else weight
-    raise LinkGANError(f"{type(generator).__name__} has no linear or convolution layer that takes z of {dim} numbers")
+        if isinstance(module, nn.ConvTranspose2d) and len(weight) >= dim:
+            return weight[:dim].flatten(1).T
+        if weight.ndim >= 2 and weight.shape[1] >= dim and not isinstance(module, nn.ConvTranspose2d):
+            return weight[:, :dim].transpose(1, -1).reshape(-1, dim)
+    raise LinkGANError(f"{type(network).__name__} has no linear or convolution layer that takes z of {dim} numbers")
 
 
 SEFA = Method(sefa, "Shen and Zhou, CVPR 2021")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Protocol
 
 import torch
@@ -18,6 +18,7 @@ from ..regions.base import Region
 from .fields import Field
 
 SPREAD = 10_000  # latents that standard deviations are estimated from; they are not rendered
+STYLED = 512  # images that the standard deviations of styles are estimated from
 FIRST_SEED = 1 << 22  # away from the seeds that users look at and that metrics measure
 _PIXELS, _MOST = 4 * 256 * 256, 64  # images rendered at a time: as many pixels as 4 of 256 x 256, within bounds
 
@@ -91,6 +92,15 @@ class Task:
         ]
         return torch.cat(rows)
 
+    @cached_property
+    def style_samples(self) -> Tensor:
+        """Styles of STYLED samples, float32 [STYLED, S]. Raises LinkGANError if the network has no style space."""
+        rows = []
+        for start in range(0, STYLED, self.batch):
+            latents, labels = self.draw(start, min(self.batch, STYLED - start))
+            rows.append(self.styles.read(partial(self.generator.rendering, latents, labels)))
+        return torch.cat(rows)
+
     def random(self) -> torch.Generator:
         """Return a random generator with the task's seed, on the network's device."""
         return torch.Generator(device=self.generator.device).manual_seed(self.seed)
@@ -116,6 +126,24 @@ class Task:
             raise LinkGANError("this method finds directions for a region: give one with --region NAME=REGION")
         with torch.no_grad():
             return self.region.mask(self.generator.scene(rendering.each(Tensor.detach), labels)).clamp(0, 1)
+
+    def layers(self, text: str) -> list[int] | None:
+        """Return the layers of latents that ranges such as `0:4,6:8` name; None for `all`.
+
+        Raises:
+            LinkGANError: malformed, or layers that the latents do not have.
+        """
+        if text == "all":
+            return None
+        return sorted(set(self.numbers(text, self.draw(0, 1)[0].shape[1], f"layers of {self.space.upper()}")))
+
+    def placed(self, vectors: Tensor, layers: Sequence[int] | None) -> Tensor:
+        """Return vectors [K, D] at `layers` and zeros at the others, [K, L, D]; [K, 1, D] for None, all layers."""
+        if layers is None:
+            return vectors.unsqueeze(1)
+        placed = vectors.new_zeros([len(vectors), self.draw(0, 1)[0].shape[1], vectors.shape[1]])
+        placed[:, list(layers)] = vectors.unsqueeze(1)
+        return placed
 
     def numbers(self, text: str, count: int, what: str) -> list[int]:
         """Return the numbers from 0 to `count` - 1 that ranges such as `0:4,6:8` name, all of them for `all`.

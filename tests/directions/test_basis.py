@@ -10,8 +10,10 @@ import scipy.linalg
 import torch
 from torch import Tensor, nn
 
-from linkgan_plugin.directions import basis as module
-from linkgan_plugin.directions.basis import directions_of, region_basis, region_grams, whitening
+from linkgan_plugin.directions import task as module
+from linkgan_plugin.directions.basis import directions_of, link_grams, region_basis
+from linkgan_plugin.directions.jacobians import whitening
+from linkgan_plugin.directions.task import Task
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import labels_from
@@ -122,7 +124,7 @@ def test_gradients_average_to_the_brute_force_jacobian(space, region):
         spec = dataclasses.replace(spec, links=(dataclasses.replace(spec.links[0], region=Bright()),))
     generator = LinkedGenerator(CurvedGenerator(), spec)
     probes = 6000
-    found = region_grams(generator, probes, batch=500)
+    found = link_grams(generator, probes, batch=500)
 
     seeds = range(module.FIRST_SEED, module.FIRST_SEED + 200)
     latents = generator.draw(seeds)
@@ -149,8 +151,8 @@ def test_gradients_average_to_the_brute_force_jacobian(space, region):
 def test_one_region_of_everything_else_adds_up_to_the_whole_jacobian():
     generator = LinkedGenerator(CurvedGenerator(), LinkSpec.parse(["a=0:2@box(0,0,0.5,1)"], dim=5))
     whole = LinkSpec.parse(["a=0:2@box(0,0,1,0.99)"], dim=5)
-    halves = region_grams(generator, 4000, batch=500).sum(axis=0)
-    one = region_grams(LinkedGenerator(generator.generator, whole), 4000, batch=500).sum(axis=0)
+    halves = link_grams(generator, 4000, batch=500).sum(axis=0)
+    one = link_grams(LinkedGenerator(generator.generator, whole), 4000, batch=500).sum(axis=0)
     assert np.linalg.norm(halves - one) / np.linalg.norm(one) < 0.1
 
 
@@ -183,7 +185,7 @@ def test_swapped_coordinates_keep_the_covariance_of_latents(c_dim, monkeypatch):
 def test_whitening_raises_small_variances_to_the_floor():
     generator = LinkedGenerator(CurvedGenerator(), LinkSpec.parse(["a=0:2@box(0,0,0.5,1)"], dim=5))
     generator.generator.mapping.weight.data = torch.diag(torch.tensor([3.0, 1, 1, 1, 1e-4]))
-    variances = np.linalg.eigvalsh(whitening(generator)) ** 2
+    variances = np.linalg.eigvalsh(whitening(Task(generator))) ** 2
     assert variances[0] == pytest.approx(0.01 * 12 / 5, rel=0.1)
     assert variances[-1] == pytest.approx(9, rel=0.1)
 
@@ -248,7 +250,7 @@ def test_3d_aware_generators_are_rendered_through_the_cameras_of_their_seeds():
     assert generator.is_3d_aware
     torch.manual_seed(3)
     before = torch.get_rng_state()
-    found = region_grams(generator, 64, batch=16)
+    found = link_grams(generator, 64, batch=16)
     assert torch.equal(torch.get_rng_state(), before)
     assert asked == list(range(module.FIRST_SEED, module.FIRST_SEED + 64))
 
@@ -260,7 +262,7 @@ def test_3d_aware_generators_are_rendered_through_the_cameras_of_their_seeds():
 
     flat = CurvedGenerator()
     flat.mapping = Shifted()
-    np.testing.assert_allclose(found, region_grams(LinkedGenerator(flat, spec), 64, batch=16), rtol=1e-5)
+    np.testing.assert_allclose(found, link_grams(LinkedGenerator(flat, spec), 64, batch=16), rtol=1e-5)
 
 
 def test_progress_covers_every_probe():

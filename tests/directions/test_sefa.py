@@ -41,8 +41,22 @@ def test_the_first_weight_of_a_network_without_w_is_that_which_takes_z():
     linear, transposed = nn.Linear(6, 4), nn.ConvTranspose2d(6, 3, 4)
     assert torch.equal(first_weight(nn.Sequential(linear, nn.ReLU()), 6), linear.weight)
     assert torch.equal(first_weight(nn.Sequential(transposed), 6), transposed.weight.flatten(1).T)
+    labelled = nn.Linear(8, 4)  # of z and a label of 2 numbers
+    assert torch.equal(first_weight(labelled, 6), labelled.weight[:, :6])
     with pytest.raises(LinkGANError, match="takes z of 7 numbers"):
         first_weight(nn.Sequential(linear), 7)
+
+
+def test_in_z_the_mapping_counts_even_if_the_synthesis_is_registered_first():
+    generator = StyledGenerator()
+    mapping = generator.mapping
+    del generator.mapping
+    generator.mapping = mapping  # as in StyleGAN, whose affines also take D channels
+    generator.mapping.weight.data = torch.randn([DIM, DIM], generator=torch.Generator().manual_seed(5))
+    found = find_directions(opened(generator, "z"), "sefa", count=3)
+    wanted = reference([generator.mapping.weight.detach()])
+    for number in range(3):
+        assert angle(found.vectors[number], torch.from_numpy(wanted[number])) < 0.01
 
 
 def test_a_network_without_styles_is_refused():
