@@ -17,7 +17,7 @@ from ..generators import LinkedGenerator
 from ..links import parse_region
 from ..regions.base import Region
 from .directions import Directions
-from .task import Found, Method, Progress, Reader, Task, silent
+from .task import Discriminator, Found, LabelledSamples, Method, Progress, Reader, Task, silent
 
 DEFAULT = "resefa"
 CANDIDATES = 4  # times as many directions are found, and the most local ones kept, where a method knows no region
@@ -30,11 +30,12 @@ def find_directions(
     *,
     region: str | Region | None = None,
     count: int = 8,
-    reader: Reader | None = None,
+    reader: Reader | LabelledSamples | None = None,
     attributes: Sequence[str] = (),
     seed: int = 0,
     network: str = "",
     progress: Progress = silent,
+    discriminator: Discriminator | None = None,
     **settings: Any,
 ) -> Directions:
     """Find directions of a trained network.
@@ -44,12 +45,13 @@ def find_directions(
         method: a name in the entry-point group ``linkgan.directions``.
         region: the pixels that the directions should change, as an expression or a region. Methods that know no regions
             find `CANDIDATES` times as many directions, of which the most local ones are kept.
-        count: directions wanted; a method may find fewer.
-        reader: of attributes, for methods that need one.
+        count: directions wanted; a method may find fewer. At least as many as `attributes`.
+        reader: of attributes, for methods that need one; see `readers.reader_from`.
         attributes: those wanted; by default all that the reader has.
         seed: of all that is drawn.
         network: SHA-256 of the network file, to be stored.
         progress: wraps ranges of steps.
+        discriminator: of the network, for methods that can use one.
         settings: of the method.
     Returns:
         The directions with their scores, most local first if a region is given.
@@ -62,9 +64,10 @@ def find_directions(
     check(found, method, settings, region is not None, reader is not None)
     if count < 1:
         raise LinkGANError(f"{count} directions; expected at least 1")
+    count = max(count, len(attributes))
     pixels = parse_region(region) if isinstance(region, str) else region
     wanted = count if pixels is None or found.local else min(count * CANDIDATES, generator.spec.dim)
-    task = Task(generator, wanted, pixels, reader, tuple(attributes), seed, progress)
+    task = Task(generator, wanted, pixels, reader, tuple(attributes), seed, progress, discriminator)
     directions = measured(task, made(task, found(task, **settings)))
     best = _most_local(directions)[:count] if pixels is not None else range(min(count, len(directions)))
     stored = {**defaults(found), **settings}

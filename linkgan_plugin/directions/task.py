@@ -23,6 +23,7 @@ FIRST_SEED = 1 << 22  # away from the seeds that users look at and that metrics 
 _PIXELS, _MOST = 4 * 256 * 256, 64  # images rendered at a time: as many pixels as 4 of 256 x 256, within bounds
 
 Progress = Callable[[Iterable[int], str], Iterable[int]]
+Discriminator = Callable[[Tensor, Tensor], Tensor]
 
 
 class Reader(Protocol):
@@ -33,6 +34,29 @@ class Reader(Protocol):
     def __call__(self, images: Tensor) -> Tensor:
         """Images [N, C, H, W] in [-1, 1] to attributes [N, A], nominally in [0, 1]."""
         ...
+
+
+@dataclass(frozen=True)
+class LabelledSamples:
+    """Attributes that people gave to generated images, by seed: for methods that need no gradients.
+
+    Attributes:
+        names: of the attributes.
+        seeds: of the images, as `LinkedGenerator.draw` takes them.
+        values: float32 [N, A], finite.
+    Raises:
+        LinkGANError: shapes that do not fit together.
+    """
+
+    names: tuple[str, ...]
+    seeds: tuple[int, ...]
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        if list(self.values.shape) != [len(self.seeds), len(self.names)]:
+            raise LinkGANError(
+                f"values {list(self.values.shape)} for {len(self.seeds)} seeds and {len(self.names)} attributes"
+            )
 
 
 def silent(steps: Iterable[int], text: str) -> Iterable[int]:
@@ -48,19 +72,21 @@ class Task:
         generator: the network; its links do not matter.
         count: directions wanted.
         region: the pixels that they should change; None for any.
-        reader: of attributes, for the methods that need one.
+        reader: of attributes, from images or as labels of seeds, for the methods that need one.
         attributes: names of the attributes wanted; () for all that the reader has.
         seed: of everything that the method draws.
         progress: wraps ranges of steps, with a text, as a progress bar does.
+        discriminator: images [N, C, H, W] and labels [N, c_dim] to logits [N, ...], for methods that can use one.
     """
 
     generator: LinkedGenerator
     count: int = 8
     region: Region | None = None
-    reader: Reader | None = None
+    reader: Reader | LabelledSamples | None = None
     attributes: tuple[str, ...] = ()
     seed: int = 0
     progress: Progress = silent
+    discriminator: Discriminator | None = None
 
     @property
     def space(self) -> str:

@@ -1,4 +1,4 @@
-"""Segmentation models in folders of Hugging Face's transformers; the folder itself is never passed to transformers.
+"""Models in folders of Hugging Face's transformers; the folder itself is never passed to transformers.
 
 The configuration and the tensors are read here and passed to transformers; only the classes in a table are allowed.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -48,35 +48,64 @@ _BACKBONE = "backbone_config"
 _PASSED_OVER = {"_name_or_path", "architectures", "dtype", "model_type", "torch_dtype", "transformers_version"}
 
 
-def open_folder(folder: Path) -> NetworkSegmenter:
-    """Open a semantic segmentation model from a folder on disk: nothing is downloaded, only .safetensors are read.
+class OpenedModel(NamedTuple):
+    """A model from a folder.
 
-    Class names are read from its configuration, normalisation and size from its image processor.
+    Attributes:
+        network: in eval mode, without gradients of its parameters, in float32.
+        config: its configuration, checked.
+        processor: the configuration of its image processor.
+        sha256: of all its files.
+    """
 
+    network: nn.Module
+    config: dict[str, Any]
+    processor: dict[str, Any]
+    sha256: str
+
+
+def open_model(folder: Path, models: Mapping[str, tuple[str, str]], kind: str) -> OpenedModel:
+    """Open a model from a folder on disk: nothing is downloaded, only .safetensors are read.
+
+    Args:
+        folder: with config.json, preprocessor_config.json and the tensors.
+        models: model_type -> names of the configuration class and the network class in transformers.
+        kind: of model, for messages, such as `semantic segmentation`.
     Raises:
         LinkGANError: no such model, one that needs external code or files, or transformers is not installed.
     """
     digest = hashlib.sha256()
     if (folder / _ADAPTER).exists():
         raise LinkGANError(f"{folder} has an {_ADAPTER} for another model; merge it into a complete model first")
-    config, processor = (_json(folder, name, digest) for name in (_CONFIG, _PROCESSOR))
+    config, processor = (_json(folder, name, digest, kind) for name in (_CONFIG, _PROCESSOR))
     try:
         check_config(config)
-        state = _tensors(folder, digest)
-        model = _model(config, state)
+        network = _model(config, _tensors(folder, digest, kind), models, kind)
     except LinkGANError as error:
         raise LinkGANError(f"{folder}: {error}") from error
+    return OpenedModel(network, config, processor, digest.hexdigest())
+
+
+def open_folder(folder: Path) -> NetworkSegmenter:
+    """Open a semantic segmentation model from a folder, as `open_model` does.
+
+    Class names are read from its configuration, normalisation and size from its image processor.
+
+    Raises:
+        LinkGANError: as `open_model`, or a model that is not described.
+    """
+    network, config, processor, sha256 = open_model(folder, _MODELS, "semantic segmentation")
     try:
-        card = _card(config, processor, digest.hexdigest())
+        card = _card(config, processor, sha256)
     except (LinkGANError, TypeError, ValueError, OverflowError, KeyError, AttributeError) as error:
         raise LinkGANError(f"{folder}: {_CONFIG} and {_PROCESSOR} do not describe a model ({error!s:.200})") from error
-    return NetworkSegmenter(card, lambda images: _logits(model, images), model.to)
+    return NetworkSegmenter(card, lambda images: _logits(network, images), network.to)
 
 
-def _json(folder: Path, name: str, digest: Any) -> dict[str, Any]:
+def _json(folder: Path, name: str, digest: Any, kind: str) -> dict[str, Any]:
     """Return the object in a file of the folder and add the file to the digest."""
     if not (folder / name).is_file():
-        raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face segmentation model")
+        raise LinkGANError(f"{folder} has no {name}; expected the folder of a Hugging Face {kind} model")
     content = tensors.read_bytes(folder / name, _LARGEST_JSON)
     _add(digest, name, content)
     return parse_object(content, str(folder / name))
@@ -86,13 +115,13 @@ def _add(digest: Any, name: str, content: bytes) -> None:
     digest.update(f"{name} {hashlib.sha256(content).hexdigest()}\n".encode())
 
 
-def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
+def _tensors(folder: Path, digest: Any, kind: str) -> dict[str, Tensor]:
     """Return the tensors of model.safetensors, or of the files that its index lists."""
     names = [_WEIGHTS]
     if not (folder / _WEIGHTS).is_file():
         if not (folder / _INDEX).is_file():
             raise LinkGANError(f"no {_WEIGHTS} in it, and other kinds of weights are not read")
-        places = fields_of(_json(folder, _INDEX, digest), _INDEX, {"weight_map": dict}, extra=True)["weight_map"]
+        places = fields_of(_json(folder, _INDEX, digest, kind), _INDEX, {"weight_map": dict}, extra=True)["weight_map"]
         if not all(map(is_file_name, places.values())):
             raise LinkGANError(f"{_INDEX} does not list names of .safetensors files beside it")
         names = sorted(set(places.values()))
@@ -108,16 +137,18 @@ def _tensors(folder: Path, digest: Any) -> dict[str, Tensor]:
     return found
 
 
-def _model(config: Mapping[str, Any], state: dict[str, Tensor]) -> nn.Module:
+def _model(
+    config: Mapping[str, Any], state: dict[str, Tensor], models: Mapping[str, tuple[str, str]], task: str
+) -> nn.Module:
     """Build the model and load its tensors; missing and unexpected tensors are errors."""
     kind = config.get("model_type")
-    if type(kind) is not str or kind not in _MODELS:
-        raise LinkGANError(f"model_type {kind!r:.100} is no semantic segmentation model; {suggest(str(kind), _MODELS)}")
+    if type(kind) is not str or kind not in models:
+        raise LinkGANError(f"model_type {kind!r:.100} is no {task} model; {suggest(str(kind), models)}")
     try:
         import transformers
     except ImportError as error:
         raise LinkGANError("a Hugging Face model needs transformers: pip install 'linkgan_plugin[semantic]'") from error
-    config_name, model_name = _MODELS[kind]
+    config_name, model_name = models[kind]
     state = {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in state.items()}
     try:
         described = _config(transformers, config_name, config)
@@ -175,17 +206,18 @@ def _card(config: Mapping[str, Any], processor: Mapping[str, Any], digest: str) 
     return Card(
         classes=tuple(names[str(index)] for index in range(len(names))),
         sha256=digest,
-        mean=_three(processor.get("image_mean"), 0.0) if normal else (0.0, 0.0, 0.0),
-        std=_three(processor.get("image_std"), 1.0) if normal else (1.0, 1.0, 1.0),
-        size=_size(processor.get("size")) if processor.get("do_resize", True) else None,
+        mean=three(processor.get("image_mean"), 0.0) if normal else (0.0, 0.0, 0.0),
+        std=three(processor.get("image_std"), 1.0) if normal else (1.0, 1.0, 1.0),
+        size=size_of(processor.get("size")) if processor.get("do_resize", True) else None,
     )
 
 
-def _three(values: Any, default: float) -> tuple[float, ...]:
+def three(values: Any, default: float) -> tuple[float, ...]:
+    """Return an image processor's numbers of the channels; `default` for each where there are none."""
     return tuple(float(value) for value in values) if values else (default,) * 3
 
 
-def _size(size: Any) -> tuple[int, int] | None:
+def size_of(size: Any) -> tuple[int, int] | None:
     """Return an image processor's size, which has several notations, as (height, width)."""
     if isinstance(size, dict):
         size = (size["height"], size["width"]) if "height" in size else size.get("shortest_edge")

@@ -12,6 +12,7 @@ from linkgan_plugin.directions.find import find_directions, moved_image
 from linkgan_plugin.directions.task import Found, Method
 from linkgan_plugin.errors import LinkGANError
 
+from .blobs import attributed
 from .planted import DIM, SIZE, StyledGenerator, opened, strips, turned
 
 
@@ -124,3 +125,12 @@ def test_layers_that_a_direction_does_not_touch_stay():
     moved = Directions(vectors).moved(latents, 0, 2.0)
     assert torch.equal(moved[:, [0, 2]], latents[:, [0, 2]])
     assert torch.allclose(moved[:, 1] - latents[:, 1], 2 * turned()[0].expand(2, DIM), atol=1e-5)
+
+
+def test_all_attributes_named_are_found_whatever_the_count():
+    generator, reader, _ = attributed()
+    found = find_directions(opened(generator), "interfacegan", reader=reader, attributes=["age", "smile"], count=1)
+    assert found.names == ("age", "smile")
+    ranked = find_directions(opened(generator), "interfacegan", reader=reader, region="box(0,0,0.5,1)", count=1)
+    assert len(ranked) == 1
+    assert ranked.names[0] in reader.names
