@@ -210,7 +210,13 @@ class LinkedGenerator:
     def rendering_with_gradients(
         self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None
     ) -> Rendering:
-        """Render as `rendering` does, with the same arguments; differentiable where gradients are enabled."""
+        """Render as `rendering` does, differentiable where gradients are enabled.
+
+        Args:
+            latents: [N, L, D] as `draw` returns them.
+            labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
+            styles: [1 or N, S], added to the network's styles; None adds nothing.
+        """
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":

@@ -28,7 +28,7 @@ from .. import registry
 from ..directions.basis import region_basis
 from ..directions.directions import Directions
 from ..directions.find import find_directions
-from ..directions.task import Method, Progress, Reader, Task, silent
+from ..directions.task import LabelledSamples, Method, Progress, Reader, Task, silent
 from ..errors import LinkGANError, suggest
 from ..generators import LinkedGenerator
 from ..labels import Labels
@@ -99,7 +99,7 @@ class Subject:
     network: Network
     labels: Labels | None = None
     data: Path | None = None
-    reader: Reader | None = None
+    reader: Reader | LabelledSamples | None = None
 
     def generator(self, space: str | None, links: Sequence[str] = ()) -> LinkedGenerator:
         """Return the network with links, or without."""
@@ -116,7 +116,7 @@ class Subject:
 
     @lru_cache(maxsize=1)  # noqa: B019 (subjects live as long as the study)
     def ruler(self, kind: str, images: int) -> tuple[Yardstick, Tensor]:
-        """Return the quality measure of a kind and what it sees of the first `images` of the data.
+        """Return the quality measure of a kind and what it sees of the first `images` of the data, [N, ...].
 
         Raises:
             LinkGANError: a kind that these data do not have.

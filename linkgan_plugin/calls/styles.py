@@ -47,7 +47,11 @@ class Styles:
         return sum(self.sizes)
 
     def place(self, channel: int) -> tuple[str, int]:
-        """Return the name of the affine map that a channel of S belongs to, and its number there."""
+        """Return the name of the affine map that a channel of S belongs to, and its number there.
+
+        Raises:
+            LinkGANError: the network has fewer channels.
+        """
         for name, size in zip(self.names, self.sizes, strict=True):
             if channel < size:
                 return name, channel

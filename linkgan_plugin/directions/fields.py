@@ -25,12 +25,12 @@ class Field(Protocol):
         ...
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors that `from_tensors` reads."""
+        """Return the tensors that `from_tensors` reads: float32, of any shape, by name."""
         ...
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Field:
-        """Return the field of `tensors()`, which are not trusted.
+        """Return the field of the tensors [...] of `tensors()`, which are not trusted.
 
         Raises:
             LinkGANError: tensors that do not fit together.
@@ -97,12 +97,12 @@ class Warp:
         return self.lengths[index].to(latents) * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors that `from_tensors` reads."""
+        """Return the tensors that `from_tensors` reads: supports [K, M, D], weights and widths [K, M], lengths [K]."""
         return {"supports": self.supports, "weights": self.weights, "widths": self.widths, "lengths": self.lengths}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Warp:
-        """Return the field of `tensors()`. Raises LinkGANError for tensors that do not fit together."""
+        """Return the field of `tensors()`, of those shapes [K, ...]. Raises LinkGANError if they do not fit together."""
         return cls(*_named(tensors, "supports", "weights", "widths", "lengths"))
 
 
@@ -134,7 +134,7 @@ class Perceptrons:
         return torch.tanh(latents @ u.T + a) @ v.T + c
 
     def tensors(self) -> dict[str, Tensor]:
-        """Return the tensors that `from_tensors` reads."""
+        """Return the tensors that `from_tensors` reads: [K, H, D], [K, H], [K, D, H] and [K, D]."""
         return {
             "hidden": self.hidden,
             "hidden_bias": self.hidden_bias,
@@ -144,7 +144,7 @@ class Perceptrons:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Perceptrons:
-        """Return the field of `tensors()`. Raises LinkGANError for tensors that do not fit together."""
+        """Return the field of `tensors()`, of those shapes [K, ...]. Raises LinkGANError if they do not fit together."""
         return cls(*_named(tensors, "hidden", "hidden_bias", "out", "out_bias"))
 
 
@@ -152,7 +152,7 @@ KINDS: dict[str, type[Warp] | type[Perceptrons]] = {kind.kind: kind for kind in 
 
 
 def field_from(kind: str, tensors: Mapping[str, Tensor]) -> Field:
-    """Return the field of a kind from its tensors, which are not trusted.
+    """Return the field of a kind from its tensors [K, ...], which are not trusted.
 
     Raises:
         LinkGANError: an unknown kind, missing tensors, or tensors that do not fit together.

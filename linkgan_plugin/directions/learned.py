@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from ..errors import LinkGANError
-from .basis import whitening
 from .fields import Perceptrons
+from .jacobians import whitening
 from .task import Found, Task
 
 HIDDEN = 32  # units of the networks of bent directions
@@ -35,7 +35,7 @@ class Coordinates:
     """
 
     def __init__(self, task: Task) -> None:
-        root = torch.from_numpy(whitening(task.generator))
+        root = torch.from_numpy(whitening(task))
         device = task.generator.device
         self.root = root.float().to(device)
         self.inverse = root.inverse().float().to(device)

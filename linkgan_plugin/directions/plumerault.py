@@ -152,6 +152,8 @@ def monotone(before: Array, after: Array, amounts: Array) -> tuple[Array, Array]
         amounts: t, float64 [N].
     Returns:
         Knots, among which positions are spread evenly, and slopes from _FLATTEST of their mean on.
+    Raises:
+        LinkGANError: the factor does not grow along the direction.
     """
     knots = np.quantile(np.concatenate([before, after]), np.linspace(0, 1, _PIECES + 1))
     inner = knots[1:-1]

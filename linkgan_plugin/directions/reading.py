@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -52,7 +52,7 @@ def differentiable(task: Task, method: str) -> Callable[[Tensor], Tensor]:
     chosen = columns(reader, names)
 
     def read(images: Tensor) -> Tensor:
-        values = _values(reader, images)
+        values = values_of(reader, images)
         if images.requires_grad and not values.requires_grad:
             raise LinkGANError(
                 f"{method} follows gradients, and this reader's values have none: give another, or use interfacegan"
@@ -72,16 +72,33 @@ def readings(task: Task, samples: int) -> tuple[Tensor, Tensor]:
     Raises:
         LinkGANError: no reader, or one whose values do not fit the images.
     """
-    reader, generator = _reader(task), task.generator
-    if isinstance(reader, LabelledSamples):
-        seeds = [reader.seeds[start : start + 1000] for start in range(0, len(reader.seeds), 1000)]
-        return torch.cat([generator.draw(part)[:, 0] for part in seeds]), reader.values.to(generator.device)
-    latents, values = [], []
-    for start in task.progress(range(0, samples, task.batch), "reading"):
-        drawn, labels = task.draw(start, min(task.batch, samples - start))
+    reader, latents, values = _reader(task), [], []
+    for drawn, labels, known in batches(task, samples):
         latents.append(drawn[:, 0])
-        values.append(_values(reader, generator.render(drawn, labels)))
+        values.append(known if known is not None else values_of(reader, task.generator.render(drawn, labels)))
     return torch.cat(latents), torch.cat(values)
+
+
+def batches(task: Task, samples: int) -> Iterator[tuple[Tensor, Tensor, Tensor | None]]:
+    """Yield latents [n, L, D], labels [n, c_dim] and attributes [n, A] of samples; None where images must be read.
+
+    Args:
+        task: with a reader. One of labels by seed has its own samples, and `samples` does not count.
+        samples: how many.
+    Raises:
+        LinkGANError: no reader.
+    """
+    reader, generator = _reader(task), task.generator
+    labelled = reader if isinstance(reader, LabelledSamples) else None
+    total = samples if labelled is None else len(labelled.seeds)
+    for start in task.progress(range(0, total, task.batch), "reading attributes"):
+        rows = slice(start, min(start + task.batch, total))
+        if labelled is None:
+            yield (*task.draw(start, rows.stop - start), None)
+        else:
+            seeds = labelled.seeds[rows]
+            labels = generator.labels(seeds)
+            yield generator.draw(seeds, labels), labels, labelled.values[rows].to(generator.device)
 
 
 def _reader(task: Task) -> Reader | LabelledSamples:
@@ -90,7 +107,14 @@ def _reader(task: Task) -> Reader | LabelledSamples:
     return task.reader
 
 
-def _values(reader: Reader, images: Tensor) -> Tensor:
+def values_of(reader: Reader | LabelledSamples, images: Tensor) -> Tensor:
+    """Return what a reader reads from images [N, C, H, W]: float32 [N, A].
+
+    Raises:
+        LinkGANError: labels by seed, or values that do not fit the images or are not finite.
+    """
+    if isinstance(reader, LabelledSamples):
+        raise LinkGANError("labels of seeds cannot be read from images: give --reader faces or --reader FOLDER")
     values = reader(images)
     wanted = [len(images), len(reader.names)]
     if list(values.shape) != wanted:

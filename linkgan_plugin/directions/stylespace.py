@@ -19,9 +19,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from ..errors import LinkGANError, suggest
+from ..errors import LinkGANError
 from .jacobians import RIDGE, batch_of, gradients, region_and_rest
-from .task import Found, Method, Reader, Task
+from .reading import batches, columns, values_of
+from .task import Found, Method, Task
 
 
 def stylespace(task: Task, *, samples: int = 256, probes: int = 4, ridge: float = RIDGE) -> Found:
@@ -80,41 +81,35 @@ def stylespace_attributes(task: Task, *, samples: int = 1000, exemplars: int = 3
     if not 2 <= exemplars < samples:
         raise LinkGANError(f"{exemplars} exemplars of {samples} samples; expected at least 2, and more samples")
     assert task.reader is not None
-    columns = [_column(task.reader, name) for name in task.attributes or task.reader.names]
+    chosen = columns(task.reader, task.attributes or task.reader.names)
     styles, read = _read(task, samples)
     scaled = (styles - styles.mean(dim=0)) / styles.std(dim=0).clamp(min=1e-12)
     found: list[tuple[Tensor, Tensor]] = []
-    for column in columns:
+    for column in chosen:
         rows = scaled[read[:, column].topk(exemplars).indices]
         theta = rows.mean(dim=0) / rows.std(dim=0).clamp(min=1e-12)
         best = theta.abs().argsort(descending=True, stable=True)[: task.count]
         found.append((best, theta[best].sign()))
-    count = min(task.count, len(columns) * len(found[0][0]))
-    places = [(number % len(columns), number // len(columns)) for number in range(count)]
+    count = min(task.count, len(chosen) * len(found[0][0]))
+    places = [(number % len(chosen), number // len(chosen)) for number in range(count)]
     channels, signs = (torch.stack([found[column][part][row] for column, row in places]) for part in (0, 1))
-    return _channels(task, channels, signs, [task.reader.names[columns[column]] for column, _ in places])
+    return _channels(task, channels, signs, [task.reader.names[chosen[column]] for column, _ in places])
 
 
 @torch.no_grad()
 def _read(task: Task, samples: int) -> tuple[Tensor, Tensor]:
-    """Return the styles and attributes of drawn samples, float64 [N, S] and [N, A]."""
-    styles: list[Tensor] = []
-    read: list[Tensor] = []
-    for start in task.progress(range(0, samples, task.batch), "reading attributes"):
-        latents, labels = task.draw(start, min(task.batch, samples - start))
-        styles.append(task.styles.read(partial(_note, task, latents, labels, read)))
+    """Return the styles and attributes of samples, float64 [N, S] and [N, A]."""
+    styles, read = [], []
+    for latents, labels, known in batches(task, samples):
+        rendered: list[Tensor] = []
+        styles.append(task.styles.read(partial(_render, task, latents, labels, rendered)))
+        assert task.reader is not None
+        read.append(known if known is not None else values_of(task.reader, rendered[0]))
     return torch.cat(styles).double(), torch.cat(read).double()
 
 
-def _note(task: Task, latents: Tensor, labels: Tensor, read: list[Tensor]) -> None:
-    assert task.reader is not None
-    read.append(task.reader(task.generator.render(latents, labels)))
-
-
-def _column(reader: Reader, name: str) -> int:
-    if name not in reader.names:
-        raise LinkGANError(f"the reader does not read '{name}'; {suggest(name, reader.names)}")
-    return reader.names.index(name)
+def _render(task: Task, latents: Tensor, labels: Tensor, rendered: list[Tensor]) -> None:
+    rendered.append(task.generator.render(latents, labels))
 
 
 def _name(task: Task, channel: int) -> str:
