@@ -12,22 +12,15 @@ g(<z, u>) + t: it moves with velocity u / g'(<z, u>).
 
 from __future__ import annotations
 
-import numpy as np
-import numpy.typing as npt
-import scipy.optimize
 import torch
 from torch import Tensor
 
 from ..errors import LinkGANError
 from .edits import chosen_edits, edited
+from .factor import Array, in_units, monotone
 from .fields import Perceptrons
 from .learned import Coordinates, VectorAdam, check_finite, check_positive
 from .task import Found, Method, Task
-
-Array = npt.NDArray[np.float64]
-
-_PIECES = 8  # of g
-_FLATTEST = 0.2  # least slope of g, of its mean: where nothing was learned, edits stay finite
 
 
 def plumerault(
@@ -35,7 +28,7 @@ def plumerault(
     *,
     edits: str = "shift_x,shift_y,zoom,rotation,brightness",
     real: bool = False,
-    images: int = 64,
+    images: int = 32,
     points: int = 4,
     steps: int = 20,
     rate: float = 0.1,
@@ -47,7 +40,8 @@ def plumerault(
     Args:
         task: the network.
         edits: names in `EDITS` such as `shift_x,zoom`, or `all`.
-        real: amount 1 is the unit of the edit (see `EDITS`), not one standard deviation.
+        real: amount 1 is the unit of the edit (see `EDITS`), as far as the network can follow it, not one standard
+            deviation.
         images: trajectories.
         points: of a trajectory on each side of its start.
         steps: of the search for each point.
@@ -67,7 +61,7 @@ def plumerault(
     vectors = torch.stack([unit for unit, _ in found])
     if not real:
         return Found(vectors @ search.coordinates.root, names=tuple(names))
-    fields = [_in_units(search.coordinates, *part) for part in found]
+    fields = [in_units(search.coordinates, unit, *g) for unit, g in found]
     field = Perceptrons(*(torch.stack(parts).cpu() for parts in zip(*fields, strict=True)))
     samples = task.samples[:512].cpu()
     mean = torch.stack([field.tangent(index, samples).mean(dim=0) for index in range(len(names))])
@@ -141,47 +135,6 @@ def _factor(search: _Search, name: str, images: int, points: int, reach: float) 
     after = before + moved @ unit
     pairs = [part.flatten().double().cpu().numpy() for part in (before, after, both.expand(len(begun), -1))]
     return unit, monotone(*pairs)
-
-
-def monotone(before: Array, after: Array, amounts: Array) -> tuple[Array, Array]:
-    """Return knots [P + 1] and slopes [P] of a piecewise linear, increasing g with g(after) - g(before) = amounts.
-
-    Args:
-        before: positions <z_0, u>, float64 [N].
-        after: positions <z_t, u>, float64 [N].
-        amounts: t, float64 [N].
-    Returns:
-        Knots, among which positions are spread evenly, and slopes from _FLATTEST of their mean on.
-    Raises:
-        LinkGANError: the factor does not grow along the direction.
-    """
-    knots = np.quantile(np.concatenate([before, after]), np.linspace(0, 1, _PIECES + 1))
-    inner = knots[1:-1]
-    lower, upper = np.append(-np.inf, inner), np.append(inner, np.inf)
-
-    def lengths(positions: Array) -> Array:
-        # g(p) = sum_j slope_j (length of piece j from its end near 0 to p): only differences of g count
-        clipped = np.clip(positions[:, None], lower, upper)
-        return clipped - np.clip(0.0, lower, upper)
-
-    slopes, _ = scipy.optimize.nnls(lengths(after) - lengths(before), amounts)
-    if not slopes.max() > 0:
-        raise LinkGANError("the factor does not grow along its direction: give more images, points or steps")
-    return knots, np.maximum(slopes, _FLATTEST * slopes.mean())
-
-
-def _in_units(coordinates: Coordinates, unit: Tensor, g: tuple[Array, Array]) -> tuple[Tensor, ...]:
-    """Return U, a, V and c of a field with velocity S^(1/2) u / g'(<u, z>); steps of g' are smoothed by tanh."""
-    knots, slopes = g
-    speeds = 1 / slopes
-    # a step at knot k from s_k to s_(k+1) is (s_(k+1) - s_k) / 2 tanh(sharp (p - knot)), around (first + last) / 2
-    sharp = 2 * len(slopes) / max(float(knots[-1] - knots[0]), 1e-12)
-    steps = torch.from_numpy(np.diff(speeds) / 2).to(unit)
-    bias = torch.from_numpy(-sharp * knots[1:-1]).to(unit)
-    toward, away = unit @ coordinates.root, coordinates.inverse @ unit
-    hidden = sharp * away.expand(len(steps), -1)
-    shift = bias - hidden @ coordinates.mean
-    return hidden, shift, toward[:, None] * steps, toward * float(speeds[0] + speeds[-1]) / 2
 
 
 PLUMERAULT = Method(plumerault, "Plumerault et al., ICLR 2020")

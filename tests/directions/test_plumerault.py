@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
+from linkgan_plugin.directions.factor import monotone
 from linkgan_plugin.directions.find import find_directions
-from linkgan_plugin.directions.plumerault import blurred_error, monotone
+from linkgan_plugin.directions.plumerault import blurred_error
 from linkgan_plugin.errors import LinkGANError
 
 from .blobs import BlobGenerator, position
@@ -46,6 +47,12 @@ def test_g_is_the_inverse_of_how_positions_depend_on_the_factor():
     knots, slopes = monotone(before, np.arcsinh(np.sinh(before) + amounts), amounts)
     middles = (knots[1:] + knots[:-1])[1:-1] / 2
     np.testing.assert_allclose(slopes[1:-1], np.cosh(middles), rtol=0.15)
+
+
+def test_a_g_that_falls_is_refused():
+    before = np.linspace(-1, 1, 50)
+    with pytest.raises(LinkGANError, match="the factor does not grow along its direction"):
+        monotone(before, before - 0.5, np.full(50, 0.5))
 
 
 def test_the_blurred_error_is_that_of_the_blurred_image():
