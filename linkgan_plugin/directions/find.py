@@ -112,7 +112,7 @@ def made(task: Task, found: Found) -> Directions:
     space = found.space or task.space
     if not found.scaled:
         vectors = vectors * (deviations(task, vectors, space) / _lengths(vectors)).view(-1, 1, 1)
-    return Directions(vectors.cpu(), space, names=found.names, bend=found.bend)
+    return Directions(vectors.cpu(), space, names=found.names, bend=found.bend, facts=found.facts)
 
 
 def deviations(task: Task, vectors: Tensor, space: str) -> Tensor:

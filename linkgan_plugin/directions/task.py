@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -147,6 +147,7 @@ class Found:
         names: of the directions, "" for none.
         bend: the field of directions that bend, whose unit is theirs.
         scaled: keep the length of `vectors`.
+        facts: numbers that the method states about what it found.
     """
 
     vectors: Tensor
@@ -154,6 +155,7 @@ class Found:
     names: tuple[str, ...] = ()
     bend: Field | None = None
     scaled: bool = False
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
