@@ -86,6 +86,19 @@ def test_files_that_exist_are_kept_unless_forced(tmp_path, taken):
     assert len(load_directions(tmp_path / "a.safetensors")) == 2
 
 
+@pytest.mark.parametrize("size", [640, 648, 896])
+def test_headers_whose_sizes_begin_like_a_pickle_are_recognised(tmp_path, size):
+    path = tmp_path / "a.safetensors"
+
+    def header_with(name: str) -> int:
+        save_directions(path, Directions(torch.ones(1, 1, D), names=(name,)), force=True)
+        return int.from_bytes(path.read_bytes()[:8], "little")
+
+    name = "x" * (size - header_with(""))
+    assert header_with(name) == size
+    assert load_directions(path).names == (name,)
+
+
 def test_another_suffix_is_refused(tmp_path):
     with pytest.raises(LinkGANError, match=r"a\.pt: expected a name that ends in \.safetensors"):
         save_directions(tmp_path / "a.pt", EVERYTHING)
