@@ -65,6 +65,11 @@ class Network:
             raise LinkGANError(f"{self.path} has no discriminator")
         return self.open_discriminator()
 
+    @property
+    def critic(self) -> nn.Module | None:
+        """The discriminator as `discriminator` opens it, None if the file has none."""
+        return None if self.open_discriminator is None else self.discriminator
+
     def linked(self, links: Sequence[str] = (), *, space: str | None = None, allow_overlap: bool = False) -> LinkSpec:
         """Return the spec to use: `links` if given, else the network's own.
 

@@ -6,7 +6,9 @@ import contextlib
 import io
 import json
 import random
+import tempfile
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,6 +16,9 @@ import torch
 from PIL import Image
 
 from linkgan_plugin import sidecar
+from linkgan_plugin.directions.directions import Directions
+from linkgan_plugin.directions.fields import Warp
+from linkgan_plugin.directions.files import load_directions, save_directions
 from linkgan_plugin.inversion.projected import load_projected
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.networks import _beside
@@ -120,14 +125,30 @@ def read_options(dice, folder):
     _beside(folder / "training_options.json")
 
 
+def read_directions(dice, folder):
+    data, name = dice.choice([(WARPS, "warps.safetensors"), (NPZ, "w.npz"), (TENSORS, "w.pt")])
+    (folder / name).write_bytes(damaged(data, dice))
+    load_directions(folder / name)
+
+
+def files_of_directions() -> tuple[bytes, bytes]:
+    warp = Warp(torch.ones(2, 3, 5), torch.ones(2, 3), torch.ones(2, 3), torch.ones(2))
+    with tempfile.TemporaryDirectory() as folder:
+        save_directions(Path(folder) / "a.safetensors", Directions(torch.ones(2, 1, 5), names=("a", "b"), bend=warp))
+        torch.save({"a": torch.ones(2, 5)}, Path(folder) / "a.pt")
+        return (Path(folder) / "a.safetensors").read_bytes(), (Path(folder) / "a.pt").read_bytes()
+
+
 PNG = files_of("png")
 ARCHIVE = archive_of(**{"a.png": PNG, "b.png": PNG, "dataset.json": json.dumps(LABELS).encode()})
 _buffer = io.BytesIO()
 np.savez(_buffer, w=np.ones([1, 2, 5], np.float32))
 NPZ = _buffer.getvalue()
+WARPS, TENSORS = files_of_directions()
 GENERATOR = ToyGenerator(torch.zeros(16, 5), 4)
 READERS = [
     *(read_labels, read_archive, read_image, read_spec, read_link, read_projection, read_sidecar, read_options),
+    read_directions,
 ]
 
 

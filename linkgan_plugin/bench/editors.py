@@ -234,7 +234,9 @@ class Cell:
         if self.editor in (AXES, BASIS):
             return self._unlinked()
         method = registry.load("directions", self.editor)
-        reader = self.subject.reader if isinstance(method, Method) and method.reads else None
+        uses = isinstance(method, Method) and method
+        reader = self.subject.reader if uses and uses.reads else None
+        discriminator = self.subject.network.critic if uses and uses.judges else None
         settings = dict(self.plan.settings.get(self.editor, {}))
         directions: Directions = find_directions(
             self.task.generator,
@@ -242,6 +244,7 @@ class Cell:
             region=self.task.region,
             count=self.plan.count,
             reader=reader,
+            discriminator=discriminator,
             seed=self.seed,
             progress=self.progress,
             **settings,

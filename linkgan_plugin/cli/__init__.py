@@ -44,6 +44,7 @@ COMMANDS = {
     "segment": Target("segment", "segment", "Train or export a segmentation network for semantic regions.", TRAIN),
     "train": Target("train", "train", "Train the embedded StyleGAN2 or EG3D, with or without links.", TRAIN),
     "link": Target("link", "link", "Link axes of a trained network to regions without training.", TRAIN),
+    "directions": Target("directions", "directions", "Find directions of any network, whole or by region.", USE),
     "project": Target("project", "project", "Invert images: optimise latents, noise and optionally weights.", USE),
     "edit": Target("edit", "edit", "Edit regions of generated images or photographs.", USE),
     "ui": Target("ui", "ui", "Edit regions in the browser.", USE),

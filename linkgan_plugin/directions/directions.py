@@ -35,6 +35,7 @@ class Directions:
         region: expression of the region that they were found for; "" for none.
         network: SHA-256 of the network file; "" if not known.
         bend: the field, for directions that bend; None for straight ones.
+        facts: numbers that the method states about what it found, such as the accuracy of a classifier.
     Raises:
         LinkGANError: shapes that do not fit together, numbers that are not finite, or an unknown space.
     """
@@ -50,6 +51,7 @@ class Directions:
     region: str = ""
     network: str = ""
     bend: Field | None = None
+    facts: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shape = list(self.vectors.shape)

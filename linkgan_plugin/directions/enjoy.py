@@ -112,4 +112,4 @@ def pyramid_distance(images: Tensor, others: Tensor) -> Tensor:
     return torch.stack(sums).sum(dim=0) / images[0].numel()
 
 
-ENJOY = Method(enjoy, "Zhuang et al., ICLR 2021", reads=True)
+ENJOY = Method(enjoy, "Zhuang et al., ICLR 2021", reads=True, judges=True)

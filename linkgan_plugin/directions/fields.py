@@ -83,18 +83,19 @@ class Warp:
     def __len__(self) -> int:
         return len(self.supports)
 
-    def gradient(self, index: int, latents: Tensor) -> Tensor:
-        """Return grad f of direction `index` at latents [N, D]: [N, D]."""
+    def gradient(self, index: int | Tensor, latents: Tensor) -> Tensor:
+        """Return grad f of direction `index` (one, or one for each row [N]) at latents [N, D]: [N, D]."""
         # grad f = -2 sum_i b_i u_i exp(-u_i |w - q_i|^2) (w - q_i)
         apart = latents[:, None] - self.supports[index].to(latents)  # [N, M, D]
         b, u = self.weights[index].to(latents), self.widths[index].to(latents)
         factor = -2 * b * u * torch.exp(-u * apart.square().sum(dim=2))
         return (factor[:, :, None] * apart).sum(dim=1)
 
-    def tangent(self, index: int, latents: Tensor) -> Tensor:
-        """Return the velocity of direction `index` at latents [N, D]: [N, D]."""
+    def tangent(self, index: int | Tensor, latents: Tensor) -> Tensor:
+        """Return the velocity of direction `index` (one, or one for each row [N]) at latents [N, D]: [N, D]."""
         gradient = self.gradient(index, latents)
-        return self.lengths[index].to(latents) * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-12)
+        lengths = self.lengths[index].to(latents).view(-1, 1)
+        return lengths * gradient / gradient.norm(dim=1, keepdim=True).clamp(min=1e-12)
 
     def tensors(self) -> dict[str, Tensor]:
         """Return the tensors that `from_tensors` reads: supports [K, M, D], weights and widths [K, M], lengths [K]."""
@@ -102,7 +103,7 @@ class Warp:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Warp:
-        """Return the field of `tensors()`, of those shapes [K, ...]. Raises LinkGANError if they do not fit together."""
+        """Return the field of `tensors()`, [K, ...] each. Raises LinkGANError if they do not fit together."""
         return cls(*_named(tensors, "supports", "weights", "widths", "lengths"))
 
 
@@ -144,7 +145,7 @@ class Perceptrons:
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> Perceptrons:
-        """Return the field of `tensors()`, of those shapes [K, ...]. Raises LinkGANError if they do not fit together."""
+        """Return the field of `tensors()`, [K, ...] each. Raises LinkGANError if they do not fit together."""
         return cls(*_named(tensors, "hidden", "hidden_bias", "out", "out_bias"))
 
 

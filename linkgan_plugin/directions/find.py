@@ -88,26 +88,6 @@ def defaults(method: Method) -> dict[str, Any]:
     return {name: parameter.default for name, parameter in settings_of(method).items()}
 
 
-def typed_settings(method: Method, name: str, texts: Sequence[str]) -> dict[str, Any]:
-    """Return settings typed as ``KEY=VALUE``, each of the type of its default.
-
-    Raises:
-        LinkGANError: malformed, unknown, or of another type.
-    """
-    known, found = defaults(method), {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or key not in known:
-            names = suggest(key, known) if known else "it has none"
-            raise LinkGANError(f"{name} has no setting {text!r:.80}, expected KEY=VALUE; {names}")
-        kind = type(known[key])
-        try:
-            found[key] = {"true": True, "false": False}[value] if kind is bool else kind(value)
-        except (KeyError, ValueError) as error:
-            raise LinkGANError(f"{name} {key} is {value!r:.80}; expected a value like {known[key]!r}") from error
-    return found
-
-
 def check(method: Method, name: str, settings: Mapping[str, Any], has_region: bool, has_reader: bool) -> None:
     """Refuse what a method cannot use or lacks, before anything is rendered.
 
@@ -134,7 +114,7 @@ def made(task: Task, found: Found) -> Directions:
     space = found.space or task.space
     if not found.scaled:
         vectors = vectors * (deviations(task, vectors, space) / _lengths(vectors)).view(-1, 1, 1)
-    return Directions(vectors.cpu(), space, names=found.names, bend=found.bend)
+    return Directions(vectors.cpu(), space, names=found.names, bend=found.bend, facts=found.facts)
 
 
 def deviations(task: Task, vectors: Tensor, space: str) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, Protocol
 
@@ -201,6 +201,7 @@ class Found:
         names: of the directions, "" for none.
         bend: the field of directions that bend, whose unit is theirs.
         scaled: keep the length of `vectors`.
+        facts: numbers that the method states about what it found.
     """
 
     vectors: Tensor
@@ -208,6 +209,7 @@ class Found:
     names: tuple[str, ...] = ()
     bend: Field | None = None
     scaled: bool = False
+    facts: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -219,12 +221,14 @@ class Method:
         paper: where it is from.
         local: it needs a region, and keeps its directions to it. Without, candidates are ranked by region afterwards.
         reads: it needs a reader of attributes.
+        judges: it uses the network's discriminator where there is one.
     """
 
     find: Callable[..., Found]
     paper: str
     local: bool = False
     reads: bool = False
+    judges: bool = False
 
     def __call__(self, task: Task, **settings: Any) -> Found:
         return self.find(task, **settings)

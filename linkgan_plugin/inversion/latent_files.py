@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from training_loops.formats.files import read_file
 from training_loops.formats.gzips import first_bytes
 from training_loops.formats.kinds import Kind, kind_of, looks_like
+from training_loops.formats.npy import MAGIC, read_npy
 from training_loops.formats.text import printable
 from training_loops.formats.zips import open_zip, read_entry
 
@@ -60,13 +60,13 @@ def _arrays(path: Path, limit: int) -> dict[str, Array]:
     if kind_of(head) not in (Kind.ARCHIVE, Kind.ARRAY):
         raise LinkGANError(f"{looks_like(head)}; expected .npz, .npy or latents of torch.save (.pt)")
     data = read_file(path, 2 * limit)
-    if data.startswith(b"\x93NUMPY"):
+    if data.startswith(MAGIC):
         _check_size(len(data), limit)
-        return {LATENTS: _array(data, LATENTS)}
+        return {LATENTS: read_npy(data, LATENTS)}
     with open_zip(io.BytesIO(data), str(path)) as archive:
         _check_size(sum(entry.file_size for entry in archive.infolist()), limit)
         return {
-            (name := entry.filename.removesuffix(".npy")): _array(read_entry(archive, entry, str(path), limit), name)
+            (name := entry.filename.removesuffix(".npy")): read_npy(read_entry(archive, entry, str(path), limit), name)
             for entry in archive.infolist()
         }
 
@@ -74,21 +74,6 @@ def _arrays(path: Path, limit: int) -> dict[str, Array]:
 def _check_size(size: int, limit: int) -> None:
     if size > limit:
         raise LinkGANError(f"it expands to {size} bytes, expected at most {limit} for this network")
-
-
-def _array(content: bytes, name: str) -> Array:
-    """Return the array in a .npy file, after comparing its header with the size of its data."""
-    data = io.BytesIO(content)
-    try:
-        version = np.lib.format.read_magic(data)
-        read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}[version]
-        shape, _, dtype = read(data)
-        if dtype.hasobject or math.prod(shape) * dtype.itemsize != len(content) - data.tell():
-            raise ValueError(f"objects, or not the {list(shape)} numbers in its header")
-        data.seek(0)
-        return np.lib.format.read_array(data, allow_pickle=False)
-    except Exception as error:  # whatever NumPy raises on a damaged header, which is Python text
-        raise LinkGANError(f"'{name:.80}' is not an array ({str(error)[:200]})") from error
 
 
 def latents_from(arrays: Mapping[str, Array], shape: tuple[int, int], path: Path) -> Tensor:

@@ -97,7 +97,7 @@ def test_only_wanted_attributes_are_searched():
     reader = ChannelReader(generator, {"smile": (3, 1.0), "age": (11, -1.0)})
     task = Task(opened(generator), 2, reader=reader, attributes=("age",))
     assert stylespace_attributes(task, samples=100, exemplars=10).names == ("age", "age")
-    with pytest.raises(LinkGANError, match=r"the reader does not read 'aeg'; .*age"):
+    with pytest.raises(LinkGANError, match=r"the reader has no attribute 'aeg'; .*age"):
         find_directions(opened(generator), "stylespace_attributes", reader=reader, attributes=["aeg"])
 
 

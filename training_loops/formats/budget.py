@@ -50,6 +50,9 @@ MOST_LINKS = 256
 # A basis of D axes is 16/3 D^2 letters of base64. A description holds up to four: with G, with G_ema, and twice in the
 # training options. At 768 axes they are 12.6 MB of its 16.
 MOST_BASIS_AXES = 768
+# A file of directions: 512 of 18 x 512 numbers are 19 MB, 200 warps of 128 supports x 512 are 52 MB.
+DIRECTIONS = 256 << 20  # bytes
+
 # The regions of all links of a network: items are regions and their arguments (a thousand boxes are 5,120), bytes are
 # those of decoded mask files.
 REGIONS = Limits(bytes=256 << 20, items=8192, seconds=4)

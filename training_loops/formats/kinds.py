@@ -55,6 +55,8 @@ def kind_of(head: bytes) -> Kind | None:
     """Return the kind of a file that begins with `head` (512 bytes, or the whole file), None for an unknown kind."""
     if _ROW.match(head):
         return Kind.ROW
+    if head[4:9] == b"\0\0\0\0{":  # before pickles: a size of 640 begins with their two first bytes
+        return Kind.TENSORS
     if re.match(rb"\x80[\x01-\xff]", head):
         return Kind.PICKLE
     if head.startswith(b"PK\x03\x04"):
