@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..directions.directions import Directions
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..perturb import replace_axes
-from .directions import Directions, directions_of
+from .directions import directions_of
 from .saved import Saved
 from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
 
@@ -168,7 +169,7 @@ class Edits:
         self.do(Restore(region, index))
 
     def directions(self, region: str, progress: Any = None) -> Directions:
-        """Return the strongest directions of a region, computed at first use (see `directions.find_directions`)."""
+        """Return the strongest directions of a region, computed at first use (see `directions.block_directions`)."""
         if region not in self._directions:
             self._directions[region] = directions_of(self._source, region, progress)
         return self._directions[region]
@@ -253,5 +254,5 @@ class Edits:
             donor = self._checked(donor) if isinstance(donor, Tensor) else self.generator.draw([donor])
             return torch.lerp(self.latents, donor, step.strength)
         if isinstance(step, DirectionEdit):
-            return self.latents + step.std * self.directions(step.region).move(step.direction)
+            return self.directions(step.region).moved(self.latents, step.direction, step.std)
         raise LinkGANError(f"a step is a Resample, Transplant, DirectionEdit or Restore, not {type(step).__name__}")

@@ -140,9 +140,9 @@ class Page:
         )
 
     async def directions(self, request: Request) -> Response:
-        """The changes along a region's strongest directions (see `directions.Directions.changes`)."""
+        """The effects of a region's strongest directions (see `EditSession.effects`)."""
         return JSONResponse(
-            {"changes": await self.session.changes(request.path_params["image"], request.path_params["region"])}
+            {"effects": await self.session.effects(request.path_params["image"], request.path_params["region"])}
         )
 
     async def download_image(self, request: Request) -> Response:

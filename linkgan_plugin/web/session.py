@@ -39,7 +39,7 @@ from .worker import Worker
 T = TypeVar("T")
 
 MOST_PSI = 2
-RENDERED = 8 * 17  # images that `directions.find_directions` renders for one region
+RENDERED = 8 * 17  # images that `editing.directions.block_directions` renders for one region
 
 
 class EditSession:
@@ -66,7 +66,7 @@ class EditSession:
         self.worker = Worker()
         self.store = ImageStore(folder, generator)
         self.photographs = Photographs(generator, self.worker, self.store, settings)
-        self._changes: dict[str, list[float]] = {}
+        self._effects: dict[str, list[float | None]] = {}
         self._seconds = _seconds_per_image(generator)
 
     def describe(self) -> dict[str, Any]:
@@ -105,16 +105,16 @@ class EditSession:
         """Call a function with an image in the thread that owns the network."""
         return await self.worker.run(lambda: call(self.store.get(name)))
 
-    async def changes(self, name: str, region: str) -> list[float]:
-        """Return the change of a region along its strongest directions, strongest first.
+    async def effects(self, name: str, region: str) -> list[float | None]:
+        """Return the effects of a region's strongest directions, strongest first; None where edits do not store them.
 
         They are the same for all images. Computing them renders many images; other jobs run in between.
         """
-        if region not in self._changes:
+        if region not in self._effects:
             editor = await self.with_image(name, lambda image: image.editor)
             found = await asyncio.wrap_future(self.worker.start(lambda: editor.directions(region, self._breathing)))
-            self._changes[region] = found.changes.tolist()
-        return self._changes[region]
+            self._effects[region] = [None] * len(found) if found.effect is None else found.effect.tolist()
+        return self._effects[region]
 
     def _breathing(self, samples: Iterable[int]) -> Iterator[int]:
         for sample in samples:

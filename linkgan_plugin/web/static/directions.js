@@ -28,11 +28,11 @@ export class Directions extends EventTarget {
     this.button.textContent = doing || `Compute them, about ${time}`;
   }
 
-  /** Show a slider for each of a region's directions; `changes` are their strengths, strongest first. */
-  setRegion(region, changes) {
+  /** Show a slider for each of a region's directions; `effects` are theirs, strongest first. */
+  setRegion(region, effects) {
     this.wait(region);
     this.button.hidden = true;
-    this.sliders = changes.slice(0, SHOWN).map((change, direction) => this.slider(region, direction));
+    this.sliders = effects.slice(0, SHOWN).map((effect, direction) => this.slider(region, direction));
     this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
   }
 
