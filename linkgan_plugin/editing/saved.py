@@ -45,6 +45,7 @@ class Saved:
         done: number of steps that are not undone.
         locked: locked regions.
         directions: of the direction edits, by region.
+        sets: of the direction edits along added directions, by name.
     """
 
     spec: LinkSpec
@@ -56,6 +57,7 @@ class Saved:
     done: int
     locked: tuple[str, ...]
     directions: dict[str, Directions]
+    sets: dict[str, Directions]
 
     def to_json(self) -> dict[str, Any]:
         """Return the edits as plain JSON-able data."""
@@ -70,6 +72,7 @@ class Saved:
             "done": self.done,
             "locked": list(self.locked),
             "directions": {name: directions_to_json(found) for name, found in self.directions.items()},
+            "sets": {name: directions_to_json(found) for name, found in self.sets.items()},
         }
 
     @classmethod
@@ -82,7 +85,7 @@ class Saved:
         version = fields_of(data, "saved edits", {"version": int}, extra=True)["version"]
         if version != _VERSION:
             raise LinkGANError(f"edits of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it")
-        found = fields_of(data, "saved edits", _FIELDS, extra=True)
+        found = fields_of(data, "saved edits", _FIELDS, {"sets": dict}, extra=True)
         steps, done, locked = tuple(map(step_from_json, found["steps"])), found["done"], found["locked"]
         if not 0 <= done <= len(steps):
             raise LinkGANError(f"saved edits: {done} of {len(steps)} steps cannot be done")
@@ -98,9 +101,8 @@ class Saved:
             steps=steps,
             done=done,
             locked=tuple(locked),
-            directions={
-                str(name): directions_from_json(value, spec.space) for name, value in found["directions"].items()
-            },
+            directions=_directions(found["directions"], spec.space),
+            sets=_directions(found.get("sets", {}), spec.space),
         )
 
     def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:
@@ -122,3 +124,7 @@ class Saved:
                     f"saved directions of '{name}' have axes {list(found.vectors.shape[1:])}, expected "
                     f"{[1, generator.spec.dim]}"
                 )
+
+
+def _directions(data: dict[str, Any], space: str) -> dict[str, Directions]:
+    return {str(name): directions_from_json(value, space) for name, value in data.items()}

@@ -44,7 +44,9 @@ def directions_from_json(data: Any, space: str) -> Directions:
     found = fields_of(data, "directions", _FIELDS, _OPTIONAL)
     if not all(isinstance(name, str) for name in found["names"]):
         raise LinkGANError("directions: 'names' must be a list of texts")
-    tensors = {name: tensor_from_json(found[name]) for name in ("vectors", "effect", "leak") if name in found}
+    tensors: dict[str, Any] = {
+        name: tensor_from_json(found[name]) for name in ("vectors", "effect", "leak") if name in found
+    }
     bend = _bend(found["bend"]) if "bend" in found else None
     texts = {name: found[name] for name in _TEXTS if name != "names"}
     return Directions(**tensors, **texts, names=tuple(found["names"]), bend=bend)

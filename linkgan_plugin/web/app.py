@@ -160,12 +160,17 @@ class Page:
         return _download(content, name, "image/png")
 
     async def download_latents(self, request: Request) -> Response:
-        """The latents in the format of the hosts' projected_w.npz; the array is called z for links in Z."""
+        """The latents in the format of the hosts' projected_w.npz; the array is called z for links in Z.
+
+        `styles` is what is added to the network's styles, where directions in S shifted them.
+        """
 
         def made(image: EditedImage) -> tuple[bytes, str]:
             buffer = io.BytesIO()
             editor = image.editor
             arrays = {editor.generator.spec.space: editor.latents.cpu().numpy(), "label": editor.labels.cpu().numpy()}
+            if editor.styles is not None:
+                arrays["styles"] = editor.styles.cpu().numpy()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             return buffer.getvalue(), _file_name(image, "npz")
 
