@@ -9,7 +9,7 @@ from .version import __version__ as __version__
 
 if TYPE_CHECKING:
     from .directions.directions import Directions
-    from .directions.files import load_directions  # type: ignore[import-not-found]
+    from .directions.files import load_directions
     from .directions.find import find_directions
     from .editing.editor import Editor
     from .editing.steps import DirectionEdit, Resample, Restore, Transplant
