@@ -159,14 +159,15 @@ def _open(asked: EditRequest) -> _Opened:
     """Open the network with its own links, the given ones, or none for directions of files."""
     from .. import registry
     from ..consistent import consistent_from
+    from ..editing.direction_sets import load_sets, space_of
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
     from ..networks import load_network
-    from .edit_directions import load_sets, space_of, warn_of_others
+    from .edit_directions import warn_of_others
 
     network = load_network(asked.snapshot, host=asked.host)
     check_channels(int(getattr(network.generator, "img_channels", 3)))
-    sets = load_sets(asked.files, network.generator) if asked.files else {}
+    sets = load_sets(asked.files, network.generator)
     warn_of_others(sets, asked.snapshot)
     space = asked.link_space or (space_of(sets) if not asked.links else None)
     spec = network.linked(asked.links, space=space, allow_overlap=asked.link_overlap, needed=not sets)

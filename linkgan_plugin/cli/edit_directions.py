@@ -13,8 +13,6 @@ import click
 from ..errors import LinkGANError, suggest
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from ..directions.directions import Directions
     from ..editing.candidates import RegionGroup
     from ..editing.editor import Editor
@@ -130,31 +128,6 @@ def check_directions(asked: EditRequest, given: Mapping[str, str]) -> None:
     counts = [len(part) for part in (asked.files, asked.direction, asked.amount)]
     if asked.plain and asked.suffix == ".png" and counts != [1, 1, 1]:
         raise click.UsageError("--plain writes one edit as .png; give one --directions FILE, --direction and --amount")
-
-
-def load_sets(files: Sequence[Path], generator: nn.Module) -> dict[str, Directions]:
-    """Return the directions in files for a network, by the names of the files without suffix.
-
-    Raises:
-        LinkGANError: a file that cannot be read, or directions of another network.
-    """
-    from ..calls.spaces import axes_of
-    from ..directions.files import load_directions
-
-    layers, axes = getattr(generator, "num_ws", None), axes_of(generator)
-    sets: dict[str, Directions] = {}
-    for file in files:
-        found = load_directions(file, layers, next(iter(axes.values()), None))
-        name, number = file.stem, 2
-        while name in sets:
-            name, number = f"{file.stem} {number}", number + 1
-        sets[name] = found
-    return sets
-
-
-def space_of(sets: Mapping[str, Directions]) -> str | None:
-    """Return the latent space of directions, for a network without links; None if all are in S."""
-    return next((found.space for found in sets.values() if found.space != "s"), None)
 
 
 def warn_of_others(sets: Mapping[str, Directions], snapshot: Path) -> None:

@@ -102,13 +102,12 @@ def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]
 
 def along_set(of: str, direction: int, amounts: Sequence[float]) -> list[EditCandidate]:
     """Return candidates along a direction of a set added to the editors, one for each amount (see `DirectionEdit`)."""
-    return [
-        EditCandidate(
-            f"{amount:+g}" if amount else "0",
-            lambda regions, std=amount: DirectionEdit(JOIN.join(regions), direction, std, of),
-        )  # type: ignore[misc]
-        for amount in amounts
-    ]
+
+    def candidate(std: float) -> EditCandidate:
+        name = f"{std:+g}" if std else "0"
+        return EditCandidate(name, lambda regions: DirectionEdit(JOIN.join(regions), direction, std, of))
+
+    return [candidate(std) for std in amounts]
 
 
 def in_parts(candidates: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:

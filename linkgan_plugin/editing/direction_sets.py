@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from ..calls.spaces import axes_of
 from ..calls.styles import Styles
 from ..directions.directions import Directions
 from ..errors import LinkGANError, suggest
@@ -78,6 +80,32 @@ class DirectionSets(Mapping[str, Directions]):
                 f"directions in S shift styles, which belong to no region, so they cannot keep {', '.join(kept)} as it "
                 "is: move all regions, none of them locked, or use directions in W or Z"
             )
+
+
+def load_sets(files: Sequence[Path], generator: nn.Module) -> dict[str, Directions]:
+    """Return the directions in files for a network, by the names of the files without suffix.
+
+    Raises:
+        LinkGANError: a file that cannot be read, or directions of another network.
+    """
+    if not files:
+        return {}
+    from ..directions.files import load_directions
+
+    layers, axes = getattr(generator, "num_ws", None), axes_of(generator)
+    sets: dict[str, Directions] = {}
+    for file in files:
+        found = load_directions(file, layers, next(iter(axes.values()), None))
+        name, number = file.stem, 2
+        while name in sets:
+            name, number = f"{file.stem} {number}", number + 1
+        sets[name] = found
+    return sets
+
+
+def space_of(sets: Mapping[str, Directions]) -> str | None:
+    """Return the latent space of directions, for a network without links; None if all are in S."""
+    return next((found.space for found in sets.values() if found.space != "s"), None)
 
 
 def check_directions(directions: Directions, generator: LinkedGenerator, layers: int) -> None:

@@ -128,7 +128,7 @@ def frame(text: str, rows: Sequence[Pixels]) -> Pixels:
 
 
 def even(frame: Pixels) -> Pixels:
-    """Make both sides even, since video codecs halve the colour planes."""
+    """Return a frame with even sides, [H, W, 3], since video codecs halve the colour planes."""
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
 
 

@@ -67,6 +67,10 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
         Route(f"{one}/directions/{{region}}", page.directions, methods=["GET"]),
         Route(f"{one}/image", page.download_image, methods=["GET"]),
         Route(f"{one}/latents", page.download_latents, methods=["GET"]),
+        Route(f"{one}/sets", page.sets, methods=["GET"]),
+        Route("/api/searches", page.search, methods=["POST"]),
+        Route("/api/searches/{search}", page.searched, methods=["GET"]),
+        Route("/api/searches/{search}", page.stop_search, methods=["DELETE"]),
         Route("/api/photographs", page.find, methods=["POST"]),
         Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
         Route("/api/photographs/{photograph}", page.give_up, methods=["DELETE"]),
@@ -144,6 +148,24 @@ class Page:
         return JSONResponse(
             {"effects": await self.session.effects(request.path_params["image"], request.path_params["region"])}
         )
+
+    async def sets(self, request: Request) -> Response:
+        """The sets of directions that the image can be edited along."""
+        return JSONResponse({"sets": await self._with(request, lambda image: self.session.sets.describe(image.editor))})
+
+    async def search(self, request: Request) -> Response:
+        """Start the search for directions of a region: {"region": expression}; LinkGANError for other data."""
+        region = fields_of(await json_of(request), "a search", {"region": str})["region"]
+        return JSONResponse({"search": self.session.searches.begin(region)}, status_code=202)
+
+    async def searched(self, request: Request) -> Response:
+        """The progress of a search, and the name of its set in the end."""
+        return JSONResponse(self.session.searches.progress(request.path_params["search"]))
+
+    async def stop_search(self, request: Request) -> Response:
+        """Cancel a search."""
+        self.session.searches.give_up(request.path_params["search"])
+        return Response(status_code=204)
 
     async def download_image(self, request: Request) -> Response:
         """The image as a PNG with the command, edits and versions as metadata."""

@@ -20,6 +20,7 @@ from ..editing.steps import DirectionEdit, Restore, Step
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
+from .sets import positions
 
 MOST_STEPS = 5000  # more steps would make every click slow
 
@@ -188,6 +189,7 @@ class EditedImage:
             "undo": editor.can_undo,
             "redo": editor.can_redo,
             "locked": sorted(editor.locked),
+            "sets": positions(editor),
             "regions": {name: self._region(name, *numbers) for name, numbers in self._versions().items()},
             "look": asdict(self.look),
             "photograph": editor.photograph is not None,
