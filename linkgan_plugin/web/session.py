@@ -98,7 +98,7 @@ class EditSession:
     def _title_of(self, region: str) -> str:
         if region != REST:
             return region.replace("_", " ")
-        return "the rest" if self.generator.spec.links else "the whole image"
+        return "the rest" if self.generator.spec.links else "the image"
 
     @property
     def _truncates(self) -> bool:

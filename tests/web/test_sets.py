@@ -59,7 +59,7 @@ def waited(page, search):
 def test_the_page_learns_the_sets_and_that_regions_can_be_drawn(asked, bare):
     known = asked.client.get("/api/network").json()
     assert known["draws"] is True
-    assert [region["title"] for region in known["regions"]] == ["the whole image"]
+    assert [region["title"] for region in known["regions"]] == ["the image"]
     found = sets_of(asked, asked.new().state["image"])
     assert [(each["name"], each["title"]) for each in found] == [*zip(bare.names, ("w", "styles"), strict=True)]
     assert found[0]["directions"] == ["smile", "1"]

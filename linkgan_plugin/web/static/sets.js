@@ -9,6 +9,7 @@ export class DirectionSets extends EventTarget {
     this.section = section;
     this.list = section.querySelector(".sets");
     this.sliders = new Map(); // name of a set -> its sliders
+    this.made = 0;
   }
 
   has(name) {
@@ -41,7 +42,7 @@ export class DirectionSets extends EventTarget {
   slider(of, title, direction, index) {
     const tell = (type, to) => this.dispatchEvent(new CustomEvent(type, { detail: { of, direction: index, to } }));
     const text = direction === String(index) ? `Direction ${index + 1}` : direction;
-    return directionSlider({ id: `set-${this.sliders.size}-${index}`, text, label: `${title}, ${text}`, tell });
+    return directionSlider({ id: `set-slider-${(this.made += 1)}`, text, label: `${title}, ${text}`, tell });
   }
 
   /** Set the sliders to the state of the image: name -> { direction: position }. */
