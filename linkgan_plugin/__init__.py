@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 from .version import __version__ as __version__
 
 if TYPE_CHECKING:
+    from .directions.directions import Directions
+    from .directions.files import load_directions
+    from .directions.find import find_directions
     from .editing.editor import Editor
     from .editing.steps import DirectionEdit, Resample, Restore, Transplant
     from .generators import LinkedGenerator
@@ -18,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DirectionEdit",
+    "Directions",
     "Editor",
     "LinkSpec",
     "LinkedGenerator",
@@ -26,6 +30,8 @@ __all__ = [
     "Resample",
     "Restore",
     "Transplant",
+    "find_directions",
+    "load_directions",
     "load_network",
     "load_projected",
     "project",
@@ -33,6 +39,7 @@ __all__ = [
 
 _HOMES = {
     "DirectionEdit": "editing.steps",
+    "Directions": "directions.directions",
     "Editor": "editing.editor",
     "LinkSpec": "links",
     "LinkedGenerator": "generators",
@@ -42,6 +49,8 @@ _HOMES = {
     "Restore": "editing.steps",
     "Slide": "editing.steps",  # the name of DirectionEdit in version 0.1
     "Transplant": "editing.steps",
+    "find_directions": "directions.find",
+    "load_directions": "directions.files",
     "load_network": "networks",
     "load_projected": "inversion.projected",
     "project": "inversion.project",

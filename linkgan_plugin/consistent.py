@@ -46,6 +46,10 @@ class Edited(Protocol):
     def latents(self) -> Tensor:
         """The current latents, [1, L, D]."""
 
+    @property
+    def styles(self) -> Tensor | None:
+        """What is added to the styles, [1, S] or None."""
+
     def free(self, step: Step) -> list[str]:
         """The unlocked blocks of a step."""
 
@@ -87,7 +91,13 @@ class Consistent:
         return "rest" if self.critic is None else "critic"
 
     def choose(
-        self, generator: LinkedGenerator, latents: Tensor, candidates: Tensor, block: Tensor, labels: Tensor
+        self,
+        generator: LinkedGenerator,
+        latents: Tensor,
+        candidates: Tensor,
+        block: Tensor,
+        labels: Tensor,
+        styles: Tensor | None = None,
     ) -> Tensor:
         """Return the index of the best donor of each image, int64 [N].
 
@@ -97,6 +107,7 @@ class Consistent:
             candidates: [S, N, L, D], S donors per image. With the critic, the edit takes their axes in `block`.
             block: bool [D], the edited axes.
             labels: [N, c_dim].
+            styles: [1 or N, S], added to the network's styles; None adds nothing.
         Raises:
             LinkGANError: the critic returns numbers that are not finite.
         """
@@ -105,7 +116,8 @@ class Consistent:
             return rest_distances(axes, others, block, spread_of(generator)).argmin(dim=0)
         scores = []
         for donors in candidates:
-            scores.append(self.critic(generator.rendering(generator.replace(latents, donors, block), labels), labels))
+            edited = generator.rendering(generator.replace(latents, donors, block), labels, styles)
+            scores.append(self.critic(edited, labels))
         found = torch.stack(scores)
         if not bool(found.isfinite().all()):
             raise LinkGANError("the discriminator returns numbers that are not finite; choose donors by the rest")
@@ -136,7 +148,7 @@ class Consistent:
             )
         seeds = range(step.seed, step.seed + self.candidates)
         donors = generator.draw(seeds, editor.labels.expand(len(seeds), -1), step.psi).unsqueeze(1)
-        chosen = self.choose(generator, editor.latents, donors, block, editor.labels)
+        chosen = self.choose(generator, editor.latents, donors, block, editor.labels, editor.styles)
         return replace(step, seed=seeds[int(chosen)])
 
 

@@ -221,20 +221,29 @@ class LinkedGenerator:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
+        return self._rendered(latents, labels, styles)
+
+    def _rendered(self, ws: Tensor, labels: Tensor, styles: Tensor | None) -> Rendering:
         if styles is None:
-            return self.calls.render_deterministic(latents, labels)
-        with Styles(self.generator).shifted(styles.to(latents.device)):
-            return self.calls.render_deterministic(latents, labels)
+            return self.calls.render_deterministic(ws, labels)
+        with Styles(self.generator).shifted(styles.to(ws.device)):
+            return self.calls.render_deterministic(ws, labels)
 
     @torch.no_grad()
-    def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:
+    def view(self, latents: Tensor, labels: Tensor, camera: Tensor, styles: Tensor | None = None) -> Rendering:
         """Render the objects of `labels` [N, c_dim] from other cameras [N, c_dim].
 
         The result differs from `rendering` with these cameras for latents in Z, whose mapping depends on the camera.
+
+        Args:
+            latents: [N, L, D].
+            labels: [N, c_dim].
+            camera: [N, c_dim].
+            styles: [1 or N, S], added to the network's styles as in `rendering`.
         """
-        if self.spec.space == "w":
-            return self.rendering(latents, camera)
-        return self.calls.render_deterministic(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
+        if self.spec.space == "z":
+            latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
+        return self._rendered(latents, camera, styles)
 
     @property
     def is_3d_aware(self) -> bool:

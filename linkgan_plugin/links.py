@@ -168,7 +168,7 @@ class LinkSpec:
             )
         found = fields_of(data, "link spec", _SPEC_FIELDS, {"basis": dict})
         check_dim(found["dim"])
-        _check_given(found["links"])
+        _check_count(found["links"])
         budget = Budget(REGIONS_OF_ALL, REGIONS)
         links = tuple(_link_from_json(link, found["dim"], budget) for link in found["links"])
         basis = basis_of_json(found.get("basis"), found["dim"])

@@ -41,6 +41,19 @@ def links_for(
     return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
 
 
+def unlinked(generator: nn.Module, space: str | None = None) -> LinkSpec:
+    """Return a spec without links over the latent axes of a network.
+
+    Args:
+        generator: the network.
+        space: `w`, `z`, or None for W if the network has one, else Z.
+    Raises:
+        LinkGANError: a network without that latent space.
+    """
+    space, dim = choose_space(axes_of(generator), space, "this network")
+    return LinkSpec((), dim, space)
+
+
 def has_links(network: nn.Module) -> bool:
     """Return whether a network has a link spec."""
     return getattr(network, SPEC_ATTRIBUTE, None) is not None

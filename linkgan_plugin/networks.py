@@ -26,7 +26,7 @@ from .errors import LinkGANError
 from .hosts.compat import zero_broken_averages
 from .labels import Labels, class_label, constant_labels, labels_from
 from .links import LinkSpec
-from .network_links import SPEC_ATTRIBUTE, links_for
+from .network_links import SPEC_ATTRIBUTE, links_for, unlinked
 from .pickles import native
 from .pickles.convert import read_networks
 from .pickles.nodes import Node
@@ -70,14 +70,28 @@ class Network:
         """The discriminator as `discriminator` opens it, None if the file has none."""
         return None if self.open_discriminator is None else self.discriminator
 
-    def linked(self, links: Sequence[str] = (), *, space: str | None = None, allow_overlap: bool = False) -> LinkSpec:
+    def linked(
+        self,
+        links: Sequence[str] = (),
+        *,
+        space: str | None = None,
+        allow_overlap: bool = False,
+        needed: bool = True,
+    ) -> LinkSpec:
         """Return the spec to use: `links` if given, else the network's own.
 
+        Args:
+            links: ``NAME=AXES@REGION`` each.
+            space: of the links, `w`, `z`, or None for W if the network has one.
+            allow_overlap: let regions share pixels.
+            needed: refuse a network without links; else it gets a spec without links.
         Raises:
             LinkGANError: neither exists, or `links` do not fit the network.
         """
         if links:
             return links_for(self.generator, links, space=space, allow_overlap=allow_overlap)
+        if self.spec is None and not needed:
+            return unlinked(self.generator, space)
         if self.spec is None:
             raise LinkGANError(f"{self.path} has no link spec; give one with --link NAME=AXES@REGION")
         return self.spec

@@ -289,3 +289,9 @@ def test_a_moving_part_makes_a_whole_image_no_smaller():
 def test_links_may_cover_the_image_together_and_one_may_nearly():
     assert LinkSpec.parse(["a=4@box(0,0,0.5,1)", "b=4@box(0.5,0,1,1)"], dim=16).names == ("a", "b")
     assert LinkSpec.parse(["most=4@box(0,0,1,0.99)"], dim=16).names == ("most",)
+
+
+def test_a_spec_without_links_survives_json():
+    spec = LinkSpec((), 6, "z")
+    assert LinkSpec.from_json(spec.to_json()) == spec
+    assert spec.block_names == ("rest",)

@@ -26,8 +26,7 @@ from training_loops.formats.lock import locked
 
 from .. import registry
 from ..directions.basis import region_basis
-from ..directions.directions import Directions
-from ..directions.find import find_directions
+from ..directions.find import candidates, kept
 from ..directions.task import LabelledSamples, Method, Progress, Reader, Task, silent
 from ..errors import LinkGANError, suggest
 from ..generators import LinkedGenerator
@@ -237,19 +236,9 @@ class Cell:
         uses = isinstance(method, Method) and method
         reader = self.subject.reader if uses and uses.reads else None
         discriminator = self.subject.network.critic if uses and uses.judges else None
-        settings = dict(self.plan.settings.get(self.editor, {}))
-        directions: Directions = find_directions(
-            self.task.generator,
-            self.editor,
-            region=self.task.region,
-            count=self.plan.count,
-            reader=reader,
-            discriminator=discriminator,
-            seed=self.seed,
-            progress=self.progress,
-            **settings,
-        )
-        return AlongDirections(self.task.generator, directions)
+        task = dataclasses.replace(self.task, reader=reader, discriminator=discriminator)
+        settings = self.plan.settings.get(self.editor, {})
+        return AlongDirections(task.generator, kept(task, candidates(task, self.editor, settings)))
 
     def _unlinked(self) -> Edit:
         """Return the edits of axes that no training has linked, in a basis for BASIS."""

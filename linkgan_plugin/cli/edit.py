@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .consistent_options import consistent_options
+from .edit_directions import direction_options
 from .edit_request import EditRequest
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
     from ..consistent import Consistent
+    from ..directions.directions import Directions
     from ..editing.candidates import EditCandidate, RegionGroup
     from ..editing.editor import Editor
     from ..generators import LinkedGenerator
@@ -47,6 +49,7 @@ Examples:
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 0-7 --consistent 32 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 3 --transplant 8 --strength 0.7 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region mouth --seeds 0-3 --directions 3 --out directions.png
+  linkgan edit ffhq.pkl --directions smile.safetensors --direction 0 --amount -3:3:7 --seeds 0-3 --out smile.png
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
   linkgan edit network-snapshot-000100.pt --projection projections/me --paste --region eyes --out me.png
   linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
@@ -69,7 +72,7 @@ Examples:
 @click.option(
     "--transplant", type=Donor(), multiple=True, help="Copy the region from this image, a seed or a projection."
 )
-@click.option("--directions", type=click.IntRange(1), help="Move along this many of the region's strongest directions.")
+@direction_options
 @click.option(
     "--strength",
     type=float,
@@ -104,8 +107,9 @@ def edit(asked: EditRequest) -> None:
     """Edit regions of images. The sheet has one row per image: the variants, then a map of the changes.
 
     Images are seeds or inverted photographs. Regions are resampled, copied from other images, or moved along their
-    strongest directions. The suffix of --out selects an image or a video. The file's metadata stores the command, the
-    seeds and the link spec.
+    strongest directions. With a file of directions, the sheet has one row per image and direction, --region limits the
+    axes that move, and the network needs no links. The suffix of --out selects an image or a video. The file's metadata
+    stores the command, the seeds and the link spec.
     """
     given = typed_flags()
     check_links()
@@ -118,50 +122,69 @@ def edit(asked: EditRequest) -> None:
 
     opened = _open(asked)
     generator = opened.generator
+    if asked.files:
+        _edit_along(asked, opened)
+        return
     groups = [RegionGroup.read(region, generator.spec) for region in asked.regions or generator.spec.block_names]
-    if asked.directions:
+    if asked.strongest:
         _find_directions(generator, groups)
     candidates = _trials(asked, given, opened)
     editors = _editors(asked, opened)
     named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
-    write(asked, Edits(editors, groups, candidates, _metadata(asked, generator, candidates), named))
+    write(
+        asked,
+        Edits(
+            editors,
+            groups,
+            candidates,
+            _metadata(asked, generator, [candidate.name for candidate in candidates]),
+            named,
+        ),
+    )
 
 
 @dataclass(frozen=True)
 class _Opened:
-    """A network, its editing wrapper, the label for a host's projections (they store none), the choice of donors."""
+    """A network, its editing wrapper, the label for a host's projections (they store none), the choice of donors, and
+    the sets of directions."""
 
     network: nn.Module
     generator: LinkedGenerator
     label: Tensor | None
     choice: Consistent | None
+    sets: dict[str, Directions]
 
 
 def _open(asked: EditRequest) -> _Opened:
-    """Open the network with its own links or the given ones."""
+    """Open the network with its own links, the given ones, or none for directions of files."""
     from .. import registry
     from ..consistent import consistent_from
+    from ..editing.direction_sets import load_sets, space_of
     from ..images.pixels import check_channels
     from ..inversion.conditions import photograph_label
     from ..networks import load_network
+    from .edit_directions import warn_of_others
 
     network = load_network(asked.snapshot, host=asked.host)
     check_channels(int(getattr(network.generator, "img_channels", 3)))
-    spec = network.linked(asked.links, space=asked.link_space, allow_overlap=asked.link_overlap)
+    sets = load_sets(asked.files, network.generator)
+    warn_of_others(sets, asked.snapshot)
+    space = asked.link_space or (space_of(sets) if not asked.links else None)
+    spec = network.linked(asked.links, space=space, allow_overlap=asked.link_overlap, needed=not sets)
     labels = network.labels(asked.data, asked.number)
     label = photograph_label(network.generator, labels)
     wrap = registry.load("generators", asked.wrapper)
     generator = wrap(network.generator, spec, truncation_psi=asked.psi, labels=labels)
     choice = consistent_from(asked.consistent, asked.consistent_by, lambda: network.discriminator)
-    return _Opened(network.generator, generator, label, choice)
+    return _Opened(network.generator, generator, label, choice, sets)
 
 
 def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
     """Return the edits to apply to every image."""
     from ..editing.candidates import along_directions, in_parts, resamples, transplants
 
-    if asked.directions:
-        candidates = along_directions(asked.directions, reach=2 * asked.strength)
+    if asked.strongest:
+        candidates = along_directions(asked.strongest, reach=2 * asked.strength)
     elif asked.transplant:
         donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
         candidates = transplants(donors, strength=asked.strength)
@@ -183,7 +206,7 @@ def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
     return [Editor.of_projected(opened.generator, projected) for projected in found]
 
 
-def _metadata(asked: EditRequest, generator: LinkedGenerator, candidates: list[EditCandidate]) -> dict[str, str]:
+def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) -> dict[str, str]:
     """Return the provenance to store in the file."""
     from ..report.provenance import provenance
 
@@ -194,8 +217,22 @@ def _metadata(asked: EditRequest, generator: LinkedGenerator, candidates: list[E
         seeds=None if asked.projections else ",".join(map(str, asked.seeds)),
         projections=[str(path) for path in asked.projections] or None,
         donor_seed=str(asked.donor_seed) if sampled else None,
-        edits=[candidate.name for candidate in candidates],
+        edits=edits,
     )
+
+
+def _edit_along(asked: EditRequest, opened: _Opened) -> None:
+    """Write edits along the directions of files."""
+    from .edit_directions import chosen, groups_of, write_along
+
+    groups = groups_of(asked.regions, opened.generator.spec)
+    tracks = chosen(opened.sets, asked.direction)
+    editors = _editors(asked, opened)
+    for editor in editors:
+        for name, directions in opened.sets.items():
+            editor.add_directions(name, directions)
+    names = [f"{track.title} {amount:+g}" for track in tracks for amount in asked.amount]
+    write_along(asked, editors, groups, tracks, _metadata(asked, opened.generator, names))
 
 
 def _donor_name(donor: int | Path) -> str:

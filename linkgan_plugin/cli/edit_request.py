@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .consistent_options import check_consistent
+from .edit_directions import check_directions
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -26,7 +27,7 @@ CONFLICTS = {
     ("transplant", "consistent"): "the other images are given",
     ("transplant", "donor_psi"): "other images are used unchanged",
     ("directions", "transplant"): "regions move along directions or are copied from other images",
-    ("directions", "variants"): "every direction gives two variants",
+    ("directions", "variants"): "directions are not sampled",
     ("directions", "consistent"): "directions have no donor",
     ("directions", "donor_seed"): "directions have no donor",
     ("directions", "donor_psi"): "directions have no donor",
@@ -60,7 +61,9 @@ class EditRequest:
         consistent: each new sample is the best of this many; None for the first.
         consistent_by: how they are compared, `rest` or `critic`.
         transplant: images to take the regions from instead, seeds or projections.
-        directions: number of a region's strongest directions to move along instead, from 1; None for none.
+        directions: to move along instead: files, or the number of a region's own strongest directions; () for none.
+        direction: those of the files, as numbers or names; () for all.
+        amount: how far along each direction of the files, in standard deviations.
         strength: strength of the edit, 1 for the full edit.
         interpolate: add intermediate steps.
 
@@ -93,7 +96,9 @@ class EditRequest:
     consistent: int | None
     consistent_by: str
     transplant: tuple[int | Path, ...]
-    directions: int | None
+    directions: tuple[int | Path, ...]
+    direction: tuple[str, ...]
+    amount: list[float]
     strength: float
     interpolate: bool
 
@@ -114,6 +119,16 @@ class EditRequest:
     def is_video(self) -> bool:
         """Whether the output is a video."""
         return self.suffix in VIDEOS
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files of directions."""
+        return tuple(item for item in self.directions if isinstance(item, Path))
+
+    @property
+    def strongest(self) -> int | None:
+        """The number of a region's own strongest directions, None for none."""
+        return next((item for item in self.directions if isinstance(item, int)), None)
 
     def samples(self, given: dict[str, str]) -> int:
         """Return the number of new samples, given the flags that were typed."""
@@ -139,20 +154,22 @@ class EditRequest:
         if self.feather is not None and not self.paste:
             raise click.UsageError("--feather is the seam of --paste; give both or neither")
         check_consistent(given)
-        if self.directions and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
+        check_directions(self, given)
+        if self.strongest and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
             raise click.UsageError("--directions works on single regions: give each its own --region")
         if self.contact and self.is_video:
             raise click.UsageError(f"--contact is an image; write it to a .png instead of {self.out.name}")
         self._check_single_image()
-        if self.plain and self.suffix == ".png":
-            edits = 2 * (self.directions or 0) or len(self.transplant) or self.samples(given)
+        if self.plain and self.suffix == ".png" and not self.files:
+            edits = 2 * (self.strongest or 0) or len(self.transplant) or self.samples(given)
             if edits > 1 or self.interpolate:
                 raise click.UsageError("--plain writes one edit as .png; ask for one, or write a .gif or .mp4")
 
     def _check_single_image(self) -> None:
         images = len(self.projections or self.seeds)
+        single = len(self.regions) == 1 or (bool(self.files) and not self.regions)
         for name, asked in (("contact", self.contact), ("plain", self.plain)):
-            if asked and (images != 1 or len(self.regions) != 1):
+            if asked and (images != 1 or not single):
                 raise click.UsageError(
                     f"--{name} shows one region of one image, not {len(self.regions) or 'all'} of {images}; "
                     "give one --region (eyes+mouth edits both together) and one --seeds or --projection"

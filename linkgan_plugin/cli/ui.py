@@ -17,6 +17,7 @@ from .serving import ServeFlags, check_installed, serve_options
 Examples:
   linkgan ui network-snapshot-000100.pt
   linkgan ui network-snapshot-025000.pkl --psi 0.7 --open
+  linkgan ui ffhq.pkl --directions smile.safetensors
   linkgan ui faces.safetensors --link 'eyes=auto@eyes' --port 9000
 """
 )
@@ -25,6 +26,9 @@ Examples:
 @links_options
 @click.option("--data", type=existing_path, help="Data set with the classes or cameras to use.")
 @class_option
+@click.option(
+    "--directions", type=existing_file, multiple=True, help="File of directions, shown as sliders; repeatable."
+)
 @click.option("--projection", type=existing_path, help="Folder written by `linkgan project`, opened first.")
 @click.option(
     "--steps", type=click.IntRange(1), default=300, show_default=True, help="Inversion steps for a photograph."
@@ -40,6 +44,7 @@ def ui(
     server: ServeFlags,
     snapshot: Path,
     psi: float,
+    directions: tuple[Path, ...],
     projection: Path | None,
     steps: int,
     tune: int,
@@ -47,6 +52,8 @@ def ui(
     keep: Path | None,
 ) -> None:
     """Edit images of NET, or uploaded photographs, in the browser: click on a region to resample it.
+
+    Without links, draw a region, and directions that change it are found and shown as sliders.
 
     By default only this machine can open the page, and it loads nothing from the network. Edits are saved per network
     in the user's cache folder (or --keep) and are available after a restart. Ctrl-C stops the server.
@@ -69,6 +76,7 @@ def ui(
         allow_overlap=source.link_overlap,
         data=source.data,
         number=source.number,
+        directions=directions,
         projection=projection,
         settings=InversionSettings(steps=steps, tune=tune),
         device=device or default_device(),

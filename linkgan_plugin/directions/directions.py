@@ -69,6 +69,8 @@ class Directions:
                 raise LinkGANError(f"{list(scores.shape)} numbers of {name} for {shape[0]} directions")
         if self.bend is not None and (len(self.bend) != shape[0] or shape[1] != 1 or self.space == "s"):
             raise LinkGANError(f"a field of {len(self.bend)} directions for vectors {shape} in {self.space.upper()}")
+        if self.bend is not None and self.bend.dim != shape[2]:
+            raise LinkGANError(f"a field over {self.bend.dim} axes for vectors {shape}")
         if not self.names:
             object.__setattr__(self, "names", ("",) * shape[0])
         if len(self.names) != shape[0]:

@@ -18,6 +18,11 @@ class Field(Protocol):
 
     kind: ClassVar[str]
 
+    @property
+    def dim(self) -> int:
+        """The number of axes D of the latents."""
+        ...
+
     def __len__(self) -> int: ...
 
     def tangent(self, index: int, latents: Tensor) -> Tensor:
@@ -83,6 +88,11 @@ class Warp:
     def __len__(self) -> int:
         return len(self.supports)
 
+    @property
+    def dim(self) -> int:
+        """The number of axes D of the latents."""
+        return self.supports.shape[2]
+
     def gradient(self, index: int | Tensor, latents: Tensor) -> Tensor:
         """Return grad f of direction `index` (one, or one for each row [N]) at latents [N, D]: [N, D]."""
         # grad f = -2 sum_i b_i u_i exp(-u_i |w - q_i|^2) (w - q_i)
@@ -128,6 +138,11 @@ class Perceptrons:
 
     def __len__(self) -> int:
         return len(self.hidden)
+
+    @property
+    def dim(self) -> int:
+        """The number of axes D of the latents."""
+        return self.hidden.shape[2]
 
     def tangent(self, index: int, latents: Tensor) -> Tensor:
         """Return the velocity of direction `index` at latents [N, D]: [N, D]."""

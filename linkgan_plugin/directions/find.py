@@ -58,23 +58,44 @@ def find_directions(
     Raises:
         LinkGANError: an unknown method or setting, a missing region or reader, or what the method raises.
     """
-    found = registry.load("directions", method)
-    if not isinstance(found, Method):
-        raise LinkGANError(f"'{method}' of directions is a {type(found).__name__}, expected a Method")
-    check(found, method, settings, region is not None, reader is not None)
     if count < 1:
         raise LinkGANError(f"{count} directions; expected at least 1")
     count = max(count, len(attributes))
     pixels = parse_region(region) if isinstance(region, str) else region
-    wanted = count if pixels is None or found.local else min(count * CANDIDATES, generator.spec.dim)
-    task = Task(generator, wanted, pixels, reader, tuple(attributes), seed, progress, discriminator)
-    directions = measured(task, made(task, found(task, **settings)))
-    best = _most_local(directions)[:count] if pixels is not None else range(min(count, len(directions)))
+    task = Task(generator, count, pixels, reader, tuple(attributes), seed, progress, discriminator)
+    return dataclasses.replace(kept(task, candidates(task, method, settings)), network=network)
+
+
+def candidates(task: Task, method: str, settings: Mapping[str, Any]) -> Directions:
+    """Return what a method finds, unscored: `CANDIDATES` times as many as wanted if regions are up to `kept`.
+
+    Args:
+        task: the network and what is wanted.
+        method: a name in the entry-point group ``linkgan.directions``.
+        settings: of the method.
+    Raises:
+        LinkGANError: an unknown method or setting, a missing region or reader, or what the method raises.
+    """
+    found = registry.load("directions", method)
+    if not isinstance(found, Method):
+        raise LinkGANError(f"'{method}' of directions is a {type(found).__name__}, expected a Method")
+    check(found, method, settings, task.region is not None, task.reader is not None)
+    if task.region is not None and not found.local:
+        task = dataclasses.replace(task, count=min(task.count * CANDIDATES, task.dim))
     stored = {**defaults(found), **settings}
-    kept = directions.only(list(best))
-    return dataclasses.replace(
-        kept, method=method, settings=stored, seed=seed, region=str(pixels or ""), network=network
-    )
+    return dataclasses.replace(made(task, found(task, **settings)), method=method, settings=stored, seed=task.seed)
+
+
+def kept(task: Task, found: Directions) -> Directions:
+    """Return as many directions as wanted with effect and leak, the most local ones if the task has a region.
+
+    Args:
+        task: the network and what is wanted.
+        found: candidates; they are not changed.
+    """
+    scored = measured(task, found)
+    best = range(len(scored)) if task.region is None else _most_local(scored)
+    return dataclasses.replace(scored.only(list(best)[: task.count]), region=str(task.region or ""))
 
 
 def settings_of(method: Method) -> dict[str, inspect.Parameter]:

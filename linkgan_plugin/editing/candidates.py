@@ -11,7 +11,7 @@ from ..consistent import Consistent
 from ..errors import LinkGANError
 from ..links import LinkSpec
 from .edits import Edits
-from .steps import ALL, DirectionEdit, Resample, Step, Transplant
+from .steps import ALL, JOIN, DirectionEdit, Resample, Step, Transplant
 
 REACH = 2.0  # standard deviations along a direction, to either side
 
@@ -98,6 +98,16 @@ def along_directions(count: int, *, reach: float = REACH) -> list[EditCandidate]
         EditCandidate(f"{end[0]}: {end[1]:+g}", lambda regions, end=end: _direction_edit(regions, *end))  # type: ignore[misc]
         for end in ends
     ]
+
+
+def along_set(of: str, direction: int, amounts: Sequence[float]) -> list[EditCandidate]:
+    """Return candidates along a direction of a set added to the editors, one for each amount (see `DirectionEdit`)."""
+
+    def candidate(std: float) -> EditCandidate:
+        name = f"{std:+g}" if std else "0"
+        return EditCandidate(name, lambda regions: DirectionEdit(JOIN.join(regions), direction, std, of))
+
+    return [candidate(std) for std in amounts]
 
 
 def in_parts(candidates: Sequence[EditCandidate], shares: Sequence[float]) -> list[EditCandidate]:

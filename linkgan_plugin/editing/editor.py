@@ -16,6 +16,7 @@ from ..inversion.projected import Projected
 from .edits import Edits
 from .paste import feathered, paste
 from .saved import Saved
+from .states import State
 from .steps import DirectionEdit, Resample, Restore, Step, Transplant
 
 __all__ = ["DirectionEdit", "Editor", "Resample", "Restore", "Transplant"]
@@ -67,7 +68,7 @@ class Editor(Edits):
     ) -> None:
         super().__init__(generator, latents, labels, source=source)
         self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
-        self._images: OrderedDict[bytes, Rendering] = OrderedDict()
+        self._images: OrderedDict[tuple[bytes, ...], Rendering] = OrderedDict()
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int) -> Editor:
@@ -98,7 +99,7 @@ class Editor(Edits):
 
     def rendering(self, camera: Tensor | None = None) -> Rendering:
         """Return the current image, with the depth of 3D-aware generators; `camera` [1, c_dim] as for `image`."""
-        return self._image(self.latents, camera)
+        return self._image(self._states[self._now], camera)
 
     def after(self, step: Step) -> Editor:
         """Return a copy of this editor with one more step.
@@ -117,7 +118,7 @@ class Editor(Edits):
 
     def original(self) -> Tensor:
         """Return the image at the start, [1, C, H, W]; for a photograph, the generator's image of its inversion."""
-        return self._image(self.start).image
+        return self._image(self._states[0]).image
 
     def difference(self) -> Tensor:
         """Return the mean absolute change of each pixel since the start, [H, W]; images are in [-1, 1]."""
@@ -125,7 +126,7 @@ class Editor(Edits):
 
     def masks(self) -> dict[str, Tensor]:
         """Return the masks of the blocks in the current image, [H, W] in [0, 1] each."""
-        return self._masks(self.latents)
+        return self._masks(self._states[self._now])
 
     def pasted(self, feather: float | None = None) -> Tensor:
         """Return the image with the photograph's own pixels outside the edited regions, [1, C, H, W].
@@ -141,7 +142,7 @@ class Editor(Edits):
 
     def edited_mask(self) -> Tensor:
         """Return how much of each pixel the edited regions cover, at the start or now: [H, W] in [0, 1]."""
-        before, now = self._masks(self.start), self.masks()
+        before, now = self._masks(self._states[0]), self.masks()
         covered = [torch.maximum(before[name], now[name]) for name in self.edited()]
         return torch.stack(covered).amax(dim=0) if covered else torch.zeros_like(next(iter(now.values())))
 
@@ -150,16 +151,19 @@ class Editor(Edits):
 
         The network is not included, nor a photograph or the weights tuned for it.
         """
+        steps = tuple(state.step for state in self._states if state.step is not None)
+        used = {step.of for step in steps if isinstance(step, DirectionEdit)}
         return Saved(
             spec=self.generator.spec,
             psi=self.generator.truncation_psi,
             of_photograph=self.generator is not self._source or self.photograph is not None,
             latents=self.start,
             labels=self.labels,
-            steps=tuple(state.step for state in self._states if state.step is not None),
+            steps=steps,
             done=self._now,
             locked=tuple(sorted(self.locked)),
             directions=dict(self._directions),
+            sets={name: found for name, found in self._sets.items() if name in used},
         ).to_json()
 
     @classmethod
@@ -184,25 +188,25 @@ class Editor(Edits):
         editor._resume(saved)
         return editor
 
-    def _image(self, latents: Tensor, camera: Tensor | None = None) -> Rendering:
-        """Render latents, or return their cached image."""
-        parts = [latents] if camera is None else [latents, camera]
-        key = b"".join(part.cpu().numpy().tobytes() for part in parts)
+    def _image(self, state: State, camera: Tensor | None = None) -> Rendering:
+        """Render a state, or return its cached image."""
+        parts = (state.latents, state.styles, camera)
+        key = tuple(b"" if part is None else part.cpu().numpy().tobytes() for part in parts)
         if key not in self._images:
-            self._images[key] = self._rendered(latents, camera)
+            self._images[key] = self._rendered(state, camera)
             if len(self._images) > KEPT:
                 self._images.popitem(last=False)
         self._images.move_to_end(key)
         return self._images[key]
 
-    def _rendered(self, latents: Tensor, camera: Tensor | None) -> Rendering:
+    def _rendered(self, state: State, camera: Tensor | None) -> Rendering:
         if camera is None:
-            return self.generator.rendering(latents, self.labels)
+            return self.generator.rendering(state.latents, self.labels, state.styles)
         if not self.generator.calls.takes_camera:
             raise LinkGANError("this network has no camera; only 3D-aware networks have one")
-        return self.generator.view(latents, self.labels, self._checked_labels(camera))
+        return self.generator.view(state.latents, self.labels, self._checked_labels(camera), state.styles)
 
-    def _masks(self, latents: Tensor) -> dict[str, Tensor]:
-        scene = self.generator.scene(self._image(latents), self.labels)
+    def _masks(self, state: State) -> dict[str, Tensor]:
+        scene = self.generator.scene(self._image(state), self.labels)
         masks = self.generator.spec.region_masks(scene)
         return {name: mask[0, 0] for name, mask in zip(self.generator.spec.block_names, masks, strict=True)}

@@ -2,43 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..directions.directions import Directions
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..perturb import replace_axes
-from .directions import Directions, directions_of
+from .direction_sets import DirectionSets
+from .directions import directions_of
 from .saved import Saved
+from .states import State, Version, versions_of
 from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
-
-
-class Version(NamedTuple):
-    """A version of a region: its block of axes [1, L, A] and the step that made it (None at the start)."""
-
-    block: Tensor
-    step: Step | None
-
-
-class _State(NamedTuple):
-    """The latents and their axes, [1, L, D] each, after a step (None at the start).
-
-    Without a basis both are the same tensor. With one, the axes are the coordinates, which steps change: they are exact
-    where rounding would make the latents' own coordinates differ a little after every step.
-    """
-
-    latents: Tensor
-    axes: Tensor
-    step: Step | None
 
 
 class Edits:
     """The latents of one image and the steps done to them. Nothing is rendered.
 
     Steps accumulate: each starts from the current latents. Blocks that a step does not name stay the same to the bit,
-    as coordinates where the links have a basis.
+    as coordinates where the links have a basis. Styles that directions in S shift belong to no block.
 
     Args:
         generator: the network with its links.
@@ -65,8 +50,9 @@ class Edits:
         self._source = source or generator
         self._directions: dict[str, Directions] = {}
         self._shape = generator.draw([0], self.labels).shape
+        self._sets = DirectionSets(generator, self._shape[1])
         start = self._checked(latents)
-        self._states = [_State(start, self.generator.axes(start), None)]
+        self._states = [State(start, self.generator.axes(start), None)]
         self._now = 0
 
     @property
@@ -78,6 +64,16 @@ class Edits:
     def latents(self) -> Tensor:
         """The latents of the current image, [1, L, D]."""
         return self._states[self._now].latents
+
+    @property
+    def styles(self) -> Tensor | None:
+        """What is added to the network's styles in the current image, [1, S]; None for nothing."""
+        return self._states[self._now].styles
+
+    @property
+    def sets(self) -> Mapping[str, Directions]:
+        """The sets of directions added, by name."""
+        return self._sets
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -92,6 +88,11 @@ class Edits:
         """
         self._states[self._now + 1 :] = [self._next(step)]
         self._now += 1
+
+    @property
+    def _whole(self) -> bool:
+        """Whether the only region is the whole image."""
+        return len(self.generator.spec.block_names) == 1
 
     @property
     def can_undo(self) -> bool:
@@ -138,29 +139,24 @@ class Edits:
     def history(self, region: str) -> tuple[Version, ...]:
         """Return the distinct versions of a region, the start first; `Restore` returns to one.
 
-        Undone steps are not included.
+        Undone steps are not included. Shifted styles belong to no region, so they make no version of one.
         """
-        block = self.generator.block(region)
-        states = self._states[: self._now + 1]
-        blocks = torch.cat([state.axes[:, :, block] for state in states])
-        versions: dict[bytes, Version] = {}  # by their bits, which makes one pass enough
-        for own, bits, state in zip(blocks.split(1), blocks.cpu().numpy(), states, strict=True):
-            versions.setdefault(bits.tobytes(), Version(own, state.step))
-        return tuple(versions.values())
+        return self.versions(region)[0]
 
     def version(self, region: str) -> int:
         """Return the index of a region's current version in its history."""
-        own = self.own_axes(region)
-        return next(i for i, version in enumerate(self.history(region)) if torch.equal(version.block, own))
+        return self.versions(region)[1]
 
-    def own_axes(self, region: str) -> Tensor:
-        """Return the current values of a region's axes, [1, L, A]."""
-        return self._states[self._now].axes[:, :, self.generator.block(region)]
+    def versions(self, region: str) -> tuple[tuple[Version, ...], int]:
+        """Return the history of a region and the index of its current version."""
+        return versions_of(self._states[: self._now + 1], self.generator.block(region), whole=self._whole)
 
     def edited(self) -> tuple[str, ...]:
-        """Return the names of the blocks that differ from the start."""
-        apart = (self._states[self._now].axes != self._states[0].axes).any(dim=1)[0]
+        """Return the names of the blocks that differ from the start: all where styles are shifted."""
         names = self.generator.spec.block_names
+        if self.styles is not None:
+            return names
+        apart = (self._states[self._now].axes != self._states[0].axes).any(dim=1)[0]
         return tuple(name for name in names if bool((apart & self.generator.block(name)).any()))
 
     def restore(self, region: str, index: int) -> None:
@@ -168,14 +164,27 @@ class Edits:
         self.do(Restore(region, index))
 
     def directions(self, region: str, progress: Any = None) -> Directions:
-        """Return the strongest directions of a region, computed at first use (see `directions.find_directions`)."""
+        """Return the strongest directions of a region, computed at first use (see `directions.block_directions`)."""
         if region not in self._directions:
             self._directions[region] = directions_of(self._source, region, progress)
         return self._directions[region]
 
+    def add_directions(self, name: str, directions: Directions) -> None:
+        """Add a set of directions, which `DirectionEdit(..., of=name)` moves along.
+
+        Args:
+            name: of the set.
+            directions: in the space of the links, or in S.
+        Raises:
+            LinkGANError: directions of another network, or another set of that name.
+        """
+        self._sets.add(name, directions)
+
     def _resume(self, saved: Saved) -> None:
         """Redo saved steps from the start, undo those that were undone, and lock the locked regions."""
         device = self.generator.device
+        for name, directions in saved.sets.items():
+            self.add_directions(name, directions)
         self._directions = {name: found.to(device) for name, found in saved.directions.items()}
         for step in saved.steps:
             self.do(step)
@@ -200,13 +209,14 @@ class Edits:
         Raises:
             LinkGANError: an unknown region, or every region is locked.
         """
-        every = ALL in step.names and isinstance(step, Resample | Transplant)
+        every = ALL in step.names and (isinstance(step, Resample | Transplant) or bool(getattr(step, "of", "")))
         for name in () if every else step.names:
             self.generator.block(name)
         named = [name for name in self.generator.spec.block_names if every or name in step.names]
         free = [name for name in named if name not in self.locked]
         if not free:
             raise LinkGANError(f"{', '.join(named)} cannot be changed: locked; unlock one of them first")
+        self._sets.check_kept(step, [name for name in self.generator.spec.block_names if name not in free])
         return free
 
     def _refuse_held(self, what: str, index: int) -> None:
@@ -219,14 +229,21 @@ class Edits:
         step = self._states[index].step
         return self.locked.intersection(step.names if step else ())
 
-    def _next(self, step: Step) -> _State:
+    def _next(self, step: Step) -> State:
         """Return the state after a step on its unlocked regions."""
         step = step.only(self.free(step))
         now = self._states[self._now]
+        styles = self._styles_after(step)
         moved = replace_axes(now.axes, self._target(step), self.generator.block(step.names))
-        if not bool(torch.isfinite(moved).all()):
+        if not all(bool(torch.isfinite(part).all()) for part in (moved, styles) if part is not None):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
-        return _State(self._latents_of(moved), moved, step)
+        return State(self._latents_of(moved), moved, step, styles)
+
+    def _styles_after(self, step: Step) -> Tensor | None:
+        """Return the shift of the styles after a step, [1, S] or None."""
+        if isinstance(step, Restore) and self._whole:
+            return self._restored(step).styles
+        return self._sets.shifted(step, self.styles)
 
     def _latents_of(self, axes: Tensor) -> Tensor:
         """Return the latents of axes, [1, L, D] each; those of the start to the bit where nothing differs from it."""
@@ -236,13 +253,18 @@ class Edits:
     def _target(self, step: Step) -> Tensor:
         """Return a step's target for every axis, [1, L, D]; only the axes of its blocks are changed."""
         if isinstance(step, Restore):
-            versions = self.history(step.region)
-            if step.version >= len(versions):
-                raise LinkGANError(f"'{step.region}' has no version {step.version}; it has 0 to {len(versions) - 1}")
             target = self._states[self._now].axes.clone()
-            target[:, :, self.generator.block(step.region)] = versions[step.version].block
+            target[:, :, self.generator.block(step.region)] = self._restored(step).block
             return target
+        if self._sets.in_styles(step):
+            return self._states[self._now].axes
         return self.generator.axes(self._target_latents(step))
+
+    def _restored(self, step: Restore) -> Version:
+        versions = self.history(step.region)
+        if step.version >= len(versions):
+            raise LinkGANError(f"'{step.region}' has no version {step.version}; it has 0 to {len(versions) - 1}")
+        return versions[step.version]
 
     def _target_latents(self, step: Step) -> Tensor:
         """Return the latents, [1, L, D], whose axes are a step's target."""
@@ -253,5 +275,7 @@ class Edits:
             donor = self._checked(donor) if isinstance(donor, Tensor) else self.generator.draw([donor])
             return torch.lerp(self.latents, donor, step.strength)
         if isinstance(step, DirectionEdit):
-            return self.latents + step.std * self.directions(step.region).move(step.direction)
+            if step.of:
+                return self._sets.moved(step, self.latents)
+            return self.directions(step.region).moved(self.latents, step.direction, step.std)
         raise LinkGANError(f"a step is a Resample, Transplant, DirectionEdit or Restore, not {type(step).__name__}")

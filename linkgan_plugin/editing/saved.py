@@ -9,11 +9,12 @@ from torch import Tensor
 
 from training_loops.formats.json_text import fields_of
 
+from ..directions.directions import Directions
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import LinkSpec
-from .directions import Directions
 from .plain import tensor_from_json, tensor_to_json
+from .saved_directions import directions_from_json, directions_to_json
 from .steps import Step, step_from_json
 
 _VERSION = 1
@@ -44,6 +45,7 @@ class Saved:
         done: number of steps that are not undone.
         locked: locked regions.
         directions: of the direction edits, by region.
+        sets: of the direction edits along added directions, by name.
     """
 
     spec: LinkSpec
@@ -55,6 +57,7 @@ class Saved:
     done: int
     locked: tuple[str, ...]
     directions: dict[str, Directions]
+    sets: dict[str, Directions]
 
     def to_json(self) -> dict[str, Any]:
         """Return the edits as plain JSON-able data."""
@@ -68,7 +71,8 @@ class Saved:
             "steps": [step.to_json() for step in self.steps],
             "done": self.done,
             "locked": list(self.locked),
-            "directions": {name: found.to_json() for name, found in self.directions.items()},
+            "directions": {name: directions_to_json(found) for name, found in self.directions.items()},
+            "sets": {name: directions_to_json(found) for name, found in self.sets.items()},
         }
 
     @classmethod
@@ -81,14 +85,15 @@ class Saved:
         version = fields_of(data, "saved edits", {"version": int}, extra=True)["version"]
         if version != _VERSION:
             raise LinkGANError(f"edits of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it")
-        found = fields_of(data, "saved edits", _FIELDS, extra=True)
+        found = fields_of(data, "saved edits", _FIELDS, {"sets": dict}, extra=True)
         steps, done, locked = tuple(map(step_from_json, found["steps"])), found["done"], found["locked"]
         if not 0 <= done <= len(steps):
             raise LinkGANError(f"saved edits: {done} of {len(steps)} steps cannot be done")
         if not all(isinstance(name, str) for name in locked):
             raise LinkGANError("saved edits: 'locked' must be a list of names")
+        spec = LinkSpec.from_json(found["link_spec"])
         return cls(
-            spec=LinkSpec.from_json(found["link_spec"]),
+            spec=spec,
             psi=found["psi"],
             of_photograph=found["of_photograph"],
             latents=tensor_from_json(found["latents"]),
@@ -96,7 +101,8 @@ class Saved:
             steps=steps,
             done=done,
             locked=tuple(locked),
-            directions={str(name): Directions.from_json(value) for name, value in found["directions"].items()},
+            directions=_directions(found["directions"], spec.space),
+            sets=_directions(found.get("sets", {}), spec.space),
         )
 
     def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:
@@ -113,7 +119,12 @@ class Saved:
             raise LinkGANError("these edits are of a photograph; give its inversion too")
         for name, found in self.directions.items():
             generator.block(name)
-            if found.vectors.shape[1] != generator.spec.dim:
+            if list(found.vectors.shape[1:]) != [1, generator.spec.dim]:
                 raise LinkGANError(
-                    f"saved directions of '{name}' have {found.vectors.shape[1]} axes, expected {generator.spec.dim}"
+                    f"saved directions of '{name}' have axes {list(found.vectors.shape[1:])}, expected "
+                    f"{[1, generator.spec.dim]}"
                 )
+
+
+def _directions(data: dict[str, Any], space: str) -> dict[str, Directions]:
+    return {str(name): directions_from_json(value, space) for name, value in data.items()}

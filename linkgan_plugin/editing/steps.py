@@ -14,10 +14,10 @@ from training_loops.formats.json_text import fields_of
 from ..calls.random_state import check_seed
 from ..consistent import Consistent
 from ..errors import LinkGANError, suggest
+from .checked import ALL, checked_count, checked_name, checked_names, checked_number, set_fields
 from .plain import tensor_from_json, tensor_to_json
 
-ALL = "all"  # every block of axes, including the rest
-MAX_NUMBER = 1e6  # larger strengths are typing errors: images break far below
+JOIN = "+"  # between the names of blocks in one text
 
 
 class Step:
@@ -102,11 +102,14 @@ class Resample(_OfRegions):
     kind: ClassVar[str] = "resample"
 
     def __post_init__(self) -> None:
-        _set(
-            self, regions=_names(self.regions), seed=check_seed(self.seed), strength=_number("strength", self.strength)
+        set_fields(
+            self,
+            regions=checked_names(self.regions),
+            seed=check_seed(self.seed),
+            strength=checked_number("strength", self.strength),
         )
         if self.psi is not None:
-            _set(self, psi=_number("psi", self.psi))
+            set_fields(self, psi=checked_number("psi", self.psi))
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,30 +135,48 @@ class Transplant(_OfRegions):
                 raise LinkGANError(f"a donor has latents [1, num_ws, w_dim], not {list(donor.shape)}")
         else:
             donor = check_seed(donor)
-        _set(self, regions=_names(self.regions), donor=donor, strength=_number("strength", self.strength))
+        set_fields(
+            self, regions=checked_names(self.regions), donor=donor, strength=checked_number("strength", self.strength)
+        )
 
 
 @dataclass(frozen=True, eq=False)
 class DirectionEdit(_OfRegion):
-    """Edit a region along one of its strongest directions (see directions.py).
+    """Edit along a direction: one of a region's strongest ones (see directions.py), or of a set added to the editor.
 
     Attributes:
-        region: a link's name or `rest`.
+        region: a link's name or `rest`, whose directions they are. Of a set, the blocks that may change: names joined
+            by `+`, or `all`.
         direction: its number; 0 is the strongest.
         std: the distance in standard deviations of the samples along that direction.
+        of: the name of a set that `Edits.add_directions` was given; "" for the region's own directions.
     """
 
-    region: str
-    direction: int
-    std: float
+    region: str = ALL
+    direction: int = 0
+    std: float = 1.0
+    of: str = ""
     kind: ClassVar[str] = "direction"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return checked_names([part.strip() for part in self.region.split(JOIN)]) if self.of else (self.region,)
+
+    def only(self, names: Sequence[str]) -> Step:
+        return replace(self, region=JOIN.join(names) if self.of else names[0])
 
     def part(self, share: float) -> Step:
         return replace(self, std=self.std * share)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as plain JSON-able data; without `of` where earlier versions can read it."""
+        return {name: value for name, value in super().to_json().items() if name != "of" or value}
+
     def __post_init__(self) -> None:
-        _set(self, region=_name(self.region), direction=_count("direction", self.direction))
-        _set(self, std=_number("std", self.std))
+        set_fields(self, region=checked_name(self.region), direction=checked_count("direction", self.direction))
+        set_fields(self, std=checked_number("std", self.std))
+        if not isinstance(self.of, str):
+            raise LinkGANError(f"a set of directions is named by text, not {self.of!r:.60}")
 
 
 Slide = DirectionEdit  # its name in version 0.1
@@ -175,7 +196,7 @@ class Restore(_OfRegion):
     kind: ClassVar[str] = "restore"
 
     def __post_init__(self) -> None:
-        _set(self, region=_name(self.region), version=_count("version", self.version))
+        set_fields(self, region=checked_name(self.region), version=checked_count("version", self.version))
 
 
 KINDS: dict[str, type[Step]] = {kind.kind: kind for kind in (Resample, Transplant, DirectionEdit, Restore)}
@@ -207,37 +228,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Tensor):
         return tensor_to_json(value)
     return list(value) if isinstance(value, tuple) else value
-
-
-def _set(step: Step, **values: Any) -> None:
-    """Set fields of a frozen dataclass in its `__post_init__`."""
-    for name, value in values.items():
-        object.__setattr__(step, name, value)
-
-
-def _names(regions: Any) -> tuple[str, ...]:
-    names = (regions,) if isinstance(regions, str) else regions
-    if not isinstance(names, Sequence) or not names or "" in names:
-        raise LinkGANError(f"name at least one region, rest or {ALL}, not {regions!r:.60}")
-    return tuple(dict.fromkeys(_name(name) for name in names))
-
-
-def _name(region: Any) -> str:
-    if not isinstance(region, str):
-        raise LinkGANError(f"a region is named by text, not {region!r:.60}")
-    return region
-
-
-def _number(what: str, value: Any) -> float:
-    if not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < MAX_NUMBER:
-        return float(value)
-    raise LinkGANError(f"{what} must be a number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}, not {value!r:.60}")
-
-
-def _count(what: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise LinkGANError(f"{what} must be a whole number from 0, not {value!r:.60}")
-    return value
 
 
 def without_choice(data: Mapping[str, Any]) -> tuple[dict[str, Any], Consistent | None]:

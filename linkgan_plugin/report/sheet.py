@@ -14,6 +14,7 @@ from ..editing.editor import Editor
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
+from ..regions.base import Region
 
 GAP, HEADER, NOTE, OUTLINE = 8, 26, 18, (255, 255, 255)
 
@@ -57,6 +58,7 @@ def candidate_sheet(
     cell: int = 96,
     title: str | None = None,
     notes: bool = True,
+    region: Region | None = None,
     tick: Callable[[], object] = lambda: None,
 ) -> Pixels:
     """Draw a sheet: image | for each group of regions: every candidate and their mean |difference| to the image.
@@ -70,6 +72,7 @@ def candidate_sheet(
         shown: returns the image to draw for an editor, such as its pasted image; differences use these images.
         cell: approximate size of an image, in pixels.
         notes: write the names of the candidates over their columns.
+        region: outlined on the difference maps instead of the groups' own regions.
         tick: called after each candidate.
     Returns:
         uint8 [H, W, 3].
@@ -83,7 +86,7 @@ def candidate_sheet(
             difference += (after - before).abs().mean(dim=1) / len(candidates)
             columns_of_trials.append(_cells(after, cell))
             tick()
-        maps = _maps(difference, editors, group, cell)
+        maps = _maps(difference, editors, group, cell, region)
         names = [*(candidate.name for candidate in candidates), "difference"] if notes else []
         columns.append(_column(group.name, [*columns_of_trials, maps], names))
     return _titled(_beside(columns), title)
@@ -140,18 +143,27 @@ def _originals(editors: Sequence[Editor], cell: int, notes: bool) -> Pixels:
     return _column("original", images, ["photograph", "projection"])
 
 
-def _maps(difference: Tensor, editors: Sequence[Editor], group: RegionGroup, cell: int) -> Pixels:
+def _maps(
+    difference: Tensor, editors: Sequence[Editor], group: RegionGroup, cell: int, region: Region | None = None
+) -> Pixels:
     """Draw differences [N, H, W] with the outlines of the regions on them, unless these are all regions."""
     maps = pixels.enlarge(drawing.heat(difference), cell)
-    if set(group.regions) == set(editors[0].generator.spec.block_names):
+    if region is None and set(group.regions) == set(editors[0].generator.spec.block_names):
         return maps
     rows = []
     for image, editor in zip(maps, editors, strict=True):
-        masks = editor.masks()
-        for name in group.regions:
-            image = drawing.outline(image, masks[name].cpu().numpy(), OUTLINE)
+        for mask in _outlined(editor, group, region):
+            image = drawing.outline(image, mask.float().cpu().numpy(), OUTLINE)
         rows.append(image)
     return np.stack(rows)
+
+
+def _outlined(editor: Editor, group: RegionGroup, region: Region | None) -> list[Tensor]:
+    """Return the masks [H, W] to outline on an image."""
+    if region is None:
+        masks = editor.masks()
+        return [masks[name] for name in group.regions]
+    return [region.mask(editor.generator.scene(editor.rendering(), editor.labels))[0, 0]]
 
 
 def _cells(images: Tensor, cell: int) -> Pixels:

@@ -52,12 +52,12 @@ def resample_frames(
         }
         here = dict(starts)
         for stop in range(changes + 1):
-            for amount in _glide():
+            for amount in glide():
                 rows = []
                 for name, generator in generators.items():
                     images = generator.interpolate(here[name], stops[name][stop], region, amount, labels[name]).images
-                    rows.append(_row(name, images, cell))
-                yield _frame(f"resampling: {region}", rows)
+                    rows.append(row(name, images, cell))
+                yield frame(f"resampling: {region}", rows)
             for name, generator in generators.items():
                 here[name] = generator.mix(here[name], stops[name][stop], region).latents
 
@@ -91,15 +91,15 @@ def trial_frames(
                 editor.after(candidate.of(editor, group.regions)).latents if candidate else editor.latents
                 for editor in editors
             ]
-            for amount in _glide():
+            for amount in glide():
                 on_the_way = zip(editors, here, there, strict=True)
                 steps = [(e, Transplant(group.regions, torch.lerp(a, b, amount))) for e, a, b in on_the_way]
                 moving = torch.cat([shown(editor.after(step)) for editor, step in steps])
                 if plain:
-                    yield _even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
+                    yield even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
                 else:
                     name = candidate.name if candidate else "back"
-                    yield _frame(f"{group.name}: {name}", [_row("before", still, cell), _row("after", moving, cell)])
+                    yield frame(f"{group.name}: {name}", [row("before", still, cell), row("after", moving, cell)])
             here = there
 
 
@@ -108,25 +108,27 @@ def count_frames(groups: Sequence[RegionGroup], candidates: Sequence[EditCandida
     return len(groups) * (len(candidates) + 1) * (STEPS + HOLD)
 
 
-def _glide() -> list[float]:
+def glide() -> list[float]:
     """Return amounts from 0 to 1 with a smooth start and end, then 1 for the frames to hold."""
     ramp = 0.5 - 0.5 * np.cos(np.linspace(0, np.pi, STEPS))
     return [*ramp.tolist(), *[1.0] * HOLD]
 
 
-def _row(name: str, images: torch.Tensor, cell: int) -> Pixels:
+def row(name: str, images: torch.Tensor, cell: int) -> Pixels:
+    """Draw images [N, C, H, W] side by side, enlarged to about `cell` pixels, below their name: [h, w, 3]."""
     body = np.concatenate(list(pixels.enlarge(pixels.to_pixels(images), cell)), axis=1)
     return np.concatenate([drawing.caption(name, body.shape[1], 24), body])
 
 
-def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
+def frame(text: str, rows: Sequence[Pixels]) -> Pixels:
+    """Stack rows [h, w, 3] of one width below a heading, with even sides: [H, W, 3]."""
     room = max(0, NARROWEST - rows[0].shape[1])
     rows = [np.pad(row, ((0, 0), (room // 2, room - room // 2), (0, 0)), constant_values=255) for row in rows]
-    return _even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
+    return even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
 
 
-def _even(frame: Pixels) -> Pixels:
-    """Make both sides even, since video codecs halve the colour planes."""
+def even(frame: Pixels) -> Pixels:
+    """Return a frame with even sides, [H, W, 3], since video codecs halve the colour planes."""
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
 
 

@@ -67,6 +67,10 @@ def create_app(session: EditSession, *, token: str, host: str = "127.0.0.1") -> 
         Route(f"{one}/directions/{{region}}", page.directions, methods=["GET"]),
         Route(f"{one}/image", page.download_image, methods=["GET"]),
         Route(f"{one}/latents", page.download_latents, methods=["GET"]),
+        Route(f"{one}/sets", page.sets, methods=["GET"]),
+        Route("/api/searches", page.search, methods=["POST"]),
+        Route("/api/searches/{search}", page.searched, methods=["GET"]),
+        Route("/api/searches/{search}", page.stop_search, methods=["DELETE"]),
         Route("/api/photographs", page.find, methods=["POST"]),
         Route("/api/photographs/{photograph}", page.found, methods=["GET"]),
         Route("/api/photographs/{photograph}", page.give_up, methods=["DELETE"]),
@@ -140,10 +144,28 @@ class Page:
         )
 
     async def directions(self, request: Request) -> Response:
-        """The changes along a region's strongest directions (see `directions.Directions.changes`)."""
+        """The effects of a region's strongest directions (see `EditSession.effects`)."""
         return JSONResponse(
-            {"changes": await self.session.changes(request.path_params["image"], request.path_params["region"])}
+            {"effects": await self.session.effects(request.path_params["image"], request.path_params["region"])}
         )
+
+    async def sets(self, request: Request) -> Response:
+        """The sets of directions that the image can be edited along."""
+        return JSONResponse({"sets": await self._with(request, lambda image: self.session.sets.describe(image.editor))})
+
+    async def search(self, request: Request) -> Response:
+        """Start the search for directions of a region: {"region": expression}; LinkGANError for other data."""
+        region = fields_of(await json_of(request), "a search", {"region": str})["region"]
+        return JSONResponse({"search": self.session.searches.begin(region)}, status_code=202)
+
+    async def searched(self, request: Request) -> Response:
+        """The progress of a search, and the name of its set in the end."""
+        return JSONResponse(self.session.searches.progress(request.path_params["search"]))
+
+    async def stop_search(self, request: Request) -> Response:
+        """Cancel a search."""
+        self.session.searches.give_up(request.path_params["search"])
+        return Response(status_code=204)
 
     async def download_image(self, request: Request) -> Response:
         """The image as a PNG with the command, edits and versions as metadata."""
@@ -160,12 +182,17 @@ class Page:
         return _download(content, name, "image/png")
 
     async def download_latents(self, request: Request) -> Response:
-        """The latents in the format of the hosts' projected_w.npz; the array is called z for links in Z."""
+        """The latents in the format of the hosts' projected_w.npz; the array is called z for links in Z.
+
+        `styles` is what is added to the network's styles, where directions in S shifted them.
+        """
 
         def made(image: EditedImage) -> tuple[bytes, str]:
             buffer = io.BytesIO()
             editor = image.editor
             arrays = {editor.generator.spec.space: editor.latents.cpu().numpy(), "label": editor.labels.cpu().numpy()}
+            if editor.styles is not None:
+                arrays["styles"] = editor.styles.cpu().numpy()
             np.savez(buffer, **arrays)  # type: ignore[arg-type]
             return buffer.getvalue(), _file_name(image, "npz")
 

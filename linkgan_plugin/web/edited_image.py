@@ -20,6 +20,7 @@ from ..editing.steps import DirectionEdit, Restore, Step
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.projected import Projected
+from .sets import positions
 
 MOST_STEPS = 5000  # more steps would make every click slow
 
@@ -99,6 +100,7 @@ class EditedImage:
         editor = self.editor
         if len(editor.steps) >= MOST_STEPS:
             raise LinkGANError(f"this image has been edited {MOST_STEPS} times, the most that are stored; undo some")
+        step = step.only(editor.free(step))
         last = editor.steps[-1] if editor.steps else None
         if last is None or not editor.can_undo or not _continues(last, step):
             editor.do(step)
@@ -187,6 +189,7 @@ class EditedImage:
             "undo": editor.can_undo,
             "redo": editor.can_redo,
             "locked": sorted(editor.locked),
+            "sets": positions(editor),
             "regions": {name: self._region(name, *numbers) for name, numbers in self._versions().items()},
             "look": asdict(self.look),
             "photograph": editor.photograph is not None,
@@ -203,15 +206,13 @@ class EditedImage:
         return self._numbers[now]
 
     def _version(self, name: str) -> tuple[int, int]:
-        history = self.editor.history(name)
-        own = self.editor.own_axes(name)
-        last_first = reversed(range(len(history)))
-        return next(number for number in last_first if torch.equal(history[number].block, own)), len(history)
+        history, version = self.editor.versions(name)
+        return version, len(history)
 
     def _region(self, name: str, version: int, versions: int) -> dict[str, Any]:
         positions: dict[int, float] = {}
         for step in reversed(self.editor.steps):
-            if name not in step.names:
+            if name not in step.names or (isinstance(step, DirectionEdit) and step.of):
                 continue
             if not isinstance(step, DirectionEdit):
                 break
@@ -238,7 +239,7 @@ class EditedImage:
 
 def _continues(last: Step, step: Step) -> bool:
     if isinstance(last, DirectionEdit) and isinstance(step, DirectionEdit):
-        return (last.region, last.direction) == (step.region, step.direction)
+        return (last.of, last.names, last.direction) == (step.of, step.names, step.direction)
     return isinstance(last, Restore) and isinstance(step, Restore) and last.region == step.region
 
 

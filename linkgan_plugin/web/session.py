@@ -19,6 +19,7 @@ from training_loops.formats.json_text import fields_of
 
 from ..calls.random_state import check_seed
 from ..checksum import file_digest
+from ..editing.direction_sets import check_directions, load_sets, space_of
 from ..editing.plain import tensor_to_json
 from ..editing.steps import Resample, Step, step_from_json, without_choice
 from ..errors import LinkGANError
@@ -33,13 +34,15 @@ from ..pickles.download import cache_folder
 from ..report.preview import COLOURS, REST_COLOUR
 from .edited_image import EditedImage
 from .photographs import Photographs
+from .searches import DirectionSearches
+from .sets import PageSets
 from .store import ImageStore
 from .worker import Worker
 
 T = TypeVar("T")
 
 MOST_PSI = 2
-RENDERED = 8 * 17  # images that `directions.find_directions` renders for one region
+RENDERED = 8 * 17  # images that `editing.directions.block_directions` renders for one region
 
 
 class EditSession:
@@ -66,7 +69,9 @@ class EditSession:
         self.worker = Worker()
         self.store = ImageStore(folder, generator)
         self.photographs = Photographs(generator, self.worker, self.store, settings)
-        self._changes: dict[str, list[float]] = {}
+        self.sets = PageSets()
+        self.searches = DirectionSearches(generator, self.worker, self.sets)
+        self._effects: dict[str, list[float | None]] = {}
         self._seconds = _seconds_per_image(generator)
 
     def describe(self) -> dict[str, Any]:
@@ -78,7 +83,7 @@ class EditSession:
             "regions": [
                 {
                     "name": name,
-                    "title": "the rest" if name == REST else name.replace("_", " "),
+                    "title": self._title_of(name),
                     "colour": "#{:02x}{:02x}{:02x}".format(*colour),
                 }
                 for name, colour in zip(names, colours, strict=True)
@@ -86,8 +91,14 @@ class EditSession:
             "is_3d_aware": self.generator.is_3d_aware,
             "psi": self.generator.truncation_psi if self._truncates else None,
             "projects": self.photographs.possible,
+            "draws": not self.generator.spec.links,
             "directions": self._seconds * RENDERED,
         }
+
+    def _title_of(self, region: str) -> str:
+        if region != REST:
+            return region.replace("_", " ")
+        return "the rest" if self.generator.spec.links else "the image"
 
     @property
     def _truncates(self) -> bool:
@@ -105,16 +116,16 @@ class EditSession:
         """Call a function with an image in the thread that owns the network."""
         return await self.worker.run(lambda: call(self.store.get(name)))
 
-    async def changes(self, name: str, region: str) -> list[float]:
-        """Return the change of a region along its strongest directions, strongest first.
+    async def effects(self, name: str, region: str) -> list[float | None]:
+        """Return the effects of a region's strongest directions, strongest first; None where edits do not store them.
 
         They are the same for all images. Computing them renders many images; other jobs run in between.
         """
-        if region not in self._changes:
+        if region not in self._effects:
             editor = await self.with_image(name, lambda image: image.editor)
             found = await asyncio.wrap_future(self.worker.start(lambda: editor.directions(region, self._breathing)))
-            self._changes[region] = found.changes.tolist()
-        return self._changes[region]
+            self._effects[region] = [None] * len(found) if found.effect is None else found.effect.tolist()
+        return self._effects[region]
 
     def _breathing(self, samples: Iterable[int]) -> Iterator[int]:
         for sample in samples:
@@ -125,6 +136,7 @@ class EditSession:
         """Read a step as the page sends it: `step_from_json` data, where a donor may be {"image": name}.
 
         A resample may have `consistent`, a number of donors; the step then has the seed of the best one for `image`.
+        The image gets the set of directions that a step names.
 
         Called in the worker's thread, as it may load the other image.
 
@@ -139,6 +151,7 @@ class EditSession:
             return step_from_json(data)
         data, choice = without_choice(data)
         step = step_from_json(data)
+        self.sets.give(image.editor, step)
         return choice.step(image.editor, step) if choice and isinstance(step, Resample) else step
 
     def close(self) -> None:
@@ -155,6 +168,7 @@ def open_session(
     allow_overlap: bool = False,
     data: Path | None = None,
     number: int | None = None,
+    directions: Sequence[Path] = (),
     projection: Path | None = None,
     settings: InversionSettings | None = None,
     device: torch.device | str = "cpu",
@@ -172,6 +186,7 @@ def open_session(
         allow_overlap: of `links`, see `links.LinkSpec`.
         data: data set with labels, as for `linkgan edit`.
         number: class, as for `linkgan edit`.
+        directions: files of directions, shown as sliders.
         host: checkout of the network's code.
         settings: of inversions.
         projection: an inverted photograph to open first.
@@ -185,7 +200,9 @@ def open_session(
     network = load_network(snapshot, device, host=host)
     check_channels(int(getattr(network.generator, "img_channels", 3)))
     labels = network.labels(data, number)
-    spec = network.linked(links, space=space, allow_overlap=allow_overlap)
+    sets = load_sets(directions, network.generator)
+    space = space or (None if links else space_of(sets))
+    spec = network.linked(links, space=space, allow_overlap=allow_overlap, needed=False)
     generator = LinkedGenerator(network.generator, spec, truncation_psi=psi, labels=labels)
     if keep is None:
         made_with = json.dumps(
@@ -193,6 +210,10 @@ def open_session(
         )  # without labels, which are stored with each image
         keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
     session = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    layers = generator.draw([0]).shape[1]
+    for title, found in sets.items():
+        check_directions(found, generator, layers)
+        session.sets.add(title, found)
     if projection is None:
         return session, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))

@@ -178,7 +178,7 @@ def test_an_mp4_says_how_it_was_made(edited):
         (["--transplant", "3", "--donor-seed", "2"], "--transplant and --donor-seed do not go together"),
         (["--transplant", "3", "--donor-psi", "0.5"], "other images are used unchanged"),
         (["--directions", "3", "--transplant", "2", "--region", "eyes"], "--directions and --transplant"),
-        (["--directions", "3", "--variants", "2", "--region", "eyes"], "every direction gives two variants"),
+        (["--directions", "3", "--variants", "2", "--region", "eyes"], "directions are not sampled"),
         (["--directions", "3"], "give each its own --region"),
         (["--directions", "3", "--region", "eyes+mouth"], "give each its own --region"),
         (["--feather", "3"], "--feather is the seam of --paste"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from linkgan_plugin.editing.candidates import RegionGroup, along_directions, in_parts, resamples, transplants
+from linkgan_plugin.editing.candidates import RegionGroup, along_directions, along_set, in_parts, resamples, transplants
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import DirectionEdit, Resample, Transplant
 from linkgan_plugin.errors import LinkGANError
@@ -49,3 +49,12 @@ def test_every_trial_is_the_step_that_its_name_says():
 def test_directions_are_of_one_region():
     with pytest.raises(LinkGANError, match="left, right; name one"):
         along_directions(1)[0].step(("left", "right"))
+
+
+def test_a_set_gives_one_candidate_for_each_amount():
+    made = along_set("smile", 2, [-1.5, 0, 2])
+    assert [(t.name, t.step(("left", "rest"))) for t in made] == [
+        ("-1.5", DirectionEdit("left+rest", 2, -1.5, "smile")),
+        ("0", DirectionEdit("left+rest", 2, 0, "smile")),
+        ("+2", DirectionEdit("left+rest", 2, 2, "smile")),
+    ]

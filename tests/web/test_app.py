@@ -144,10 +144,10 @@ def test_a_preview_shows_a_step_without_doing_it(page):
 
 def test_directions_come_strongest_first(page):
     image = page.new().state["image"]
-    changes = page.client.get(f"/api/images/{image}/directions/left").json()["changes"]
-    assert len(changes) == 4
-    assert changes == sorted(changes, reverse=True)
-    assert changes[-1] > 0
+    effects = page.client.get(f"/api/images/{image}/directions/left").json()["effects"]
+    assert len(effects) == 4
+    assert effects == sorted(effects, reverse=True)
+    assert effects[-1] > 0
 
 
 def test_a_locked_region_stays_when_everything_is_redrawn(page):

@@ -8,12 +8,15 @@ import { $, complain, selection, setting } from "./dom.js";
 import { compare, redo, roll, undo } from "./edit-history.js";
 import { newDonor, newImage, open, openAddress, openDonor, openFirst, openFirstDonor, showDonor, showState } from "./edit-images.js";
 import { choose, findDirections, lock, point, redraw, redrawAll, slide, slideTo, transplant } from "./edit-regions.js";
+import { loadSets, setTo, slideSet } from "./edit-sets.js";
 import { current, page } from "./edit-state.js";
 import { listenToView, outlines, turnBySteps } from "./edit-view.js";
 import { ImageView } from "./image_view.js";
 import { listenToKeys } from "./keys.js";
 import { Projection } from "./projection.js";
+import { RegionSearch } from "./region-search.js";
 import { RegionList } from "./regions.js";
+import { DirectionSets } from "./sets.js";
 import { Viewer } from "./viewer.js";
 
 async function begin() {
@@ -33,18 +36,21 @@ async function begin() {
   page.main.view.plate.classList.toggle("turns", is3dAware);
   page.list = new RegionList($("regions"), regions);
   page.directions = new Directions($("directions-section"), page.network.directions);
+  page.sets = new DirectionSets($("sets-section"));
+  if (page.network.draws) new RegionSearch($("search"), page.main.view.plate, loadSets);
   listenToImages();
   listenToView();
   page.projection = new Projection((purpose, image) => (purpose === "donor" ? openDonor(image) : open(image)));
   listenToControls();
 
   await openFirst(start);
+  await loadSets();
   choose(regions[0].name);
   await openFirstDonor();
 }
 
 function listenToImages() {
-  const { main, donor, list, directions } = page;
+  const { main, donor, list, directions, sets } = page;
   main.addEventListener("shown", showState);
   donor.addEventListener("shown", showDonor);
   for (const source of [main.view, list]) {
@@ -61,6 +67,8 @@ function listenToImages() {
   });
   directions.addEventListener("slide", ({ detail }) => main.preview(() => slideTo(page.chosen, detail)));
   directions.addEventListener("slid", ({ detail }) => slide(page.chosen, detail));
+  sets.addEventListener("slide", ({ detail }) => main.preview(() => setTo(detail)));
+  sets.addEventListener("slid", ({ detail }) => slideSet(detail));
   directions.addEventListener("find", () => findDirections(page.chosen));
 }
 

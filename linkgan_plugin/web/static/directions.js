@@ -1,7 +1,8 @@
 // Sliders along the strongest directions of a region.
 
+import { directionSlider, release, showValue } from "./slider.js";
+
 const SHOWN = 5; // directions, strongest first
-const REACH = 3; // standard deviations to either side
 
 /**
  * Fires "slide" while a slider is moved and "slid" when it is released, with detail.direction and detail.to; and "find"
@@ -28,11 +29,11 @@ export class Directions extends EventTarget {
     this.button.textContent = doing || `Compute them, about ${time}`;
   }
 
-  /** Show a slider for each of a region's directions; `changes` are their strengths, strongest first. */
-  setRegion(region, changes) {
+  /** Show a slider for each of a region's directions; `effects` are theirs, strongest first. */
+  setRegion(region, effects) {
     this.wait(region);
     this.button.hidden = true;
-    this.sliders = changes.slice(0, SHOWN).map((change, direction) => this.slider(region, direction));
+    this.sliders = effects.slice(0, SHOWN).map((effect, direction) => this.slider(region, direction));
     this.list.replaceChildren(...this.sliders.map((slider) => slider.parentElement));
   }
 
@@ -40,41 +41,18 @@ export class Directions extends EventTarget {
   show({ directions }, locked) {
     this.sliders.forEach((slider, direction) => {
       slider.disabled = locked;
-      if (slider.dataset.held) return;
-      slider.value = directions[direction] ?? 0;
-      slider.dispatchEvent(new Event("shown"));
+      showValue(slider, directions[direction] ?? 0);
     });
   }
 
   /** Let a slider follow the state again after its step was done, unless it has been moved since. */
   done({ direction, to }) {
-    const slider = this.sliders[direction];
-    if (slider && Number(slider.value) === to) delete slider.dataset.held;
+    release(this.sliders[direction], to);
   }
 
   slider(region, direction) {
-    const row = document.createElement("div");
-    row.className = "slider";
-    const label = document.createElement("label");
-    const slider = Object.assign(document.createElement("input"), { type: "range", min: -REACH, max: REACH, step: 0.1, value: 0 });
-    const output = document.createElement("output");
-    slider.id = `direction-${direction}`;
-    label.htmlFor = output.htmlFor = slider.id;
-    label.textContent = `Direction ${direction + 1}`;
-    slider.ariaLabel = `${region.title}, direction ${direction + 1}`;
-    slider.title = "Double click: back to 0";
-    const write = () => (output.textContent = Number(slider.value).toFixed(1));
-    const tell = (type) => {
-      slider.dataset.held = "yes";
-      write();
-      this.dispatchEvent(new CustomEvent(type, { detail: { direction, to: Number(slider.value) } }));
-    };
-    slider.addEventListener("input", () => tell("slide"));
-    slider.addEventListener("change", () => tell("slid"));
-    slider.addEventListener("dblclick", () => ((slider.value = 0), tell("slid")));
-    slider.addEventListener("blur", () => delete slider.dataset.held);
-    slider.addEventListener("shown", write);
-    row.append(label, slider, output);
-    return slider;
+    const tell = (type, to) => this.dispatchEvent(new CustomEvent(type, { detail: { direction, to } }));
+    const text = `Direction ${direction + 1}`;
+    return directionSlider({ id: `direction-${direction}`, text, label: `${region.title}, direction ${direction + 1}`, tell });
   }
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { $, complain, randomSeed } from "./dom.js";
+import { showSets } from "./edit-sets.js";
 import { isLocked, page, say } from "./edit-state.js";
 
 const LAST = "linkgan-image"; // opened when the program starts again
@@ -43,6 +44,7 @@ export function showState() {
   localStorage.setItem(LAST, state.image);
   page.list.show(state, page.main.absent);
   if (page.chosen) page.directions.show(state.regions[page.chosen], isLocked(page.chosen));
+  showSets(state);
   $("undo").disabled = !state.undo;
   $("redo").disabled = !state.redo;
   $("compare").ariaPressed = "false";

@@ -7,7 +7,7 @@ import { isLocked, page, regionOf, say, sayLocked, step, titleOf } from "./edit-
 const QUICK = 4; // seconds; a faster search for directions starts without a click
 const LEAST_SLIDE = 1e-9; // smaller distances are rounding errors, not steps
 
-const found = new Map(); // region -> the changes along its directions
+const found = new Map(); // region -> the effects of its directions
 
 export function redraw(region) {
   if (isLocked(region)) return sayLocked(region);
@@ -58,7 +58,7 @@ export async function findDirections(region) {
     if (!found.has(region)) {
       page.directions.wait(regionOf(region), "Computing…");
       const answer = await api.get(`images/${page.main.state.image}/directions/${encodeURIComponent(region)}`);
-      found.set(region, (await answer.json()).changes);
+      found.set(region, (await answer.json()).effects);
     }
     if (page.chosen !== region) return;
     page.directions.setRegion(regionOf(region), found.get(region));

@@ -3,7 +3,7 @@
 import { $ } from "./dom.js";
 
 /** Filled in by app.js. `chosen` is the region whose sliders are shown, `near` the one under the pointer or focus. */
-export const page = { network: null, main: null, donor: null, list: null, directions: null, settings: null, chosen: null, near: null };
+export const page = { network: null, main: null, donor: null, list: null, directions: null, sets: null, settings: null, chosen: null, near: null };
 
 /** The region that keys act on. */
 export const current = () => page.near ?? page.chosen;
