@@ -26,6 +26,7 @@ from training_loops.formats.lock import locked
 
 from .. import registry
 from ..directions.basis import region_basis
+from ..directions.directions import Directions
 from ..directions.find import candidates, kept
 from ..directions.task import LabelledSamples, Method, Progress, Reader, Task, silent
 from ..errors import LinkGANError, suggest
@@ -159,13 +160,13 @@ def run(
     """
     with locked(out):
         _claim(out, plan.stored())
-        found = []
+        found, shared = [], Shared()
         for subject, region, editor, seed in list(_cells(plan, subjects)):
             path = out / "cells" / f"{subject.name}-{region}-{editor}-{seed}.json"
             if not path.exists():
                 say(path.stem)
                 path.parent.mkdir(exist_ok=True)
-                write_json(path, Cell(plan, subject, region, editor, seed, progress).measured())
+                write_json(path, Cell(plan, subject, region, editor, seed, progress, shared).measured())
             found.append(json.loads(path.read_text(encoding="utf-8")))
     return found
 
@@ -182,11 +183,29 @@ def _claim(out: Path, plan: Mapping[str, Any]) -> None:
 
 
 def _cells(plan: Plan, subjects: Sequence[Subject]) -> Iterator[tuple[Subject, str, str, int]]:
+    # Regions innermost: what a method finds without knowing them is shared by them.
     for subject in subjects:
-        for region in plan.regions:
-            for editor in editor_names(subject, region, plan.editors):
-                for seed in plan.seeds:
-                    yield subject, region, editor, seed
+        able = {region: editor_names(subject, region, plan.editors) for region in plan.regions}
+        for editor in dict.fromkeys(name for names in able.values() for name in names):
+            for seed in plan.seeds:
+                for region in plan.regions:
+                    if editor in able[region]:
+                        yield subject, region, editor, seed
+
+
+class Shared:
+    """The candidates that were found last by a method that knows no regions, and the seconds that took."""
+
+    def __init__(self) -> None:
+        self._key: tuple[str, str, int] | None = None
+        self._found: tuple[Directions, float] | None = None
+
+    def get(self, key: tuple[str, str, int], find: Callable[[], Directions]) -> tuple[Directions, float]:
+        """Return candidates and seconds of a network, editor and seed; they are found where the last ones differ."""
+        if self._found is None or key != self._key:
+            began = time.perf_counter()
+            self._key, self._found = key, (find(), time.perf_counter() - began)
+        return self._found
 
 
 @dataclass(frozen=True)
@@ -198,15 +217,14 @@ class Cell:
     region: str
     editor: str
     seed: int
-    progress: Progress
+    progress: Progress = silent
+    shared: Shared = dataclasses.field(default_factory=Shared)
 
     def measured(self) -> dict[str, Any]:
         """Return the cell's figures; an editor that cannot be used gives its reason as `failed`."""
         key = {"network": self.subject.name, "region": self.region, "editor": self.editor, "seed": self.seed}
         try:
-            start = time.perf_counter()
-            edit = self.found()
-            seconds = time.perf_counter() - start
+            edit, seconds = self.found()
             return {**key, "seconds_find": seconds, **self._figures(edit)}
         except LinkGANError as error:
             return {**key, "failed": str(error)}
@@ -220,8 +238,8 @@ class Cell:
         region = parse_region(self.plan.regions[self.region])
         return Task(generator, self.plan.count, region, seed=self.seed, progress=self.progress)
 
-    def found(self) -> Edit:
-        """Return the cell's edits.
+    def found(self) -> tuple[Edit, float]:
+        """Return the cell's edits and the seconds that it took to find them.
 
         Raises:
             LinkGANError: the editor cannot be used here.
@@ -229,16 +247,24 @@ class Cell:
         if self.editor == LINK:
             spec = self.subject.network.spec
             generator = LinkedGenerator(self.subject.network.generator, spec, labels=self.subject.labels)
-            return Resampled(generator, self.region)
+            return Resampled(generator, self.region), 0.0
+        began = time.perf_counter()
         if self.editor in (AXES, BASIS):
-            return self._unlinked()
+            return self._unlinked(), time.perf_counter() - began
         method = registry.load("directions", self.editor)
-        uses = isinstance(method, Method) and method
-        reader = self.subject.reader if uses and uses.reads else None
-        discriminator = self.subject.network.critic if uses and uses.judges else None
+        if not isinstance(method, Method):
+            raise LinkGANError(f"'{self.editor}' of directions is no Method")
+        reader = self.subject.reader if method.reads else None
+        discriminator = self.subject.network.critic if method.judges else None
         task = dataclasses.replace(self.task, reader=reader, discriminator=discriminator)
         settings = self.plan.settings.get(self.editor, {})
-        return AlongDirections(task.generator, kept(task, candidates(task, self.editor, settings)))
+        shared = Shared() if method.local else self.shared
+        found, seconds = shared.get(
+            (self.subject.name, self.editor, self.seed), lambda: candidates(task, self.editor, settings)
+        )
+        began = time.perf_counter()
+        edit = AlongDirections(task.generator, kept(task, found))
+        return edit, seconds + time.perf_counter() - began
 
     def _unlinked(self) -> Edit:
         """Return the edits of axes that no training has linked, in a basis for BASIS."""

@@ -146,7 +146,7 @@ def sheet(cells: Iterable[tuple[Cell, Mapping[str, Any]]], images: int = 2) -> P
     """
     blocks = []
     for cell, figures in cells:
-        task, edit = cell.task, cell.found()
+        task, (edit, _) = cell.task, cell.found()
         latents, labels = task.draw(0, images)
         rendering = task.generator.rendering(latents, labels)
         columns, number = [before := rendering.image], _easiest(figures)

@@ -139,3 +139,22 @@ def test_the_table_ranks_by_leak_and_judges_against_the_link(generator, axes, tm
     best = [study.Cell(plan, linked, "left", name, 0, lambda steps, text: steps) for name in ("link", "some")]
     sheet = report.sheet([(cell, editors[cell.editor][0]) for cell in best])
     assert sheet.shape == (2 * (18 + 2 * 96), 5 * 96, 3)
+
+
+def test_what_a_method_finds_without_knowing_regions_is_found_once_for_all_of_them(generator, tmp_path, monkeypatch):
+    calls: list[int] = []
+
+    def axes(task):
+        calls.append(task.seed)
+        return Found(torch.eye(DIM)[:7])
+
+    load, names = registry.load, registry.names
+    method = Method(axes, "none")
+    monkeypatch.setattr(registry, "load", lambda kind, name: method if name == "some" else load(kind, name))
+    monkeypatch.setattr(registry, "names", lambda kind: ["some"] if kind == "directions" else names(kind))
+    plan = Plan({"left": LEFT, "right": "box(0.5,0,1,1)"}, ("some",), seeds=(0, 1), count=2, samples=4, images=0)
+    cells = run(plan, [subject(generator)], tmp_path, say=lambda text: None)
+    assert calls == [0, 1]
+    assert [(cell["seed"], cell["region"]) for cell in cells] == [(0, "left"), (0, "right"), (1, "left"), (1, "right")]
+    # The most local two of each region, both ways: they leak nothing.
+    assert all(cell["levels"][1]["reached"] == 1 and cell["levels"][1]["leak"] < 1e-9 for cell in cells)
