@@ -114,6 +114,13 @@ class Subject:
         """The reader of the data's attributes, None if it has none."""
         return classifier_for(self.data)
 
+    def is_linked_to(self, region: str) -> bool:
+        """Return whether a link of that name was trained: runs with --link-weight 0 store links that were not."""
+        spec, options = self.network.spec, self.network.training_options.get("loss_kwargs")
+        recipe = options.get("recipe") if isinstance(options, dict) else None
+        weight = recipe.get("weight") if isinstance(recipe, dict) else None
+        return spec is not None and region in spec.names and weight != 0
+
     @lru_cache(maxsize=1)  # noqa: B019 (subjects live as long as the study)
     def ruler(self, kind: str, images: int) -> tuple[Yardstick, Tensor]:
         """Return the quality measure of a kind and what it sees of the first `images` of the data, [N, ...].
@@ -137,8 +144,7 @@ def editor_names(subject: Subject, region: str, wanted: Sequence[str]) -> list[s
     for name in wanted:
         if name not in known:
             raise LinkGANError(f"no editor '{name}'; {suggest(name, known)}")
-    has_link = subject.network.spec is not None and region in subject.network.spec.names
-    unable = (AXES, BASIS) if has_link else (LINK,)
+    unable = (AXES, BASIS) if subject.is_linked_to(region) else (LINK,)
     able = [name for name in known if name not in unable]
     return [name for name in able if not wanted or name in wanted]
 

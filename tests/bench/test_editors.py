@@ -95,6 +95,9 @@ def subject(generator, links: bool = False) -> Subject:
 def test_only_trained_links_are_rows_of_linked_networks(generator, axes):
     assert editor_names(subject(generator), "left", ()) == ["axes", "basis", "some"]
     assert editor_names(subject(generator, links=True), "left", ()) == ["link", "some"]
+    measured_only = subject(generator, links=True)
+    measured_only.network.training_options["loss_kwargs"] = {"recipe": {"weight": 0.0}}
+    assert editor_names(measured_only, "left", ()) == ["axes", "basis", "some"]
     with pytest.raises(LinkGANError, match=r"no editor 'somme'; .*'some'"):
         editor_names(subject(generator), "left", ["somme"])
 
