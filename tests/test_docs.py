@@ -30,6 +30,7 @@ SMALLER = {
     ("data", "heads3d"): ["--n", "12", "--size", "16"],
     ("train",): [*SMALL, "--kimg", "0.008", "--tick", "0.008"],
     ("link",): ["--probes", "16", "--pairs", "4"],
+    ("directions",): ["--set", "probes=16"],
     ("metrics",): ["--pairs", "8", "--batch", "8", "--quality-images", "16"],
     ("edit",): ["--cell", "16"],
     ("project",): ["--steps", "2", "--tune", "1"],

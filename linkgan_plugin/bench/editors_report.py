@@ -88,9 +88,18 @@ def table(editors: Mapping[str, Cells], data: str) -> tuple[list[str], list[list
     rows = []
     for name in ranked(editors):
         spreads = [Spread.of([figure(cell) for cell in editors[name]]) for _, figure in shown]
-        row = [name, *("-" if spread is None else str(spread) for spread in spreads)]
+        row = [name, *map(_shown, spreads)]
         rows.append([*row, _verdict(editors, name, reference, data)] if reference else row)
     return header, rows
+
+
+def _shown(spread: Spread | None) -> str:
+    """Return mean and standard error with two or three digits; the seeds' noise hides further ones."""
+    if spread is None:
+        return "-"
+    digits = 3 if spread.mean < 0.2 else 2 if spread.mean < 10 else 1
+    error = "" if spread.stderr is None else f" ± {spread.stderr:.{digits}f}"
+    return f"{spread.mean:.{digits}f}{error}"
 
 
 def _verdict(editors: Mapping[str, Cells], name: str, reference: str | None, data: str) -> str:
