@@ -27,6 +27,7 @@ from training_loops.formats.lock import locked
 from .. import registry
 from ..directions.basis import region_basis
 from ..directions.directions import Directions
+from ..directions.files import SUFFIX, load_directions, save_directions
 from ..directions.find import candidates, kept
 from ..directions.task import LabelledSamples, Method, Progress, Reader, Task, silent
 from ..errors import LinkGANError, suggest
@@ -167,13 +168,14 @@ def run(
     with locked(out):
         _claim(out, plan.stored())
         found, shared = [], Shared()
+        for folder in ("cells", "directions"):
+            (out / folder).mkdir(exist_ok=True)
         for subject, region, editor, seed in list(_cells(plan, subjects)):
-            path = out / "cells" / f"{subject.name}-{region}-{editor}-{seed}.json"
-            if not path.exists():
-                say(path.stem)
-                path.parent.mkdir(exist_ok=True)
-                write_json(path, Cell(plan, subject, region, editor, seed, progress, shared).measured())
-            found.append(json.loads(path.read_text(encoding="utf-8")))
+            cell = Cell(plan, subject, region, editor, seed, out, progress, shared)
+            if not cell.path.exists():
+                say(cell.path.stem)
+                write_json(cell.path, cell.measured())
+            found.append(json.loads(cell.path.read_text(encoding="utf-8")))
     return found
 
 
@@ -216,15 +218,21 @@ class Shared:
 
 @dataclass(frozen=True)
 class Cell:
-    """One network, region, editor and seed."""
+    """One network, region, editor and seed, with its files in the folder of the study."""
 
     plan: Plan
     subject: Subject
     region: str
     editor: str
     seed: int
+    out: Path
     progress: Progress = silent
     shared: Shared = dataclasses.field(default_factory=Shared)
+
+    @property
+    def path(self) -> Path:
+        """The file of its figures."""
+        return self.out / "cells" / f"{self.subject.name}-{self.region}-{self.editor}-{self.seed}.json"
 
     def measured(self) -> dict[str, Any]:
         """Return the cell's figures; an editor that cannot be used gives its reason as `failed`."""
@@ -254,9 +262,11 @@ class Cell:
             spec = self.subject.network.spec
             generator = LinkedGenerator(self.subject.network.generator, spec, labels=self.subject.labels)
             return Resampled(generator, self.region), 0.0
-        began = time.perf_counter()
+        began, stored = time.perf_counter(), self.out / "directions" / f"{self.path.stem}{SUFFIX}"
         if self.editor in (AXES, BASIS):
             return self._unlinked(), time.perf_counter() - began
+        if self.path.exists() and stored.exists():
+            return AlongDirections(self.task.generator, load_directions(stored)), 0.0
         method = registry.load("directions", self.editor)
         if not isinstance(method, Method):
             raise LinkGANError(f"'{self.editor}' of directions is no Method")
@@ -269,8 +279,10 @@ class Cell:
             (self.subject.name, self.editor, self.seed), lambda: candidates(task, self.editor, settings)
         )
         began = time.perf_counter()
-        edit = AlongDirections(task.generator, kept(task, found))
-        return edit, seconds + time.perf_counter() - began
+        local = kept(task, found)
+        seconds += time.perf_counter() - began
+        save_directions(stored, local, force=True)
+        return AlongDirections(task.generator, local), seconds
 
     def _unlinked(self) -> Edit:
         """Return the edits of axes that no training has linked, in a basis for BASIS."""

@@ -139,7 +139,7 @@ def test_the_table_ranks_by_leak_and_judges_against_the_link(generator, axes, tm
     assert header[-1] == "leak, against link"
     assert rows[1][-1].startswith("worse")
     assert json.dumps(cells)
-    best = [study.Cell(plan, linked, "left", name, 0, lambda steps, text: steps) for name in ("link", "some")]
+    best = [study.Cell(plan, linked, "left", name, 0, tmp_path) for name in ("link", "some")]
     sheet = report.sheet([(cell, editors[cell.editor][0]) for cell in best])
     assert sheet.shape == (2 * (18 + 2 * 96), 5 * 96, 3)
 

@@ -158,7 +158,9 @@ def editors(asked: EditorsStudy) -> None:
     by_name = {subject.name: subject for subject in subjects}
     for (network, region), found in report.groups(cells).items():
         best = [name for name in report.ranked(found) if "levels" in found[name][0]][: report.BEST]
-        drawn = [(study.Cell(plan, by_name[network], region, n, plan.seeds[0], _bar), found[n][0]) for n in best]
+        drawn = [
+            (study.Cell(plan, by_name[network], region, n, plan.seeds[0], asked.out, _bar), found[n][0]) for n in best
+        ]
         if drawn:
             png.save_png(asked.out / f"{network}-{region}.png", report.sheet(drawn), {"command": command})
     click.echo(text)
