@@ -248,6 +248,20 @@ def parse_region(text: str, read: Read | None = None) -> Region:
     return read_expression(text, read or _read_typed)
 
 
+def covered_cells(region: Region, stylemap_size: int | None) -> np.ndarray | None:
+    """Return a region's share of each cell of a stylemap, float32 [s, s] in [0, 1].
+
+    Args:
+        region: any.
+        stylemap_size: s; None for a latent without cells.
+    Returns:
+        None without cells, or for a region that differs per image.
+    """
+    if stylemap_size is None or not isinstance(region, StaticRegion):
+        return None
+    return region.coverage(stylemap_size, stylemap_size)
+
+
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise LinkGANError(
@@ -279,13 +293,7 @@ def _read_link(text: str, dim: int, read: Read, stylemap_size: int | None) -> tu
     name = name.strip()
     _check_name(name)
     region = _named(name, lambda: parse_region(region_text, read))
-
-    def cells() -> np.ndarray | None:
-        if stylemap_size is None or not isinstance(region, StaticRegion):
-            return None
-        return region.coverage(stylemap_size, stylemap_size)
-
-    return read_axes(axes, name, region.area, dim, cells), region
+    return read_axes(axes, name, region.area, dim, lambda: covered_cells(region, stylemap_size)), region
 
 
 def _named(name: str, step: Callable[[], Region]) -> Region:

@@ -16,6 +16,7 @@ from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.network_links import links_for
 from linkgan_plugin.networks import load_network
 from linkgan_plugin.pickles.convert import convert
+from linkgan_plugin.web.drawn_links import Latent, assess
 from training_loops.snapshots import save_snapshot
 from training_loops.stylegan2.networks import Discriminator
 from training_loops.stylemap.networks import Generator
@@ -91,3 +92,14 @@ def test_converted_networks_keep_the_encoder(tmp_path: Path, generator: Generato
     images = torch.rand(1, 3, 8, 8)
     assert opened.stylemap_size == 4
     assert torch.equal(opened.encoder(images), generator.encoder(images))
+
+
+def test_drawn_links_own_cells_too() -> None:
+    latent = Latent(32, 8, stylemap_size=4)
+    texts = [f"left=cells@{LEFT}", f"corner=cells@{TOP_RIGHT}"]
+    found = assess(texts, latent)
+    assert [row["count"] for row in found["links"]] == [16, 8]
+    assert [row["axes"] for row in found["links"]] == ["0:4,8:12,16:20,24:28", "4:8,12:16"]
+    assert found["rest"]["count"] == 8
+    without = assess(texts, Latent(32, 8))
+    assert "'cells' needs a network" in without["links"][0]["error"]
