@@ -1,10 +1,12 @@
-"""Sets of latent axes: parses `0:8,16:24`, `64` and `auto`, allocates free axes, and formats ranges."""
+"""Sets of latent axes: parses `0:8,16:24`, `64`, `auto` and `cells`, allocates free axes, and formats ranges."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from training_loops.formats.budget import MOST_AXES
 from training_loops.formats.text import printable
@@ -13,7 +15,9 @@ from .errors import LinkGANError
 
 _RANGES = re.compile(r"\s*\d+\s*:\s*\d+\s*(,\s*\d+\s*:\s*\d+\s*)*")
 
+CELLS = "cells"
 _MOST_DIGITS = 18
+_TIE = 1e-4  # coverages of cells that differ by less are equal
 
 
 @dataclass(frozen=True)
@@ -25,18 +29,35 @@ class AxisRequest:
     count: int
 
 
-def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) -> AxisRequest:
-    """Parse the axes of a link: ranges ``0:8,16:24``, a count ``64``, or ``auto``.
+def read_axes(
+    text: str,
+    name: str,
+    area: Callable[[], float | None],
+    dim: int,
+    cells: Callable[[], np.ndarray | None] = lambda: None,
+) -> AxisRequest:
+    """Parse the axes of a link: ranges ``0:8,16:24``, a count ``64``, ``auto``, or ``cells``.
 
     Args:
         text: the text between `=` and `@` of the link.
         name: the link's name, for messages.
         area: returns the region's share of the image in [0, 1], for `auto`; None if it differs per image.
         dim: number of axes of the latent.
+        cells: returns the region's share of each cell of the network's stylemap, [s, s] in [0, 1], for `cells`; None
+            for a network without one, or a region that differs per image.
     Raises:
-        LinkGANError: other text, no axes, axes out of range, or `auto` without a known area.
+        LinkGANError: other text, no axes, axes out of range, `auto` without a known area, or `cells` without cells.
     """
     text = text.strip()
+    if text == CELLS:
+        coverage = cells()
+        if coverage is None:
+            raise LinkGANError(
+                f"link '{name}': 'cells' needs a network whose latent W is a stylemap (linkgan train --cfg stylemap) "
+                "and a region that is the same in all images; give ranges, a number of axes such as 16, or auto"
+            )
+        axes = cell_axes(coverage, dim)
+        return AxisRequest(name, axes, len(axes))
     if text == "auto":
         share = area()
         if share is None:
@@ -55,11 +76,31 @@ def read_axes(text: str, name: str, area: Callable[[], float | None], dim: int) 
         raise LinkGANError(
             printable(f"link '{name}': cannot read the axes '{text:.80}'; ")
             + "write ranges such as 0:16 or 0:8,16:24, "
-            "a number of free axes such as 16, or auto"
+            "a number of free axes such as 16, auto, or cells"
         )
     ends = [_whole(end, name) for end in re.findall(r"\d+", text)]
     axes = expand(list(zip(ends[::2], ends[1::2], strict=True)), dim, name)
     return AxisRequest(name, axes, len(axes))
+
+
+def cell_axes(coverage: np.ndarray, dim: int) -> tuple[int, ...]:
+    """Return the axes of the cells of a stylemap that a region covers, in order.
+
+    These are the cells it covers by more than half, so that two regions without a common pixel share none. If there
+    are none, those that it covers most.
+
+    Args:
+        coverage: [s, s] in [0, 1], the region's share of each cell.
+        dim: number of axes C s^2 of the stylemap; cell (y, x) has the axes from (y s + x) C on.
+    Raises:
+        LinkGANError: `dim` is no multiple of s^2.
+    """
+    shares = coverage.ravel()
+    if dim % shares.size:
+        raise LinkGANError(f"a latent of {dim} axes has no {coverage.shape[0]} x {coverage.shape[1]} cells of one size")
+    channels = dim // shares.size
+    own = shares > 0.5 + _TIE if (shares > 0.5 + _TIE).any() else shares >= shares.max() - _TIE
+    return tuple(int(axis) for cell in np.flatnonzero(own) for axis in range(cell * channels, (cell + 1) * channels))
 
 
 def allocate(requests: Sequence[AxisRequest], dim: int) -> list[tuple[int, ...]]:

@@ -96,7 +96,7 @@ def spec_options(command: F, links: str = "A link; repeat for several.") -> F:
             "links",
             multiple=True,
             metavar="NAME=AXES@REGION",
-            help=f"{links} AXES: 0:64, 64 or auto. REGION: box(x0,y0,x1,y1), polygon(...), mask(file.png), or a "
+            help=f"{links} AXES: 0:64, 64, auto or cells. REGION: box(x0,y0,x1,y1), polygon(...), mask(file.png), or a "
             "preset such as eyes.",
         ),
         click.option(

@@ -113,12 +113,14 @@ class LinkSpec:
         space: str = "w",
         allow_overlap: bool = False,
         read: Read | None = None,
+        stylemap_size: int | None = None,
     ) -> LinkSpec:
         """Return the spec of links `NAME=AXES@REGION` over `dim` axes.
 
         AXES: ranges `0:8,16:24`, a count `64`, or `auto`: max(1, round(area * dim)) axes, area the
         region's share of the image. Counts and `auto` take the first free block in the order given and
-        skip axes that any other link names explicitly.
+        skip axes that any other link names explicitly. `cells`: of a stylemap, all axes of the cells that the region
+        covers (see `axes.cell_axes`).
 
         Args:
             texts: the links.
@@ -127,13 +129,15 @@ class LinkSpec:
             allow_overlap: accept static regions that overlap.
             read: returns the bytes of files named in regions; by default they are read from disk, and segmentation
                 networks named there count as named by the user.
+            stylemap_size: s of a latent W that is a stylemap of s x s cells; None for other latents.
         Raises:
             LinkGANError: malformed links, or links that do not fit together; see the class.
         """
         check_dim(dim)
         _check_given(texts)
         read = Files(read or _read_typed)
-        found = [_read_link(text, dim, read) for text in texts]
+        size = stylemap_size if space == "w" else None
+        found = [_read_link(text, dim, read, size) for text in texts]
         axes = allocate([request for request, _ in found], dim)
         links = tuple(Link(request.name, own, region) for (request, region), own in zip(found, axes, strict=True))
         return cls(links, dim, space, allow_overlap)
@@ -244,6 +248,20 @@ def parse_region(text: str, read: Read | None = None) -> Region:
     return read_expression(text, read or _read_typed)
 
 
+def covered_cells(region: Region, stylemap_size: int | None) -> np.ndarray | None:
+    """Return a region's share of each cell of a stylemap, float32 [s, s] in [0, 1].
+
+    Args:
+        region: any.
+        stylemap_size: s; None for a latent without cells.
+    Returns:
+        None without cells, or for a region that differs per image.
+    """
+    if stylemap_size is None or not isinstance(region, StaticRegion):
+        return None
+    return region.coverage(stylemap_size, stylemap_size)
+
+
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise LinkGANError(
@@ -262,7 +280,7 @@ def _check_given(links: Sequence[Any]) -> None:
         raise LinkGANError(f"no links given; add at least one such as --link '{EXAMPLE}'")
 
 
-def _read_link(text: str, dim: int, read: Read) -> tuple[AxisRequest, Region]:
+def _read_link(text: str, dim: int, read: Read, stylemap_size: int | None) -> tuple[AxisRequest, Region]:
     """Split `NAME=AXES@REGION` and read each part."""
     name, equals, tail = text.partition("=")
     axes, at, region_text = tail.partition("@")
@@ -275,7 +293,7 @@ def _read_link(text: str, dim: int, read: Read) -> tuple[AxisRequest, Region]:
     name = name.strip()
     _check_name(name)
     region = _named(name, lambda: parse_region(region_text, read))
-    return read_axes(axes, name, region.area, dim), region
+    return read_axes(axes, name, region.area, dim, lambda: covered_cells(region, stylemap_size)), region
 
 
 def _named(name: str, step: Callable[[], Region]) -> Region:

@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from .calls.spaces import axes_of, choose_space
+from .calls.spaces import axes_of, choose_space, stylemap_size_of
 from .errors import LinkGANError
 from .links import LinkSpec
 
@@ -38,7 +38,8 @@ def links_for(
         LinkGANError: malformed links, or a network without that latent space.
     """
     space, dim = choose_space(axes_of(generator), space, "this network")
-    return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+    size = stylemap_size_of(generator)
+    return LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap, stylemap_size=size)
 
 
 def unlinked(generator: nn.Module, space: str | None = None) -> LinkSpec:

@@ -188,7 +188,7 @@ def test_overlapping_regions_are_refused_with_the_size_and_the_flag():
         (["a=:8@eyes"], "link 'a': cannot read the axes ':8'"),
         (["a=0:8,9@eyes"], "link 'a': cannot read the axes '0:8,9'"),
         (["a=-1:8@eyes"], "link 'a': cannot read the axes '-1:8'"),
-        (["a=all@eyes"], "or auto"),
+        (["a=all@eyes"], "auto, or cells"),
         (["a=65@eyes"], "link 'a' needs 65 axes in a row, but the largest free block of the 64 has 64"),
         (
             ["a=20:44@eyes", "b=21@mouth"],

@@ -22,6 +22,7 @@ PRESETS = {
     "stylegan2": f"{STYLEGAN2}.presets.stylegan2",
     "heads3d": "training_loops.eg3d.presets.heads3d",
     "eg3d": "training_loops.eg3d.presets.eg3d",
+    "stylemap": "training_loops.stylemap.presets.stylemap",
 }
 
 

@@ -28,6 +28,7 @@ HALVES = (torch.float16, torch.bfloat16)
 CLASSES = {
     "training_loops.stylegan2.networks.Generator",
     "training_loops.stylegan2.networks.Discriminator",
+    "training_loops.stylemap.networks.Generator",
     "training_loops.eg3d.networks.TriPlaneGenerator",
     "training_loops.eg3d.networks.DualDiscriminator",
     "training_loops.eg3d.networks.SingleDiscriminator",

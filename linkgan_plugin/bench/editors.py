@@ -104,10 +104,11 @@ class Subject:
 
     def generator(self, space: str | None, links: Sequence[str] = ()) -> LinkedGenerator:
         """Return the network with links, or without."""
-        from ..calls.spaces import axes_of, choose_space
+        from ..calls.spaces import axes_of, choose_space, stylemap_size_of
 
         chosen, dim = choose_space(axes_of(self.network.generator), space, str(self.network.path))
-        spec = LinkSpec.parse(links, dim=dim, space=chosen) if links else LinkSpec((), dim, chosen)
+        size = stylemap_size_of(self.network.generator)
+        spec = LinkSpec.parse(links, dim=dim, space=chosen, stylemap_size=size) if links else LinkSpec((), dim, chosen)
         return LinkedGenerator(self.network.generator, spec, labels=self.labels)
 
     @cached_property

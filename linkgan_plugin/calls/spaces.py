@@ -55,6 +55,12 @@ def axes_of(generator: nn.Module) -> dict[str, int]:
     return {space: dim for space, dim in said.items() if isinstance(dim, int)}
 
 
+def stylemap_size_of(owner: nn.Module | Mapping[str, Any]) -> int | None:
+    """Return s of a generator, or of its arguments, whose latent W is a stylemap of s x s cells; None for others."""
+    said = owner.get("stylemap_size") if isinstance(owner, Mapping) else getattr(owner, "stylemap_size", None)
+    return said if isinstance(said, int) else None
+
+
 def choose_space(axes: Mapping[str, int], space: str | None, owner: str) -> tuple[str, int]:
     """Return `space` and its axes; by default the first.
 

@@ -108,7 +108,7 @@ def _over_data(data: Path, source: NetworkFlags, dim: int | None) -> Drawing:
 def _over_network(path: Path, source: NetworkFlags, device: str | None) -> Drawing:
     from training_loops.processes import default_device
 
-    from ..calls.spaces import axes_of, choose_space
+    from ..calls.spaces import axes_of, choose_space, stylemap_size_of
     from ..networks import load_network
     from ..web.drawing import Drawing
     from ..web.drawn_links import Given, Latent, Reader, files_of
@@ -119,8 +119,10 @@ def _over_network(path: Path, source: NetworkFlags, device: str | None) -> Drawi
     axes = axes_of(network.generator)
     usual, _ = choose_space(axes, None, "this network")
     space, dim = choose_space(axes, source.link_space or (own.space if own else None), "this network")
-    given = [Given.typed(text, dim) for text in source.links] or [Given.of(link) for link in (own.links if own else ())]
+    cells = stylemap_size_of(network.generator) if space == "w" else None
+    typed = [Given.typed(text, dim, cells) for text in source.links]
+    given = typed or [Given.of(link) for link in (own.links if own else ())]
     samples = NetworkSamples(network, network.labels(source.data, source.number))
-    latent = Latent(dim, samples.size, space, space if space != usual else None, Reader(files_of(given)))
+    latent = Latent(dim, samples.size, space, space if space != usual else None, Reader(files_of(given)), cells)
     overlap = source.link_overlap or bool(own and own.allow_overlap)
     return Drawing(samples, *samples.mean(), latent, given, allow_overlap=overlap)

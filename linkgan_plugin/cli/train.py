@@ -60,7 +60,10 @@ Examples:
     help="Resume a stopped run exactly; only --kimg, --tick, --snap, --metrics and --threads may change.",
 )
 @click.option(
-    "--cfg", type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d"]), default="tiny", show_default=True
+    "--cfg",
+    type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap"]),
+    default="tiny",
+    show_default=True,
 )
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
@@ -116,7 +119,7 @@ Examples:
 @link_options
 @gathered(RunFlags)
 def train(run: RunFlags, **values: Any) -> None:
-    """Train the embedded StyleGAN2 or EG3D on your images; with --loss=linkgan, link latent axes to regions."""
+    """Train the embedded StyleGAN2, EG3D or StyleMapGAN; with --loss=linkgan, link latent axes to regions."""
     from training_loops.processes import joined
 
     with joined(run.device) as place, failures_named(place):

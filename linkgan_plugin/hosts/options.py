@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry, sidecar
-from ..calls.spaces import latent_axes
+from ..calls.spaces import latent_axes, stylemap_size_of
 from ..errors import LinkGANError
 from ..flags import FIND_BASIS, NO_BASIS
 from ..links import LinkSpec
@@ -91,7 +91,8 @@ def _spec(
             raise LinkGANError(f"links over {source.dim} axes of {space} for a generator with {space}_dim = {dim}")
         return source
     space, dim = latent_axes(options, space)
-    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap)
+    size = stylemap_size_of(options["G_kwargs"])
+    spec = LinkSpec.parse(links, dim=dim, space=space, allow_overlap=allow_overlap, stylemap_size=size)
     return spec if source is None else spec.in_basis_of(source)
 
 

@@ -25,7 +25,7 @@ from .torch_files import is_embedded, network_kind, read_torch
 PICKLES = (".pkl", ".pickle")
 SNAPSHOT = ".pt"
 KINDS = (*PICKLES, SNAPSHOT, SUFFIX)
-TRAINED = ("stylegan2", "eg3d")  # families that the embedded host trains
+TRAINED = ("stylegan2", "eg3d", "stylemap")  # families that the embedded host trains
 
 
 def read_networks(path: Path) -> HostSnapshot:
@@ -115,7 +115,7 @@ def check_trainable(snapshot: HostSnapshot) -> None:
     if foreign:
         raise LinkGANError(
             f"{snapshot.path} contains networks of {', '.join(sorted(foreign))}; the embedded host trains "
-            f"{' and '.join(TRAINED)}: convert to {SUFFIX} or, with --host DIR, to .pkl"
+            f"{', '.join(TRAINED)}: convert to {SUFFIX} or, with --host DIR, to .pkl"
         )
 
 

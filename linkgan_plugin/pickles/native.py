@@ -89,6 +89,7 @@ FAMILIES = (
     NativeClass("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
     NativeClass("Discriminator", "b4.", "training_loops.stylegan2.networks:Discriminator", _precision),
     NativeClass("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
+    NativeClass("Generator", "synthesis.resizer.", "training_loops.stylemap.networks:Generator"),
     NativeClass("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
     NativeClass("training.networks.Generator", "Model.AggregationLayer.", f"{_R3GAN}:Generator", r3gan.arguments),
     NativeClass(

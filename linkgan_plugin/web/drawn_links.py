@@ -5,10 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import combinations
 from typing import Any
 
+import numpy as np
 import torch
 
 from training_loops.formats.budget import MOST_LINKS
@@ -16,7 +17,7 @@ from training_loops.formats.text import printable
 
 from ..axes import allocate, read_axes, text_of
 from ..errors import LinkGANError
-from ..links import Link, LinkSpec
+from ..links import Link, LinkSpec, covered_cells
 from ..regions.base import Region, Scene, StaticRegion
 from ..regions.box import Box
 from ..regions.compose import UNION, Compound
@@ -39,9 +40,9 @@ class Given:
     text: str
 
     @classmethod
-    def typed(cls, text: str, dim: int) -> Given:
+    def typed(cls, text: str, dim: int, stylemap_size: int | None = None) -> Given:
         """Return a link as typed, NAME=AXES@REGION, keeping the text of its axes; LinkGANError if malformed."""
-        (link,) = LinkSpec.parse([text], dim=dim).links
+        (link,) = LinkSpec.parse([text], dim=dim, stylemap_size=stylemap_size).links
         name, axes, region = _parts(text)
         return cls(name, axes, link.region, region)
 
@@ -66,10 +67,10 @@ class Reader:
         self._files = files or {}
         self.link = lru_cache(_KEPT)(self._link)
 
-    def _link(self, text: str, dim: int, space: str) -> Link:
+    def _link(self, text: str, dim: int, space: str, stylemap_size: int | None) -> Link:
         """Return a link with its axes as the only link; LinkGANError if malformed."""
-        (link,) = LinkSpec.parse([text], dim=dim, space=space, read=self._read).links
-        return link
+        spec = LinkSpec.parse([text], dim=dim, space=space, read=self._read, stylemap_size=stylemap_size)
+        return spec.links[0]
 
     def _read(self, name: str) -> bytes:
         if name not in self._files:
@@ -89,6 +90,7 @@ class Latent:
         typed_space: the value of --link-space, None for the default.
         size: of the images, in pixels per side.
         reader: parses the links.
+        stylemap_size: s of a space that is a stylemap of s x s cells; None for others.
     """
 
     dim: int
@@ -96,10 +98,15 @@ class Latent:
     space: str = "w"
     typed_space: str | None = None
     reader: Reader = field(default_factory=Reader)
+    stylemap_size: int | None = None
 
     def link(self, text: str) -> Link:
         """Return a link on its own; LinkGANError if malformed."""
-        return self.reader.link(text, self.dim, self.space)
+        return self.reader.link(text, self.dim, self.space, self.stylemap_size)
+
+    def cells(self, region: Region) -> np.ndarray | None:
+        """Return a region's share of each cell, [s, s]; None without cells (see `links.covered_cells`)."""
+        return covered_cells(region, self.stylemap_size)
 
 
 def files_of(given: Sequence[Given]) -> dict[str, bytes]:
@@ -187,7 +194,7 @@ def _together(texts: Sequence[str], links: Sequence[Link], latent: Latent) -> Li
         LinkGANError: the links do not fit together, apart from overlaps.
     """
     requests = [
-        read_axes(_parts(text)[1], link.name, link.region.area, latent.dim)
+        read_axes(_parts(text)[1], link.name, link.region.area, latent.dim, partial(latent.cells, link.region))
         for text, link in zip(texts, links, strict=True)
     ]
     axes = allocate(requests, latent.dim)

@@ -221,7 +221,7 @@ def test_a_family_that_is_not_trained_here_becomes_no_snapshot(tmp_path: Path) -
     path = tmp_path / "network.pkl"
     path.write_bytes(snapshot_bytes(G=kept, D=stored(filled(Discriminator(**D_KWARGS)), D_KWARGS), G_ema=kept))
     with pytest.raises(
-        LinkGANError, match="contains networks of stylegan3; the embedded host trains stylegan2 and eg3d"
+        LinkGANError, match="contains networks of stylegan3; the embedded host trains stylegan2, eg3d, stylemap"
     ):
         convert(path, tmp_path / "network.pt")
     assert not (tmp_path / "network.pt").exists()
