@@ -123,7 +123,8 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     from ..errors import Interrupted
     from ..inversion.encoder_files import check_name
     from ..inversion.encoder_job import EncoderJob
-    from ..inversion.encoder_training import LINK_TERM, EncoderSettings, EncoderTraining
+    from ..inversion.encoder_settings import LINK_TERM, EncoderSettings
+    from ..inversion.encoder_training import EncoderTraining
     from ..networks import load_network
 
     check_name(asked.out)
@@ -142,7 +143,7 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     data = asked.data
     claim = {"data": file_digest(data) if data and data.is_file() else data and str(data), "class": asked.number}
     try:
-        facts = EncoderJob(asked.out, training, claim, _measured, click.echo).run()
+        facts = EncoderJob(asked.out, training, claim, _measured).run()
     except Interrupted:
         click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None

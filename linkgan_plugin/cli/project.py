@@ -64,7 +64,7 @@ class ProjectRequest:
         from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.stages import InversionSettings, check_method
+        from ..inversion.settings import InversionSettings, check_method
         from ..networks import load_network
 
         checked = InversionSettings(**settings)

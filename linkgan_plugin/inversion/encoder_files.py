@@ -101,5 +101,8 @@ def _described(text: str) -> dict[str, Any]:
         wrong = next((key for key, value in found[name].items() if not isinstance(value, kinds)), None)
         if wrong is not None:
             raise LinkGANError(f"'{name}' holds '{wrong:.80}' of {json.dumps(found[name][wrong])[:80]}")
-    found["facts"] = {printable(name): float(value) for name, value in found["facts"].items()}
+    try:
+        found["facts"] = {printable(name): float(value) for name, value in found["facts"].items()}
+    except OverflowError as error:
+        raise LinkGANError("'facts' holds a number that is too large") from error
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
 
 import torch
@@ -15,70 +15,21 @@ from training_loops.batches import BatchStream
 from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.pixels import to_float
 
-from ..calls.random_state import check_seed, own_random_state
+from ..calls.random_state import own_random_state
 from ..errors import LinkGANError
 from ..labels import Labels
 from ..links import LinkSpec
 from .encoder import Encoder, shape_for, weights_digest
 from .encoder_losses import LatentDiscriminator, LatentStatistics, LinkTerm, discriminator_loss
 from .encoder_network import EncoderNetwork, EncoderShape
+from .encoder_settings import EncoderSettings
 from .perceptual import PyramidDistance
 from .rendering import Renderer
 
-LINK_TERM = 0.5  # default weight for networks with links in W
 _SAMPLES, _AT_ONCE = 10_000, 1000
 _FIRST_OFFSET, _LAST_OFFSET = 0.25, 0.75  # shares of the training between which the offsets are switched on
 _SETTLE = 0.25  # share of the training in which the rate falls to 0
 _R1 = 1.0
-
-
-@dataclass(frozen=True)
-class EncoderSettings:
-    """Settings of an encoder's training.
-
-    Attributes:
-        kimg: thousands of images shown.
-        batch: images per step; with photographs, half of them.
-        passes: of ReStyle.
-        width: feature maps after the first halving.
-        rate: learning rate of Adam.
-        pixels: weight of the mean squared error of pixels.
-        pyramid: weight of the Laplacian pyramid distance.
-        latent: weight of the squared distance from known latents, in deviations.
-        offsets: weight of |Delta|^2, in deviations.
-        adversarial: weight of the latent discriminator.
-        link: weight of the link term; 0 for none.
-        seed: of all randomness.
-    Raises:
-        LinkGANError: a value out of range.
-    """
-
-    kimg: float = 100.0
-    batch: int = 16
-    passes: int = 3
-    width: int = 32
-    rate: float = 1e-3
-    pixels: float = 1.0
-    pyramid: float = 1.0
-    latent: float = 0.1
-    offsets: float = 0.01
-    adversarial: float = 0.02
-    link: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name, value in asdict(self).items():
-            above = name in ("kimg", "rate", "passes", "width")
-            if not math.isfinite(value) or value < 0 or (above and not value):
-                raise LinkGANError(f"{name} is {value}, expected a finite number {'above 0' if above else 'from 0 on'}")
-        if self.batch < 4 or self.batch % 4:
-            raise LinkGANError(f"batch is {self.batch}, expected a multiple of 4: pairs of half the images")
-        check_seed(self.seed)
-
-    @property
-    def steps(self) -> int:
-        """The number of steps, at least 1."""
-        return max(1, round(1000 * self.kimg / self.batch))
 
 
 def offsets_on(done: float, num_ws: int) -> int:
@@ -143,12 +94,16 @@ class EncoderTraining:
         return BatchStream(data, batch_size=half, seed=self.settings.seed, device=self._device)
 
     @torch.no_grad()
-    def _drawn(self, count: int, step: int, stream: int = 0) -> tuple[Tensor, Tensor]:
-        """Return latents [count, num_ws, w_dim] and their labels, the same at every call with these arguments."""
+    def _drawn(self, count: int, step: int, stream: int = 0, pairs: bool = False) -> tuple[Tensor, Tensor]:
+        """Return latents [count, num_ws, w_dim] and their labels, the same at every call with these arguments.
+
+        With `pairs`, both halves have the same labels.
+        """
         random = self._random(step, stream)
         z = torch.randn([count, int(getattr(self.generator, "z_dim"))], generator=random)  # noqa: B009
         seeds = torch.randint(2**31, [count], generator=random)
         labels = self._labels_of(seeds).to(self._device)
+        labels = labels[: count // 2].repeat(2, 1) if pairs else labels
         return self._renderer.calls.map(z.to(self._device), labels), labels
 
     def _random(self, step: int, stream: int) -> torch.Generator:
@@ -206,13 +161,13 @@ class EncoderTraining:
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Return images, their labels, the latents of the first ones, and what pairs of these share."""
         count = self.settings.batch // (2 if self._photographs is not None else 1)
-        known, labels = self._drawn(count, step)
+        known, labels = self._drawn(count, step, pairs=self._link is not None)
         shared = None
         if self._link is not None:
             half, random = count // 2, self._random(step, 3)
             chosen = torch.randint(len(self._link.blocks), [half], generator=random).to(self._device)
             first, second, shared = self._link.pairs(known[:half], known[half:], chosen)
-            known, labels = torch.cat([first, second]), labels[:half].repeat(2, 1)
+            known = torch.cat([first, second])
         with torch.no_grad():
             images = self._renderer.images(known, labels)
         if self._photographs is None:

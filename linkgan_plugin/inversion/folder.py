@@ -31,8 +31,9 @@ from .perceptual import Lpips, PyramidDistance, psnr
 from .photograph_files import opened
 from .photographs import Photograph
 from .projected import RENDERED_FILE, TARGET_FILE, save_projected
+from .settings import SEARCH, InversionSettings
 from .sheet import InversionRow, inversion_sheet
-from .stages import SEARCH, Inversion, InversionSettings, Outcome
+from .stages import Inversion, Outcome
 
 CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
 _FORMAT, _VERSION = "linkgan_plugin.projection", 1

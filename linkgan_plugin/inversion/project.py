@@ -17,7 +17,8 @@ from .encoder import Encoder
 from .encoder_files import load_encoder
 from .perceptual import Distance, PyramidDistance
 from .projected import Projected
-from .stages import SEARCH, STEPS, Inversion, InversionSettings
+from .settings import SEARCH, STEPS, InversionSettings
+from .stages import Inversion
 
 
 def project(

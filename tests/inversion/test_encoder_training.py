@@ -12,7 +12,8 @@ from linkgan_plugin.inversion.encoder_files import load_encoder
 from linkgan_plugin.inversion.encoder_job import EncoderJob, state_path
 from linkgan_plugin.inversion.encoder_losses import LatentStatistics, LinkTerm
 from linkgan_plugin.inversion.encoder_measure import measure_images, measure_links
-from linkgan_plugin.inversion.encoder_training import EncoderSettings, EncoderTraining
+from linkgan_plugin.inversion.encoder_settings import EncoderSettings
+from linkgan_plugin.inversion.encoder_training import EncoderTraining
 from linkgan_plugin.links import LinkSpec
 from tests.inversion.conftest import small_generator
 from tests.toys import ToyGenerator
