@@ -12,7 +12,12 @@ SPACES = ("w", "w+")
 STEPS = 1000
 TUNED, ENCODED, RESTYLED = "tuned", "encoder", "restyle"
 SEARCH, TUNE = "search", "tune"
-METHODS = {SEARCH: (), ENCODED: (ENCODED,), RESTYLED: (ENCODED, RESTYLED), TUNE: (ENCODED, RESTYLED)}
+METHODS: dict[str, tuple[str, ...]] = {
+    SEARCH: (),
+    ENCODED: (ENCODED,),
+    RESTYLED: (ENCODED, RESTYLED),
+    TUNE: (ENCODED, RESTYLED),
+}
 TUNING_STEPS = 300  # of the method `tune`, unless others are given
 
 

@@ -37,23 +37,22 @@ def trained(generator, settings: EncoderSettings, spec=SPEC) -> EncoderTraining:
 
 def test_an_encoder_learns_to_invert_a_linear_generator():
     generator = toy()
-    encoder = trained(generator, EncoderSettings(kimg=2.4, rate=3e-3, **{**QUICK, "passes": 2})).encoder()
+    encoder = trained(generator, EncoderSettings(kimg=0.96, rate=3e-3, **QUICK)).encoder()
     z = torch.randn([64, 4], generator=torch.Generator().manual_seed(9))
     found = measure_images(generator, encoder, generator(z).clamp(-1, 1), torch.zeros([64, 0]))
-    assert found["mae_pass_1"] < 0.4 * found["mae_mean"]
-    assert found["mae_pass_2"] < 0.3 * found["mae_mean"]
+    assert found["mae_pass_1"] < 0.5 * found["mae_mean"]
     assert 0.5 < found["mahalanobis"] < 1.5
 
 
 def test_the_link_term_makes_encoded_links_change_less_when_the_rest_is_swapped():
     generator = toy()
-    common = {"kimg": 0.8, "latent": 0.0, "adversarial": 0.0, **QUICK}
+    common = {"kimg": 0.48, "rate": 3e-3, "latent": 0.0, "adversarial": 0.0, **QUICK}
     changes = {}
     for link in (0.0, 5.0):
         encoder = trained(generator, EncoderSettings(link=link, **common)).encoder()
         changes[link] = measure_links(generator, encoder, SPEC, torch.zeros([64, 0]))
-    assert changes[5.0]["left/link_change"] < 0.8 * changes[0.0]["left/link_change"]
-    assert changes[5.0]["left/rest_change"] < 0.8 * changes[0.0]["left/rest_change"]
+    assert changes[5.0]["left/link_change"] < 0.5 * changes[0.0]["left/link_change"]
+    assert changes[5.0]["left/rest_change"] < 0.5 * changes[0.0]["left/rest_change"]
 
 
 def test_pairs_share_a_block_and_the_term_is_its_change_in_deviations():
