@@ -46,6 +46,7 @@ COMMANDS = {
     "link": Target("link", "link", "Link axes of a trained network to regions without training.", TRAIN),
     "directions": Target("directions", "directions", "Find directions of any network, whole or by region.", USE),
     "project": Target("project", "project", "Invert images: optimise latents, noise and optionally weights.", USE),
+    "encoder": Target("encoder", "encoder", "Train encoders, which invert photographs in one forward pass.", USE),
     "edit": Target("edit", "edit", "Edit regions of generated images or photographs.", USE),
     "ui": Target("ui", "ui", "Edit regions in the browser.", USE),
     "metrics": Target("metrics", "metrics", "Measure how local the links of a snapshot are.", MEASURE),

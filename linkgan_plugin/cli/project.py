@@ -10,10 +10,12 @@ import click
 
 from ..flags import trust_option
 from .network_options import host_option
-from .params import DEVICE, command_line, existing_file, existing_path, gathered
+from .params import DEVICE, command_line, existing_file, existing_path, gathered, typed_flags
 
 if TYPE_CHECKING:
     from ..inversion.folder import InversionJob
+
+SEARCHED = ("space", "steps", "noise")  # settings of the method `search` alone
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class ProjectRequest:
         camera: file with their cameras instead.
         batch: photographs inverted together.
         device: of the network.
+        encoder: file of an encoder, for the methods that need one.
     """
 
     images: tuple[Path, ...]
@@ -45,6 +48,7 @@ class ProjectRequest:
     camera: Path | None
     batch: int
     device: str
+    encoder: Path | None = None
 
     def job(self, settings: dict[str, Any]) -> InversionJob:
         """Open the files and return the job.
@@ -56,20 +60,25 @@ class ProjectRequest:
         """
         from ..checksum import file_digest
         from ..inversion.crop import read_landmarks
+        from ..inversion.encoder_files import load_encoder
         from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.stages import InversionSettings
+        from ..inversion.settings import InversionSettings, check_method
         from ..networks import load_network
 
         checked = InversionSettings(**settings)
+        check_method(checked.method, self.encoder is not None)
         generator = load_network(self.snapshot, self.device, self.host).generator
+        encoder = load_encoder(self.encoder, self.device) if self.encoder else None
+        if encoder is not None:
+            encoder.check(generator)
         points = read_landmarks(self.landmarks) if self.landmarks else None
         photographs = read_photographs(
             self.images, generator, crop=self.crop, landmarks=points, number=self.number, camera=self.camera
         )
         digests = map(file_digest, self.images)
-        files = {"network": self.snapshot, "lpips": self.lpips, "landmarks": self.landmarks}
+        files = {"network": self.snapshot, "lpips": self.lpips, "landmarks": self.landmarks, "encoder": self.encoder}
         claim = {
             "images": {photograph.name: digest for photograph, digest in zip(photographs, digests, strict=True)},
             "files": {name: file_digest(path) for name, path in files.items() if path},
@@ -78,7 +87,7 @@ class ProjectRequest:
         }
         lpips = load_lpips(self.lpips, self.device) if self.lpips else None
         return InversionJob(
-            self.out, generator, photographs, checked, claim, command_line(), lpips=lpips, batch=self.batch
+            self.out, generator, photographs, checked, claim, command_line(), lpips, self.batch, encoder
         )
 
 
@@ -88,6 +97,7 @@ Examples:
   linkgan project me.jpg you.jpg --network network-snapshot-000084.pt --out projections
   linkgan project me.jpg --network ffhq.pkl --lpips vgg16.pt --trust-network vgg16.pt --out projections
   linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
+  linkgan project me.jpg --network ffhq.pkl --method restyle --encoder encoder.safetensors --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
 \b
 Each image gets a folder in OUT: projected_w.npz (the format of the StyleGAN hosts, with the noise maps added),
@@ -98,6 +108,14 @@ target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/proj
 @click.option("--network", "snapshot", type=existing_file, required=True, help="Network file to invert into.")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Output folder.")
 @click.option(
+    "--method",
+    type=click.Choice(["search", "encoder", "restyle", "tune"]),
+    default="search",
+    show_default=True,
+    help="search optimises; encoder is one pass of --encoder, restyle all passes, tune these and --tune steps of PTI.",
+)
+@click.option("--encoder", type=existing_file, metavar="FILE", help="File of linkgan encoder train.")
+@click.option(
     "--space",
     type=click.Choice(["w", "w+"]),
     default="w+",
@@ -106,7 +124,11 @@ target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/proj
 )
 @click.option("--steps", type=click.IntRange(1), default=1000, show_default=True, help="Steps in each space.")
 @click.option(
-    "--tune", type=click.IntRange(0), default=0, metavar="STEPS", help="Steps of tuning the weights afterwards (PTI)."
+    "--tune",
+    type=click.IntRange(0),
+    default=0,
+    metavar="STEPS",
+    help="Steps of tuning the weights afterwards (PTI).  [default: 0; 300 for --method tune]",
 )
 @click.option("--locality", type=click.FloatRange(0), default=0.0, help="PTI locality regularization weight; try 0.1.")
 @click.option(
@@ -147,6 +169,10 @@ def project(asked: ProjectRequest, **settings: Any) -> None:
     Without --crop or --landmarks, the largest central square is used. Ctrl-C keeps finished results; the same command
     resumes.
     """
+    if settings["method"] != "search" and (
+        unheard := [flag for name, flag in typed_flags().items() if name in SEARCHED]
+    ):
+        raise click.UsageError(f"{' and '.join(unheard)}: only for --method search")
     from ..errors import Interrupted
     from ..inversion.folder import SHEET_FILE
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from copy import copy
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,6 +13,8 @@ from torch import Tensor
 from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..inversion.encoder import Encoder
+from ..inversion.project import project
 from ..inversion.projected import Projected
 from .edits import Edits
 from .paste import feathered, paste
@@ -88,6 +91,27 @@ class Editor(Edits):
         network = projected.applied(generator.generator)
         own = generator if network is generator.generator else generator.with_network(network)
         return cls(own, projected.latents, projected.label, photograph=projected.photograph, source=generator)
+
+    @classmethod
+    def of_photograph(
+        cls,
+        generator: LinkedGenerator,
+        photograph: Tensor | str | Path,
+        encoder: Encoder | str | Path,
+        labels: Tensor | None = None,
+    ) -> Editor:
+        """Return an editor of a photograph, inverted by all passes of an encoder.
+
+        Args:
+            generator: the network with its links.
+            photograph: a file, cropped to its largest square, or a tensor [1, C, R, R] in [-1, 1].
+            encoder: of the network, or its file; see `linkgan encoder train`.
+            labels: [1, c_dim], its class; required by networks with classes.
+        Raises:
+            LinkGANError: links in Z, an encoder of another network, or a photograph that does not fit.
+        """
+        found = project(generator, photograph, method="restyle", encoder=encoder, labels=labels)
+        return cls.of_projected(generator, found[0])
 
     def image(self, camera: Tensor | None = None) -> Tensor:
         """Return the current image, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.

@@ -26,12 +26,14 @@ from ..errors import Interrupted, LinkGANError
 from ..images.pixels import Pixels, to_pixels
 from ..images.png import save_png
 from ..metrics.record import versions
+from .encoder import Encoder
 from .perceptual import Lpips, PyramidDistance, psnr
 from .photograph_files import opened
 from .photographs import Photograph
 from .projected import RENDERED_FILE, TARGET_FILE, save_projected
+from .settings import SEARCH, InversionSettings
 from .sheet import InversionRow, inversion_sheet
-from .stages import Inversion, InversionSettings, Outcome
+from .stages import Inversion, Outcome
 
 CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
 _FORMAT, _VERSION = "linkgan_plugin.projection", 1
@@ -52,6 +54,7 @@ class InversionJob:
             `labels`. A folder holds the inversions of one claim with one setting.
         command: recorded in all written files.
         batch: photographs inverted together; it changes results only by rounding.
+        encoder: of the network, for the methods that need one.
     """
 
     out: Path
@@ -62,6 +65,7 @@ class InversionJob:
     command: str
     lpips: Lpips | None = None
     batch: int = 8
+    encoder: Encoder | None = None
 
     def run(self) -> None:
         """Invert the photographs that are not done yet.
@@ -101,7 +105,7 @@ class InversionJob:
                 raise LinkGANError(f"{self.out} is not empty and holds no inversions; choose another --out")
             write_json(path, claim)
             return
-        found = _read_object(path)
+        found = {"method": SEARCH, **_read_object(path)}  # folders from before there were methods name none
         differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
         if differing:
             shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
@@ -123,7 +127,8 @@ class InversionJob:
 
     def _invert(self, some: Sequence[Photograph], saved: dict[str, Any] | None, bar: tqdm[Any]) -> None:
         images, labels = torch.cat([one.image for one in some]), torch.cat([one.label for one in some])
-        inversion = Inversion(self.generator, images, labels, self.settings, self.lpips or PyramidDistance())
+        distance = self.lpips or PyramidDistance()
+        inversion = Inversion(self.generator, images, labels, self.settings, distance, self.encoder)
         if saved is not None:
             inversion.restore(saved["state"])
             # In a batch that was being tuned, finished photographs are already counted.

@@ -13,9 +13,12 @@ from ..generators import LinkedGenerator
 from ..networks import Network
 from .conditions import labels_for
 from .crop import read_photograph
+from .encoder import Encoder
+from .encoder_files import load_encoder
 from .perceptual import Distance, PyramidDistance
 from .projected import Projected
-from .stages import STEPS, Inversion, InversionSettings
+from .settings import SEARCH, STEPS, InversionSettings
+from .stages import Inversion
 
 
 def project(
@@ -28,6 +31,8 @@ def project(
     noise: bool = True,
     locality: float = 0.0,
     seed: int = 0,
+    method: str = SEARCH,
+    encoder: Encoder | str | Path | None = None,
     labels: Tensor | None = None,
     distance: Distance | None = None,
     batch: int = 8,
@@ -45,6 +50,9 @@ def project(
         noise: whether the noise maps, if any, are optimised.
         locality: weight that keeps tuning local.
         seed: of the start and of the noise.
+        method: `search`; or with an encoder, `encoder` (one pass), `restyle` (all passes) or `tune` (these, and
+            pivotal tuning). Only `search` uses `space`, `steps` and `noise`.
+        encoder: of this network, or its file; see `linkgan encoder train`.
         labels: [1 or N, c_dim], classes or cameras; required by networks with labels.
         distance: minimised; by default `PyramidDistance`, which needs no trained network.
         batch: photographs inverted together.
@@ -52,7 +60,7 @@ def project(
     Returns:
         One inversion per photograph: ``.latents`` [1, num_ws, w_dim] and the other inputs of `Editor.of_projected`.
     Raises:
-        LinkGANError: photographs, labels or settings that do not fit the network.
+        LinkGANError: photographs, labels, settings or an encoder that do not fit the network.
 
     >>> from linkgan_plugin import project
     >>> from linkgan_plugin.editing.example import example_generator
@@ -65,13 +73,15 @@ def project(
     True
     """
     generator = network if isinstance(network, nn.Module) else network.generator
-    settings = InversionSettings(space, steps, tune, noise, locality, seed)
+    settings = InversionSettings(space, steps, tune, noise, locality, seed, method)
+    device = next(iter(generator.parameters()), torch.zeros([])).device
+    opened = load_encoder(encoder, device) if isinstance(encoder, (str, Path)) else encoder
     targets = _photographs(generator, photographs)
     rows = labels_for(generator, labels, len(targets))
     found = []
     for first in range(0, len(targets), batch):
         some = slice(first, first + batch)
-        inversion = Inversion(generator, targets[some], rows[some], settings, distance or PyramidDistance())
+        inversion = Inversion(generator, targets[some], rows[some], settings, distance or PyramidDistance(), opened)
         while (image := inversion.finished) < len(targets[some]):
             before = inversion.steps_done
             inversion.advance()

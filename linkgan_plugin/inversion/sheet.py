@@ -33,7 +33,7 @@ def inversion_sheet(rows: Sequence[InversionRow], *, cell: int = 160) -> Pixels:
     return np.concatenate([part for column in columns for part in (gap, column)] + [gap], axis=1)
 
 
-_TITLES = {"w": "W", "w+": "W+", "tuned": "tuned"}
+_TITLES = {"w": "W", "w+": "W+", "restyle": "ReStyle"}
 
 
 def _column(title: str, cells: Sequence[tuple[Pixels, str]], cell: int, width: int) -> Pixels:

@@ -2,73 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import time
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from ..calls.random_state import check_seed
-from ..errors import LinkGANError
 from . import noise as noises
+from .encoder import Encoder
+from .encoding import Encoding
 from .perceptual import Distance
 from .projected import Projected, latent_shape
 from .rendering import Renderer
 from .search import LatentSearch, Statistics, statistics
+from .settings import ENCODED, TUNED, InversionSettings, check_method
 from .tuning import Tuning
-
-SPACES = ("w", "w+")
-STEPS = 1000
-TUNED = "tuned"
-
-
-@dataclass(frozen=True)
-class InversionSettings:
-    """Settings of the inversion of every photograph.
-
-    Attributes:
-        space: `w`, or `w+`, which starts from the solution in W.
-        steps: in each space.
-        tune: steps of pivotal tuning afterwards, 0 for none.
-        noise: whether the noise maps, if any, are optimised too.
-        locality: weight that keeps tuning local, 0 for none (see tuning.py).
-        seed: of all randomness. Photographs in one batch affect each other's results only by rounding.
-    """
-
-    space: str = "w+"
-    steps: int = STEPS
-    tune: int = 0
-    noise: bool = True
-    locality: float = 0.0
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            LinkGANError: one is out of range.
-        """
-        if self.space not in SPACES:
-            raise LinkGANError(f"space {self.space!r}: known are {', '.join(SPACES)}")
-        for name, value, least in (("steps", self.steps, 1), ("tune", self.tune, 0)):
-            if value < least:
-                raise LinkGANError(f"{name} is {value}, expected at least {least}")
-        check_seed(self.seed)
-        if not 0 <= self.locality < math.inf:
-            raise LinkGANError(f"locality is {self.locality}, expected 0 or more, and finite")
-        if self.locality and not self.tune:
-            raise LinkGANError("locality has an effect only on tuning; set tune above 0, or locality to 0")
-
-    @property
-    def stages(self) -> tuple[str, ...]:
-        """The stages in order: w, w+, tuned."""
-        return (*SPACES[: SPACES.index(self.space) + 1], *((TUNED,) if self.tune else ()))
-
-    def total(self, images: int) -> int:
-        """Return the number of steps for `images` images, counted per image."""
-        return self.steps * (SPACES.index(self.space) + 1) * images + self.tune * images
 
 
 class Outcome(NamedTuple):
@@ -94,25 +42,41 @@ class Inversion:
         labels: [N, c_dim], classes or cameras.
         settings: of every inversion.
         distance: minimised.
+        encoder: of the generator, for the methods that need one.
+    Raises:
+        LinkGANError: no encoder for such a method, or another network's.
     """
 
     def __init__(
-        self, generator: nn.Module, photographs: Tensor, labels: Tensor, settings: InversionSettings, distance: Distance
+        self,
+        generator: nn.Module,
+        photographs: Tensor,
+        labels: Tensor,
+        settings: InversionSettings,
+        distance: Distance,
+        encoder: Encoder | None = None,
     ) -> None:
-        self.settings, self._distance = settings, distance
+        check_method(settings.method, encoder is not None)
+        self.settings, self._distance, self._encoder = settings, distance, encoder
         self._num_ws = latent_shape(generator)[0]
         self._renderer = Renderer(generator)
         device = next(iter(generator.parameters()), torch.zeros([])).device
         self._targets, self._labels = photographs.to(device), labels.to(device)
-        found = self._statistics(int(getattr(generator, "z_dim")))  # noqa: B009 (nn.Module types attributes as tensors)
-        self._deviations = torch.tensor([one.deviation for one in found], device=device)
-        self._latents = torch.stack([one.mean for one in found])  # [N, 1, w_dim]
-        self._noise = self._initial_noise() if settings.noise else {}
+        self._noise: dict[str, Tensor] = {}
+        if encoder is not None:
+            encoder.check(generator)
+            self._latents = encoder.start(len(photographs)).to(device).contiguous()
+        if encoder is None or settings.tune:
+            found = self._statistics(int(getattr(generator, "z_dim")))  # noqa: B009 (nn.Module types attributes as tensors)
+            self._deviations = torch.tensor([one.deviation for one in found], device=device)
+        if encoder is None:
+            self._latents = torch.stack([one.mean for one in found])  # [N, 1, w_dim]
+            self._noise = self._initial_noise() if settings.noise else {}
         self._images: dict[str, Tensor] = {}
         self._tuned: dict[int, dict[str, Tensor]] = {}
         self._seconds = {stage: [0.0] * len(photographs) for stage in settings.stages}
         self._stage = self._image = 0
-        self._work: LatentSearch | Tuning | None = self._begun()
+        self._work: LatentSearch | Encoding | Tuning | None = self._begun()
 
     def _statistics(self, z_dim: int) -> list[Statistics]:
         """Return the statistics of W for every image; images of one label share them."""
@@ -144,7 +108,8 @@ class Inversion:
     def steps_done(self) -> int:
         """Number of finished steps, counted per image."""
         images, stages = len(self._targets), self.settings.stages
-        latent = self.settings.steps * images * min(self._stage, len(stages) - bool(self.settings.tune))
+        finished = stages[: min(self._stage, len(stages) - bool(self.settings.tune))]
+        latent = sum(map(self.settings.steps_of, finished)) * images
         now = 0 if self._work is None else self._work.done * (1 if self._tuning else images)
         return latent + self.settings.tune * self._image + now
 
@@ -170,7 +135,7 @@ class Inversion:
     @torch.no_grad()
     def _keep(self, stage: str) -> None:
         """Store the result of the finished work."""
-        if isinstance(self._work, LatentSearch):
+        if isinstance(self._work, LatentSearch | Encoding):
             self._latents, self._noise = self._work.latents, self._work.noise
             self._images[stage] = self._renderer.images(self._latents, self._labels, self._noise)
             self._stage += 1
@@ -184,12 +149,15 @@ class Inversion:
         if self._image == len(self._targets):
             self._stage += 1
 
-    def _begun(self) -> LatentSearch | Tuning | None:
+    def _begun(self) -> LatentSearch | Encoding | Tuning | None:
         """Return the next work, None at the end."""
         if self._stage == len(self.settings.stages):
             return None
         if self._tuning:
             return self._begun_tuning()
+        if self._encoder is not None:
+            passes = 1 if self.settings.stages[self._stage] == ENCODED else self._encoder.passes - 1
+            return Encoding(self._renderer, self._encoder, self._targets, self._labels, self._latents, passes)
         in_w = self.settings.stages[self._stage] == "w"
         return LatentSearch(
             self._renderer,
@@ -227,7 +195,9 @@ class Inversion:
     def images(self) -> Tensor:
         """Return the images of the latents and noise found so far, [N, C, H, W], without tuned weights."""
         work = self._work
-        latents, noise = (work.latents, work.noise) if isinstance(work, LatentSearch) else (self._latents, self._noise)
+        latents, noise = (
+            (work.latents, work.noise) if isinstance(work, LatentSearch | Encoding) else (self._latents, self._noise)
+        )
         return self._renderer.images(latents.expand(-1, self._num_ws, -1), self._labels, noise)
 
     def take(self, image: int) -> Outcome:

@@ -61,7 +61,7 @@ def test_help_lists_commands_under_their_headings():
     headings = [lines.index(f"{heading}:") for heading in (cli.TRAIN, cli.USE, cli.MEASURE, cli.HOSTS)]
     assert headings == sorted(headings)
     below_use = [line.split()[0] for line in lines[headings[1] + 1 : headings[2]] if line.startswith("  ")]
-    assert below_use == ["directions", "project", "edit", "ui"]
+    assert below_use == ["directions", "project", "encoder", "edit", "ui"]
 
 
 def walk(command, path=()):

@@ -52,6 +52,8 @@ MOST_LINKS = 256
 MOST_BASIS_AXES = 768
 # A file of directions: 512 of 18 x 512 numbers are 19 MB, 200 warps of 128 supports x 512 are 52 MB.
 DIRECTIONS = 256 << 20  # bytes
+# A file of an encoder: the default at 1024 pixels with 18 x 512 latents is 25 MB, eight times as wide 1.2 GB.
+ENCODER = 2 << 30  # bytes
 
 # The regions of all links of a network: items are regions and their arguments (a thousand boxes are 5,120), bytes are
 # those of decoded mask files.
