@@ -116,7 +116,9 @@ class Consistent:
             return rest_distances(axes, others, block, spread_of(generator)).argmin(dim=0)
         scores = []
         for donors in candidates:
-            edited = generator.rendering(generator.replace(latents, donors, block), labels, styles)
+            edited = generator.rendering(
+                generator.replace(latents, donors, block), labels, **({} if styles is None else {"styles": styles})
+            )
             scores.append(self.critic(edited, labels))
         found = torch.stack(scores)
         if not bool(found.isfinite().all()):

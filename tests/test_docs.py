@@ -43,7 +43,7 @@ SNAPSHOT = re.compile(r"network-snapshot-\d+\.(pt|pkl)")
 NET = {"z_dim": 16, "c_dim": 0, "w_dim": 16, "img_resolution": 16, "img_channels": 3}
 WIDTH = {"channel_base": 64, "channel_max": 8}
 # Flags of hosts and of other programs that sentences mention.
-FOREIGN = {"--cfg", "--metrics", "--help", "--gpus"}
+FOREIGN = {"--cfg", "--metrics", "--help", "--gpus", "--no-deps"}
 
 
 def linkgan(*words: object) -> None:

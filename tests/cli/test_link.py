@@ -10,6 +10,7 @@ import torch
 
 from linkgan_plugin import sidecar
 from linkgan_plugin.directions import basis as finding
+from linkgan_plugin.directions import task
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.networks import load_network
 from tests.cli.conftest import Cli
@@ -26,7 +27,7 @@ TRAIN = ("--loss=linkgan", "--cbase", 128, "--cmax", 8, "--batch", 8, "--quiet",
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(finding, "SPREAD", 200)
+    monkeypatch.setattr(task, "SPREAD", 200)
     monkeypatch.setattr(finding, "probes_for", lambda dim: 32)
 
 
@@ -44,7 +45,7 @@ def linked(cli: Cli, trained: Path, tmp_path_factory: pytest.TempPathFactory) ->
     """The same network, linked."""
     path = tmp_path_factory.mktemp("linked") / "linked.pt"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(finding, "SPREAD", 200)
+        patch.setattr(task, "SPREAD", 200)
         result = cli("link", trained, "--link", LINK, "--out", path, *FEW)
     assert result.exit_code == 0, result.output
     assert "top/locality" in result.output
