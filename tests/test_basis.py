@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from linkgan_plugin.basis import Basis
-from linkgan_plugin.editing.directions import find_directions
+from linkgan_plugin.editing.directions import block_directions
 from linkgan_plugin.editing.editor import DirectionEdit, Editor, Resample, Restore, Transplant
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
@@ -302,18 +302,17 @@ def test_a_resampled_region_has_the_coordinates_of_its_donor(editor):
     donor = editor.generator.draw([3])
     editor.do(Resample("left", seed=3))
     basis = editor.generator.spec.basis
-    assert torch.equal(editor.own_axes("left"), basis.coordinates(donor)[:, :, :4])
+    assert torch.equal(editor.history("left")[-1].block, basis.coordinates(donor)[:, :, :4])
     torch.testing.assert_close(
         editor.latents, editor.generator.replace(editor.start, donor, editor.generator.block("left"))
     )
 
 
 def test_directions_of_a_region_lie_in_its_block_and_change_nothing_else(editor):
-    found = find_directions(editor.generator, "left", components=4, samples=2)
+    found = block_directions(editor.generator, "left", components=4, samples=2)
     coordinates = editor.generator.spec.basis.coordinates(found.vectors)
-    assert coordinates[:, 4:].abs().max() < 1e-5
-    torch.testing.assert_close(found.vectors.norm(dim=1), torch.ones(len(found)))
-    moved = editor.generator.render(editor.latents + found.move(0))
+    assert coordinates[:, :, 4:].abs().max() < 1e-5
+    moved = editor.generator.render(found.moved(editor.latents, 0, 1.0))
     assert (moved - editor.image())[..., SIZE // 2 :].abs().max() < 1e-4
     assert (moved - editor.image())[..., : SIZE // 2].abs().mean() > 0.1
 
