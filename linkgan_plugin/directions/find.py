@@ -155,8 +155,9 @@ def _lengths(vectors: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def measured(task: Task, directions: Directions, samples: int = SCORED) -> Directions:
-    """Return the directions with effect and leak of amounts +1 and -1, over the same images for each."""
+def measured(task: Task, directions: Directions, samples: int | None = None) -> Directions:
+    """Return the directions with effect and leak of amounts +1 and -1, over the same `SCORED` images for each."""
+    samples = samples or SCORED
     count, batch = len(directions), task.batch
     sums = torch.zeros(2, count, dtype=torch.float64)
     starts = range(0, samples, batch)
