@@ -32,7 +32,8 @@ class Track:
     @property
     def title(self) -> str:
         """The names of the set and the direction."""
-        return f"{self.of}: {self.directions.title(self.index)}"
+        name = self.directions.title(self.index)
+        return name if name.startswith(self.of) else f"{self.of}: {name}"
 
     @property
     def heading(self) -> str:
