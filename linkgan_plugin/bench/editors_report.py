@@ -164,7 +164,8 @@ def sheet(cells: Iterable[tuple[Cell, Mapping[str, Any]]], images: int = 2) -> P
             blank = torch.ones_like(before)
             columns.append(blank if amount is None else edit.images(number, amount, latents, labels))
         drawn = [pixels.enlarge(pixels.to_pixels(column), _CELL) for column in columns]
-        change = (columns[1 + MIDDLE] - before).abs().mean(dim=1)
+        reached = figures["levels"][MIDDLE]["amounts"][number] is not None
+        change = (columns[1 + MIDDLE] - before).abs().mean(dim=1) * reached
         masks = task.mask(rendering, labels).expand(images, -1, -1, -1)[:, 0].cpu().numpy()
         maps = pixels.enlarge(drawing.heat(change), _CELL)
         drawn.append(np.stack([drawing.outline(one, mask, OUTLINE) for one, mask in zip(maps, masks, strict=True)]))
