@@ -97,7 +97,6 @@ class Consistent:
         candidates: Tensor,
         block: Tensor,
         labels: Tensor,
-        styles: Tensor | None = None,
     ) -> Tensor:
         """Return the index of the best donor of each image, int64 [N].
 
@@ -107,7 +106,6 @@ class Consistent:
             candidates: [S, N, L, D], S donors per image. With the critic, the edit takes their axes in `block`.
             block: bool [D], the edited axes.
             labels: [N, c_dim].
-            styles: [1 or N, S], added to the network's styles; None adds nothing.
         Raises:
             LinkGANError: the critic returns numbers that are not finite.
         """
@@ -116,9 +114,7 @@ class Consistent:
             return rest_distances(axes, others, block, spread_of(generator)).argmin(dim=0)
         scores = []
         for donors in candidates:
-            edited = generator.rendering(
-                generator.replace(latents, donors, block), labels, **({} if styles is None else {"styles": styles})
-            )
+            edited = generator.rendering(generator.replace(latents, donors, block), labels)
             scores.append(self.critic(edited, labels))
         found = torch.stack(scores)
         if not bool(found.isfinite().all()):
@@ -150,7 +146,8 @@ class Consistent:
             )
         seeds = range(step.seed, step.seed + self.candidates)
         donors = generator.draw(seeds, editor.labels.expand(len(seeds), -1), step.psi).unsqueeze(1)
-        chosen = self.choose(generator, editor.latents, donors, block, editor.labels, editor.styles)
+        with generator.shifted(editor.styles):
+            chosen = self.choose(generator, editor.latents, donors, block, editor.labels)
         return replace(step, seed=seeds[int(chosen)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -197,53 +198,42 @@ class LinkedGenerator:
         return self.rendering(latents, labels).image
 
     @torch.no_grad()
-    def rendering(self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None) -> Rendering:
-        """Render latents as `render` does, with the depth of 3D-aware generators.
+    def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
+        """Render latents [N, L, D] with labels [N, c_dim] as `render` does, with the depth of 3D-aware generators."""
+        return self.rendering_with_gradients(latents, labels)
 
-        Args:
-            latents: [N, L, D] as `draw` returns them.
-            labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
-            styles: [1 or N, S], added to the network's styles (see `calls.styles`); None adds nothing.
-        """
-        return self.rendering_with_gradients(latents, labels, styles)
-
-    def rendering_with_gradients(
-        self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None
-    ) -> Rendering:
+    def rendering_with_gradients(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
         """Render as `rendering` does, differentiable where gradients are enabled.
 
         Args:
             latents: [N, L, D] as `draw` returns them.
             labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
-            styles: [1 or N, S], added to the network's styles; None adds nothing.
         """
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
         if self.spec.space == "z":
             latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self._rendered(latents, labels, styles)
+        return self.calls.render_deterministic(latents, labels)
 
-    def _rendered(self, ws: Tensor, labels: Tensor, styles: Tensor | None) -> Rendering:
-        if styles is None:
-            return self.calls.render_deterministic(ws, labels)
-        with Styles(self.generator).shifted(styles.to(ws.device)):
-            return self.calls.render_deterministic(ws, labels)
+    def shifted(self, styles: Tensor | None) -> AbstractContextManager[None]:
+        """Return a context in which every image is rendered with shifted styles (see `calls.styles`).
+
+        Args:
+            styles: [1 or N, S], added to the network's styles; None adds nothing.
+        Raises:
+            LinkGANError: the network has no style space.
+        """
+        return nullcontext() if styles is None else Styles(self.generator).shifted(styles.to(self.device))
 
     @torch.no_grad()
-    def view(self, latents: Tensor, labels: Tensor, camera: Tensor, styles: Tensor | None = None) -> Rendering:
+    def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:
         """Render the objects of `labels` [N, c_dim] from other cameras [N, c_dim].
 
         The result differs from `rendering` with these cameras for latents in Z, whose mapping depends on the camera.
-
-        Args:
-            latents: [N, L, D].
-            labels: [N, c_dim].
-            camera: [N, c_dim].
-            styles: [1 or N, S], added to the network's styles as in `rendering`.
         """
-        if self.spec.space == "z":
-            latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self._rendered(latents, camera, styles)
+        if self.spec.space == "w":
+            return self.rendering(latents, camera)
+        return self.calls.render_deterministic(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
 
     @property
     def is_3d_aware(self) -> bool:

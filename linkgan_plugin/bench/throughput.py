@@ -26,11 +26,11 @@ class Recorder(LinkedGenerator):
     rendered: list[tuple[Tensor, Tensor | None]] | None = None
 
     @torch.no_grad()
-    def rendering(self, latents: Tensor, labels: Tensor | None = None, styles: Tensor | None = None) -> Rendering:
+    def rendering(self, latents: Tensor, labels: Tensor | None = None) -> Rendering:
         """Render latents [N, ...] as `LinkedGenerator` does, and record the call."""
         if self.rendered is not None:
             self.rendered.append((latents, labels))
-        return super().rendering(latents, labels, styles)
+        return super().rendering(latents, labels)
 
 
 def measure_throughput(

@@ -180,7 +180,8 @@ def moved_image(
 ) -> Tensor:
     """Render latents [N, L, D] with labels [N, c_dim], moved along a direction of any space: images [N, C, H, W]."""
     if directions.space == "s":
-        return generator.rendering(latents, labels, directions.offset(index, amount)).image
+        with generator.shifted(directions.offset(index, amount)):
+            return generator.render(latents, labels)
     return generator.render(directions.moved(latents, index, amount), labels)
 
 

@@ -59,7 +59,8 @@ def _squares(task: Task, start: int, count: int, probes: int, random: torch.Gene
     latents, labels = task.draw(start, count)
     with torch.enable_grad():
         offsets = torch.zeros([count, task.styles.dim], device=latents.device, requires_grad=True)
-        rendering = task.generator.rendering_with_gradients(latents, labels, offsets)
+        with task.generator.shifted(offsets):
+            rendering = task.generator.rendering_with_gradients(latents, labels)
     weights = region_and_rest(task)(rendering.each(Tensor.detach), labels)
     total = torch.zeros([2, *offsets.shape], dtype=torch.float64, device=latents.device)
     for probe in range(probes):

@@ -224,13 +224,13 @@ class Editor(Edits):
         return self._images[key]
 
     def _rendered(self, state: State, camera: Tensor | None) -> Rendering:
-        # Wrappers that override `rendering` need not know styles.
-        styles = {} if state.styles is None else {"styles": state.styles}
         if camera is None:
-            return self.generator.rendering(state.latents, self.labels, **styles)
+            with self.generator.shifted(state.styles):
+                return self.generator.rendering(state.latents, self.labels)
         if not self.generator.calls.takes_camera:
             raise LinkGANError("this network has no camera; only 3D-aware networks have one")
-        return self.generator.view(state.latents, self.labels, self._checked_labels(camera), **styles)
+        with self.generator.shifted(state.styles):
+            return self.generator.view(state.latents, self.labels, self._checked_labels(camera))
 
     def _masks(self, state: State) -> dict[str, Tensor]:
         scene = self.generator.scene(self._image(state), self.labels)

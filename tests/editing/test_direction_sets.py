@@ -86,7 +86,8 @@ def test_directions_in_s_shift_the_styles_until_they_are_undone(styled):
     styled.do(DirectionEdit(direction=0, std=2.0, of="styles"))
     assert torch.equal(styled.latents, start)
     assert torch.equal(styled.styles, 2 * STYLES.vectors[0])
-    expected = styled.generator.rendering(start, styled.labels, 2 * STYLES.vectors[0]).image
+    with styled.generator.shifted(2 * STYLES.vectors[0]):
+        expected = styled.generator.rendering(start, styled.labels).image
     assert torch.equal(styled.image(), expected)
     assert not torch.equal(styled.image(), before)
     assert styled.edited() == ("rest",)
@@ -169,7 +170,9 @@ def test_directions_in_z_move_links_in_z():
     editor.do(DirectionEdit(direction=2, std=0.5, of="z"))
     assert torch.equal(editor.latents, in_z.moved(start, 2, 0.5))
     editor.do(DirectionEdit(of="styles"))
-    assert torch.equal(editor.image(), editor.generator.rendering(editor.latents, None, STYLES.vectors[0]).image)
+    with editor.generator.shifted(STYLES.vectors[0]):
+        expected = editor.generator.rendering(editor.latents, None).image
+    assert torch.equal(editor.image(), expected)
 
 
 def test_files_bring_edits_along_sets_back_to_the_bit(editor, styled):
