@@ -25,15 +25,16 @@ from training_loops.formats.folder import ImageFolderDataset
 from training_loops.formats.lock import locked
 
 from .. import registry
+from ..calls.spaces import axes_of, choose_space, stylemap_size_of
 from ..directions.basis import region_basis
 from ..directions.directions import Directions
 from ..directions.files import SUFFIX, load_directions, save_directions
-from ..directions.find import candidates, kept
-from ..directions.task import LabelledSamples, Method, Progress, Reader, Task, silent
+from ..directions.find import candidates, kept, method_of
+from ..directions.task import LabelledSamples, Progress, Reader, Task, silent
 from ..errors import LinkGANError, suggest
 from ..generators import LinkedGenerator
 from ..labels import Labels
-from ..links import LinkSpec
+from ..links import LinkSpec, parse_region
 from ..metrics.attributes import ProceduralClassifier, classifier_for
 from ..metrics.quality import real_images
 from ..metrics.yardsticks import Yardstick, yardstick
@@ -53,7 +54,7 @@ class Plan:
         regions: name -> expression.
         editors: names of rows, methods or OWN; () for all.
         seeds: of finding and measuring.
-        count: directions per method and region; links without training get as many axes.
+        count: directions per method and region.
         samples: images per curve.
         images: images per measurement of quality; 0 for none.
         quality_kind: as in `linkgan metrics`.
@@ -73,15 +74,7 @@ class Plan:
 
     def stored(self) -> dict[str, Any]:
         """Return what a cell depends on, JSON-able."""
-        return {
-            "regions": dict(self.regions),
-            "count": self.count,
-            "samples": self.samples,
-            "images": self.images,
-            "quality_kind": self.quality_kind,
-            "space": self.space,
-            "settings": {name: dict(values) for name, values in self.settings.items()},
-        }
+        return {name: value for name, value in dataclasses.asdict(self).items() if name not in ("editors", "seeds")}
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +97,6 @@ class Subject:
 
     def generator(self, space: str | None, links: Sequence[str] = ()) -> LinkedGenerator:
         """Return the network with links, or without."""
-        from ..calls.spaces import axes_of, choose_space, stylemap_size_of
-
         chosen, dim = choose_space(axes_of(self.network.generator), space, str(self.network.path))
         size = stylemap_size_of(self.network.generator)
         spec = LinkSpec.parse(links, dim=dim, space=chosen, stylemap_size=size) if links else LinkSpec((), dim, chosen)
@@ -247,8 +238,6 @@ class Cell:
     @cached_property
     def task(self) -> Task:
         """The network and the region."""
-        from ..links import parse_region
-
         generator = self.subject.generator(self.plan.space)
         region = parse_region(self.plan.regions[self.region])
         return Task(generator, self.plan.count, region, seed=self.seed, progress=self.progress)
@@ -268,9 +257,7 @@ class Cell:
             return self._unlinked(), time.perf_counter() - began
         if self.path.exists() and stored.exists():
             return AlongDirections(self.task.generator, load_directions(stored)), 0.0
-        method = registry.load("directions", self.editor)
-        if not isinstance(method, Method):
-            raise LinkGANError(f"'{self.editor}' of directions is no Method")
+        method = method_of(self.editor)
         reader = self.subject.reader if method.reads else None
         discriminator = self.subject.network.critic if method.judges else None
         task = dataclasses.replace(self.task, reader=reader, discriminator=discriminator)
@@ -326,7 +313,7 @@ class Cell:
         """Return the time of an edit, the attributes that it changes and the quality of edited images."""
         batches, seconds = self._rendered(edits, edit)
         figures: dict[str, Any] = {"seconds_edit": seconds}
-        if self.subject.classifier is not None and len(batches[0][0]):
+        if self.subject.classifier is not None:
             figures |= _attributes(self.subject.classifier, self.task, batches)
         if self.plan.images and self.subject.data is not None:
             kind, real = self.subject.ruler(self.plan.quality_kind, self.plan.images)

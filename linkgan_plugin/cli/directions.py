@@ -31,7 +31,7 @@ from .sections import SectionedCommand
 
 if TYPE_CHECKING:
     from ..directions.directions import Directions
-    from ..directions.task import LabelledSamples, Method, Reader
+    from ..directions.task import LabelledSamples, Reader
     from ..generators import LinkedGenerator
     from ..networks import Network
     from ..regions.base import Region
@@ -151,16 +151,15 @@ def directions(asked: DirectionsRequest, network: Path) -> None:
     if asked.method is None and asked.region is None:
         raise click.UsageError("give --region NAME=REGION, or a --method (see --list)")
 
-    from .. import registry
     from ..checksum import file_digest
     from ..directions.files import check_target, save_directions
-    from ..directions.find import DEFAULT, find_directions
+    from ..directions.find import DEFAULT, find_directions, method_of
 
     sheet = asked.out.with_suffix(".png")
     check_target(asked.out, asked.force)
     check_out(sheet, asked.force)
     method = asked.method or DEFAULT
-    found_by: Method = registry.load("directions", method)
+    found_by = method_of(method)
     settings = settings_from(asked.settings, found_by, method)
     name, region = _region(asked.region)
     opened, generator = _opened(asked, network)

@@ -55,11 +55,12 @@ def _value(text: str, default: Any, what: str) -> Any:
 def listing() -> str:
     """Return every installed method with its paper, what it needs, and its settings with their defaults."""
     from .. import registry
+    from ..directions.find import method_of
 
     lines = []
     for name in registry.names("directions"):
         try:
-            method: Method = registry.load("directions", name)
+            method = method_of(name)
         except LinkGANError as error:
             lines.append(f"{name}: {error}")
             continue

@@ -83,6 +83,13 @@ class Directions:
         """Return the name of a direction, or its number."""
         return self.names[index] or str(index)
 
+    @property
+    def inside(self) -> Tensor | None:
+        """The share of each direction's change that is in the region, float32 [K] in [0, 1]; None if not measured."""
+        if self.effect is None or self.leak is None:
+            return None
+        return self.effect / (self.effect + self.leak).clamp(min=1e-12)
+
     def only(self, indices: Sequence[int]) -> Directions:
         """Return some of the directions, in that order."""
         if self.bend is not None:

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..errors import LinkGANError, suggest
+from .task import Task
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,16 @@ def chosen_edits(text: str, channels: int) -> list[str]:
         if name not in possible:
             raise LinkGANError(f"edit '{name:.40}' of images of {channels} channels; {suggest(name, possible)}")
     return names
+
+
+def wanted_edits(task: Task, text: str) -> list[str]:
+    """Return the names in `text` of edits that the images of a task can have, at most `task.count`.
+
+    Raises:
+        LinkGANError: as `chosen_edits`.
+    """
+    latents, labels = task.draw(0, 1)
+    return chosen_edits(text, task.generator.render(latents, labels).shape[1])[: task.count]
 
 
 def edited(name: str, images: Tensor, amounts: Tensor) -> tuple[Tensor, Tensor]:

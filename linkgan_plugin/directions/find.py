@@ -76,9 +76,7 @@ def candidates(task: Task, method: str, settings: Mapping[str, Any]) -> Directio
     Raises:
         LinkGANError: an unknown method or setting, a missing region or reader, or what the method raises.
     """
-    found = registry.load("directions", method)
-    if not isinstance(found, Method):
-        raise LinkGANError(f"'{method}' of directions is a {type(found).__name__}, expected a Method")
+    found = method_of(method)
     check(found, method, settings, task.region is not None, task.reader is not None)
     if task.region is not None and not found.local:
         task = dataclasses.replace(task, count=min(task.count * CANDIDATES, task.dim))
@@ -94,8 +92,23 @@ def kept(task: Task, found: Directions) -> Directions:
         found: candidates; they are not changed.
     """
     scored = measured(task, found)
-    best = range(len(scored)) if task.region is None else _most_local(scored)
-    return dataclasses.replace(scored.only(list(best)[: task.count]), region=str(task.region or ""))
+    best = list(range(len(scored)))
+    if task.region is not None:
+        assert scored.inside is not None
+        best = scored.inside.argsort(descending=True, stable=True).tolist()
+    return dataclasses.replace(scored.only(best[: task.count]), region=str(task.region or ""))
+
+
+def method_of(name: str) -> Method:
+    """Return the method of a name in the entry-point group ``linkgan.directions``.
+
+    Raises:
+        LinkGANError: no such plugin, one that does not load, or one that is no `Method`.
+    """
+    found = registry.load("directions", name)
+    if not isinstance(found, Method):
+        raise LinkGANError(f"'{name}' of directions is a {type(found).__name__}, expected a Method")
+    return found
 
 
 def settings_of(method: Method) -> dict[str, inspect.Parameter]:
@@ -155,14 +168,13 @@ def _lengths(vectors: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def measured(task: Task, directions: Directions, samples: int | None = None) -> Directions:
+def measured(task: Task, directions: Directions) -> Directions:
     """Return the directions with effect and leak of amounts +1 and -1, over the same `SCORED` images for each."""
-    samples = samples or SCORED
     count, batch = len(directions), task.batch
     sums = torch.zeros(2, count, dtype=torch.float64)
-    starts = range(0, samples, batch)
+    starts = range(0, SCORED, batch)
     for start in task.progress(starts, "measuring"):
-        size = min(batch, samples - start)
+        size = min(batch, SCORED - start)
         latents, labels = task.draw(start, size)
         before = task.generator.rendering(latents, labels)
         mask = task.mask(before, labels) if task.region is not None else torch.ones_like(before.image[:1, :1])
@@ -171,7 +183,7 @@ def measured(task: Task, directions: Directions, samples: int | None = None) -> 
                 image = moved_image(task.generator, directions, index, amount, latents, labels)
                 inside, outside = split_change(before.image, image, mask)
                 sums[:, index] += torch.stack([inside.sum(), outside.sum()]).double().cpu()
-    effect, leak = (sums / (2 * samples * before.image[0].numel())).float()
+    effect, leak = (sums / (2 * SCORED * before.image[0].numel())).float()
     return dataclasses.replace(directions, effect=effect, leak=leak)
 
 
@@ -183,11 +195,3 @@ def moved_image(
         with generator.shifted(directions.offset(index, amount)):
             return generator.render(latents, labels)
     return generator.render(directions.moved(latents, index, amount), labels)
-
-
-def _most_local(directions: Directions) -> list[int]:
-    """Return the indices of directions by the share of their change that is in the region, largest first."""
-    assert directions.effect is not None
-    assert directions.leak is not None
-    share = directions.effect / (directions.effect + directions.leak).clamp(min=1e-12)
-    return [int(index) for index in share.argsort(descending=True, stable=True)]

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LinkGANError
-from .edits import chosen_edits, edited
+from .edits import edited, wanted_edits
 from .factor import Array, in_units, monotone
 from .fields import Perceptrons
 from .learned import Coordinates, VectorAdam, check_finite, check_positive
@@ -54,8 +54,7 @@ def plumerault(
     check_positive(images=images, points=points, steps=steps, rate=rate, reach=reach)
     if not 0 <= blur < 1:
         raise LinkGANError(f"blur is {blur:g}; expected at least 0 and less than 1, of the image's width")
-    drawn, labels = task.draw(0, 1)
-    names = chosen_edits(edits, task.generator.render(drawn, labels).shape[1])[: task.count]
+    names = wanted_edits(task, edits)
     search = _Search(task, Coordinates(task), steps, rate, blur)
     found = [_factor(search, name, images, points, reach) for name in names]
     vectors = torch.stack([unit for unit, _ in found])

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from .edits import chosen_edits, edited
+from .edits import edited, wanted_edits
 from .learned import Coordinates, Walk, bent_start, check_positive, joined, learn, uniform
 from .task import Found, Method, Task
 
@@ -38,8 +38,7 @@ def steerability(
         LinkGANError: an unknown edit, or settings that are not positive.
     """
     check_positive(reach=reach)
-    latents, labels = task.draw(0, 1)
-    names = chosen_edits(edits, task.generator.render(latents, labels).shape[1])[: task.count]
+    names = wanted_edits(task, edits)
     coordinates, random, walks = Coordinates(task), task.random(), []
     for name in names:
         walk = Walk(coordinates, 1, bent_start(task, 1, bent, random))

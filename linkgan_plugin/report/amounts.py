@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from ..directions.directions import Directions
@@ -13,12 +12,11 @@ from ..editing.candidates import RegionGroup, along_set
 from ..editing.editor import Editor
 from ..editing.steps import JOIN, DirectionEdit
 from ..errors import LinkGANError
-from ..images import pixels
 from ..images.pixels import Pixels
 from ..links import parse_region
 from ..regions.base import Region
 from .sheet import Shown, candidate_sheet, stack
-from .video import HOLD, STEPS, even, frame, glide, row
+from .video import HOLD, STEPS, before_and_after, glide
 
 
 @dataclass(frozen=True)
@@ -38,14 +36,13 @@ class Track:
     @property
     def heading(self) -> str:
         """The title with the effect, and the share of the change that is in the region."""
-        effect, leak = self.directions.effect, self.directions.leak
+        effect, inside = self.directions.effect, self.directions.inside
         if effect is None:
             return self.title
-        own = float(effect[self.index])
-        if leak is None or not self.directions.region:
-            return f"{self.title}, effect {own:.2g}"
-        share = own / max(own + float(leak[self.index]), 1e-12)
-        return f"{self.title}, effect {own:.2g}, {100 * share:.0f} % in its region"
+        text = f"{self.title}, effect {float(effect[self.index]):.2g}"
+        if inside is None or not self.directions.region:
+            return text
+        return f"{text}, {100 * float(inside[self.index]):.0f} % in its region"
 
     @property
     def region(self) -> Region | None:
@@ -127,11 +124,7 @@ def slide_frames(
                     amount = here + share * (stop - here)
                     step = track.step(group.regions, amount)
                     moving = torch.cat([shown(editor.after(step)) for editor in editors])
-                    if plain:
-                        yield even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
-                    else:
-                        rows = [row("before", still, cell), row("after", moving, cell)]
-                        yield frame(f"{track.title}: {amount:+.1f}", rows)
+                    yield before_and_after(f"{track.title}: {amount:+.1f}", still, moving, cell, plain=plain)
                 here = stop
 
 

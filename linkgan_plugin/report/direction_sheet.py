@@ -64,11 +64,10 @@ def scores(directions: Directions, index: int) -> list[tuple[str, str]]:
         return []
     effect = float(directions.effect[index])
     found = [("effect", f"{effect:.3g}")]
-    if directions.leak is None or not directions.region:
+    if directions.leak is None or directions.inside is None or not directions.region:
         return found
-    leak = float(directions.leak[index])
-    share = effect / (effect + leak) if effect + leak > 0 else 0.0
-    return [*found, ("leak", f"{leak:.3g}"), ("inside", f"{100 * share:.0f} %")]
+    leak, inside = float(directions.leak[index]), float(directions.inside[index])
+    return [*found, ("leak", f"{leak:.3g}"), ("inside", f"{100 * inside:.0f} %")]
 
 
 def _row(

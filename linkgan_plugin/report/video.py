@@ -56,8 +56,8 @@ def resample_frames(
                 rows = []
                 for name, generator in generators.items():
                     images = generator.interpolate(here[name], stops[name][stop], region, amount, labels[name]).images
-                    rows.append(row(name, images, cell))
-                yield frame(f"resampling: {region}", rows)
+                    rows.append(_row(name, images, cell))
+                yield _frame(f"resampling: {region}", rows)
             for name, generator in generators.items():
                 here[name] = generator.mix(here[name], stops[name][stop], region).latents
 
@@ -95,11 +95,8 @@ def trial_frames(
                 on_the_way = zip(editors, here, there, strict=True)
                 steps = [(e, Transplant(group.regions, torch.lerp(a, b, amount))) for e, a, b in on_the_way]
                 moving = torch.cat([shown(editor.after(step)) for editor, step in steps])
-                if plain:
-                    yield even(np.concatenate(list(pixels.to_pixels(moving)), axis=1))
-                else:
-                    name = candidate.name if candidate else "back"
-                    yield frame(f"{group.name}: {name}", [row("before", still, cell), row("after", moving, cell)])
+                name = candidate.name if candidate else "back"
+                yield before_and_after(f"{group.name}: {name}", still, moving, cell, plain=plain)
             here = there
 
 
@@ -114,20 +111,35 @@ def glide() -> list[float]:
     return [*ramp.tolist(), *[1.0] * HOLD]
 
 
-def row(name: str, images: torch.Tensor, cell: int) -> Pixels:
+def before_and_after(text: str, before: torch.Tensor, after: torch.Tensor, cell: int, *, plain: bool = False) -> Pixels:
+    """Draw a frame of images [N, C, H, W] before and after an edit, below a heading: [H, W, 3].
+
+    Args:
+        text: the heading.
+        before: [N, C, H, W] in [-1, 1].
+        after: as `before`.
+        cell: approximate size of an image, in pixels.
+        plain: only the images after, at their own size.
+    """
+    if plain:
+        return _even(np.concatenate(list(pixels.to_pixels(after)), axis=1))
+    return _frame(text, [_row("before", before, cell), _row("after", after, cell)])
+
+
+def _row(name: str, images: torch.Tensor, cell: int) -> Pixels:
     """Draw images [N, C, H, W] side by side, enlarged to about `cell` pixels, below their name: [h, w, 3]."""
     body = np.concatenate(list(pixels.enlarge(pixels.to_pixels(images), cell)), axis=1)
     return np.concatenate([drawing.caption(name, body.shape[1], 24), body])
 
 
-def frame(text: str, rows: Sequence[Pixels]) -> Pixels:
+def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
     """Stack rows [h, w, 3] of one width below a heading, with even sides: [H, W, 3]."""
     room = max(0, NARROWEST - rows[0].shape[1])
     rows = [np.pad(row, ((0, 0), (room // 2, room - room // 2), (0, 0)), constant_values=255) for row in rows]
-    return even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
+    return _even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
 
 
-def even(frame: Pixels) -> Pixels:
+def _even(frame: Pixels) -> Pixels:
     """Return a frame with even sides, [H, W, 3], since video codecs halve the colour planes."""
     return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
 

@@ -189,7 +189,7 @@ def _network(text: str) -> tuple[str, Path]:
 
 def _settings(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
     """Return method -> its settings, of the types of their defaults."""
-    from ... import registry
+    from ...directions.find import method_of
     from ..directions_settings import settings_from
 
     found: dict[str, list[str]] = {}
@@ -198,4 +198,4 @@ def _settings(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
         if not dot:
             raise LinkGANError(f"setting {text!r:.80}: expected METHOD.KEY=VALUE")
         found.setdefault(method, []).append(setting)
-    return {name: settings_from(given, registry.load("directions", name), name) for name, given in found.items()}
+    return {name: settings_from(given, method_of(name), name) for name, given in found.items()}
