@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -70,7 +71,8 @@ class Zygote:
 
         Args:
             emulate: emulate CUDA on the CPU before the script starts. env: more of the environment.
-            interrupt_at: send SIGINT once this text has been printed, which must be within `seconds`.
+            interrupt_at: send SIGINT once this text has been printed, which must be within `seconds`; the command must
+                end within `seconds` of it.
         """
         self.count += 1
         out, err = (self.folder / f"{self.count:03d}.{name}" for name in ("out", "err"))
@@ -90,7 +92,11 @@ class Zygote:
         self.server.stdin.flush()
         process = int(self.server.stdout.readline())
         reached = interrupt_at is None or _interrupt(process, interrupt_at, (out, err), seconds)
+        deaf = threading.Timer(seconds, os.kill, (process, signal.SIGKILL))
+        if interrupt_at is not None:
+            deaf.start()
         done = Done(int(self.server.stdout.readline()), out.read_text(), err.read_text())
+        deaf.cancel()
         assert reached, f"{interrupt_at!r} was not printed within {seconds} s:\n{done.text[-6000:]}"
         return done
 

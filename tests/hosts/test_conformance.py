@@ -274,7 +274,9 @@ def test_without_fixes_the_host_fails_as_it_does_alone(bench: Bench) -> None:
 
 def test_an_interrupt_ends_it_as_it_ends_the_host(bench: Bench) -> None:
     once_a_tree(bench)
-    command = bench.command("interrupted", LINK, "--metrics=none", run=("--set", "image_snapshot_ticks=null"))
+    # So long that it cannot end before the interrupt arrives.
+    long = (LINK, "--metrics=none", "--kimg=1000")
+    command = bench.command("interrupted", *long, run=("--set", "image_snapshot_ticks=null"))
     command.remove("--smoke")
     done = bench.zygote.run(*command, interrupt_at="tick 0", seconds=bench.kind.seconds)
     # click, which all hosts' commands are made with, says so and exits with 1.
