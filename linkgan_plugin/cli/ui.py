@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .network_options import NetworkFlags, check_labels, check_links, class_option, host_option, links_options
-from .params import DEVICE, command_line, existing_file, existing_path, gathered
+from .params import DEVICE, command_line, existing_file, existing_path, gathered, typed_flags
 from .serving import ServeFlags, check_installed, serve_options
+
+if TYPE_CHECKING:
+    from ..inversion.settings import InversionSettings
 
 
 @click.command(
@@ -18,6 +22,7 @@ Examples:
   linkgan ui network-snapshot-000100.pt
   linkgan ui network-snapshot-025000.pkl --psi 0.7 --open
   linkgan ui ffhq.pkl --directions smile.safetensors
+  linkgan ui ffhq.pkl --encoder encoder.safetensors
   linkgan ui faces.safetensors --link 'eyes=auto@eyes' --port 9000
 """
 )
@@ -33,7 +38,18 @@ Examples:
 @click.option(
     "--steps", type=click.IntRange(1), default=300, show_default=True, help="Inversion steps for a photograph."
 )
-@click.option("--tune", type=click.IntRange(0), default=0, show_default=True, help="Tuning steps for a photograph.")
+@click.option(
+    "--encoder",
+    type=existing_file,
+    metavar="FILE",
+    help="Encoder: photographs can be edited at once and are refined in the background.",
+)
+@click.option(
+    "--tune",
+    type=click.IntRange(0),
+    metavar="STEPS",
+    help="Tuning steps for a photograph.  [default: 0; 300 with --encoder]",
+)
 @click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default a GPU if available.")
 @host_option
 @click.option("--keep", type=click.Path(file_okay=False, path_type=Path), help="Folder for saved edits.")
@@ -46,8 +62,9 @@ def ui(
     psi: float,
     directions: tuple[Path, ...],
     projection: Path | None,
+    encoder: Path | None,
     steps: int,
-    tune: int,
+    tune: int | None,
     device: str | None,
     keep: Path | None,
 ) -> None:
@@ -63,10 +80,10 @@ def ui(
     check_labels()
     from training_loops.processes import default_device
 
-    from ..inversion.stages import InversionSettings
     from ..web.app import create_app
     from ..web.session import open_session
 
+    settings = _settings(encoder is not None, steps, tune)
     listening = server.listen()
     session, first = open_session(
         snapshot,
@@ -78,7 +95,8 @@ def ui(
         number=source.number,
         directions=directions,
         projection=projection,
-        settings=InversionSettings(steps=steps, tune=tune),
+        settings=settings,
+        encoder=encoder,
         device=device or default_device(),
         host=source.host,
         keep=keep,
@@ -86,3 +104,14 @@ def ui(
     )
     note = f"Edits are saved in {session.store.folder}. "
     server.serve(listening, partial(create_app, session), first, note)
+
+
+def _settings(has_encoder: bool, steps: int, tune: int | None) -> InversionSettings:
+    """Return the settings of inversions; click.UsageError for a flag that would do nothing."""
+    from ..inversion.settings import RESTYLED, TUNE, InversionSettings
+
+    if not has_encoder:
+        return InversionSettings(steps=steps, tune=tune or 0)
+    if "steps" in typed_flags():
+        raise click.UsageError("--steps: only without --encoder, which takes no search")
+    return InversionSettings(method=RESTYLED) if tune == 0 else InversionSettings(method=TUNE, tune=tune or 0)

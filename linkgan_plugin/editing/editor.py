@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from copy import copy
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +176,21 @@ class Editor(Edits):
 
         The network is not included, nor a photograph or the weights tuned for it.
         """
+        return self._saved().to_json()
+
+    def restarted(self, projected: Projected) -> Editor:
+        """Return an editor with the same steps and locks that starts from another inversion of the photograph.
+
+        Args:
+            projected: in the network that was edited.
+        Raises:
+            LinkGANError: an inversion of another network.
+        """
+        editor = self.of_projected(self._source, projected)
+        editor._resume(replace(self._saved(), sets=dict(self._sets)))
+        return editor
+
+    def _saved(self) -> Saved:
         steps = tuple(state.step for state in self._states if state.step is not None)
         used = {step.of for step in steps if isinstance(step, DirectionEdit)}
         return Saved(
@@ -188,7 +204,7 @@ class Editor(Edits):
             locked=tuple(sorted(self.locked)),
             directions=dict(self._directions),
             sets={name: found for name, found in self._sets.items() if name in used},
-        ).to_json()
+        )
 
     @classmethod
     def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None = None) -> Editor:

@@ -88,6 +88,11 @@ class EditedImage:
 
     # Changes
 
+    def refine(self, projected: Projected) -> None:
+        """Continue all edits from a better inversion of the photograph; LinkGANError if a step cannot be redone."""
+        self.editor = self.editor.restarted(projected)
+        self.revision += 1
+
     def do(self, step: Step) -> None:
         """Do a step.
 

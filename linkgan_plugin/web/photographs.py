@@ -17,9 +17,11 @@ from ..generators import LinkedGenerator
 from ..images.pixels import Pixels, to_pixels
 from ..inversion.conditions import labels_for, photograph_label
 from ..inversion.crop import cut, largest_square
+from ..inversion.encoder import Encoder
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.photograph_files import from_pixels
 from ..inversion.projected import Projected
+from ..inversion.settings import ENCODED, SEARCH, TUNE, check_method
 from ..inversion.stages import Inversion, InversionSettings
 from .edited_image import EditedImage
 from .store import ImageStore
@@ -41,7 +43,8 @@ class Search:
         pixels: the current result, uint8 [R, R, 3].
         share: of the steps that are done, 0 to 1.
         text: the status shown to the user.
-        image: name of the finished image in the store.
+        image: name of its image in the store, as soon as it can be edited.
+        refined: whether the inversion of that image is finished.
         error: message of a failure.
         given_up: whether it was cancelled.
     """
@@ -51,13 +54,14 @@ class Search:
     share: float = 0.0
     text: str = "Waiting for the network…"
     image: str | None = None
+    refined: bool = False
     error: str | None = None
     given_up: bool = False
 
     @property
     def over(self) -> bool:
         """Whether it has finished, failed or been cancelled."""
-        return self.given_up or self.image is not None or self.error is not None
+        return self.given_up or self.refined or self.error is not None
 
 
 class Photographs:
@@ -67,14 +71,25 @@ class Photographs:
         generator: of the session.
         worker: of the session.
         store: of the session.
-        settings: of the inversions.
+        settings: of the inversions; by default a search without `encoder`, all its passes and tuning with it.
+        encoder: of the network: its first pass gives an image to edit at once, which is refined in the background.
+    Raises:
+        LinkGANError: settings that do not go with the encoder, or an encoder of another network.
     """
 
     def __init__(
-        self, generator: LinkedGenerator, worker: Worker, store: ImageStore, settings: InversionSettings | None = None
+        self,
+        generator: LinkedGenerator,
+        worker: Worker,
+        store: ImageStore,
+        settings: InversionSettings | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
-        self._generator, self._worker, self._store = generator, worker, store
-        self._settings = settings or InversionSettings()
+        self._generator, self._worker, self._store, self._encoder = generator, worker, store, encoder
+        self._settings = settings or InversionSettings(method=SEARCH if encoder is None else TUNE)
+        check_method(self._settings.method, encoder is not None)
+        if encoder is not None:
+            encoder.check(generator.generator)
         self._searches: OrderedDict[str, Search] = OrderedDict()
 
     @property
@@ -104,7 +119,7 @@ class Photographs:
         return name
 
     def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
-        """Return {share, text, image, error} and the current result, uint8 [R, R, 3].
+        """Return {share, text, image, refined, error} and the current result, uint8 [R, R, 3].
 
         Raises:
             LinkGANError: an unknown or cancelled inversion.
@@ -112,8 +127,8 @@ class Photographs:
         search = self._searches.get(name)
         if search is None or search.given_up:
             raise LinkGANError("the inversion of this photograph has ended; choose it again")
-        state = {"share": search.share, "text": search.text, "image": search.image, "error": search.error}
-        return state, search.pixels
+        names = ("share", "text", "image", "refined", "error")
+        return {name: getattr(search, name) for name in names}, search.pixels
 
     def give_up(self, name: str) -> None:
         """Cancel an inversion that is queued or running."""
@@ -123,7 +138,7 @@ class Photographs:
     def _look_for(self, search: Search) -> None:
         try:
             if not search.given_up:
-                search.image = self._store.add(*self._found(search)).name
+                self._invert(search)
         except Stopped:
             search.given_up = True
         except LinkGANError as error:
@@ -132,18 +147,25 @@ class Photographs:
             log.exception("a photograph could not be inverted")
             search.error = "An internal error occurred. The terminal shows it."
 
-    def _found(self, search: Search) -> tuple[EditedImage, Projected]:
-        generator = self._generator
-        label = photograph_label(generator.generator, generator.label_source)
+    def _invert(self, search: Search) -> None:
+        if self._encoder is not None and self._settings.method != ENCODED:
+            self._publish(search, self._found(search, InversionSettings(method=ENCODED)))
+        projected = self._found(search, self._settings)
+        if search.image is None:
+            self._publish(search, projected)
+        else:
+            self._store.refine(search.image, projected)
+        search.refined = True
+
+    def _publish(self, search: Search, projected: Projected) -> None:
+        search.image = self._store.add(EditedImage.of_photograph(self._generator, projected), projected).name
+
+    def _found(self, search: Search, settings: InversionSettings) -> Projected:
+        network = self._generator.generator
+        labels = labels_for(network, photograph_label(network, self._generator.label_source), 1)
         search.text = "Measuring the latent space…"
-        inversion = Inversion(
-            generator.generator,
-            search.target,
-            labels_for(generator.generator, label, 1),
-            self._settings,
-            PyramidDistance(),
-        )
-        total, started, looked = self._settings.total(1), time.monotonic(), 0.0
+        inversion = Inversion(network, search.target, labels, settings, PyramidDistance(), self._encoder)
+        total, started, looked = settings.total(1), time.monotonic(), 0.0
         while not inversion.finished:
             inversion.advance()
             search.share = inversion.steps_done / total
@@ -154,8 +176,7 @@ class Photographs:
             self._worker.run_pending()
             if search.given_up:
                 raise Stopped
-        projected = inversion.take(0).projected
-        return EditedImage.of_photograph(generator, projected), projected
+        return inversion.take(0).projected
 
 
 def _time_left(spent: float, share: float) -> str:

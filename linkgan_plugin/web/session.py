@@ -26,6 +26,8 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images.pixels import check_channels
 from ..inversion.conditions import photograph_label
+from ..inversion.encoder import Encoder
+from ..inversion.encoder_files import load_encoder
 from ..inversion.projected import load_projected
 from ..inversion.stages import InversionSettings
 from ..links import REST
@@ -54,6 +56,7 @@ class EditSession:
         folder: where images are stored.
         command: as typed, for the metadata of downloads.
         settings: of inversions.
+        encoder: that inverts photographs at once, see `Photographs`.
     """
 
     def __init__(
@@ -64,11 +67,12 @@ class EditSession:
         folder: Path,
         command: str = "linkgan ui",
         settings: InversionSettings | None = None,
+        encoder: Encoder | None = None,
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
         self.store = ImageStore(folder, generator)
-        self.photographs = Photographs(generator, self.worker, self.store, settings)
+        self.photographs = Photographs(generator, self.worker, self.store, settings, encoder)
         self.sets = PageSets()
         self.searches = DirectionSearches(generator, self.worker, self.sets)
         self._effects: dict[str, list[float | None]] = {}
@@ -171,6 +175,7 @@ def open_session(
     directions: Sequence[Path] = (),
     projection: Path | None = None,
     settings: InversionSettings | None = None,
+    encoder: Path | None = None,
     device: torch.device | str = "cpu",
     host: Path | None = None,
     keep: Path | None = None,
@@ -189,6 +194,7 @@ def open_session(
         directions: files of directions, shown as sliders.
         host: checkout of the network's code.
         settings: of inversions.
+        encoder: file of an encoder for photographs.
         projection: an inverted photograph to open first.
         keep: where images are stored, by default a folder for this network, these links and this psi in the user's
             cache.
@@ -209,7 +215,14 @@ def open_session(
             [file_digest(snapshot), generator.spec.to_json(), psi], allow_nan=False
         )  # without labels, which are stored with each image
         keep = _kept_by_default(hashlib.sha256(made_with.encode()).hexdigest()[:16])
-    session = EditSession(generator, title=_title(snapshot, generator), folder=keep, command=command, settings=settings)
+    session = EditSession(
+        generator,
+        title=_title(snapshot, generator),
+        folder=keep,
+        command=command,
+        settings=settings,
+        encoder=load_encoder(encoder, device) if encoder else None,
+    )
     layers = generator.draw([0]).shape[1]
     for title, found in sets.items():
         check_directions(found, generator, layers)

@@ -67,6 +67,18 @@ class ImageStore:
         self._close_some()
         return image
 
+    def refine(self, name: str, projected: Projected) -> None:
+        """Replace the inversion of an image's photograph by a better one; an image no longer stored is left alone.
+
+        Raises:
+            LinkGANError: an edit cannot be redone from there; nothing is changed.
+        """
+        if name in self._places:
+            image = self.get(name)
+            image.refine(projected)
+            save_projected(self._places[name], projected)
+            self.save(image)
+
     def get(self, name: str) -> EditedImage:
         """Return an image, from memory or from its folder.
 

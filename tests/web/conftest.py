@@ -14,13 +14,17 @@ from starlette.testclient import TestClient
 
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.generators import LinkedGenerator
-from linkgan_plugin.inversion.stages import InversionSettings
+from linkgan_plugin.inversion.encoder import Encoder
+from linkgan_plugin.inversion.settings import InversionSettings
 from linkgan_plugin.web.answers import STATE, WIDTH
 from linkgan_plugin.web.app import create_app
 from linkgan_plugin.web.session import EditSession
 
 TOKEN = "token-of-the-tests"
 ADDRESS = "http://127.0.0.1:8123"
+
+
+SEARCHED = InversionSettings(space="w", steps=3, noise=False)
 
 
 class Answer:
@@ -61,11 +65,14 @@ class Asking:
         return self.step(image, kind="resample", regions=[region], seed=seed, **more)
 
 
-def session_of(generator: LinkedGenerator, folder: Path) -> EditSession:
-    """A session that looks for photographs in three steps."""
-    return EditSession(
-        generator, title="tiny", folder=folder, settings=InversionSettings(space="w", steps=3, noise=False)
-    )
+def session_of(
+    generator: LinkedGenerator,
+    folder: Path,
+    settings: InversionSettings = SEARCHED,
+    encoder: Encoder | None = None,
+) -> EditSession:
+    """A session that looks for photographs in three steps, or as these settings say."""
+    return EditSession(generator, title="tiny", folder=folder, settings=settings, encoder=encoder)
 
 
 @contextmanager

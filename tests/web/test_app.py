@@ -15,8 +15,12 @@ from linkgan_plugin.consistent import Consistent
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample
+from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.images.pixels import to_pixels
+from linkgan_plugin.inversion.project import project
+from linkgan_plugin.inversion.settings import InversionSettings
 from linkgan_plugin.links import LinkSpec
+from tests.inversion.test_encoder import encoder_of
 from tests.web.conftest import asking, session_of
 
 LEFT, RIGHT = slice(0, 6), slice(10, 16)
@@ -29,12 +33,12 @@ def png(size=(24, 24), kind="PNG", **options):
     return buffer.getvalue()
 
 
-def waited(page, photograph):
-    """Ask for a photograph until it is found."""
+def waited(page, photograph, state="image"):
+    """Ask for a photograph until it is found, or refined."""
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         answer = page.get(f"photographs/{photograph}")
-        if answer.state["image"] or answer.state["error"]:
+        if answer.state[state] or answer.state["error"]:
             return answer
         time.sleep(0.02)
     raise AssertionError("the photograph was not found")
@@ -229,6 +233,40 @@ def test_a_photograph_is_found_pasted_back_and_kept(page, session, tmp_path):
     with asking(session_of(example_generator(), tmp_path / "kept")) as again:
         assert np.array_equal(again.get(f"images/{image}").image, whole)
         assert np.array_equal(again.get(f"images/{image}/before").image, photograph)
+
+
+def test_an_encoder_gives_an_image_at_once_which_can_be_edited_while_it_is_refined(tmp_path):
+    generator = example_generator()
+    encoder = encoder_of(generator.generator)
+    with asking(session_of(generator, tmp_path, InversionSettings(method="tune", tune=100_000), encoder)) as page:
+        photograph = page.client.post("/api/photographs", content=png()).json()["photograph"]
+        found = waited(page, photograph)
+        assert (found.state["refined"], found.state["error"]) == (False, None)
+        image = found.state["image"]
+        assert page.resample(image, "left", seed=7).state["steps"] == 1
+        page.client.delete(f"/api/photographs/{photograph}")
+        assert page.get(f"images/{image}").state["steps"] == 1
+
+
+def test_a_refined_photograph_has_the_latents_of_all_passes(tmp_path):
+    generator = example_generator()
+    encoder = encoder_of(generator.generator)
+    session = session_of(generator, tmp_path, InversionSettings(method="restyle"), encoder)
+    with asking(session) as page:
+        photograph = page.client.post("/api/photographs", content=png((16, 16))).json()["photograph"]
+        found = waited(page, photograph, "refined")
+        image = session.store.get(found.state["image"])
+    one, both = (project(generator, image.before(), method=m, encoder=encoder)[0] for m in ("encoder", "restyle"))
+    assert torch.equal(image.editor.start, both.latents)
+    assert not torch.equal(both.latents, one.latents)
+
+
+def test_an_encoder_of_another_network_is_refused(tmp_path):
+    other = example_generator()
+    with torch.no_grad():
+        other.generator.synthesis.waves.mul_(2)
+    with pytest.raises(LinkGANError, match="trained for other weights"):
+        session_of(example_generator(), tmp_path, InversionSettings(method="restyle"), encoder_of(other.generator))
 
 
 def test_a_photograph_can_be_given_up(page, session):

@@ -55,6 +55,14 @@ def test_missing_packages_are_named_with_the_way_out_before_the_network_is_opene
     assert "the page needs uvicorn; pip install 'linkgan_plugin[ui]'" in result.output
 
 
+def test_steps_of_a_search_are_refused_beside_an_encoder(tmp_path):
+    (tmp_path / "broken.pt").write_bytes(b"no network")
+    (tmp_path / "encoder.safetensors").write_bytes(b"no encoder")
+    result = call(tmp_path / "broken.pt", "--encoder", tmp_path / "encoder.safetensors", "--steps", 5)
+    assert result.exit_code == 2
+    assert "--steps: only without --encoder" in result.output
+
+
 def test_an_address_for_others_has_to_be_wanted(tmp_path):
     (tmp_path / "broken.pt").write_bytes(b"no network")
     result = call(tmp_path / "broken.pt", "--address", "0.0.0.0")

@@ -99,6 +99,38 @@ def test_a_photograph_lies_beside_its_edits_in_the_hosts_format(store, tmp_path,
     assert json.loads((tmp_path / name / "edits.json").read_text())["source"] == {"photograph": True}
 
 
+def inversion(latents):
+    return Projected(latents, torch.zeros([1, 0]), photograph=torch.zeros([1, 3, 16, 16]))
+
+
+def test_edits_continue_from_a_better_inversion_of_their_photograph(store, tmp_path, generator):
+    first, better = inversion(generator.draw([3])), inversion(generator.draw([4]))
+    image = store.add(EditedImage.of_photograph(generator, first), first)
+    image.do(Resample("left", seed=7))
+    image.do(Resample("right", seed=8))
+    image.undo()
+    image.do(Resample("right", seed=9))
+    image.editor.lock("left")
+    image.undo()
+    store.refine(image.name, better)
+    again = ImageStore(tmp_path, generator).get(image.name).editor
+    assert torch.equal(again.start, better.latents)
+    assert torch.equal(again.latents[:, :, :4], generator.draw([7])[:, :, :4])
+    assert torch.equal(again.latents[:, :, 4:], better.latents[:, :, 4:])
+    assert (again.locked, again.can_redo) == ({"left"}, True)
+    store.refine("0" * 16, better)  # no longer stored
+
+
+def test_a_better_inversion_in_which_an_edit_is_impossible_changes_nothing(store, generator):
+    first, other = inversion(generator.draw([3])), inversion(torch.full([1, 2, 12], 3e38))
+    image = store.add(EditedImage.of_photograph(generator, first), first)
+    image.do(Resample("left", seed=7, strength=-1.0))
+    before = image.editor.latents
+    with pytest.raises(LinkGANError, match="not finite"):
+        store.refine(image.name, other)
+    assert torch.equal(store.get(image.name).editor.latents, before)
+
+
 def test_an_image_that_was_edited_very_often_says_so(store, monkeypatch):
     from linkgan_plugin.web import edited_image
 

@@ -9,7 +9,7 @@ import { compare, redo, roll, undo } from "./edit-history.js";
 import { newDonor, newImage, open, openAddress, openDonor, openFirst, openFirstDonor, showDonor, showState } from "./edit-images.js";
 import { choose, findDirections, lock, point, redraw, redrawAll, slide, slideTo, transplant } from "./edit-regions.js";
 import { loadSets, setTo, slideSet } from "./edit-sets.js";
-import { current, page } from "./edit-state.js";
+import { current, page, say } from "./edit-state.js";
 import { listenToView, outlines, turnBySteps } from "./edit-view.js";
 import { ImageView } from "./image_view.js";
 import { listenToKeys } from "./keys.js";
@@ -40,7 +40,11 @@ async function begin() {
   if (page.network.draws) new RegionSearch($("search"), page.main.view.plate, loadSets);
   listenToImages();
   listenToView();
-  page.projection = new Projection((purpose, image) => (purpose === "donor" ? openDonor(image) : open(image)));
+  const viewerOf = (image) => [page.main, page.donor].find(({ state }) => state?.image === image);
+  page.projection = new Projection(
+    (purpose, image) => (purpose === "donor" ? openDonor(image) : open(image)),
+    (image) => viewerOf(image)?.refresh().then(() => say("The photograph is refined.")),
+  );
   listenToControls();
 
   await openFirst(start);

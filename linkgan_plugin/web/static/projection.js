@@ -7,9 +7,12 @@ const WAITING = "linkgan-photograph"; // in this tab's storage, so that a reload
 const PAUSE = 400; // milliseconds between two requests for the progress
 
 export class Projection {
-  /** `done(purpose, image)` is called with the name of the image of an inverted photograph. */
-  constructor(done) {
-    this.done = done;
+  /**
+   * `done(purpose, image)` is called with the name of the image of an inverted photograph, and `refined(image)` when an
+   * image that was shown before its inversion had ended has changed.
+   */
+  constructor(done, refined) {
+    Object.assign(this, { done, refined });
     this.dialog = $("projection");
     this.bar = this.dialog.querySelector("progress");
     $("file").addEventListener("change", () => this.send());
@@ -62,29 +65,42 @@ export class Projection {
     this.report({ share: 0, text: "Waiting for the network…" });
     if (show) this.open();
     else $("projection-chip").hidden = false;
-    const { image, error } = await this.outcome(waiting).catch(({ message }) => ({ error: message }));
-    if (this.waiting !== waiting) return; // cancelled meanwhile, perhaps for another photograph
-    this.close();
-    if (error) complain(error);
-    else await this.done(waiting.purpose, image).catch(({ message }) => complain(message));
+    try {
+      for await (const { image, refined, error } of this.outcomes(waiting)) {
+        if (error) complain(error);
+        if (image && !waiting.image) await this.show(waiting, image);
+        else if (refined) await this.refined(image);
+      }
+    } catch ({ message }) {
+      complain(message);
+    }
+    if (this.waiting === waiting) this.close(); // otherwise cancelled, perhaps for another photograph
   }
 
-  /** Follow the progress until there is an image or an error, or the inversion is cancelled. */
-  async outcome(waiting) {
+  /** Show an image. If its inversion goes on, the chip tells how far it is. */
+  async show(waiting, image) {
+    waiting.image = image;
+    sessionStorage.setItem(WAITING, JSON.stringify(waiting));
+    this.dialog.close();
+    await this.done(waiting.purpose, image);
+  }
+
+  /** Yield the states of an inversion until its end: an image, an error, or nothing more if it is cancelled. */
+  async *outcomes(waiting) {
     while (this.waiting === waiting) {
       const { state, pixels } = await api.imageOf(await api.get(`photographs/${waiting.photograph}`));
-      if (this.waiting !== waiting) break;
+      if (this.waiting !== waiting) return;
       this.report(state, pixels);
-      if (state.image || state.error) return state;
+      yield state;
+      if (state.refined || state.error) return;
       await new Promise((go) => setTimeout(go, PAUSE));
     }
-    return {};
   }
 
-  report({ share, text }, pixels) {
+  report({ share, text, image }, pixels) {
     this.bar.value = share;
     $("projection-status").textContent = text;
-    $("projection-chip").textContent = `Inverting the photograph, ${Math.floor(100 * share)} %`;
+    $("projection-chip").textContent = `${image ? "Refining" : "Inverting"} the photograph, ${Math.floor(100 * share)} %`;
     if (pixels) api.paint(this.dialog.querySelector(".found"), pixels);
   }
 

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from linkgan_plugin.inversion.settings import InversionSettings
+from tests.inversion.test_encoder import encoder_of
 from tests.web.browser.browsing import Page, Running
 
 LEFT = slice(0, 6)
@@ -46,6 +48,26 @@ def test_a_photograph_is_found_and_other_files_are_refused_in_a_sentence(page: P
     assert np.array_equal(page.pixels(), pixels)
     page.region("left").click()
     page.says("Redrew left")
+    assert np.array_equal(page.pixels()[:, 9:], pixels[:, 9:])
+    assert not np.array_equal(page.pixels()[:, LEFT], pixels[:, LEFT])
+
+
+def test_with_an_encoder_it_is_edited_at_once_and_keeps_its_edits_when_it_is_refined(
+    page: Page, running: Running, tmp_path: Path
+) -> None:
+    searches = running.session.photographs
+    generator = running.session.generator
+    usual = searches._settings, searches._encoder
+    searches._settings, searches._encoder = InversionSettings(method="tune", tune=400), encoder_of(generator.generator)
+    try:
+        pixels = photograph(tmp_path)
+        page.find("#file").send_keys(str(tmp_path / "0.png"))
+        page.wait("!document.querySelector('.feature-paste').hidden")
+        assert page.find("#projection").is_displayed() is False
+        page.region("left").click()
+        page.wait("document.querySelector('#projection-chip').hidden && !document.querySelector('#undo').disabled")
+    finally:
+        searches._settings, searches._encoder = usual
     assert np.array_equal(page.pixels()[:, 9:], pixels[:, 9:])
     assert not np.array_equal(page.pixels()[:, LEFT], pixels[:, LEFT])
 
