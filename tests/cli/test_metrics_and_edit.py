@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -12,7 +13,8 @@ import pytest
 from PIL import Image
 
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.metrics import yardsticks
+from linkgan_plugin.metrics import edited_quality, yardsticks
+from linkgan_plugin.metrics.fit import fit
 from tests.pickles import checkouts
 
 QUICK = ["--pairs", "8", "--quality-images", "40"]
@@ -171,7 +173,8 @@ def test_a_host_snapshot_without_its_code_asks_for_it(command, cli, host_snapsho
     assert "--host DIR" in result.output
 
 
-def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces_zip):
+def test_edited_quality_and_fit_stand_beside_quality(cli, linked_snapshot, faces_zip, monkeypatch):
+    monkeypatch.setattr(edited_quality, "fit", partial(fit, steps=3))
     arguments = ("--data", faces_zip, "--quality-kind", "patches", "--edited-quality", "--fit")
     line = json.loads(cli("metrics", linked_snapshot, *arguments, "--json", *QUICK).output)
     edits = {"eyes", "mouth", "eyes+mouth", "rest"}

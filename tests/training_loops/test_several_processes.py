@@ -10,7 +10,6 @@ import resource
 import shutil
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -168,10 +167,8 @@ def _statistics(run: Path) -> list[dict[str, Any]]:
 def test_one_ranks_failure_ends_all_and_the_run_continues_bit_for_bit(data: list[str], tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
     train_together(*data, *RUN, *LINKED, "--run-dir", whole)
-    started = time.monotonic()
     failed = python(*TORCHRUN, FAILING, 1, 6, "raise", *data, *RUN, *LINKED, "--run-dir", run)
     assert failed.returncode != 0
-    assert time.monotonic() - started < 40, "of which starting takes a few"
     assert "rank 1 of 2 failed: RuntimeError: the disk of this rank burns" in failed.stderr
     train_together("--continue", run, "--quiet", "--device", "cpu")
     assert_same_end(whole, run)
