@@ -1,11 +1,8 @@
-"""Inversions of uploaded photographs: queued, running and finished jobs."""
+"""Inversions of uploaded photographs."""
 
 from __future__ import annotations
 
-import logging
-import secrets
 import time
-from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,48 +21,30 @@ from ..inversion.projected import Projected
 from ..inversion.settings import ENCODED, SEARCH, TUNE, check_method
 from ..inversion.stages import Inversion, InversionSettings
 from .edited_image import EditedImage
+from .jobs import LongJob, LongJobs
 from .store import ImageStore
-from .worker import Busy, Stopped, Worker
+from .worker import Worker
 
-MOST_WAITING = 4  # including the running one
-MOST_REMEMBERED = 32  # including finished ones
 LOOKS = 1.0  # seconds between two previews of the result
-
-log = logging.getLogger("linkgan.ui")
 
 
 @dataclass
-class Search:
-    """The inversion of one photograph. Written by the worker thread, read by all.
+class PhotographJob(LongJob):
+    """The inversion of one photograph.
 
     Attributes:
         target: [1, C, R, R] in [-1, 1].
         pixels: the current result, uint8 [R, R, 3].
-        share: of the steps that are done, 0 to 1.
-        text: the status shown to the user.
         image: name of its image in the store, as soon as it can be edited.
-        refined: whether the inversion of that image is finished.
-        error: message of a failure.
-        given_up: whether it was cancelled.
     """
 
     target: Tensor
     pixels: Pixels
-    share: float = 0.0
-    text: str = "Waiting for the network…"
     image: str | None = None
-    refined: bool = False
-    error: str | None = None
-    given_up: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether it has finished, failed or been cancelled."""
-        return self.given_up or self.refined or self.error is not None
 
 
 class Photographs:
-    """Inverts photographs one after another in the worker's thread, which runs other jobs between the steps.
+    """Inverts photographs one after another.
 
     Args:
         generator: of the session.
@@ -85,12 +64,12 @@ class Photographs:
         settings: InversionSettings | None = None,
         encoder: Encoder | None = None,
     ) -> None:
-        self._generator, self._worker, self._store, self._encoder = generator, worker, store, encoder
+        self._generator, self._store, self._encoder = generator, store, encoder
         self._settings = settings or InversionSettings(method=SEARCH if encoder is None else TUNE)
         check_method(self._settings.method, encoder is not None)
         if encoder is not None:
             encoder.check(generator.generator)
-        self._searches: OrderedDict[str, Search] = OrderedDict()
+        self._jobs = LongJobs(worker, self._invert, "the inversion of a photograph")
 
     @property
     def possible(self) -> bool:
@@ -106,17 +85,10 @@ class Photographs:
         """
         if not self.possible:
             raise LinkGANError("this network cannot invert photographs: its links are not in W")
-        if sum(not search.over for search in self._searches.values()) >= MOST_WAITING:
-            raise Busy("other photographs are being inverted; try again when one of them is done")
+        self._jobs.check_free()
         side, channels = (int(getattr(self._generator.generator, f"img_{what}")) for what in ("resolution", "channels"))
         target = from_pixels(cut(photograph, largest_square(*photograph.size), side), channels)
-        search = Search(target, to_pixels(target)[0])
-        name = secrets.token_hex(8)
-        self._searches[name] = search
-        while len(self._searches) > MOST_REMEMBERED:
-            self._searches.popitem(last=False)
-        self._worker.start(lambda: self._look_for(search))
-        return name
+        return self._jobs.begin(PhotographJob(target, to_pixels(target)[0]))
 
     def progress(self, name: str) -> tuple[dict[str, Any], Pixels]:
         """Return {share, text, image, refined, error} and the current result, uint8 [R, R, 3].
@@ -124,58 +96,40 @@ class Photographs:
         Raises:
             LinkGANError: an unknown or cancelled inversion.
         """
-        search = self._searches.get(name)
-        if search is None or search.given_up:
-            raise LinkGANError("the inversion of this photograph has ended; choose it again")
-        names = ("share", "text", "image", "refined", "error")
-        return {name: getattr(search, name) for name in names}, search.pixels
+        job = self._jobs.get(name)
+        state = {"share": job.share, "text": job.text, "image": job.image, "refined": job.done, "error": job.error}
+        return state, job.pixels
 
     def give_up(self, name: str) -> None:
         """Cancel an inversion that is queued or running."""
-        if name in self._searches:
-            self._searches[name].given_up = True
+        self._jobs.give_up(name)
 
-    def _look_for(self, search: Search) -> None:
-        try:
-            if not search.given_up:
-                self._invert(search)
-        except Stopped:
-            search.given_up = True
-        except LinkGANError as error:
-            search.error = str(error)
-        except Exception:
-            log.exception("a photograph could not be inverted")
-            search.error = "An internal error occurred. The terminal shows it."
-
-    def _invert(self, search: Search) -> None:
+    def _invert(self, job: PhotographJob) -> None:
         if self._encoder is not None and self._settings.method != ENCODED:
-            self._publish(search, self._found(search, InversionSettings(method=ENCODED)))
-        projected = self._found(search, self._settings)
-        if search.image is None:
-            self._publish(search, projected)
+            self._publish(job, self._found(job, InversionSettings(method=ENCODED)))
+        projected = self._found(job, self._settings)
+        if job.image is None:
+            self._publish(job, projected)
         else:
-            self._store.refine(search.image, projected)
-        search.refined = True
+            self._store.refine(job.image, projected)
 
-    def _publish(self, search: Search, projected: Projected) -> None:
-        search.image = self._store.add(EditedImage.of_photograph(self._generator, projected), projected).name
+    def _publish(self, job: PhotographJob, projected: Projected) -> None:
+        job.image = self._store.add(EditedImage.of_photograph(self._generator, projected), projected).name
 
-    def _found(self, search: Search, settings: InversionSettings) -> Projected:
+    def _found(self, job: PhotographJob, settings: InversionSettings) -> Projected:
         network = self._generator.generator
         labels = labels_for(network, photograph_label(network, self._generator.label_source), 1)
-        search.text = "Measuring the latent space…"
-        inversion = Inversion(network, search.target, labels, settings, PyramidDistance(), self._encoder)
+        job.text = "Measuring the latent space…"
+        inversion = Inversion(network, job.target, labels, settings, PyramidDistance(), self._encoder)
         total, started, looked = settings.total(1), time.monotonic(), 0.0
         while not inversion.finished:
             inversion.advance()
-            search.share = inversion.steps_done / total
-            search.text = _time_left(time.monotonic() - started, search.share)
+            job.share = inversion.steps_done / total
+            job.text = _time_left(time.monotonic() - started, job.share)
             if time.monotonic() - looked > LOOKS:
-                search.pixels = to_pixels(inversion.images())[0]
+                job.pixels = to_pixels(inversion.images())[0]
                 looked = time.monotonic()
-            self._worker.run_pending()
-            if search.given_up:
-                raise Stopped
+            self._jobs.pause(job)
         return inversion.take(0).projected
 
 

@@ -1,10 +1,7 @@
-"""Searches for directions of regions that are drawn on the page: queued, running and finished jobs."""
+"""Searches for directions of regions that are drawn on the page."""
 
 from __future__ import annotations
 
-import logging
-import secrets
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,44 +13,28 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..links import parse_region
 from ..regions.base import Region, StaticRegion
+from .jobs import LongJob, LongJobs
 from .sets import PageSets
-from .worker import Busy, Stopped, Worker
+from .worker import Worker
 
 COUNT = 6  # directions of a region
-MOST_WAITING = 4  # including the running one
-MOST_REMEMBERED = 32  # including finished ones
-
-log = logging.getLogger("linkgan.ui")
 
 
 @dataclass
-class DirectionSearch:
-    """The search for directions of one region. Written by the worker thread, read by all.
+class SearchJob(LongJob):
+    """The search for directions of one region.
 
     Attributes:
         region: the pixels that they should change.
-        text: the status shown to the user.
-        share: of the current stage that is done, 0 to 1.
         name: of the finished set.
-        error: message of a failure.
-        given_up: whether it was cancelled.
     """
 
     region: Region
-    text: str = "Waiting for the network…"
-    share: float = 0.0
     name: str | None = None
-    error: str | None = None
-    given_up: bool = False
-
-    @property
-    def over(self) -> bool:
-        """Whether it has finished, failed or been cancelled."""
-        return self.given_up or self.name is not None or self.error is not None
 
 
 class DirectionSearches:
-    """Finds directions one region after another in the worker's thread, which runs other jobs in between.
+    """Finds directions one region after another.
 
     Args:
         generator: of the session.
@@ -62,8 +43,8 @@ class DirectionSearches:
     """
 
     def __init__(self, generator: LinkedGenerator, worker: Worker, sets: PageSets) -> None:
-        self._generator, self._worker, self._sets = generator, worker, sets
-        self._searches: OrderedDict[str, DirectionSearch] = OrderedDict()
+        self._generator, self._sets = generator, sets
+        self._jobs = LongJobs(worker, self._search, "the search for directions")
 
     def begin(self, text: str) -> str:
         """Queue the search for a region, given as an expression, and return its name.
@@ -75,48 +56,27 @@ class DirectionSearches:
         region = parse_region(text, _no_file)
         if isinstance(region, StaticRegion) and not region.fine.any():
             raise LinkGANError(printable(f"the region {text:.80} covers nothing inside the image; draw another one"))
-        if sum(not search.over for search in self._searches.values()) >= MOST_WAITING:
-            raise Busy("other directions are being computed; try again when they are done")
-        search, name = DirectionSearch(region), secrets.token_hex(8)
-        self._searches[name] = search
-        while len(self._searches) > MOST_REMEMBERED:
-            self._searches.popitem(last=False)
-        self._worker.start(lambda: self._look_for(search))
-        return name
+        return self._jobs.begin(SearchJob(region))
 
     def progress(self, name: str) -> dict[str, Any]:
         """Return {share, text, set, error}; LinkGANError for an unknown or cancelled search."""
-        search = self._searches.get(name)
-        if search is None or search.given_up:
-            raise LinkGANError("this search for directions has ended; start it again")
-        return {"share": search.share, "text": search.text, "set": search.name, "error": search.error}
+        job = self._jobs.get(name)
+        return {"share": job.share, "text": job.text, "set": job.name, "error": job.error}
 
     def give_up(self, name: str) -> None:
         """Cancel a search that is queued or running."""
-        if name in self._searches:
-            self._searches[name].given_up = True
+        self._jobs.give_up(name)
 
-    def _look_for(self, search: DirectionSearch) -> None:
+    def _search(self, job: SearchJob) -> None:
         def progress(steps: Iterable[int], text: str) -> Iterator[int]:
             steps = list(steps)
             for done, step in enumerate(steps):
-                search.share, search.text = done / len(steps), f"Directions of {search.region!s:.60}: {text}…"
-                self._worker.run_pending()
-                if search.given_up:
-                    raise Stopped
+                job.share, job.text = done / len(steps), f"Directions of {job.region!s:.60}: {text}…"
+                self._jobs.pause(job)
                 yield step
 
-        try:
-            if not search.given_up:
-                found = find_directions(self._generator, DEFAULT, region=search.region, count=COUNT, progress=progress)
-                search.name = self._sets.add(f"{search.region!s:.60}", found)
-        except Stopped:
-            search.given_up = True
-        except LinkGANError as error:
-            search.error = str(error)
-        except Exception:
-            log.exception("directions could not be found")
-            search.error = "An internal error occurred. The terminal shows it."
+        found = find_directions(self._generator, DEFAULT, region=job.region, count=COUNT, progress=progress)
+        job.name = self._sets.add(f"{job.region!s:.60}", found)
 
 
 def _no_file(name: str) -> bytes:

@@ -273,7 +273,7 @@ def test_a_photograph_can_be_given_up(page, session):
     photograph = page.client.post("/api/photographs", content=png()).json()["photograph"]
     assert page.client.delete(f"/api/photographs/{photograph}").status_code == 204
     refusal = page.get(f"photographs/{photograph}")
-    assert (refusal.status, "choose it again" in refusal.error) == (400, True)
+    assert (refusal.status, "start it again" in refusal.error) == (400, True)
 
 
 def test_clicks_are_answered_while_a_photograph_is_looked_for(page, session):

@@ -91,8 +91,8 @@ def test_a_search_that_is_stopped_ends_without_a_word_and_the_next_is_not_stoppe
     assert (page.complaint, page.find("#projection").is_displayed()) == ("", True)
     page.find("#projection-cancel").click()
     page.wait("!document.querySelector('#projection').open")
-    started = list(endless._searches.values())[-3:]
+    started = list(endless._jobs._jobs.values())[-3:]
     deadline = time.monotonic() + 40
-    while not all(search.given_up for search in started):  # the server hears of a stop after the page has closed
+    while not all(job.given_up for job in started):  # the server hears of a stop after the page has closed
         assert time.monotonic() < deadline
         time.sleep(0.02)
