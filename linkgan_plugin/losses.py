@@ -85,6 +85,7 @@ class LinkGANLoss:
         self.perturb = registry.load("perturbations", self.recipe.perturb)
         self.perturbations = self._make_perturbations()
         self._static = all(link.region.static for link in self.spec.links)
+        self._always: list[list[bool]] | None = None  # see `_counted`
         self.clock = StepClock(self.host)
         self._progress: dict[str, int] = {}
         self._seed: int | None = None
@@ -279,7 +280,7 @@ class LinkGANLoss:
         Where regions differ per image also ``Loss/link/<name>/absent``, the share of images without the region.
         """
         self.host.report("Loss/link/loss", result.loss.detach())
-        for row, present in enumerate(result.present.tolist()):
+        for row, (present, assigned) in enumerate(self._counted(result)):
             # A perturbation without samples reports no value, but its name: hosts sum statistics over ranks by the
             # order of names, so every rank must have the same ones.
             rows = slice(row, row + int(present))
@@ -288,7 +289,20 @@ class LinkGANLoss:
             self.host.report(f"{name}/effect", result.effect[rows])
             self.host.report(f"{name}/share", result.share[rows])
             if not self._static:
-                self.host.report(f"{name}/absent", result.absent[row : row + 1][~result.absent[row : row + 1].isnan()])
+                self.host.report(f"{name}/absent", result.absent[row : row + int(assigned)])
+
+    def _counted(self, result: Penalty) -> list[list[bool]]:
+        """Return for each perturbation whether it is present, and whether it has samples.
+
+        Fixed regions and enough images for all perturbations give the same answer in every step.
+        """
+        constant = self._static and result.images >= len(self.perturbations)
+        if constant and self._always is not None:
+            return self._always
+        counted: list[list[bool]] = torch.stack([result.present, ~result.absent.isnan()]).T.tolist()  # waits for a GPU
+        if constant:
+            self._always = counted
+        return counted
 
     def _mixed(self, phase: str) -> AbstractContextManager[None]:
         """Return the context in which the host's own losses get mixed samples, if the recipe enables mixing."""

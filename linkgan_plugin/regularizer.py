@@ -168,6 +168,7 @@ class Penalty:
         share: [M] leak / (leak + effect), no gradient.
         present: bool [M], perturbations assigned to some sample that shows their region.
         absent: [M] share of the samples of a perturbation that do not show its region; NaN where it has no samples.
+        images: the number of perturbed images.
     """
 
     loss: Tensor
@@ -176,6 +177,7 @@ class Penalty:
     share: Tensor
     present: Tensor
     absent: Tensor
+    images: int
 
 
 def penalty(
@@ -223,4 +225,5 @@ def penalty(
         cost = torch.log1p(leak / (effect + EPS)) if form == "log" else share
         cost = torch.where(perturbations.rest, (cost - rest_floor).clamp(min=0), cost)
         loss = (weights * cost).sum() / present.sum().clamp(min=1)
-    return Penalty(loss, leak.detach(), effect.detach(), share.detach(), present, (assigned - n) / assigned)
+    without = (assigned - n) / assigned
+    return Penalty(loss, leak.detach(), effect.detach(), share.detach(), present, without, len(which))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, relu6
 
+from training_loops.constants import constant
 from training_loops.formats.pickles.archive import read_archive, with_tensors
 
 from ..errors import LinkGANError
@@ -119,7 +120,7 @@ def prepared(images: Tensor) -> Tensor:
     """Images [N, 1 or 3, H, W] in [-1, 1] -> the network's input, [N, 3, S, S] with S = 96 or 224."""
     side = SIZES[0] if max(images.shape[2:]) <= SIZES[0] else SIZES[1]
     sized = interpolate(images, size=(side, side), mode="bilinear", antialias=True).expand(-1, 3, -1, -1)
-    mean, deviation = (sized.new_tensor(values)[:, None, None] for values in (_MEAN, _DEVIATION))
+    mean, deviation = (constant(values, sized)[:, None, None] for values in (_MEAN, _DEVIATION))
     return ((sized + 1) / 2 - mean) / deviation
 
 

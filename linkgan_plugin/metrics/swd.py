@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from linkgan_plugin.errors import LinkGANError
+from training_loops.constants import constant
 
 _COARSEST = 16
 _PATCH = 7
@@ -67,7 +68,7 @@ def laplacian_pyramid(images: Tensor, coarsest: int = _COARSEST) -> list[Tensor]
 
 def _blur(images: Tensor) -> Tensor:
     # The binomial filter [1 4 6 4 1] / 16 (Burt and Adelson 1983) along each axis, with reflection padding.
-    line = images.new_tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+    line = constant((1.0, 4.0, 6.0, 4.0, 1.0), images) / 16
     channels = images.shape[1]
     kernel = (line[:, None] * line).expand(channels, 1, 5, 5)
     return conv2d(pad(images, (2, 2, 2, 2), mode="reflect"), kernel, groups=channels)

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.constants import constant
+
 from ..cameras.views import has_cameras, pixel_size, unproject
 from ..errors import LinkGANError
 from .base import Read, Region, Scene, expression, numbers
@@ -52,7 +54,7 @@ class Box3D(Region):
             LinkGANError: no depth, or no camera labels of eg3d's kind.
         """
         points, pixel = _surface(scene)
-        low, high = (points.new_tensor(corner)[:, None, None] for corner in (self.low, self.high))
+        low, high = (constant(corner, points)[:, None, None] for corner in (self.low, self.high))
         # Distance inside the box in pixels at that depth: edges that cross the surface are as soft as those of `box`.
         depth_inside = ((high - low) / 2 - (points - (high + low) / 2).abs()).amin(dim=1, keepdim=True)
         mask = (depth_inside / pixel + 0.5).clamp(0, 1)

@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.constants import constant
 from training_loops.formats.json_text import fields_of, parse_json
 
 from ..errors import LinkGANError
@@ -140,5 +141,5 @@ class NetworkSegmenter(Segmenter):
         images = images.expand(-1, 3, -1, -1) if images.shape[1] == 1 else images
         if self.card.size is not None and tuple(images.shape[2:]) != self.card.size:
             images = F.interpolate(images, size=self.card.size, mode="bilinear", antialias=True, align_corners=False)
-        mean, std = (images.new_tensor(values)[:, None, None] for values in (self.card.mean, self.card.std))
+        mean, std = (constant(tuple(values), images)[:, None, None] for values in (self.card.mean, self.card.std))
         return ((images + 1) / 2 - mean) / std

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from training_loops.constants import constant
+
 PLANES = 3
 _TAPS = 4 * PLANES
 
@@ -56,6 +58,6 @@ def _taps(points: Tensor, size: int, scale: float) -> tuple[Tensor, Tensor]:
     corners = torch.stack([j * row + i * column, k * row + i * column + 1, i * row + k * column + 2])
     corners.view(PLANES, n, m).add_((torch.arange(n, device=points.device) * (row * size))[:, None].to(corners.dtype))
     # In the order of the weights: the step in z or y precedes the step in x, which is a row in plane 2.
-    steps = [[0, column, row, row + column]] * 2 + [[0, row, column, row + column]]
-    indices = corners[:, None] + torch.tensor(steps, dtype=corners.dtype, device=points.device)[:, :, None]
+    steps = ((0, column, row, row + column),) * 2 + ((0, row, column, row + column),)
+    indices = corners[:, None] + constant(steps, corners)[:, :, None]
     return indices.view(_TAPS, -1).t().contiguous(), weights.t().contiguous()

@@ -1,0 +1,26 @@
+"""Small constant tensors, copied to a device once: a copy in every call would make the host wait for a GPU."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import torch
+from torch import Tensor
+
+
+def constant(values: tuple[Any, ...], like: Tensor) -> Tensor:
+    """Return a tensor of numbers, of the dtype and on the device of another, which is shared: do not write to it.
+
+    Args:
+        values: numbers [N], or tuples of them [N, ...].
+        like: [...], any tensor.
+    """
+    return _constant(values, like.dtype, like.device)
+
+
+@functools.lru_cache(maxsize=256)
+def _constant(values: tuple[Any, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    # A tensor created in inference mode could not be used in training later.
+    with torch.inference_mode(False):
+        return torch.tensor(values, dtype=dtype, device=device)
