@@ -26,9 +26,7 @@ def reference(x: np.ndarray, y: np.ndarray) -> float:
             var_a, var_b = (weights * (a - mu_a) ** 2).sum(), (weights * (b - mu_b) ** 2).sum()
             both = (weights * (a - mu_a) * (b - mu_b)).sum()
             c1, c2 = 0.0004, 0.0036
-            values.append(
-                (2 * mu_a * mu_b + c1) * (2 * both + c2) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2))
-            )
+            values.append((2 * mu_a * mu_b + c1) * (2 * both + c2) / ((mu_a**2 + mu_b**2 + c1) * (var_a + var_b + c2)))
     return float(np.mean(values))
 
 
