@@ -53,7 +53,7 @@ class Ruler:
         return plain(self.of_sets(seen))
 
     def of_sets(self, seen: Tensor) -> Replicates:
-        """Return what `quality` is computed from."""
+        """Return what `quality` is computed from; `seen` is [N, E, ...]."""
         # The sets are the photographs after their first edit, their second, and so on. Equal parts of all sets contain
         # the same photographs, so the standard error of their means is one over photographs.
         return merged([self._replicates(seen[:, edit]) for edit in range(seen.shape[1])])

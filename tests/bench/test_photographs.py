@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
+import signal
 
 import numpy as np
 import pytest
@@ -19,7 +21,7 @@ from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.paste import feathered
 from linkgan_plugin.editing.steps import Transplant
-from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.errors import Interrupted, LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics.estimate import Estimate
@@ -233,3 +235,20 @@ def test_ratios_of_means_have_the_delta_methods_error():
 )
 def test_values_are_shown_to_two_digits_of_their_error(value, stderr, shown):
     assert cell(Estimate(value, stderr, 1)) == shown
+
+
+def test_a_stopped_row_is_measured_again_and_finished_ones_are_kept(asked, tmp_path):
+    out, rows, told = tmp_path / "out", rows_for([], ["search-w"], steps=5), []
+
+    def stopped(steps, label):
+        for step in steps:
+            if label.startswith("search W"):
+                signal.raise_signal(signal.SIGINT)
+            yield step
+
+    with pytest.raises(Interrupted):
+        study.run(dataclasses.replace(asked, progress=stopped), rows, out, told.append)
+    assert [path.name for path in (out / "rows").glob("*.json")] == ["drawn.json"]
+    told.clear()
+    assert study.run(asked, rows, out, told.append).keys() == {"drawn", "search-w"}
+    assert told == ["search W: row 1 of 1 to measure"]

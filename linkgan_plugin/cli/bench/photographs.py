@@ -170,7 +170,12 @@ Examples:
 @click.option("--encoder", "encoder_files", metavar="[NAME=]FILE", multiple=True, help="Of NET; repeatable.")
 @click.option("--rows", "wanted", metavar="NAME,...", type=NAMES, default="", help="Only these; see --list.")
 @click.option(
-    "--list", "only_list", is_flag=True, is_eager=True, expose_value=False, callback=lambda c, p, v: _list(c, v)
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda ctx, _, wanted: list_rows(ctx) if wanted else None,
+    help="Show the rows and exit.",
 )
 @click.option("--photographs", type=click.IntRange(4), default=64, show_default=True, help="How many to invert.")
 @click.option("--donors", type=click.IntRange(1), default=4, show_default=True, help="Edits by each link.")
@@ -217,9 +222,8 @@ def photographs(asked: PhotographsRequest) -> None:
     click.echo(_write(asked.out, study, rows, found, pairs))
 
 
-def _list(ctx: click.Context, wanted: bool) -> None:
-    if not wanted:
-        return
+def list_rows(ctx: click.Context) -> None:
+    """Print the rows and exit."""
     from ...bench.inversion_rows import ROWS
     from ..params import aligned
 
