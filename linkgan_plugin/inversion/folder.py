@@ -165,7 +165,7 @@ class InversionJob:
             save_png(folder / _stage_file(stage), to_pixels(outcome.images[stage])[0], text)
         save_projected(folder, outcome.projected, rendered=outcome.images[last], metadata=text)
         stages = {stage: self._measured(stage, outcome) for stage in self.settings.stages}
-        seconds = round(sum(outcome.seconds.values()), 2)
+        seconds = round(sum(outcome.seconds.values()), 4)
         about = {"command": self.command, **asdict(self.settings), "crop": self.claim["crop"]}
         about["label"] = photograph.label[0].tolist()
         about["sha256"] = {"photograph": self.claim["images"][photograph.name], **self.claim["files"]}
@@ -182,7 +182,7 @@ class InversionJob:
             device = next(iter(self.generator.parameters())).device
             found["lpips"] = float(self.lpips(image.to(device), target.to(device)))
         rounded = {name: round(value, 5) for name, value in found.items()}
-        return {**rounded, "seconds": round(outcome.seconds[stage], 2)}
+        return {**rounded, "seconds": round(outcome.seconds[stage], 4)}
 
     def _write_sheet(self) -> None:
         rows = []

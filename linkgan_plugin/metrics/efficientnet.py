@@ -95,6 +95,20 @@ class EfficientNetLite0(nn.Module):
         """Normalised images [N, 3, H, W] -> pooled features [N, 1280]."""
         return relu6(self.head(self.blocks(relu6(self.stem(x))))).mean(dim=[2, 3])
 
+    def stages(self, images: Tensor) -> list[Tensor]:
+        """Return the features at the end of each of the seven stages, [N, C, H, W] each, unpooled.
+
+        Args:
+            images: [N, 1 or 3, H, W] in [-1, 1], resized and normalised as for `features`.
+        """
+        x = relu6(self.stem(prepared(images.to(self.classes.weight))))
+        found, blocks = [], iter(self.blocks)
+        for repeats, *_ in _STAGES:
+            for _ in range(repeats):
+                x = next(blocks)(x)
+            found.append(x)
+        return found
+
     @torch.no_grad()
     def features(self, images: Tensor) -> Tensor:
         """Return the input of the last layer: features averaged over the image.

@@ -11,6 +11,7 @@ COMMANDS = {
     "metrics": Target("bench.metrics", "metrics", "Speed of region metrics compared with plain synthesis."),
     "recipes": Target("bench.recipes", "recipes", "Ablation study: train and measure each recipe switch."),
     "paper": Target("bench.paper", "paper", "The paper's claims, rerun, next to its own numbers."),
+    "photographs": Target("bench.photographs", "photographs", "Every way to invert photographs, and their edits."),
     "editors": Target("bench.editors", "editors", "Every way to edit a region, on equal terms."),
 }
 
@@ -21,6 +22,7 @@ Examples:
   linkgan bench recipes --rows default,paper
   linkgan bench paper --out runs/paper
   linkgan bench editors network-snapshot-000084.pt --region 'eyes=box(0.25,0.3,0.75,0.5)'
+  linkgan bench photographs linked.pt --data held-out.zip --encoder encoder.safetensors
 """
 
 

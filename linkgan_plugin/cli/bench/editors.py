@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +10,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ...errors import LinkGANError
-from ..params import DEVICE, SEEDS, command_line, existing_file, existing_path, gathered
-from .params import folder, threads_option
+from ..params import DEVICE, SEEDS, command_line, existing_path, gathered
+from .params import folder, named, named_file, threads_option
 
 if TYPE_CHECKING:
     from ...bench.editors import Plan, Subject
-
-_NAME = re.compile(r"[A-Za-z][\w.-]*")
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ class EditorsStudy:
         from ...bench.editors import Plan
 
         return Plan(
-            regions=dict(_named(text, "region") for text in self.region_texts),
+            regions=dict(named(text, "region") for text in self.region_texts),
             editors=tuple(name.strip() for name in self.editor_list.split(",") if name.strip()),
             seeds=tuple(self.seeds),
             count=self.count,
@@ -88,7 +85,7 @@ class EditorsStudy:
             reader = reader_from(self.reader, self.device)
         found = []
         for text in self.networks:
-            name, path = _network(text)
+            name, path = named_file(text)
             network = load_network(path, self.device)
             labels = network.labels(self.data, self.number)
             found.append(Subject(name, network, labels, self.data, reader))
@@ -170,21 +167,6 @@ def _bar(steps: Iterable[int], text: str) -> Iterable[int]:
     from tqdm import tqdm
 
     return tqdm(steps, desc=text, leave=False, disable=None)
-
-
-def _named(text: str, what: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not _NAME.fullmatch(name):
-        raise click.UsageError(f"{what} {text!r:.80}: expected NAME=VALUE")
-    return name, value
-
-
-def _network(text: str) -> tuple[str, Path]:
-    """Return name and file of ``FILE`` or ``NAME=FILE``."""
-    if Path(text).is_file():
-        return Path(text).name.split(".")[0], Path(text)
-    name, path = _named(text, "network")
-    return name, Path(existing_file.convert(path, None, None))
 
 
 def _settings(texts: Iterable[str]) -> dict[str, dict[str, Any]]:
