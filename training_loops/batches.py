@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from training_loops.devices import sent
 from training_loops.errors import OptionError
 from training_loops.formats.pixels import to_float
 
@@ -54,7 +55,8 @@ class BatchStream:
     def real(self, step: int) -> tuple[Tensor, Tensor]:
         """Return images [n, C, H, W] in [-1, 1] and labels [n, label_dim] on the device."""
         images, labels = self.dataset.batch(self.indices(step)[self._share])
-        return to_float(torch.as_tensor(images).to(self.device)), torch.as_tensor(labels).to(self.device, torch.float32)
+        shown, named = torch.as_tensor(images), torch.as_tensor(labels, dtype=torch.float32)
+        return to_float(sent(shown, self.device)), sent(named, self.device)
 
     def latents(self, step: int, *, phases: int, z_dim: int) -> tuple[Tensor, Tensor]:
         """Return latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images for each phase."""
@@ -64,10 +66,10 @@ class BatchStream:
         z = torch.randn([phases, self.batch_size, z_dim], generator=generator)[:, self._share]
         label_dim = self.dataset.label_dim
         if label_dim == 0:
-            return z.to(self.device), torch.zeros([*z.shape[:2], 0], device=self.device)
+            return sent(z, self.device), torch.zeros([*z.shape[:2], 0], device=self.device)
         picks = rng.integers(len(self.dataset), size=[phases, self.batch_size])[:, self._share]
         labels = torch.from_numpy(labels_of(self.dataset, picks.ravel())).reshape(*z.shape[:2], label_dim)
-        return z.to(self.device), labels.to(self.device)
+        return sent(z, self.device), sent(labels, self.device)
 
 
 def labels_of(dataset: Any, indices: np.ndarray) -> np.ndarray:

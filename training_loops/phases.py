@@ -122,18 +122,19 @@ def _average(values: list[Tensor], *, rounds: int, num_gpus: int) -> None:
             value.div_(rounds * num_gpus)
 
 
-def _drop_non_finite(values: list[Tensor]) -> int:
-    """Replace NaN by 0 and infinities by +-1e5, in place; return how many there were.
+def _drop_non_finite(values: list[Tensor]) -> Tensor | int:
+    """Replace NaN by 0 and infinities by +-1e5, in place; return how many there were, on the device of the values.
 
     Called on means over processes: non-finite values of one are replaced in all, so that their weights stay equal.
     """
-    # A sum is finite only if its terms are; counting would take five times as long.
-    if bool(torch.stack([value.sum() for value in values]).isfinite().all()):
+    # A sum is finite only if its terms are, and counting takes five times as long; but a GPU would have to be asked.
+    if values[0].device.type == "cpu" and bool(torch.stack([value.sum() for value in values]).isfinite().all()):
         return 0
-    dropped = sum(value.numel() - int(value.isfinite().sum()) for value in values)
-    for value in values:
-        torch.nan_to_num(value, nan=0.0, posinf=1e5, neginf=-1e5, out=value)
-    return dropped
+    flat = torch.cat([value.flatten() for value in values])
+    kept = torch.nan_to_num(flat, nan=0.0, posinf=1e5, neginf=-1e5)
+    for value, part in zip(values, kept.split([value.numel() for value in values]), strict=True):
+        value.copy_(part.view_as(value))
+    return (~flat.isfinite()).sum()
 
 
 def moving_averages(module: torch.nn.Module) -> list[Tensor]:

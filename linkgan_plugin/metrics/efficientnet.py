@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, pad, relu6
 
-from training_loops.constants import constant
+from training_loops.devices import constant
 from training_loops.formats.pickles.archive import read_archive, with_tensors
 
 from ..errors import LinkGANError

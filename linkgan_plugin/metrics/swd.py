@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import conv2d, pad
 
 from linkgan_plugin.errors import LinkGANError
-from training_loops.constants import constant
+from training_loops.devices import constant
 
 _COARSEST = 16
 _PATCH = 7

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.constants import constant
+from training_loops.devices import constant
 
 from ..cameras.views import has_cameras, pixel_size, unproject
 from ..errors import LinkGANError

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.constants import constant
+from training_loops.devices import constant
 from training_loops.formats.json_text import fields_of, parse_json
 
 from ..errors import LinkGANError

@@ -71,6 +71,9 @@ class Elsewhere(Tensor):
     def tolist(self) -> Any:
         return self.cpu().tolist()
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return self.inside.__reduce_ex__(protocol)  # files are read on the CPU
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Any:
         if id(self) not in memo:
             copy = Elsewhere(self.inside.detach().clone())

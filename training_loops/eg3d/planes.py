@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from training_loops.constants import constant
+from training_loops.devices import constant
 
 PLANES = 3
 _TAPS = 4 * PLANES

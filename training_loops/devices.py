@@ -1,4 +1,4 @@
-"""Small constant tensors, copied to a device once: a copy in every call would make the host wait for a GPU."""
+"""Tensors on a device, brought there without making the host wait for it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,22 @@ import torch
 from torch import Tensor
 
 
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """Return a tensor of the CPU on a device. The copy runs while the host goes on.
+
+    Args:
+        tensor: [...], on the CPU.
+        device: where it is wanted.
+    """
+    if device.type == "cuda":
+        tensor = tensor.pin_memory()  # PyTorch keeps it until the copy has ended
+    return tensor.to(device, non_blocking=True)
+
+
 def constant(values: tuple[Any, ...], like: Tensor) -> Tensor:
     """Return a tensor of numbers, of the dtype and on the device of another, which is shared: do not write to it.
+
+    It is copied to a device once. A copy in every call would make the host wait for a GPU every time.
 
     Args:
         values: numbers [N], or tuples of them [N, ...].
