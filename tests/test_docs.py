@@ -35,6 +35,7 @@ SMALLER = {
     ("edit",): ["--cell", "16"],
     ("project",): ["--steps", "2", "--tune", "1"],
     ("encoder", "train"): ["--kimg", "0.016", "--batch", "8", "--width", "4", "--passes", "2"],
+    ("encoder", "details"): ["--kimg", "0.016", "--batch", "8", "--width", "4"],
     ("segment", "train"): ["--steps", "2", "--batch", "4"],
 }
 LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=4@mouth"]

@@ -64,7 +64,7 @@ class ProjectRequest:
         from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.settings import InversionSettings, check_method
+        from ..inversion.settings import DETAILED, InversionSettings, check_method
         from ..networks import load_network
 
         checked = InversionSettings(**settings)
@@ -73,6 +73,8 @@ class ProjectRequest:
         encoder = load_encoder(self.encoder, self.device) if self.encoder else None
         if encoder is not None:
             encoder.check(generator)
+            if DETAILED in checked.stages:
+                _ = encoder.required_details  # before anything is written
         points = read_landmarks(self.landmarks) if self.landmarks else None
         photographs = read_photographs(
             self.images, generator, crop=self.crop, landmarks=points, number=self.number, camera=self.camera
