@@ -150,7 +150,7 @@ def measure(network: Path, file: Path, data: Path, images: int, device: str, hos
 
     With details, also their error, and the errors outside of edited regions of a linked network.
     """
-    from ..inversion.details_measure import measure_details, measure_outside
+    from ..inversion.details_measure import measure_details, measure_edits, measure_outside
     from ..inversion.draws import photographs_of
     from ..inversion.encoder_files import load_encoder
     from ..inversion.encoder_measure import measure_images
@@ -167,6 +167,7 @@ def measure(network: Path, file: Path, data: Path, images: int, device: str, hos
         facts |= measure_details(opened.generator, found, *some)
         if is_linked(opened):
             facts |= measure_outside(opened.generator, found, opened.linked(), *some)
+            facts |= measure_edits(opened.generator, found, opened.linked(), some[1])
     click.echo(table(facts))
 
 

@@ -143,12 +143,15 @@ def details(asked: DetailsRequest, network: Path, **settings: Any) -> None:
 
 
 def measured(training: DetailsTraining) -> dict[str, float]:
-    """Return errors on generated images that it was not trained on: reconstructed, and outside of edited regions."""
-    from ..inversion.details_measure import measure_details, measure_outside
+    """Return errors on generated images that it was not trained on: reconstructed, and after edits."""
+    from ..inversion.details_measure import measure_details, measure_edits, measure_outside
     from ..inversion.encoder_measure import drawn_latents, measure_images
     from ..inversion.rendering import Renderer
 
     generator, found, labels = training.generator, training.encoder(), training.labels(MEASURED)
     images = Renderer(generator).images(drawn_latents(generator, labels, seed=1), labels)
     facts = measure_images(generator, found, images, labels) | measure_details(generator, found, images, labels)
-    return facts if training.spec is None else facts | measure_outside(generator, found, training.spec, images, labels)
+    if training.spec is None:
+        return facts
+    facts |= measure_outside(generator, found, training.spec, images, labels)
+    return facts | measure_edits(generator, found, training.spec, labels)

@@ -1,10 +1,11 @@
 """The adaptive distortion alignment (ADA, Wang et al. 2022, section 3.3): a distortion map to one that fits an edit.
 
-    D~ = D + A(D, y, x_0),    D = x - x_0
+    D~ = m * D + A,    m = 2 sigmoid(M),    (M, A)(D, y, x_0),    D = x - x_0
 
-x is a photograph, x_0 = G(w) its reconstruction and y = G(w') the image after an edit of w. A is a small
-encoder-decoder whose last layer starts at zero, so that a new one is the identity. HFGI's sees D and y; with
-`before` it sees x_0 too, whose difference from y is where the edit was.
+x is a photograph, x_0 = G(w) its reconstruction and y = G(w') the image after an edit of w. M and A are the outputs of
+a small encoder-decoder whose last layer starts at zero, so that a new one is the identity: m keeps or drops details
+where they are, and A adds those that move. HFGI's network sees D and y; with `before` it sees x_0 too,
+and the difference from y is where the edit was.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _LEAST = 4  # side of the smallest maps
 
 
 class AlignmentNetwork(nn.Module):
-    """A of the module's equation: nothing mixes images of a batch.
+    """D~ of the module's equation: nothing mixes images of a batch.
 
     Args:
         channels: of the images.
@@ -41,7 +42,7 @@ class AlignmentNetwork(nn.Module):
         self.down = nn.ModuleList(nn.Conv2d(a, b, 3, stride=2, padding=1) for a, b in pairs)
         self.inner = nn.Conv2d(widths[-1], widths[-1], 3, padding=1)
         self.up = nn.ModuleList(nn.Conv2d(a + b, a, 3, padding=1) for a, b in reversed(pairs))
-        self.last = nn.Conv2d(width, channels, 3, padding=1)
+        self.last = nn.Conv2d(width, 2 * channels, 3, padding=1)
         nn.init.zeros_(self.last.weight)
         assert self.last.bias is not None
         nn.init.zeros_(self.last.bias)
@@ -64,5 +65,6 @@ class AlignmentNetwork(nn.Module):
         for up, skip in zip(self.up, reversed(skips), strict=True):
             larger = F.interpolate(maps, size=skip.shape[2:], mode="bilinear", align_corners=False)
             maps = F.leaky_relu(up(torch.cat([skip, larger], dim=1)), _LEAK)
-        aligned: Tensor = distortion + self.last(maps)
+        kept, moved = self.last(maps).chunk(2, dim=1)
+        aligned: Tensor = 2 * torch.sigmoid(kept) * distortion + moved
         return aligned

@@ -127,7 +127,8 @@ def test_details_are_stored_beside_the_encoder_and_measured(cli, trained, detail
     details = encoder.required_details
     assert (details.settings["edit"], details.network.shape.size, details.network.shape.before) == (1.0, 8, 1)
     names = ["mae_mean", "mae_pass_1", "mae_pass_2", "mahalanobis", "mae_details"]
-    names += [f"{link}/{what}" for link in ("eyes", "mouth") for what in ("outside", "outside_details")]
+    for what in ("outside", "edit"):
+        names += [f"{link}/{what}{with_}" for link in ("eyes", "mouth") for with_ in ("", "_details")]
     assert list(details.facts) == names
     assert f"mae_details            {details.facts['mae_details']:.4f}" in printed
     result = cli("encoder", "measure", linked_snapshot, "--encoder", out, "--data", faces_zip, "--images", 8)

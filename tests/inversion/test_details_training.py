@@ -8,7 +8,7 @@ import torch
 from linkgan_plugin.errors import Interrupted, LinkGANError
 from linkgan_plugin.inversion import encoder_job
 from linkgan_plugin.inversion.details_losses import EditTerm
-from linkgan_plugin.inversion.details_measure import measure_details, measure_outside
+from linkgan_plugin.inversion.details_measure import measure_details, measure_edits, measure_outside
 from linkgan_plugin.inversion.details_training import DetailsTraining, default_size
 from linkgan_plugin.inversion.draws import Draws, photographs_of
 from linkgan_plugin.inversion.encoder_job import EncoderJob, state_path
@@ -35,23 +35,25 @@ def trained(generator, settings, **given) -> DetailsTraining:
 
 def test_details_that_features_can_show_are_brought_back():
     generator = DetailedGenerator()
-    settings = DetailsSettings(kimg=1.2, rate=5e-3, perspective=0.0, **QUICK)
+    settings = DetailsSettings(kimg=0.8, rate=5e-3, perspective=0.0, **QUICK)
     encoder = trained(generator, settings, data=Photographs(generator)).encoder()
     images, labels = photographs_of(Photographs(generator, seed=6), encoder.network.shape, 64)
     plain = measure_images(generator, encoder, images, labels)["mae_pass_1"]
-    assert measure_details(generator, encoder, images, labels)["mae_details"] < 0.3 * plain
+    assert measure_details(generator, encoder, images, labels)["mae_details"] < 0.4 * plain
 
 
-def test_the_edit_term_keeps_details_outside_of_edited_regions():
-    generator = DetailedGenerator()
-    errors = {}
+def test_the_edit_term_keeps_details_outside_of_edited_regions_and_lets_them_go_inside():
+    generator = DetailedGenerator(linked=True)
+    found = {}
     for edit in (0.0, 4.0):
-        settings = DetailsSettings(kimg=0.8, rate=5e-3, edit=edit, **QUICK)
+        settings = DetailsSettings(kimg=1.0, rate=5e-3, edit=edit, **QUICK)
         encoder = trained(generator, settings, data=Photographs(generator), spec=SPEC).encoder()
         images, labels = photographs_of(Photographs(generator, seed=6), encoder.network.shape, 32)
-        errors[edit] = measure_outside(generator, encoder, SPEC, images, labels)
-    assert errors[4.0]["left/outside"] == errors[0.0]["left/outside"]
-    assert errors[4.0]["left/outside_details"] < 0.8 * errors[0.0]["left/outside_details"]
+        found[edit] = measure_outside(generator, encoder, SPEC, images, labels)
+        found[edit] |= measure_edits(generator, encoder, SPEC, labels)
+    assert found[4.0]["left/edit_details"] < 0.8 * found[0.0]["left/edit_details"]
+    assert found[4.0]["left/edit_details"] < 0.8 * found[4.0]["left/edit"]
+    assert found[4.0]["left/outside_details"] < 0.5 * found[4.0]["left/outside"]
 
 
 def test_edits_of_generated_images_are_known_and_photographs_must_stay_outside():

@@ -18,20 +18,23 @@ SIZE, DIM, CHANNELS = 8, 4, 4
 class _Features(nn.Module):
     """ws -> [N, 4, 8, 8], a linear function of the first row."""
 
-    def __init__(self) -> None:
+    def __init__(self, linked: bool) -> None:
         super().__init__()
         random = torch.Generator().manual_seed(0)
-        self.waves = nn.Parameter(torch.randn([CHANNELS, SIZE, SIZE, DIM], generator=random) / 8)
+        waves = torch.randn([CHANNELS, SIZE, SIZE, DIM], generator=random) / 8
+        if linked:  # axes 0:2 own the left half
+            waves[:, :, : SIZE // 2, DIM // 2 :] = waves[:, :, SIZE // 2 :, : DIM // 2] = 0
+        self.waves = nn.Parameter(waves)
 
     def forward(self, ws: Tensor) -> Tensor:
         return torch.einsum("nd,chwd->nchw", ws[:, 0], self.waves)
 
 
 class _Synthesis(nn.Module):
-    def __init__(self) -> None:
+    def __init__(self, linked: bool) -> None:
         super().__init__()
         self.img_resolution = SIZE
-        self.features = _Features()
+        self.features = _Features(linked)
         self.out = nn.Conv2d(CHANNELS, 1, 1, bias=False)
         self.out.weight.data = torch.tensor([0.5, -0.4, 0.3, 0.2]).view(1, CHANNELS, 1, 1)
 
@@ -42,9 +45,9 @@ class _Synthesis(nn.Module):
 class DetailedGenerator(ToyGenerator):
     """An image is a linear map of 4 features a pixel: any image is one of them, but of few are there latents."""
 
-    def __init__(self) -> None:
+    def __init__(self, linked: bool = False) -> None:
         super().__init__(torch.zeros([SIZE * SIZE, DIM]), SIZE)
-        self.synthesis = _Synthesis()
+        self.synthesis = _Synthesis(linked)
         self.requires_grad_(False)
 
 
