@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from training_loops.formats.cameras import LABEL_DIM
 
 from .calls.build import build_by_name
+from .calls.features import FeatureChange, Features
 from .calls.generator import GeneratorCalls
 from .calls.random_state import check_seed
 from .calls.rendering import Rendering
@@ -123,6 +124,7 @@ class LinkedGenerator:
         names = self.spec.block_names
         masks = self.spec.axis_masks(device=self.device)
         self._blocks = {name: masks[row] for row, name in enumerate(names)}
+        self._features: dict[int, Features] = {}
 
     def block(self, regions: str | Sequence[str]) -> Tensor:
         """Return bool [D]: the axes of one or several regions; `rest` is the axes in no link.
@@ -224,6 +226,21 @@ class LinkedGenerator:
             LinkGANError: the network has no style space.
         """
         return nullcontext() if styles is None else Styles(self.generator).shifted(styles.to(self.device))
+
+    def detailed(self, change: FeatureChange | None) -> AbstractContextManager[None]:
+        """Return a context in which every image is rendered with changed feature maps (see `calls.features`).
+
+        Args:
+            change: [1 or N, C, s, s], a gate and details for the network's maps of s x s; None changes nothing.
+        Raises:
+            LinkGANError: the network has no such maps.
+        """
+        if change is None:
+            return nullcontext()
+        size = change.detail.shape[-1]
+        if size not in self._features:
+            self._features[size] = Features(self.generator, size)
+        return self._features[size].changed(change)
 
     @torch.no_grad()
     def view(self, latents: Tensor, labels: Tensor, camera: Tensor) -> Rendering:

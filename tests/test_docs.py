@@ -36,6 +36,7 @@ SMALLER = {
     ("project",): ["--steps", "2", "--tune", "1"],
     ("encoder", "train"): ["--kimg", "0.016", "--batch", "8", "--width", "4", "--passes", "2"],
     ("bench", "photographs"): ["--steps", "2", "--tune", "1", "--photographs", "4", "--donors", "1"],
+    ("encoder", "details"): ["--kimg", "0.016", "--batch", "8", "--width", "4"],
     ("segment", "train"): ["--steps", "2", "--batch", "4"],
 }
 LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=4@mouth"]

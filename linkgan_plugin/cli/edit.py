@@ -52,6 +52,7 @@ Examples:
   linkgan edit ffhq.pkl --directions smile.safetensors --direction 0 --amount -3:3:7 --seeds 0-3 --out smile.png
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
   linkgan edit network-snapshot-000100.pt --projection projections/me --paste --region eyes --out me.png
+  linkgan edit linked.pt --projection detailed/me --encoder with-details.safetensors --region eyes --out me.png
   linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
 """
 )
@@ -64,6 +65,12 @@ Examples:
     type=existing_path,
     multiple=True,
     help="Inverted photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
+)
+@click.option(
+    "--encoder",
+    type=existing_file,
+    metavar="FILE",
+    help="File of linkgan encoder details, for images that keep a --projection's details.",
 )
 @click.option("--donor-seed", type=click.IntRange(0), default=10_000, show_default=True, help="Seed of variant 1.")
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="Number of new samples.")
@@ -198,12 +205,17 @@ def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[
 def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
     """Return an editor of every image."""
     from ..editing.editor import Editor
+    from ..inversion.encoder_files import load_encoder
     from ..inversion.projected import load_projected
 
     if not asked.projections:
         return [Editor.of_seed(opened.generator, seed) for seed in asked.seeds]
     found = [load_projected(path, opened.network, opened.label) for path in asked.projections]
-    return [Editor.of_projected(opened.generator, projected) for projected in found]
+    encoder = load_encoder(asked.encoder, opened.generator.device) if asked.encoder else None
+    for path, projected in zip(asked.projections, found, strict=True):
+        if projected.detailed and encoder is None:
+            click.echo(f"Warning: {path} was made with details, which are lost without --encoder FILE", err=True)
+    return [Editor.of_projected(opened.generator, projected, encoder) for projected in found]
 
 
 def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) -> dict[str, str]:

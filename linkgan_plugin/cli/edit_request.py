@@ -53,6 +53,7 @@ class EditRequest:
 
         seeds: images to edit.
         projections: photographs to edit instead; () for the seeds.
+        encoder: file of an encoder with the details of these photographs; None for images without.
         regions: regions that are edited, one after another; () for each of the links.
 
         donor_seed: seed of the first new sample.
@@ -88,6 +89,7 @@ class EditRequest:
 
     seeds: list[int]
     projections: tuple[Path, ...]
+    encoder: Path | None
     regions: tuple[str, ...]
 
     donor_seed: int
@@ -153,6 +155,8 @@ class EditRequest:
             raise click.UsageError(f"--out {self.out}: expected a name that ends in {', '.join(SUFFIXES)}")
         if self.feather is not None and not self.paste:
             raise click.UsageError("--feather is the seam of --paste; give both or neither")
+        if self.encoder is not None and not self.projections:
+            raise click.UsageError("--encoder brings back the details of a photograph: give its --projection too")
         check_consistent(given)
         check_directions(self, given)
         if self.strongest and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):

@@ -8,26 +8,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .network_options import class_option, host_option
-from .params import (
-    DEVICE,
-    FiniteRange,
-    aligned,
-    check_out,
-    command_line,
-    existing_file,
-    existing_path,
-    force_option,
-    gathered,
+from .encoder_data import (
+    MEASURED,
+    claim_of,
+    generated_labels,
+    is_linked,
+    photographs,
+    run_job,
+    table,
+    weight_option,
 )
+from .encoder_details import details
+from .network_options import class_option, host_option
+from .params import DEVICE, FiniteRange, check_out, existing_file, existing_path, force_option, gathered
 from .sections import SectionedCommand
 
 if TYPE_CHECKING:
-    from training_loops.formats.folder import ImageFolderDataset
-
     from ..inversion.encoder_training import EncoderTraining
-    from ..labels import Labels
-    from ..networks import Network
 
 SECTIONS = {
     "Training": ("kimg", "batch", "passes", "width", "rate", "seed"),
@@ -35,7 +32,6 @@ SECTIONS = {
     "Data and network": ("data", "number", "device", "host"),
     "Files": ("out", "force"),
 }
-MEASURED = 64  # images, and pairs of images for each link
 
 
 @click.group(
@@ -68,10 +64,6 @@ class EncoderRequest:
     link_term: float | None
 
 
-def _weight(flag: str, default: float, text: str) -> Any:
-    return click.option(flag, type=FiniteRange(0), default=default, show_default=True, help=text)
-
-
 @encoder.command(
     cls=SectionedCommand,
     sections=SECTIONS,
@@ -94,11 +86,11 @@ Examples:
     "--width", type=click.IntRange(1, 256), default=32, show_default=True, help="Feature maps of the first layer."
 )
 @click.option("--rate", type=FiniteRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate.")
-@_weight("--pixels", 1.0, "Weight of the squared error of pixels.")
-@_weight("--pyramid", 1.0, "Weight of the Laplacian pyramid distance.")
-@_weight("--latent", 0.1, "Weight of the distance from latents that are known.")
-@_weight("--offsets", 0.01, "Weight of the squared offsets between layers.")
-@_weight("--adversarial", 0.02, "Weight of the latent discriminator.")
+@weight_option("--pixels", 1.0, "Weight of the squared error of pixels.")
+@weight_option("--pyramid", 1.0, "Weight of the Laplacian pyramid distance.")
+@weight_option("--latent", 0.1, "Weight of the distance from latents that are known.")
+@weight_option("--offsets", 0.01, "Weight of the squared offsets between layers.")
+@weight_option("--adversarial", 0.02, "Weight of the latent discriminator.")
 @click.option(
     "--link-term",
     type=FiniteRange(0),
@@ -119,8 +111,6 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     the last reconstruction (ReStyle). Ctrl-C saves the state next to OUT; the same command resumes it, exactly. At the
     end, its errors are measured on images that are generated anew.
     """
-    from ..checksum import file_digest
-    from ..errors import Interrupted
     from ..inversion.encoder_files import check_name
     from ..inversion.encoder_job import EncoderJob
     from ..inversion.encoder_settings import LINK_TERM, EncoderSettings
@@ -131,24 +121,16 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     check_out(asked.out, asked.force)
     opened = load_network(network, asked.device, asked.host)
     spec = opened.spec
-    linked = spec is not None and spec.space == "w" and bool(spec.links)
+    linked = is_linked(opened)
     link = asked.link_term if asked.link_term is not None else LINK_TERM if linked else 0.0
     training = EncoderTraining(
         opened.generator,
         EncoderSettings(**settings, link=link),
-        data=_photographs(asked.data, opened),
+        data=photographs(asked.data, opened),
         spec=spec if linked else None,
-        labels=_labels(opened, asked.data, asked.number),
+        labels=generated_labels(opened, asked.data, asked.number),
     )
-    data = asked.data
-    claim = {"data": file_digest(data) if data and data.is_file() else data and str(data), "class": asked.number}
-    try:
-        facts = EncoderJob(asked.out, training, claim, _measured).run()
-    except Interrupted:
-        click.echo(f"\nstopped; resume with the same command: {command_line()}")
-        raise click.exceptions.Exit(130) from None
-    click.echo(_table(facts))
-    click.echo(f"wrote {asked.out}")
+    run_job(EncoderJob(asked.out, training, claim_of(asked.data, asked.number), _measured))
 
 
 @encoder.command(
@@ -164,35 +146,29 @@ Example:
 @click.option("--device", type=DEVICE, default="cpu", show_default=True)
 @host_option
 def measure(network: Path, file: Path, data: Path, images: int, device: str, host: Path | None) -> None:
-    """Measure an encoder's mean absolute error on photographs, pass by pass, and how likely its latents are."""
+    """Measure an encoder's mean absolute error on photographs, pass by pass, and how likely its latents are.
+
+    With details, also their error, and the errors outside of edited regions of a linked network.
+    """
+    from ..inversion.details_measure import measure_details, measure_edits, measure_outside
+    from ..inversion.draws import photographs_of
     from ..inversion.encoder_files import load_encoder
     from ..inversion.encoder_measure import measure_images
-    from ..inversion.encoder_training import photographs_of
     from ..networks import load_network
 
     opened = load_network(network, device, host)
     found = load_encoder(file, device)
     found.check(opened.generator)
-    photographs = _photographs(data, opened)
-    assert photographs is not None
-    click.echo(
-        _table(measure_images(opened.generator, found, *photographs_of(photographs, found.network.shape, images)))
-    )
-
-
-def _photographs(data: Path | None, network: Network) -> ImageFolderDataset | None:
-    from training_loops.formats.folder import ImageFolderDataset
-
-    if data is None:
-        return None
-    return ImageFolderDataset(data, use_labels=bool(getattr(network.generator, "c_dim", 0)))
-
-
-def _labels(network: Network, data: Path | None, number: int | None) -> Labels | None:
-    """Return the labels of generated images; None for random classes."""
-    if number is None and data is None:
-        return None
-    return network.labels(data, number)
+    opened_data = photographs(data, opened)
+    assert opened_data is not None
+    some = photographs_of(opened_data, found.network.shape, images)
+    facts = measure_images(opened.generator, found, *some)
+    if found.details is not None:
+        facts |= measure_details(opened.generator, found, *some)
+        if is_linked(opened):
+            facts |= measure_outside(opened.generator, found, opened.linked(), *some)
+            facts |= measure_edits(opened.generator, found, opened.linked(), some[1])
+    click.echo(table(facts))
 
 
 def _measured(training: EncoderTraining) -> dict[str, float]:
@@ -206,5 +182,4 @@ def _measured(training: EncoderTraining) -> dict[str, float]:
     return facts if training.spec is None else facts | measure_links(generator, found, training.spec, labels)
 
 
-def _table(facts: dict[str, float]) -> str:
-    return aligned([[name, f"{value:.4f}"] for name, value in facts.items()])
+encoder.add_command(details)

@@ -64,7 +64,7 @@ class ProjectRequest:
         from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.settings import InversionSettings, check_method
+        from ..inversion.settings import DETAILED, InversionSettings, check_method
         from ..networks import load_network
 
         checked = InversionSettings(**settings)
@@ -73,6 +73,8 @@ class ProjectRequest:
         encoder = load_encoder(self.encoder, self.device) if self.encoder else None
         if encoder is not None:
             encoder.check(generator)
+            if DETAILED in checked.stages:
+                _ = encoder.required_details  # before anything is written
         points = read_landmarks(self.landmarks) if self.landmarks else None
         photographs = read_photographs(
             self.images, generator, crop=self.crop, landmarks=points, number=self.number, camera=self.camera
@@ -98,6 +100,7 @@ Examples:
   linkgan project me.jpg --network ffhq.pkl --lpips vgg16.pt --trust-network vgg16.pt --out projections
   linkgan project me.jpg --network ffhq.pkl --landmarks me.json --tune 300 --out projections
   linkgan project me.jpg --network ffhq.pkl --method restyle --encoder encoder.safetensors --out projections
+  linkgan project me.jpg --network ffhq.pkl --method details --encoder with-details.safetensors --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
 \b
 Each image gets a folder in OUT: projected_w.npz (the format of the StyleGAN hosts, with the noise maps added),
@@ -109,12 +112,15 @@ target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/proj
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Output folder.")
 @click.option(
     "--method",
-    type=click.Choice(["search", "encoder", "restyle", "tune"]),
+    type=click.Choice(["search", "encoder", "restyle", "tune", "details"]),
     default="search",
     show_default=True,
-    help="search optimises; encoder is one pass of --encoder, restyle all passes, tune these and --tune steps of PTI.",
+    help="search optimises; encoder is one pass of --encoder, restyle all passes, tune these and --tune steps of PTI, "
+    "details these and the details of its file.",
 )
-@click.option("--encoder", type=existing_file, metavar="FILE", help="File of linkgan encoder train.")
+@click.option(
+    "--encoder", type=existing_file, metavar="FILE", help="File of linkgan encoder train, or of encoder details."
+)
 @click.option(
     "--space",
     type=click.Choice(["w", "w+"]),

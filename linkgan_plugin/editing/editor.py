@@ -14,9 +14,12 @@ from torch import Tensor
 from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..inversion.details import Details
 from ..inversion.encoder import Encoder
+from ..inversion.encoder_files import load_encoder
 from ..inversion.project import project
 from ..inversion.projected import Projected
+from .detailed import PhotographDetails, details_for
 from .edits import Edits
 from .paste import feathered, paste
 from .saved import Saved
@@ -40,10 +43,11 @@ class Editor(Edits):
         labels: [1, c_dim], its class or camera; by default that of seed 0.
         photograph: [1, C, H, W] in [-1, 1], the photograph that the latents are an inversion of.
         source: the network whose samples determine a region's directions; by default `generator`.
+        details: of the network; with them, every image keeps what the latents lose of the photograph.
     Attributes:
         locked: regions whose blocks no step changes.
     Raises:
-        LinkGANError: latents or labels of another network.
+        LinkGANError: latents or labels of another network, or details without a photograph.
 
     Example:
         >>> from linkgan_plugin.editing.example import example_generator
@@ -69,9 +73,15 @@ class Editor(Edits):
         *,
         photograph: Tensor | None = None,
         source: LinkedGenerator | None = None,
+        details: Details | None = None,
     ) -> None:
         super().__init__(generator, latents, labels, source=source)
         self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
+        self._details: PhotographDetails | None = None
+        if details is not None:
+            if self.photograph is None:
+                raise LinkGANError("details are taken from a photograph; give it too")
+            self._details = PhotographDetails(generator, details, self.photograph, self.start, self.labels)
         self._images: OrderedDict[tuple[bytes, ...], Rendering] = OrderedDict()
 
     @classmethod
@@ -81,17 +91,24 @@ class Editor(Edits):
         return cls(generator, generator.draw([seed], labels), labels)
 
     @classmethod
-    def of_projected(cls, generator: LinkedGenerator, projected: Projected) -> Editor:
+    def of_projected(cls, generator: LinkedGenerator, projected: Projected, encoder: Encoder | None = None) -> Editor:
         """Return an editor of an inverted photograph, with a copy of the network if noise or weights were changed.
 
+        Args:
+            generator: the network with its links.
+            projected: the inversion.
+            encoder: of the network, with details, which every image then keeps; None for images without.
         Raises:
-            LinkGANError: links in Z (inversions are in W), or an inversion of another network.
+            LinkGANError: links in Z (inversions are in W), an inversion of another network, or an encoder whose
+                details do not fit.
         """
         if generator.spec.space != "w":
             raise LinkGANError("the links are in Z and an inversion is in W; only links in W can edit a photograph")
         network = projected.applied(generator.generator)
         own = generator if network is generator.generator else generator.with_network(network)
-        return cls(own, projected.latents, projected.label, photograph=projected.photograph, source=generator)
+        details = None if encoder is None else details_for(generator, projected, encoder)
+        start, photograph = (projected.latents, projected.label), projected.photograph
+        return cls(own, *start, photograph=photograph, source=generator, details=details)
 
     @classmethod
     def of_photograph(
@@ -100,19 +117,26 @@ class Editor(Edits):
         photograph: Tensor | str | Path,
         encoder: Encoder | str | Path,
         labels: Tensor | None = None,
+        *,
+        details: bool | None = None,
     ) -> Editor:
-        """Return an editor of a photograph, inverted by all passes of an encoder.
+        """Return an editor of a photograph, inverted by all passes of an encoder, with its details if it has any.
 
         Args:
             generator: the network with its links.
             photograph: a file, cropped to its largest square, or a tensor [1, C, R, R] in [-1, 1].
             encoder: of the network, or its file; see `linkgan encoder train`.
             labels: [1, c_dim], its class; required by networks with classes.
+            details: whether images keep the photograph's details; by default if the encoder has any.
         Raises:
-            LinkGANError: links in Z, an encoder of another network, or a photograph that does not fit.
+            LinkGANError: links in Z, an encoder of another network or without the details asked for, or a photograph
+                that does not fit.
         """
-        found = project(generator, photograph, method="restyle", encoder=encoder, labels=labels)
-        return cls.of_projected(generator, found[0])
+        opened = encoder if isinstance(encoder, Encoder) else load_encoder(encoder, generator.device)
+        detailed = opened.details is not None if details is None else details
+        method = "details" if detailed else "restyle"
+        found = project(generator, photograph, method=method, encoder=opened, labels=labels)
+        return cls.of_projected(generator, found[0], opened if detailed else None)
 
     def image(self, camera: Tensor | None = None) -> Tensor:
         """Return the current image, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.
@@ -197,6 +221,7 @@ class Editor(Edits):
             spec=self.generator.spec,
             psi=self.generator.truncation_psi,
             of_photograph=self.generator is not self._source or self.photograph is not None,
+            detailed=self._details is not None,
             latents=self.start,
             labels=self.labels,
             steps=steps,
@@ -207,22 +232,32 @@ class Editor(Edits):
         )
 
     @classmethod
-    def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None = None) -> Editor:
+    def from_json(
+        cls,
+        generator: LinkedGenerator,
+        data: Any,
+        projected: Projected | None = None,
+        encoder: Encoder | None = None,
+    ) -> Editor:
         """Return the editor of `to_json` data, which is not trusted: the same images to the bit.
 
         Args:
             generator: the network that was edited, opened with the same links and psi.
             data: the saved edits.
             projected: the inversion of the photograph that was edited, if any.
+            encoder: with the details of that photograph, for edits that were made with them.
         Raises:
             LinkGANError: the data is malformed, or of another network, links, psi or photograph.
         """
         saved = Saved.from_json(data)
         saved.check(generator, projected is not None)
+        if saved.detailed != (encoder is not None):
+            way_out = "give the encoder that has them" if saved.detailed else "leave the encoder out"
+            raise LinkGANError(f"these edits were made {'with' if saved.detailed else 'without'} details; {way_out}")
         if projected is None:
             editor = cls(generator, saved.latents, saved.labels)
         else:
-            editor = cls.of_projected(generator, projected)
+            editor = cls.of_projected(generator, projected, encoder)
             if not torch.equal(editor.start.cpu(), saved.latents):
                 raise LinkGANError("these edits are of another photograph; give the inversion that they started from")
         editor._resume(saved)
@@ -242,7 +277,11 @@ class Editor(Edits):
     def _rendered(self, state: State, camera: Tensor | None) -> Rendering:
         if camera is None:
             with self.generator.shifted(state.styles):
-                return self.generator.rendering(state.latents, self.labels)
+                plain = self.generator.rendering(state.latents, self.labels)
+                if self._details is None:
+                    return plain
+                with self.generator.detailed(self._details.change(plain.image)):
+                    return self.generator.rendering(state.latents, self.labels)
         if not self.generator.calls.takes_camera:
             raise LinkGANError("this network has no camera; only 3D-aware networks have one")
         with self.generator.shifted(state.styles):

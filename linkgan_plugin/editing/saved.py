@@ -17,7 +17,7 @@ from .plain import tensor_from_json, tensor_to_json
 from .saved_directions import directions_from_json, directions_to_json
 from .steps import Step, step_from_json
 
-_VERSION = 1
+_VERSION, _DETAILED_VERSION = 1, 2  # programs that know no details refuse edits that were made with them
 _FIELDS = {
     "link_spec": dict,
     "psi": float,
@@ -46,6 +46,7 @@ class Saved:
         locked: locked regions.
         directions: of the direction edits, by region.
         sets: of the direction edits along added directions, by name.
+        detailed: whether the images keep the details of the photograph.
     """
 
     spec: LinkSpec
@@ -58,11 +59,12 @@ class Saved:
     locked: tuple[str, ...]
     directions: dict[str, Directions]
     sets: dict[str, Directions]
+    detailed: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the edits as plain JSON-able data."""
         return {
-            "version": _VERSION,
+            "version": _DETAILED_VERSION if self.detailed else _VERSION,
             "link_spec": self.spec.to_json(),
             "psi": self.psi,
             "of_photograph": self.of_photograph,
@@ -83,8 +85,10 @@ class Saved:
             LinkGANError: malformed data; the message names the field.
         """
         version = fields_of(data, "saved edits", {"version": int}, extra=True)["version"]
-        if version != _VERSION:
-            raise LinkGANError(f"edits of version {version}: this linkgan_plugin reads version {_VERSION}; upgrade it")
+        if version not in (_VERSION, _DETAILED_VERSION):
+            raise LinkGANError(
+                f"edits of version {version}: this linkgan_plugin reads version {_DETAILED_VERSION}; upgrade it"
+            )
         found = fields_of(data, "saved edits", _FIELDS, {"sets": dict}, extra=True)
         steps, done, locked = tuple(map(step_from_json, found["steps"])), found["done"], found["locked"]
         if not 0 <= done <= len(steps):
@@ -103,6 +107,7 @@ class Saved:
             locked=tuple(locked),
             directions=_directions(found["directions"], spec.space),
             sets=_directions(found.get("sets", {}), spec.space),
+            detailed=version == _DETAILED_VERSION,
         )
 
     def check(self, generator: LinkedGenerator, has_photograph: bool) -> None:

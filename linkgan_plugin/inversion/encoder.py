@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..calls.generator import GeneratorCalls
 from ..errors import LinkGANError
+from .details import TRAIN, Details
 from .encoder_network import EncoderNetwork, EncoderShape
 from .projected import latent_shape
 from .rendering import Renderer
@@ -28,12 +29,14 @@ class Encoder:
         digest: SHA-256 of the generator's weights, from `weights_digest`.
         settings: those of its training, plain data.
         facts: what its training measured.
+        details: networks that bring back what its latents lose; None without.
     """
 
     network: EncoderNetwork
     digest: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, float] = field(default_factory=dict)
+    details: Details | None = None
 
     @property
     def passes(self) -> int:
@@ -55,6 +58,19 @@ class Encoder:
                 f"the encoder was trained for other weights (SHA-256 {self.digest[:12]}..., this network has "
                 f"{digest[:12]}...); train one for this network with `linkgan encoder train`"
             )
+        if self.details is not None:
+            self.details.check(generator)
+
+    @property
+    def required_details(self) -> Details:
+        """The details.
+
+        Raises:
+            LinkGANError: an encoder without details.
+        """
+        if self.details is None:
+            raise LinkGANError(f"this encoder has no details; {TRAIN}")
+        return self.details
 
     @torch.no_grad()
     def refine(self, renderer: Renderer, images: Tensor, labels: Tensor, latents: Tensor, passes: int = 1) -> Tensor:

@@ -1,4 +1,4 @@
-"""An encoder's training with its files: the state beside the encoder, so that it can be stopped and resumed."""
+"""The training of an encoder or its details with its files: the state lies beside, to be stopped and resumed."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
 import torch
+from torch import nn
 from tqdm import tqdm
 
 from training_loops.formats.atomic import atomic_file
@@ -18,13 +19,45 @@ from training_loops.formats.json_text import parse_object
 from training_loops.snapshots import load_tensors
 
 from ..errors import Interrupted, LinkGANError
-from .encoder import weights_digest
+from .encoder import Encoder, weights_digest
 from .encoder_files import check_name, save_encoder
-from .encoder_training import EncoderTraining
+from .encoder_settings import DetailsSettings, EncoderSettings
 
 _FORMAT, _VERSION = "linkgan_plugin.encoder_training", 1
 _SAVE_EVERY = 60.0  # seconds
 _LINES = 20  # lines of losses in a whole training
+
+
+class Training(Protocol):
+    """A training step by step, whose result is an encoder.
+
+    Attributes:
+        generator: of the encoder.
+        settings: of the training.
+        done: finished steps.
+    """
+
+    generator: nn.Module
+    done: int
+
+    @property
+    def settings(self) -> EncoderSettings | DetailsSettings:
+        """The settings."""
+
+    def advance(self) -> dict[str, float]:
+        """Do one step; return its losses."""
+
+    def encoder(self, facts: Mapping[str, float] | None = None) -> Encoder:
+        """Return the result so far, with what was measured of it."""
+
+    def state(self) -> dict[str, Any]:
+        """Return the state to resume from."""
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Resume from a state."""
+
+
+T = TypeVar("T", bound=Training)
 
 
 def state_path(out: Path) -> Path:
@@ -33,7 +66,7 @@ def state_path(out: Path) -> Path:
 
 
 @dataclass(frozen=True)
-class EncoderJob:
+class EncoderJob(Generic[T]):
     """A training whose result is a file.
 
     Attributes:
@@ -42,13 +75,15 @@ class EncoderJob:
         claim: plain data that identifies the data, in addition to the network and the settings.
         measure: called with the training at its end; returns the facts stored with the encoder.
         log: called with each line of losses.
+        title: of the progress bar.
     """
 
     out: Path
-    training: EncoderTraining
+    training: T
     claim: Mapping[str, Any]
-    measure: Callable[[EncoderTraining], dict[str, float]]
+    measure: Callable[[T], dict[str, float]]
     log: Callable[[str], object] = tqdm.write
+    title: str = "Training the encoder"
 
     def run(self) -> dict[str, float]:
         """Train, or resume; write the encoder and remove the state. Returns what was measured.
@@ -69,7 +104,7 @@ class EncoderJob:
             watch_interrupt() as interrupt,
             tqdm(total=steps * batch, initial=training.done * batch, unit="img") as bar,
         ):
-            bar.set_description("Training the encoder")
+            bar.set_description(self.title)
             while training.done < steps and not interrupt.requested:
                 losses = training.advance()
                 bar.update(batch)

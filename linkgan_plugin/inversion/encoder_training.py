@@ -13,22 +13,21 @@ from torch import Tensor, nn
 
 from training_loops.batches import BatchStream
 from training_loops.formats.folder import ImageFolderDataset
-from training_loops.formats.pixels import to_float
 
 from ..calls.random_state import own_random_state
 from ..errors import LinkGANError
 from ..labels import Labels
 from ..links import LinkSpec
+from .draws import Draws, check_data
 from .encoder import Encoder, shape_for, weights_digest
 from .encoder_losses import LatentDiscriminator, LatentStatistics, LinkTerm, discriminator_loss
-from .encoder_network import EncoderNetwork, EncoderShape
+from .encoder_network import EncoderNetwork
 from .encoder_settings import EncoderSettings
 from .perceptual import PyramidDistance
 from .rendering import Renderer
 
 _SAMPLES, _AT_ONCE = 10_000, 1000
 _FIRST_OFFSET, _LAST_OFFSET = 0.25, 0.75  # shares of the training between which the offsets are switched on
-_SETTLE = 0.25  # share of the training in which the rate falls to 0
 _R1 = 1.0
 
 
@@ -71,14 +70,15 @@ class EncoderTraining:
         if settings.link and (spec is None or spec.space != "w" or not spec.links):
             raise LinkGANError(f"a link term of {settings.link:g} needs links in W; set it to 0 or link the network")
         shape = shape_for(generator, settings.width, settings.passes)
-        self.generator, self._renderer, self._labels, self.spec = generator, Renderer(generator), labels, spec
+        self.generator, self._renderer, self.spec = generator, Renderer(generator), spec
+        self._draws = Draws(generator, settings.seed, labels)
         self._device = next(iter(generator.parameters()), torch.zeros([])).device
         self._photographs = None if data is None else self._stream(data)
         if data is not None:
-            _check_data(data, shape.resolution, shape.channels, shape.c_dim)
+            check_data(data, shape.resolution, shape.channels, shape.c_dim)
         with own_random_state(self._device, settings.seed):
             self.network = EncoderNetwork(shape).to(self._device)
-            drawn = [self._drawn(_AT_ONCE, -1 - part)[0][:, 0] for part in range(_SAMPLES // _AT_ONCE)]
+            drawn = [self._draws.latents(_AT_ONCE, -1 - part)[0][:, 0] for part in range(_SAMPLES // _AT_ONCE)]
             self.statistics = LatentStatistics(torch.cat(drawn), spec if settings.link else None)
             self._critic = LatentDiscriminator(self.statistics, shape.c_dim).to(self._device)
         self.network.mean.copy_(self.statistics.mean)
@@ -93,32 +93,9 @@ class EncoderTraining:
         half = self.settings.batch // 2
         return BatchStream(data, batch_size=half, seed=self.settings.seed, device=self._device)
 
-    @torch.no_grad()
-    def _drawn(self, count: int, step: int, stream: int = 0, pairs: bool = False) -> tuple[Tensor, Tensor]:
-        """Return latents [count, num_ws, w_dim] and their labels, the same at every call with these arguments.
-
-        With `pairs`, both halves have the same labels.
-        """
-        random = self._random(step, stream)
-        z = torch.randn([count, int(getattr(self.generator, "z_dim"))], generator=random)  # noqa: B009
-        seeds = torch.randint(2**31, [count], generator=random)
-        labels = self._labels_of(seeds).to(self._device)
-        labels = labels[: count // 2].repeat(2, 1) if pairs else labels
-        return self._renderer.calls.map(z.to(self._device), labels), labels
-
-    def _random(self, step: int, stream: int) -> torch.Generator:
-        # One random state per step and purpose: a resumed training gives the same result to the bit.
-        return torch.Generator().manual_seed((self.settings.seed * 1_000_003 + step) * 8 + stream & (2**63 - 1))
-
-    def _labels_of(self, seeds: Tensor) -> Tensor:
-        if self._labels is not None:
-            return self._labels(seeds.tolist())
-        c_dim = self.network.shape.c_dim
-        return F.one_hot(seeds % c_dim, c_dim).float() if c_dim else torch.zeros([len(seeds), 0])
-
     def labels(self, count: int) -> Tensor:
         """Return labels of generated images, [count, c_dim], the same at every call."""
-        return self._drawn(count, 0, 4)[1]
+        return self._draws.latents(count, 0, 4)[1]
 
     def advance(self) -> dict[str, float]:
         """Do one step.
@@ -130,10 +107,10 @@ class EncoderTraining:
         """
         step, settings = self.done, self.settings
         for adam in (self._adam, self._critic_adam):
-            adam.param_groups[0]["lr"] = settings.rate * min(1.0, (1 - step / settings.steps) / _SETTLE)
+            adam.param_groups[0]["lr"] = settings.rate_at(step)
         images, labels, known, shared = self._batch(step)
         latents = self.network.start(len(images)).detach()
-        drawn = self._drawn(len(images), step, 2)
+        drawn = self._draws.latents(len(images), step, 2)
         on = offsets_on(step / settings.steps, self.network.shape.num_ws)
         gradients = [torch.zeros_like(weight) for weight in self._weights]
         sums: dict[str, float] = {}
@@ -154,17 +131,17 @@ class EncoderTraining:
             sums["discriminator"] = self._judge(latents, *drawn)
         if not all(map(math.isfinite, sums.values())):
             raise LinkGANError(f"the loss of step {step} is not finite; use a smaller rate than {settings.rate:g}")
-        _apply(self._adam, self._weights, gradients)
+        apply_gradients(self._adam, self._weights, gradients)
         self.done += 1
         return sums
 
     def _batch(self, step: int) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """Return images, their labels, the latents of the first ones, and what pairs of these share."""
         count = self.settings.batch // (2 if self._photographs is not None else 1)
-        known, labels = self._drawn(count, step, pairs=self._link is not None)
+        known, labels = self._draws.latents(count, step, pairs=self._link is not None)
         shared = None
         if self._link is not None:
-            half, random = count // 2, self._random(step, 3)
+            half, random = count // 2, self._draws.random(step, 3)
             chosen = torch.randint(len(self._link.blocks), [half], generator=random).to(self._device)
             first, second, shared = self._link.pairs(known[:half], known[half:], chosen)
             known = torch.cat([first, second])
@@ -195,7 +172,7 @@ class EncoderTraining:
     def _judge(self, latents: Tensor, drawn: Tensor, labels: Tensor) -> float:
         """Train the discriminator for one step; return its loss."""
         loss = discriminator_loss(self._critic, drawn[:, :1], latents, labels, _R1)
-        _apply(self._critic_adam, self._critic_weights, torch.autograd.grad(loss, self._critic_weights))
+        apply_gradients(self._critic_adam, self._critic_weights, torch.autograd.grad(loss, self._critic_weights))
         return float(loss.detach())
 
     def encoder(self, facts: Mapping[str, float] | None = None) -> Encoder:
@@ -225,32 +202,8 @@ class EncoderTraining:
         self._critic_adam.load_state_dict(state["critic_adam"])
 
 
-def _apply(adam: torch.optim.Adam, weights: list[nn.Parameter], gradients: Any) -> None:
+def apply_gradients(adam: torch.optim.Adam, weights: list[nn.Parameter], gradients: Any) -> None:
+    """Do one step of Adam with given gradients."""
     for weight, gradient in zip(weights, gradients, strict=True):
         weight.grad = gradient
     adam.step()
-
-
-def _check_data(data: ImageFolderDataset, resolution: int, channels: int, c_dim: int) -> None:
-    if (data.resolution, data.num_channels) != (resolution, channels):
-        raise LinkGANError(
-            f"{data.path} has images of {data.resolution} pixels and {data.num_channels} channels, expected "
-            f"{resolution} and {channels} for this network"
-        )
-    if data.label_dim != c_dim:
-        raise LinkGANError(f"the labels of {data.path} have {data.label_dim} numbers; this network takes {c_dim}")
-
-
-def photographs_of(data: ImageFolderDataset, shape: EncoderShape, most: int) -> tuple[Tensor, Tensor]:
-    """Return the first photographs of a data set, [N, C, R, R] in [-1, 1], and their labels [N, c_dim].
-
-    Args:
-        data: with labels, if the network has classes.
-        shape: of the encoder.
-        most: number of photographs, or all if there are fewer.
-    Raises:
-        LinkGANError: images of another size, or other labels.
-    """
-    _check_data(data, shape.resolution, shape.channels, shape.c_dim)
-    images, labels = data.batch(range(min(most, len(data))))
-    return to_float(images), torch.from_numpy(labels)

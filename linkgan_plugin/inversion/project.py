@@ -50,9 +50,10 @@ def project(
         noise: whether the noise maps, if any, are optimised.
         locality: weight that keeps tuning local.
         seed: of the start and of the noise.
-        method: `search`; or with an encoder, `encoder` (one pass), `restyle` (all passes) or `tune` (these, and
-            pivotal tuning). Only `search` uses `space`, `steps` and `noise`.
-        encoder: of this network, or its file; see `linkgan encoder train`.
+        method: `search`; or with an encoder, `encoder` (one pass), `restyle` (all passes), `tune` (these, and
+            pivotal tuning) or `details` (these, for renders with the encoder's details, as an `Editor` makes). Only
+            `search` uses `space`, `steps` and `noise`.
+        encoder: of this network, or its file; see `linkgan encoder train` and `linkgan encoder details`.
         labels: [1 or N, c_dim], classes or cameras; required by networks with labels.
         distance: minimised; by default `PyramidDistance`, which needs no trained network.
         batch: photographs inverted together.

@@ -26,7 +26,7 @@ from .latent_files import LATENTS, LATENTS_FILE, latents_from, read_arrays, to_t
 from .photograph_files import from_pixels, opened, upright
 
 TUNED_FILE, TARGET_FILE, RENDERED_FILE = "tuned.safetensors", "target.png", "proj.png"
-_LABEL, _NOISE = "label", "noise."  # further arrays in the npz, which the hosts' programs ignore
+_LABEL, _NOISE, _DETAILED = "label", "noise.", "detailed"  # further arrays in the npz, which the hosts' programs ignore
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ class Projected:
         noise: the synthesis network's noise buffers, [R, R] each, by their names in the state dict; {} if unchanged.
         tuned: the entries of the generator's state dict that pivotal tuning changed; {} without tuning.
         photograph: [1, C, H, W] in [-1, 1], at the network's size; None for a file of latents alone.
+        detailed: whether it was made with the details of an encoder, which renders of it need.
     """
 
     latents: Tensor
@@ -46,6 +47,7 @@ class Projected:
     noise: dict[str, Tensor] = field(default_factory=dict)
     tuned: dict[str, Tensor] = field(default_factory=dict)
     photograph: Tensor | None = None
+    detailed: bool = False
 
     def applied(self, generator: nn.Module) -> nn.Module:
         """Return a copy of `generator` with the noise and the tuned weights, or `generator` itself without either.
@@ -87,6 +89,7 @@ def save_projected(
         write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=metadata))
     arrays = {LATENTS: projected.latents, _LABEL: projected.label}
     arrays |= {_NOISE + name: tensor for name, tensor in projected.noise.items()}
+    arrays |= {_DETAILED: torch.ones([1])} if projected.detailed else {}
     buffer = io.BytesIO()
     np.savez(buffer, **{name: tensor.detach().cpu().numpy() for name, tensor in arrays.items()})  # type: ignore[arg-type]
     write_bytes(folder / LATENTS_FILE, buffer.getvalue())
@@ -112,7 +115,8 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
     found = _label(to_tensor(arrays[_LABEL]) if _LABEL in arrays else label, generator, file)
     if folder is None:
         return Projected(latents, found, noise)
-    return Projected(latents, found, noise, _tuned(folder, generator), _photograph(folder, generator))
+    tuned, photograph = _tuned(folder, generator), _photograph(folder, generator)
+    return Projected(latents, found, noise, tuned, photograph, _DETAILED in arrays)
 
 
 @torch.no_grad()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from ..calls.features import FeatureChange, Features
 from ..calls.generator import GeneratorCalls
 from ..calls.part import unwrap
 from .projected import noise_names
@@ -28,6 +30,13 @@ class Renderer(nn.Module):
         modules = unwrap(self.calls.synthesis.owner).modules()
         if any("force_fp32" in inspect.signature(module.forward).parameters for module in modules):
             self.calls.settings = {**self.calls.settings, "force_fp32": True}
+        self._features: dict[int, Features] = {}
+
+    def features(self, size: int) -> Features:
+        """Return the generator's feature maps of a size (see `calls.features`)."""
+        if size not in self._features:
+            self._features[size] = Features(self.generator, size)
+        return self._features[size]
 
     def images(
         self,
@@ -35,6 +44,7 @@ class Renderer(nn.Module):
         labels: Tensor,
         noise: Mapping[str, Tensor] | None = None,
         weights: Mapping[str, Tensor] | None = None,
+        change: FeatureChange | None = None,
     ) -> Tensor:
         """Render N images [N, C, H, W].
 
@@ -43,12 +53,18 @@ class Renderer(nn.Module):
             labels: [N, c_dim].
             noise: noise buffers by name, [N, 1, R, R] each; the generator's own by default.
             weights: entries that replace those of the generator's state dict, the same for all images.
+            change: [N, C, s, s], of the feature maps; None changes nothing.
         """
         noise, weights = noise or {}, weights or {}
         if self.calls.concatenates:
-            return self._rendered({**noise, **weights}, latents, labels)
+            return self._rendered({**noise, **weights}, latents, labels, change)
         rows = [
-            self._rendered({**{name: noise[name][row, 0] for name in noise}, **weights}, latents[[row]], labels[[row]])
+            self._rendered(
+                {**{name: noise[name][row, 0] for name in noise}, **weights},
+                latents[[row]],
+                labels[[row]],
+                None if change is None else change.row(row),
+            )
             for row in range(len(latents))
         ]
         return torch.cat(rows)
@@ -83,9 +99,16 @@ class Renderer(nn.Module):
         found = zip(leaves, gradients, strict=True)
         return {name: tensors[name].detach() for name, gradient in found if gradient is not None}
 
-    def _rendered(self, changes: Mapping[str, Tensor], latents: Tensor, labels: Tensor) -> Tensor:
+    def _rendered(
+        self,
+        changes: Mapping[str, Tensor],
+        latents: Tensor,
+        labels: Tensor,
+        change: FeatureChange | None = None,
+    ) -> Tensor:
         renamed = {f"generator.{name}": tensor for name, tensor in changes.items()}
-        image: Tensor = functional_call(self, renamed, (latents, labels))
+        with nullcontext() if change is None else self.features(change.detail.shape[-1]).changed(change):
+            image: Tensor = functional_call(self, renamed, (latents, labels))
         return image
 
     def forward(self, latents: Tensor, labels: Tensor) -> Tensor:

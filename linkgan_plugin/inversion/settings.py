@@ -10,13 +10,14 @@ from ..errors import LinkGANError
 
 SPACES = ("w", "w+")
 STEPS = 1000
-TUNED, ENCODED, RESTYLED = "tuned", "encoder", "restyle"
+TUNED, ENCODED, RESTYLED, DETAILED = "tuned", "encoder", "restyle", "details"
 SEARCH, TUNE = "search", "tune"
 METHODS: dict[str, tuple[str, ...]] = {
     SEARCH: (),
     ENCODED: (ENCODED,),
     RESTYLED: (ENCODED, RESTYLED),
     TUNE: (ENCODED, RESTYLED),
+    DETAILED: (ENCODED, RESTYLED, DETAILED),
 }
 TUNING_STEPS = 300  # of the method `tune`, unless others are given
 
@@ -32,8 +33,8 @@ class InversionSettings:
         noise: whether the noise maps, if any, are optimised too; the encoder's methods leave them as they are.
         locality: weight that keeps tuning local, 0 for none (see tuning.py).
         seed: of all randomness. Photographs in one batch affect each other's results only by rounding.
-        method: `search` optimises latents; `encoder` is one pass of an encoder, `restyle` all its passes, and `tune`
-            these with pivotal tuning afterwards.
+        method: `search` optimises latents; `encoder` is one pass of an encoder, `restyle` all its passes, `tune` these
+            with pivotal tuning afterwards, and `details` these with the details of the encoder's file.
     """
 
     space: str = "w+"
@@ -57,7 +58,7 @@ class InversionSettings:
                 raise LinkGANError(f"{name} is {value}, expected at least {least}")
         if self.method not in METHODS:
             raise LinkGANError(f"method {self.method!r:.80}: known are {', '.join(METHODS)}")
-        if self.tune and self.method in (ENCODED, RESTYLED):
+        if self.tune and self.method in (ENCODED, RESTYLED, DETAILED):
             raise LinkGANError(f"method '{self.method}' tunes nothing; use the method 'tune', or set tune to 0")
         if self.method == TUNE and not self.tune:
             object.__setattr__(self, "tune", TUNING_STEPS)
@@ -69,13 +70,13 @@ class InversionSettings:
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """The stages in order: w, w+ or encoder, restyle; then tuned."""
+        """The stages in order: w, w+ or encoder, restyle, details; then tuned."""
         searched = SPACES[: SPACES.index(self.space) + 1]
         return (*(METHODS[self.method] or searched), *((TUNED,) if self.tune else ()))
 
     def steps_of(self, stage: str) -> int:
         """Return the steps of a stage; an encoder's is one."""
-        return {TUNED: self.tune, ENCODED: 1, RESTYLED: 1}.get(stage, self.steps)
+        return {TUNED: self.tune, ENCODED: 1, RESTYLED: 1, DETAILED: 1}.get(stage, self.steps)
 
     def total(self, images: int) -> int:
         """Return the number of steps for `images` images, counted per image."""

@@ -1,4 +1,4 @@
-"""The inversion of a batch of photographs in stages: W, then W+, then pivotal tuning."""
+"""The inversion of a batch of photographs in stages: W and W+, or an encoder's passes and details; then tuning."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .perceptual import Distance
 from .projected import Projected, latent_shape
 from .rendering import Renderer
 from .search import LatentSearch, Statistics, statistics
-from .settings import ENCODED, TUNED, InversionSettings, check_method
+from .settings import DETAILED, ENCODED, RESTYLED, TUNED, InversionSettings, check_method
 from .tuning import Tuning
 
 
@@ -44,7 +44,7 @@ class Inversion:
         distance: minimised.
         encoder: of the generator, for the methods that need one.
     Raises:
-        LinkGANError: no encoder for such a method, or another network's.
+        LinkGANError: no encoder or details for such a method, or another network's.
     """
 
     def __init__(
@@ -65,6 +65,8 @@ class Inversion:
         self._noise: dict[str, Tensor] = {}
         if encoder is not None:
             encoder.check(generator)
+            if DETAILED in settings.stages:
+                _ = encoder.required_details
             self._latents = encoder.start(len(photographs)).to(device).contiguous()
         if encoder is None or settings.tune:
             found = self._statistics(int(getattr(generator, "z_dim")))  # noqa: B009 (nn.Module types attributes as tensors)
@@ -137,7 +139,7 @@ class Inversion:
         """Store the result of the finished work."""
         if isinstance(self._work, LatentSearch | Encoding):
             self._latents, self._noise = self._work.latents, self._work.noise
-            self._images[stage] = self._renderer.images(self._latents, self._labels, self._noise)
+            self._images[stage] = self._image_of(stage)
             self._stage += 1
             return
         assert self._work is not None
@@ -149,6 +151,13 @@ class Inversion:
         if self._image == len(self._targets):
             self._stage += 1
 
+    def _image_of(self, stage: str) -> Tensor:
+        """Return the images of a stage, [N, C, H, W]."""
+        if stage != DETAILED:
+            return self._renderer.images(self._latents, self._labels, self._noise)
+        assert self._encoder is not None
+        return self._encoder.required_details.reconstruct(self._renderer, self._targets, self._labels, self._latents)
+
     def _begun(self) -> LatentSearch | Encoding | Tuning | None:
         """Return the next work, None at the end."""
         if self._stage == len(self.settings.stages):
@@ -156,7 +165,8 @@ class Inversion:
         if self._tuning:
             return self._begun_tuning()
         if self._encoder is not None:
-            passes = 1 if self.settings.stages[self._stage] == ENCODED else self._encoder.passes - 1
+            # The stage of details leaves the latents as they are.
+            passes = {ENCODED: 1, RESTYLED: self._encoder.passes - 1}.get(self.settings.stages[self._stage], 0)
             return Encoding(self._renderer, self._encoder, self._targets, self._labels, self._latents, passes)
         in_w = self.settings.stages[self._stage] == "w"
         return LatentSearch(
@@ -206,7 +216,8 @@ class Inversion:
         noise = {name: level[image, 0].cpu() for name, level in self._noise.items()}
         tuned = {name: weight.cpu() for name, weight in self._tuned.pop(image, {}).items()}
         labels, latents, target = (t[one].cpu() for t in (self._labels, self._latents, self._targets))
-        projected = Projected(latents.contiguous(), labels, noise, tuned, target)
+        detailed = DETAILED in self.settings.stages
+        projected = Projected(latents.contiguous(), labels, noise, tuned, target, detailed)
         images = {stage: found[one].cpu() for stage, found in self._images.items()}
         return Outcome(projected, images, {stage: spent[image] for stage, spent in self._seconds.items()})
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import hashlib
 import json
+import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -42,6 +43,7 @@ from .store import ImageStore
 from .worker import Worker
 
 T = TypeVar("T")
+log = logging.getLogger("linkgan.ui")
 
 MOST_PSI = 2
 RENDERED = 8 * 17  # images that `editing.directions.block_directions` renders for one region
@@ -230,6 +232,8 @@ def open_session(
     if projection is None:
         return session, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
+    if projected.detailed:
+        log.warning("%s was made with details, which the page does not show; edit it with `linkgan edit`", projection)
     return session, session.store.add(EditedImage.of_photograph(generator, projected), projected).name
 
 

@@ -355,7 +355,7 @@ GENERATOR = example_generator()
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"version": 2}, "version 2"),
+        ({"version": 3}, "version 3"),
         ({"done": 3}, "3 of 1 steps"),
         ({"done": True}, "'done' must be of type int"),
         ({"steps": None}, "'steps' must be of type list"),
