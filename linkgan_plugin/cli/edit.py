@@ -11,6 +11,7 @@ import click
 from .consistent_options import consistent_options
 from .edit_directions import direction_options
 from .edit_request import EditRequest
+from .edit_video import beside, edits_video
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
 
@@ -52,6 +53,7 @@ Examples:
   linkgan edit ffhq.pkl --directions smile.safetensors --direction 0 --amount -3:3:7 --seeds 0-3 --out smile.png
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
   linkgan edit network-snapshot-000100.pt --projection projections/me --paste --region eyes --out me.png
+  linkgan edit network-snapshot-000100.pt --projection projections/clip --region eyes --plain --out clip-edited.mp4
   linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
 """
 )
@@ -63,7 +65,7 @@ Examples:
     "projections",
     type=existing_path,
     multiple=True,
-    help="Inverted photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
+    help="Inverted photograph or video to edit instead: its folder, or latents (.npz, .npy, .pt).",
 )
 @click.option("--donor-seed", type=click.IntRange(0), default=10_000, show_default=True, help="Seed of variant 1.")
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="Number of new samples.")
@@ -109,13 +111,17 @@ def edit(asked: EditRequest) -> None:
     Images are seeds or inverted photographs. Regions are resampled, copied from other images, or moved along their
     strongest directions. With a file of directions, the sheet has one row per image and direction, --region limits the
     axes that move, and the network needs no links. The suffix of --out selects an image or a video. The file's metadata
-    stores the command, the seeds and the link spec.
+    stores the command, the seeds and the link spec. An inverted video gets one edit of all frames.
     """
     given = typed_flags()
     check_links()
     check_labels()
     asked.check(given)
     check_out(asked.out, asked.force)
+    if edits_video(asked, given):
+        check_out(beside(asked.out), asked.force)
+        _edit_video(asked, given, _open(asked))
+        return
 
     from ..editing.candidates import RegionGroup
     from .edit_output import Edits, write
@@ -233,6 +239,29 @@ def _edit_along(asked: EditRequest, opened: _Opened) -> None:
             editor.add_directions(name, directions)
     names = [f"{track.title} {amount:+g}" for track in tracks for amount in asked.amount]
     write_along(asked, editors, groups, tracks, _metadata(asked, opened.generator, names))
+
+
+def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> None:
+    """Write one edit of all frames of a video; the first frame chooses the donor where one is chosen."""
+    from ..editing.candidates import RegionGroup
+    from ..editing.video import VideoEditor
+    from ..inversion.projected_video import load_projected_video
+    from .edit_directions import chosen, groups_of
+    from .edit_video import write_edited
+
+    video = load_projected_video(asked.projections[0], opened.network, opened.label)
+    editor = VideoEditor(opened.generator, video)
+    for name, directions in opened.sets.items():
+        editor.add_directions(name, directions)
+    if asked.files:
+        (group,), track = groups_of(asked.regions, opened.generator.spec), chosen(opened.sets, asked.direction)[0]
+        title, step = f"{track.title} {asked.amount[0]:+g}", track.step(group.regions, asked.amount[0])
+    else:
+        group = RegionGroup.read(asked.regions[0], opened.generator.spec)
+        candidate = _trials(asked, given, opened)[0]
+        title, step = candidate.name, candidate.of(editor.frame(0), group.regions)
+    metadata = _metadata(asked, opened.generator, [title])
+    write_edited(asked, editor, step, f"{group.name}: {title}", metadata)
 
 
 def _donor_name(donor: int | Path) -> str:
