@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import stat
@@ -28,6 +29,9 @@ SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi")
 _CONTAINERS = "mov,matroska,webm,avi"
 _FASTEST = 240  # frames per second
 _HEADER = re.compile(rb"P6\n(\d{1,6}) (\d{1,6})\n255\n")
+_SHOWN = re.compile(rb"\[Parsed_showinfo_0 .* s:(\d+x\d+) ")
+_ERROR = re.compile(rb"\[(?:error|fatal)\] (.*)")
+_LONGEST_LOG = 1 << 20
 _RATE = re.compile(rb"YUV4MPEG2 .*\bF(\d{1,9}):(\d{1,9})\b")
 
 
@@ -37,7 +41,7 @@ def frame_rate(path: Path) -> Fraction:
     Raises:
         LinkGANError: as for `read_frames`, or above 240 frames per second.
     """
-    with _running(path, "-frames:v", "1", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe") as output:
+    with _running(path, "-frames:v", "1", "-pix_fmt", "yuv420p", "-f", "yuv4mpegpipe") as (output, _):
         found = _RATE.match(output.readline(200))
         output.read()
     if found is None or 0 in (int(found[1]), int(found[2])):
@@ -62,19 +66,13 @@ def read_frames(path: Path, first: int = 0, last: int | None = None) -> Iterator
     Raises:
         LinkGANError: not a video, no frame in that range, frames of different sizes, or more than `VIDEO_FRAMES`.
     """
-    size = None
-    with _running(path, "-f", "image2pipe", "-c:v", "ppm", "-noautoscale") as output:
+    # `showinfo` logs the size of each frame before ffmpeg scales all to that of the first
+    with _running(path, "-vf", "showinfo=checksum=0", "-f", "image2pipe", "-c:v", "ppm") as (output, log):
         number = 0
         while last is None or number < last:
             frame = _next(output, path, number)
             if frame is None:
                 break
-            if size not in (None, frame.shape):
-                raise LinkGANError(
-                    f"{path}: frame {number} is {frame.shape[1]} x {frame.shape[0]}, those before it are of another "
-                    f"size; choose frames of one size with --frames, such as --frames 0:{number}"
-                )
-            size = frame.shape
             if number - first >= VIDEO_FRAMES:
                 raise LinkGANError(
                     f"{path}: more than {VIDEO_FRAMES} frames; choose fewer with --frames, such as --frames "
@@ -83,8 +81,24 @@ def read_frames(path: Path, first: int = 0, last: int | None = None) -> Iterator
             if number >= first:
                 yield frame
             number += 1
+        _check_sizes(log, path, number)
     if number <= first:
         raise LinkGANError(f"{path}: it has {number} frames, so none from {first} on")
+
+
+def _check_sizes(log: IO[bytes], path: Path, frames: int) -> None:
+    """Raise LinkGANError where the first frames of a video are not of one size."""
+    sizes: dict[bytes, int] = {}  # the first frame of each
+    log.seek(0)
+    shown = (found[1] for found in map(_SHOWN.match, log) if found)  # their own numbers start again at a new size
+    for number, size in enumerate(itertools.islice(shown, frames)):
+        sizes.setdefault(size, number)
+    if len(sizes) > 1:
+        (before, _), (after, number) = list(sizes.items())[:2]
+        raise LinkGANError(
+            f"{path}: frame {number} is {after.decode()}, those before it are {before.decode()}; choose frames of one "
+            f"size with --frames, such as --frames 0:{number}"
+        )
 
 
 def _next(output: IO[bytes], path: Path, number: int) -> Pixels | None:
@@ -105,22 +119,22 @@ def _next(output: IO[bytes], path: Path, number: int) -> Pixels | None:
 
 
 @contextmanager
-def _running(path: Path, *options: str) -> Iterator[IO[bytes]]:
-    """Run ffmpeg without a shell on the first video stream of a file, and give its output."""
+def _running(path: Path, *options: str) -> Iterator[tuple[IO[bytes], IO[bytes]]]:
+    """Run ffmpeg without a shell on the first video stream of a file, and give its output and its log."""
     command = [
         imageio_ffmpeg.get_ffmpeg_exe(),
-        *("-nostdin", "-v", "error", "-max_pixels", str(PHOTOGRAPH_PIXELS)),
+        *("-nostdin", "-hide_banner", "-nostats", "-v", "level+info", "-max_pixels", str(PHOTOGRAPH_PIXELS)),
         *("-protocol_whitelist", "file", "-format_whitelist", _CONTAINERS),
         *("-i", f"file:{_regular(path)}"),  # with its protocol, no name is taken for an option or an address
         *("-map", "0:v:0", *options, "pipe:1"),
     ]
-    with tempfile.TemporaryFile() as errors:
+    with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, start_new_session=True
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, start_new_session=True
         )
         assert process.stdout is not None
         try:
-            yield process.stdout
+            yield process.stdout, log
             ended = process.stdout.read(1) == b""
         except BaseException:
             process.kill()
@@ -131,9 +145,10 @@ def _running(path: Path, *options: str) -> Iterator[IO[bytes]]:
                 process.kill()
             process.wait()
         if ended and process.returncode:
-            errors.seek(0)
-            text = errors.read(10_000).decode("utf-8", "replace").strip().splitlines()
-            reason = printable("; ".join(line.rpartition("] ")[2].strip() for line in text[:2]))[:300]
+            log.seek(0)
+            lines = [_ERROR.search(line) for line in log.read(_LONGEST_LOG).splitlines()]
+            reasons = [found[1].decode("utf-8", "replace").strip() for found in lines if found]
+            reason = printable("; ".join(reasons[:2]))[:300]
             raise LinkGANError(
                 f"{path}: not a readable video ({reason or 'ffmpeg failed'}); expected {', '.join(SUFFIXES)}"
             )

@@ -12,12 +12,14 @@ from .encoding import Encoding
 from .perceptual import Distance
 from .projected import latent_shape
 from .rendering import Renderer
-from .search import LatentSearch, Statistics, statistics
+from .search import LEARNING_RATE, LatentSearch, Statistics, statistics
 from .settings import ENCODED, METHODS, SPACES, InversionSettings, check_method
 from .video_frames import Frames
 from .video_tuning import VideoTuning
 
-WARM = 10  # the search takes this many times fewer steps for a frame that starts from the one before it
+# The search of a frame that starts from the one before it takes ten times fewer steps, at a fifth of the learning rate:
+# the full rate leads away from the start, and the frames jitter (measured in docs/photographs.md).
+WARM, WARM_RATE = 10, LEARNING_RATE / 5
 
 Work = Encoding | LatentSearch | VideoTuning
 
@@ -134,14 +136,18 @@ class VideoInversion:
         return Encoding(self._renderer, encoder, images, self._label.expand(len(images), -1), start, passes)
 
     def _begun_search(self, frame: int) -> LatentSearch:
-        settings, known = self._settings, self._known()
-        deviation, steps = 0.0, settings.steps  # noise on latents would undo a start that is a solution
+        settings = self._settings
+        deviation, steps, rate = (
+            0.0,
+            settings.steps,
+            LEARNING_RATE,
+        )  # noise on latents would undo a start that is a solution
         if frame:
-            start, steps = self._found[-1][-1:], self._warm_steps
+            start, steps, rate = self._found[-1][-1:], self._warm_steps, WARM_RATE
         elif self._in_w is not None:
             start = self._in_w
         else:
-            start, deviation = known.mean.unsqueeze(1), known.deviation
+            start, deviation = self._known().mean.unsqueeze(1), self._known().deviation
         return LatentSearch(
             self._renderer,
             self._distance,
@@ -153,6 +159,7 @@ class VideoInversion:
             num_ws=self._num_ws,
             steps=steps,
             seed=settings.seed,
+            rate=rate,
         )
 
     def _begun_tuning(self) -> VideoTuning:
