@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from ..directions.directions import Directions
     from ..editing.candidates import EditCandidate, RegionGroup
     from ..editing.editor import Editor
+    from ..editing.steps import Step
     from ..generators import LinkedGenerator
 
 STRIP = (0.25, 0.5, 0.75, 1.0)  # strengths of the intermediate steps
@@ -253,6 +254,7 @@ def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> N
     editor = VideoEditor(opened.generator, video)
     for name, directions in opened.sets.items():
         editor.add_directions(name, directions)
+    step: Step
     if asked.files:
         (group,), track = groups_of(asked.regions, opened.generator.spec), chosen(opened.sets, asked.direction)[0]
         title, step = f"{track.title} {asked.amount[0]:+g}", track.step(group.regions, asked.amount[0])

@@ -162,14 +162,14 @@ def checked_label(label: Tensor | None, generator: nn.Module, path: Path) -> Ten
 
 
 def save_tuned(folder: Path, tuned: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
-    """Write tuned weights, {} for none, to an inversion's folder."""
+    """Write tuned weights, of the shapes of the generator's, to an inversion's folder; nothing for {}."""
     if tuned:
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tuned.items()}
         write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=dict(metadata)))
 
 
 def load_tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
-    """Read the tuned weights in an inversion's folder, {} without any.
+    """Read the tuned weights in an inversion's folder, of the shapes of the generator's; {} without any.
 
     Raises:
         LinkGANError: not readable, or of another network.

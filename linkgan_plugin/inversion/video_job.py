@@ -21,14 +21,14 @@ from training_loops.formats.lock import locked
 from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..checksum import file_digest
-from ..errors import Interrupted
+from ..errors import Interrupted, LinkGANError
 from ..images.pixels import Pixels, enlarge, to_pixels
 from ..images.video_reader import frame_rate
 from ..images.video_writer import even_sides, write_mp4
 from ..metrics.jitter import Jitter
 from ..metrics.record import versions
 from .encoder import Encoder, weights_digest
-from .folder import PROGRESS_FILE, claim_folder
+from .folder import CLAIM_FILE, PROGRESS_FILE, claim_folder
 from .perceptual import Lpips, PyramidDistance, psnr
 from .projected_video import (
     FRAMES_FOLDER,
@@ -106,7 +106,11 @@ class VideoJob:
 
     def _run(self, about: Mapping[str, Any], fps: Fraction) -> None:
         if not (self.out / FRAMES_FOLDER).exists():
-            self._cut()
+            try:
+                self._cut()
+            except LinkGANError:
+                (self.out / CLAIM_FILE).unlink()  # nothing was inverted: another crop or range may follow
+                raise
         frames = frames_of(self.out, self.generator)
         distance = self.lpips or PyramidDistance()
         inversion = VideoInversion(

@@ -129,7 +129,7 @@ def test_mistakes_are_one_line(options, message, cli, clip, linked_snapshot, tmp
     assert result.exit_code == 2
     assert message in result.output
     assert "Traceback" not in result.output
-    assert not list((tmp_path / "out").rglob("*.png"))
+    assert not list((tmp_path / "out").rglob("*.*")), "the corrected command can use the folder"
 
 
 def test_frames_are_of_videos_alone(cli, linked_snapshot, tmp_path):
@@ -220,7 +220,7 @@ def test_more_than_one_edit_of_a_video_is_refused(
 
 def test_all_frames_move_as_far_along_a_direction(cli, finished, linked_snapshot, tmp_path, monkeypatch):
     path = tmp_path / "found.safetensors"
-    made = cli("directions", linked_snapshot, "--method", "sefa", "--number", 2, "--out", path)
+    made = cli("directions", linked_snapshot, "--method", "sefa", "--count", 2, "--out", path)
     assert made.exit_code == 0, made.output
     steps = []
     real = Editor.after
