@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from .directions.find import find_directions
     from .editing.editor import Editor
     from .editing.steps import DirectionEdit, Resample, Restore, Transplant
+    from .editing.video import VideoEditor
     from .generators import LinkedGenerator
     from .inversion.project import project
+    from .inversion.project_video import project_video
     from .inversion.projected import Projected, load_projected
+    from .inversion.projected_video import ProjectedVideo, load_projected_video
     from .links import LinkSpec
     from .networks import Network, load_network
 
@@ -27,14 +30,18 @@ __all__ = [
     "LinkedGenerator",
     "Network",
     "Projected",
+    "ProjectedVideo",
     "Resample",
     "Restore",
     "Transplant",
+    "VideoEditor",
     "find_directions",
     "load_directions",
     "load_network",
     "load_projected",
+    "load_projected_video",
     "project",
+    "project_video",
 ]
 
 _HOMES = {
@@ -45,15 +52,19 @@ _HOMES = {
     "LinkedGenerator": "generators",
     "Network": "networks",
     "Projected": "inversion.projected",
+    "ProjectedVideo": "inversion.projected_video",
     "Resample": "editing.steps",
     "Restore": "editing.steps",
     "Slide": "editing.steps",  # the name of DirectionEdit in version 0.1
     "Transplant": "editing.steps",
+    "VideoEditor": "editing.video",
     "find_directions": "directions.find",
     "load_directions": "directions.files",
     "load_network": "networks",
     "load_projected": "inversion.projected",
+    "load_projected_video": "inversion.projected_video",
     "project": "inversion.project",
+    "project_video": "inversion.project_video",
 }
 
 

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from linkgan_plugin.cli import main
+from linkgan_plugin.images.video_writer import write_mp4
 from tests.cli.conftest import SMALL
 from tests.doc_blocks import PAGES, ROOT, Block, blocks, check, linkgan_words, shell_lines
 from tests.pickles.test_native import filled
@@ -69,6 +70,7 @@ def fixtures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     random = np.random.default_rng(0)
     for name in ("me.png", "you.png"):
         Image.fromarray(random.integers(0, 256, [16, 16, 3], dtype=np.uint8)).save(folder / name)
+    write_mp4(folder / "clip.mp4", random.integers(0, 256, [3, 16, 16, 3], dtype=np.uint8))
     return folder
 
 

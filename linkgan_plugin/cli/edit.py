@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import click
 from .consistent_options import consistent_options
 from .edit_directions import direction_options
 from .edit_request import EditRequest
+from .edit_video import beside, edits_video
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
 
@@ -21,7 +23,9 @@ if TYPE_CHECKING:
     from ..directions.directions import Directions
     from ..editing.candidates import EditCandidate, RegionGroup
     from ..editing.editor import Editor
+    from ..editing.steps import Step
     from ..generators import LinkedGenerator
+    from ..inversion.encoder import Encoder
 
 STRIP = (0.25, 0.5, 0.75, 1.0)  # strengths of the intermediate steps
 
@@ -53,6 +57,7 @@ Examples:
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
   linkgan edit network-snapshot-000100.pt --projection projections/me --paste --region eyes --out me.png
   linkgan edit linked.pt --projection detailed/me --encoder with-details.safetensors --region eyes --out me.png
+  linkgan edit network-snapshot-000100.pt --projection projections/clip --region eyes --plain --out clip-edited.mp4
   linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
 """
 )
@@ -64,7 +69,7 @@ Examples:
     "projections",
     type=existing_path,
     multiple=True,
-    help="Inverted photograph to edit instead: its folder, or latents (.npz, .npy, .pt).",
+    help="Inverted photograph or video to edit instead: its folder, or latents (.npz, .npy, .pt).",
 )
 @click.option(
     "--encoder",
@@ -116,13 +121,17 @@ def edit(asked: EditRequest) -> None:
     Images are seeds or inverted photographs. Regions are resampled, copied from other images, or moved along their
     strongest directions. With a file of directions, the sheet has one row per image and direction, --region limits the
     axes that move, and the network needs no links. The suffix of --out selects an image or a video. The file's metadata
-    stores the command, the seeds and the link spec.
+    stores the command, the seeds and the link spec. An inverted video gets one edit of all frames.
     """
     given = typed_flags()
     check_links()
     check_labels()
     asked.check(given)
     check_out(asked.out, asked.force)
+    if edits_video(asked, given):
+        check_out(beside(asked.out), asked.force)
+        _edit_video(asked, given, _open(asked))
+        return
 
     from ..editing.candidates import RegionGroup
     from .edit_output import Edits, write
@@ -205,17 +214,25 @@ def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[
 def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
     """Return an editor of every image."""
     from ..editing.editor import Editor
-    from ..inversion.encoder_files import load_encoder
     from ..inversion.projected import load_projected
 
     if not asked.projections:
         return [Editor.of_seed(opened.generator, seed) for seed in asked.seeds]
     found = [load_projected(path, opened.network, opened.label) for path in asked.projections]
-    encoder = load_encoder(asked.encoder, opened.generator.device) if asked.encoder else None
-    for path, projected in zip(asked.projections, found, strict=True):
-        if projected.detailed and encoder is None:
-            click.echo(f"Warning: {path} was made with details, which are lost without --encoder FILE", err=True)
+    detailed = {path: projected.detailed for path, projected in zip(asked.projections, found, strict=True)}
+    encoder = _encoder(asked, opened, detailed)
     return [Editor.of_projected(opened.generator, projected, encoder) for projected in found]
+
+
+def _encoder(asked: EditRequest, opened: _Opened, detailed: Mapping[Path, bool]) -> Encoder | None:
+    """Return the encoder whose details edits keep, if one was given; warn where details are lost without it."""
+    from ..inversion.encoder_files import load_encoder
+
+    if asked.encoder is not None:
+        return load_encoder(asked.encoder, opened.generator.device)
+    for path in (path for path, has_details in detailed.items() if has_details):
+        click.echo(f"Warning: {path} was made with details, which are lost without --encoder FILE", err=True)
+    return None
 
 
 def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) -> dict[str, str]:
@@ -245,6 +262,31 @@ def _edit_along(asked: EditRequest, opened: _Opened) -> None:
             editor.add_directions(name, directions)
     names = [f"{track.title} {amount:+g}" for track in tracks for amount in asked.amount]
     write_along(asked, editors, groups, tracks, _metadata(asked, opened.generator, names))
+
+
+def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> None:
+    """Write one edit of all frames of a video; the first frame chooses the donor where one is chosen."""
+    from ..editing.candidates import RegionGroup
+    from ..editing.video import VideoEditor
+    from ..inversion.projected_video import load_projected_video
+    from .edit_directions import chosen, groups_of
+    from .edit_video import write_edited
+
+    video = load_projected_video(asked.projections[0], opened.network, opened.label)
+    encoder = _encoder(asked, opened, {asked.projections[0]: video.detailed})
+    editor = VideoEditor(opened.generator, video, encoder)
+    for name, directions in opened.sets.items():
+        editor.add_directions(name, directions)
+    step: Step
+    if asked.files:
+        (group,), track = groups_of(asked.regions, opened.generator.spec), chosen(opened.sets, asked.direction)[0]
+        title, step = f"{track.title} {asked.amount[0]:+g}", track.step(group.regions, asked.amount[0])
+    else:
+        group = RegionGroup.read(asked.regions[0], opened.generator.spec)
+        candidate = _trials(asked, given, opened)[0]
+        title, step = candidate.name, candidate.of(editor.frame(0), group.regions)
+    metadata = _metadata(asked, opened.generator, [title])
+    write_edited(asked, editor, step, f"{group.name}: {title}", metadata)
 
 
 def _donor_name(donor: int | Path) -> str:

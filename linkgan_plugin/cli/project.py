@@ -11,9 +11,14 @@ import click
 from ..flags import trust_option
 from .network_options import host_option
 from .params import DEVICE, command_line, existing_file, existing_path, gathered, typed_flags
+from .project_video import FrameRange, are_videos, video_jobs
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from ..inversion.encoder import Encoder
     from ..inversion.folder import InversionJob
+    from ..inversion.settings import InversionSettings
 
 SEARCHED = ("space", "steps", "noise")  # settings of the method `search` alone
 
@@ -35,6 +40,7 @@ class ProjectRequest:
         batch: photographs inverted together.
         device: of the network.
         encoder: file of an encoder, for the methods that need one.
+        frames: of videos: the first frame, and the one after the last or None; None for all.
     """
 
     images: tuple[Path, ...]
@@ -49,6 +55,26 @@ class ProjectRequest:
     batch: int
     device: str
     encoder: Path | None = None
+    frames: tuple[int, int | None] | None = None
+
+    def opened(self, settings: InversionSettings) -> tuple[nn.Module, Encoder | None]:
+        """Return the network and its encoder, None without one.
+
+        Raises:
+            LinkGANError: a file that cannot be used, or one that does not fit the method or the network.
+        """
+        from ..inversion.encoder_files import load_encoder
+        from ..inversion.settings import DETAILED, check_method
+        from ..networks import load_network
+
+        check_method(settings.method, self.encoder is not None)
+        generator = load_network(self.snapshot, self.device, self.host).generator
+        encoder = load_encoder(self.encoder, self.device) if self.encoder else None
+        if encoder is not None:
+            encoder.check(generator)
+            if DETAILED in settings.stages:
+                _ = encoder.required_details  # before anything is written
+        return generator, encoder
 
     def job(self, settings: dict[str, Any]) -> InversionJob:
         """Open the files and return the job.
@@ -60,21 +86,13 @@ class ProjectRequest:
         """
         from ..checksum import file_digest
         from ..inversion.crop import read_landmarks
-        from ..inversion.encoder_files import load_encoder
         from ..inversion.folder import InversionJob
         from ..inversion.perceptual import load_lpips
         from ..inversion.photographs import read_photographs
-        from ..inversion.settings import DETAILED, InversionSettings, check_method
-        from ..networks import load_network
+        from ..inversion.settings import InversionSettings
 
         checked = InversionSettings(**settings)
-        check_method(checked.method, self.encoder is not None)
-        generator = load_network(self.snapshot, self.device, self.host).generator
-        encoder = load_encoder(self.encoder, self.device) if self.encoder else None
-        if encoder is not None:
-            encoder.check(generator)
-            if DETAILED in checked.stages:
-                _ = encoder.required_details  # before anything is written
+        generator, encoder = self.opened(checked)
         points = read_landmarks(self.landmarks) if self.landmarks else None
         photographs = read_photographs(
             self.images, generator, crop=self.crop, landmarks=points, number=self.number, camera=self.camera
@@ -102,9 +120,11 @@ Examples:
   linkgan project me.jpg --network ffhq.pkl --method restyle --encoder encoder.safetensors --out projections
   linkgan project me.jpg --network ffhq.pkl --method details --encoder with-details.safetensors --out projections
   linkgan project 00012.png --network eg3d.pkl --camera dataset.json --out projections
+  linkgan project clip.mp4 --network ffhq.pkl --method restyle --encoder encoder.safetensors --out projections
 \b
 Each image gets a folder in OUT: projected_w.npz (the format of the StyleGAN hosts, with the noise maps added),
 target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/projections.png shows all results.
+A video gets a folder with the latents of all its frames, the frames/ themselves, proj.mp4 and metrics.json.
 """
 )
 @click.argument("images", metavar="IMAGE...", type=existing_file, nargs=-1, required=True)
@@ -151,6 +171,7 @@ target.png, proj.png, metrics.json and, with --tune, tuned.safetensors. OUT/proj
 @click.option(
     "--landmarks", type=existing_file, metavar="FILE.json", help="5 or 68 facial landmarks: align as FFHQ does."
 )
+@click.option("--frames", type=FrameRange(), help="Frames of a video: 10:60 are 10 to 59.  [default: all]")
 @click.option("--class", "number", type=click.IntRange(0), help="Class of all images, for conditional networks.")
 @click.option(
     "--camera",
@@ -173,19 +194,32 @@ def project(asked: ProjectRequest, **settings: Any) -> None:
     """Invert images: optimise latents, noise and, with --tune, weights until the network reproduces them.
 
     Without --crop or --landmarks, the largest central square is used. Ctrl-C keeps finished results; the same command
-    resumes.
+    resumes. Videos are inverted frame by frame.
     """
-    if settings["method"] != "search" and (
-        unheard := [flag for name, flag in typed_flags().items() if name in SEARCHED]
-    ):
+    typed = typed_flags()
+    if settings["method"] != "search" and (unheard := [flag for name, flag in typed.items() if name in SEARCHED]):
         raise click.UsageError(f"{' and '.join(unheard)}: only for --method search")
     from ..errors import Interrupted
-    from ..inversion.folder import SHEET_FILE
 
-    job = asked.job(settings)
+    run = _run_videos if are_videos(asked, typed) else _run_photographs
     try:
-        job.run()
+        run(asked, settings)
     except Interrupted:
         click.echo(f"\nstopped; resume with the same command: {command_line()}")
         raise click.exceptions.Exit(130) from None
+
+
+def _run_photographs(asked: ProjectRequest, settings: dict[str, Any]) -> None:
+    from ..inversion.folder import SHEET_FILE
+
+    job = asked.job(settings)
+    job.run()
     click.echo(f"wrote {len(job.photographs)} projections to {job.out}; open {job.out / SHEET_FILE}")
+
+
+def _run_videos(asked: ProjectRequest, settings: dict[str, Any]) -> None:
+    from ..inversion.video_job import RENDERED_FILE
+
+    for job in video_jobs(asked, settings):
+        found = job.run()
+        click.echo(f"wrote the projections of {len(found)} frames to {job.out}; open {job.out / RENDERED_FILE}")

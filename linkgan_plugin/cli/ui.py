@@ -48,7 +48,7 @@ Examples:
     "--tune",
     type=click.IntRange(0),
     metavar="STEPS",
-    help="Tuning steps for a photograph.  [default: 0; 300 with --encoder]",
+    help="Tuning steps for a photograph.  [default: 0; with --encoder its details if it has any, else 300]",
 )
 @click.option("--device", type=DEVICE, help="cpu, cuda, cuda:1; by default a GPU if available.")
 @host_option
@@ -106,12 +106,14 @@ def ui(
     server.serve(listening, partial(create_app, session), first, note)
 
 
-def _settings(has_encoder: bool, steps: int, tune: int | None) -> InversionSettings:
-    """Return the settings of inversions; click.UsageError for a flag that would do nothing."""
+def _settings(has_encoder: bool, steps: int, tune: int | None) -> InversionSettings | None:
+    """Return the settings of inversions, None for the encoder's best; click.UsageError for a flag without effect."""
     from ..inversion.settings import RESTYLED, TUNE, InversionSettings
 
     if not has_encoder:
         return InversionSettings(steps=steps, tune=tune or 0)
     if "steps" in typed_flags():
         raise click.UsageError("--steps: only without --encoder, which takes no search")
-    return InversionSettings(method=RESTYLED) if tune == 0 else InversionSettings(method=TUNE, tune=tune or 0)
+    if tune is None:
+        return None
+    return InversionSettings(method=TUNE, tune=tune) if tune else InversionSettings(method=RESTYLED)

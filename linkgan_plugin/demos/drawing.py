@@ -7,8 +7,9 @@ from pathlib import Path
 
 from ..generators import LinkedGenerator
 from ..images import png
+from ..images.video_writer import write_mp4
 from ..report.sheet import edit_sheet, stack
-from ..report.video import resample_frames, write_mp4
+from ..report.video import resample_frames
 
 
 def draw_edits(

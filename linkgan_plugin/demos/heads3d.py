@@ -20,6 +20,7 @@ from training_loops.formats.folder import ImageFolderDataset
 
 from ..generators import LinkedGenerator
 from ..images import png
+from ..images.video_writer import write_mp4
 from ..labels import labels_from
 from ..links import Link, LinkSpec
 from ..metrics.head_classifier import (
@@ -33,7 +34,6 @@ from ..regions.base import Scene, expression
 from ..report.page import Table, paragraph, section
 from ..report.sheet import stack
 from ..report.turntable import ViewSettings, turntable_frames
-from ..report.video import write_mp4
 from ..report.view_sheet import view_sheet
 from . import page as demo_page
 from .faces import link_options

@@ -202,15 +202,16 @@ class Editor(Edits):
         """
         return self._saved().to_json()
 
-    def restarted(self, projected: Projected) -> Editor:
+    def restarted(self, projected: Projected, encoder: Encoder | None = None) -> Editor:
         """Return an editor with the same steps and locks that starts from another inversion of the photograph.
 
         Args:
             projected: in the network that was edited.
+            encoder: as for `of_projected`.
         Raises:
             LinkGANError: an inversion of another network.
         """
-        editor = self.of_projected(self._source, projected)
+        editor = self.of_projected(self._source, projected, encoder)
         editor._resume(replace(self._saved(), sets=dict(self._sets)))
         return editor
 

@@ -79,7 +79,7 @@ class InversionJob:
             self._run()
 
     def _run(self) -> None:
-        self._claim_folder()
+        claim_folder(self.out, {**asdict(self.settings), **self.claim})
         todo = [photograph for photograph in self.photographs if not (self._folder(photograph) / METRICS_FILE).exists()]
         done = len(self.photographs) - len(todo)
         total = self.settings.total(len(self.photographs))
@@ -96,20 +96,6 @@ class InversionJob:
 
     def _folder(self, photograph: Photograph) -> Path:
         return self.out / photograph.name
-
-    def _claim_folder(self) -> None:
-        path = self.out / CLAIM_FILE
-        claim = json.loads(json.dumps({**asdict(self.settings), **self.claim}))
-        if not path.exists():
-            if not is_unused(self.out):
-                raise LinkGANError(f"{self.out} is not empty and holds no inversions; choose another --out")
-            write_json(path, claim)
-            return
-        found = {"method": SEARCH, **_read_object(path)}  # folders from before there were methods name none
-        differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
-        if differing:
-            shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
-            raise LinkGANError(f"{self.out} holds other inversions: {shown}; choose another --out or remove it")
 
     def _progress(self) -> dict[str, Any] | None:
         """Return the progress of a stopped call; None if it is missing or damaged, as it only saves time."""
@@ -195,6 +181,25 @@ class InversionJob:
                 cells[stage] = _opened(folder / file), f"{figures['psnr']:.1f} dB"
             rows.append(InversionRow(photograph.name, _opened(folder / TARGET_FILE), cells))
         save_png(self.out / SHEET_FILE, inversion_sheet(rows), {"command": self.command})
+
+
+def claim_folder(folder: Path, wanted: Mapping[str, Any]) -> None:
+    """Write what a folder's inversions are of, or compare it with what an earlier call wrote.
+
+    Raises:
+        LinkGANError: the folder holds other inversions, or something else.
+    """
+    path, claim = folder / CLAIM_FILE, json.loads(json.dumps(wanted))
+    if not path.exists():
+        if not is_unused(folder):
+            raise LinkGANError(f"{folder} is not empty and holds no inversions; choose another --out")
+        write_json(path, claim)
+        return
+    found = {"method": SEARCH, **_read_object(path)}  # folders from before there were methods name none
+    differing = [key for key in {**found, **claim} if found.get(key) != claim.get(key)]
+    if differing:
+        shown = "; ".join(_difference(key, found.get(key), claim.get(key)) for key in differing)
+        raise LinkGANError(f"{folder} holds other inversions: {shown}; choose another --out or remove it")
 
 
 def _read_object(path: Path) -> dict[str, Any]:

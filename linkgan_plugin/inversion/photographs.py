@@ -47,12 +47,32 @@ def read_photographs(
     """
     if crop is not None and landmarks is not None:
         raise LinkGANError("both a crop and landmarks were given; give one of them")
-    if number is not None and camera is not None:
-        raise LinkGANError("both a class and a file of labels were given; give one of them")
     names = [path.stem for path in paths]
     repeated = [str(path) for path in paths if names.count(path.stem) > 1]
     if repeated:
         raise LinkGANError(f"{' and '.join(repeated)} would share a folder; rename one, or invert each on its own")
+    rows = label_rows(paths, generator, number=number, camera=camera)
+    size, channels = (int(getattr(generator, name)) for name in ("img_resolution", "img_channels"))
+    check_channels(channels)
+    images = [read_photograph(p, size, channels, crop=crop, landmarks=_of(landmarks, p)) for p in paths]
+    return [Photograph(*parts) for parts in zip(names, images, rows, strict=True)]
+
+
+def label_rows(
+    paths: Sequence[Path], generator: nn.Module, *, number: int | None = None, camera: Path | None = None
+) -> list[Tensor]:
+    """Return the labels of photographs or videos, [1, c_dim] each.
+
+    Args:
+        paths: their files.
+        generator: the network.
+        number: the class of all of them.
+        camera: a file with their cameras (see `conditions.read_labels`).
+    Raises:
+        LinkGANError: options that do not fit the network.
+    """
+    if number is not None and camera is not None:
+        raise LinkGANError("both a class and a file of labels were given; give one of them")
     labels = None
     c_dim = int(getattr(generator, "c_dim", 0))
     if number is not None and c_dim and GeneratorCalls.of(generator).takes_camera:
@@ -61,11 +81,7 @@ def read_photographs(
         labels = class_label(number, c_dim)
     elif camera is not None:
         labels = read_labels(camera, [path.name for path in paths], c_dim)
-    rows = labels_for(generator, labels, len(paths)).split(1)
-    size, channels = (int(getattr(generator, name)) for name in ("img_resolution", "img_channels"))
-    check_channels(channels)
-    images = [read_photograph(p, size, channels, crop=crop, landmarks=_of(landmarks, p)) for p in paths]
-    return [Photograph(*parts) for parts in zip(names, images, rows, strict=True)]
+    return list(labels_for(generator, labels, len(paths)).split(1))
 
 
 def _of(landmarks: Landmarks | None, path: Path) -> Points | None:

@@ -84,9 +84,7 @@ def save_projected(
     for name, image in images.items():
         if image is not None:
             save_png(folder / name, to_pixels(image)[0], metadata)
-    if projected.tuned:
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in projected.tuned.items()}
-        write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=metadata))
+    save_tuned(folder, projected.tuned, metadata)
     arrays = {LATENTS: projected.latents, _LABEL: projected.label}
     arrays |= {_NOISE + name: tensor for name, tensor in projected.noise.items()}
     arrays |= {_DETAILED: torch.ones([1])} if projected.detailed else {}
@@ -112,10 +110,10 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
     latents = latents_from(arrays, latent_shape(generator), file)
     noise = {name.removeprefix(_NOISE): to_tensor(a) for name, a in arrays.items() if name.startswith(_NOISE)}
     _check_changes(noise, generator, str(file))
-    found = _label(to_tensor(arrays[_LABEL]) if _LABEL in arrays else label, generator, file)
+    found = checked_label(to_tensor(arrays[_LABEL]) if _LABEL in arrays else label, generator, file)
     if folder is None:
         return Projected(latents, found, noise)
-    tuned, photograph = _tuned(folder, generator), _photograph(folder, generator)
+    tuned, photograph = load_tuned(folder, generator), _photograph(folder, generator)
     return Projected(latents, found, noise, tuned, photograph, _DETAILED in arrays)
 
 
@@ -147,7 +145,12 @@ def _size_limit(generator: nn.Module) -> int:
     return 8 * known + (1 << 20)
 
 
-def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
+def checked_label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
+    """Return the label [1, c_dim] of an inversion for a network: that of its file, or the given one.
+
+    Raises:
+        LinkGANError: none for a network that needs one, or another shape.
+    """
     c_dim = int(getattr(generator, "c_dim", 0))
     if label is None and c_dim and GeneratorCalls.of(generator).takes_camera:
         raise LinkGANError(
@@ -162,7 +165,19 @@ def _label(label: Tensor | None, generator: nn.Module, path: Path) -> Tensor:
     return label
 
 
-def _tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
+def save_tuned(folder: Path, tuned: Mapping[str, Tensor], metadata: Mapping[str, str]) -> None:
+    """Write tuned weights, of the shapes of the generator's, to an inversion's folder; nothing for {}."""
+    if tuned:
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in tuned.items()}
+        write_bytes(folder / TUNED_FILE, safetensors.torch.save(tensors, metadata=dict(metadata)))
+
+
+def load_tuned(folder: Path, generator: nn.Module) -> dict[str, Tensor]:
+    """Read the tuned weights in an inversion's folder, of the shapes of the generator's; {} without any.
+
+    Raises:
+        LinkGANError: not readable, or of another network.
+    """
     path = folder / TUNED_FILE
     if not path.exists():
         return {}

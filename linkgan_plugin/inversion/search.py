@@ -16,7 +16,7 @@ from .rendering import Renderer
 
 SAMPLES = 10_000
 _AT_ONCE = 1000
-_LEARNING_RATE = 0.1
+LEARNING_RATE = 0.1
 _RAMP_UP, _RAMP_DOWN, _NOISY = 0.05, 0.25, 0.75
 _LATENT_NOISE = 0.05
 _NOISE_WEIGHT = 1e5
@@ -39,11 +39,11 @@ def statistics(calls: GeneratorCalls, z_dim: int, label: Tensor, samples: int = 
     return Statistics(mean.float(), float((w - mean).square().sum(dim=1).mean().sqrt()))
 
 
-def learning_rate(done: float) -> float:
+def learning_rate(done: float, highest: float = LEARNING_RATE) -> float:
     """Return the learning rate after the share `done` of the steps: a linear ramp up and a cosine ramp down."""
     # 0.1 min(1, t / 0.05) (0.5 - 0.5 cos(pi min(1, (1 - t) / 0.25)))
     down = min(1.0, (1 - done) / _RAMP_DOWN)
-    return _LEARNING_RATE * (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, done / _RAMP_UP)
+    return highest * (0.5 - 0.5 * math.cos(math.pi * down)) * min(1.0, done / _RAMP_UP)
 
 
 def latent_noise(done: float) -> float:
@@ -69,6 +69,7 @@ class LatentSearch:
         num_ws: layers of the network's latents.
         steps: their total number.
         seed: of the noise on latents, the same for all images.
+        rate: the highest learning rate.
     """
 
     def __init__(
@@ -84,12 +85,13 @@ class LatentSearch:
         num_ws: int,
         steps: int,
         seed: int,
+        rate: float = LEARNING_RATE,
     ) -> None:
         self._renderer, self._distance, self._labels = renderer, distance, labels
         with torch.no_grad():
             self._wanted = distance.features(targets)
         self._deviations = deviations[:, None, None]
-        self._num_ws, self.steps, self._seed = num_ws, steps, seed
+        self._num_ws, self.steps, self._seed, self._rate = num_ws, steps, seed, rate
         self._latents = latents.detach().clone().requires_grad_()
         self._noise = {name: level.detach().clone().requires_grad_() for name, level in noise.items()}
         self._adam = torch.optim.Adam([self._latents, *self._noise.values()], betas=(0.9, 0.999))
@@ -109,7 +111,7 @@ class LatentSearch:
         """Do one step. Returns the distances [N] before it."""
         done = self.done / self.steps
         for group in self._adam.param_groups:
-            group["lr"] = learning_rate(done)
+            group["lr"] = learning_rate(done, self._rate)
         # One random state per step: a resumed search gives the same result to the bit.
         random = torch.Generator().manual_seed(self._seed * 1_000_003 + self.done)
         shift = torch.randn(self._latents.shape[1:], generator=random).to(self._latents.device)

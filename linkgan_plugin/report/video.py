@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from pathlib import Path
 
-import imageio_ffmpeg
 import numpy as np
 import torch
-from PIL import Image
-
-from training_loops.formats.atomic import replacing
 
 from ..editing.candidates import EditCandidate, RegionGroup
 from ..editing.editor import Editor
@@ -18,10 +15,11 @@ from ..editing.steps import Transplant
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
+from ..images.video_writer import FPS, even_sides, write_frames
 from .provenance import as_comment
 from .sheet import Shown
 
-FPS, STEPS, HOLD = 24, 14, 8
+STEPS, HOLD = 14, 8
 NARROWEST = 256  # pixels, room for a heading
 
 
@@ -122,7 +120,7 @@ def before_and_after(text: str, before: torch.Tensor, after: torch.Tensor, cell:
         plain: only the images after, at their own size.
     """
     if plain:
-        return _even(np.concatenate(list(pixels.to_pixels(after)), axis=1))
+        return even_sides(np.concatenate(list(pixels.to_pixels(after)), axis=1))
     return _frame(text, [_row("before", before, cell), _row("after", after, cell)])
 
 
@@ -136,52 +134,9 @@ def _frame(text: str, rows: Sequence[Pixels]) -> Pixels:
     """Stack rows [h, w, 3] of one width below a heading, with even sides: [H, W, 3]."""
     room = max(0, NARROWEST - rows[0].shape[1])
     rows = [np.pad(row, ((0, 0), (room // 2, room - room // 2), (0, 0)), constant_values=255) for row in rows]
-    return _even(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
+    return even_sides(np.concatenate([drawing.caption(text, rows[0].shape[1], 32, size=18, bold=True), *rows]))
 
 
-def _even(frame: Pixels) -> Pixels:
-    """Return a frame with even sides, [H, W, 3], since video codecs halve the colour planes."""
-    return np.pad(frame, ((0, frame.shape[0] % 2), (0, frame.shape[1] % 2), (0, 0)), mode="edge")
-
-
-def write_video(path: Path, frames: Iterable[Pixels], metadata: Mapping[str, str]) -> None:
+def write_video(path: Path, frames: Iterable[Pixels], metadata: Mapping[str, str], fps: Fraction = FPS) -> None:
     """Write frames [H, W, 3] as .mp4 or .gif, by the suffix of `path`, with `metadata` as JSON in the comment."""
-    write = write_gif if path.suffix.lower() == ".gif" else write_mp4
-    write(path, frames, comment=as_comment(metadata))
-
-
-def write_gif(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:
-    """Write frames [H, W, 3] as a looping GIF at 25 frames per second (GIF counts in hundredths), atomically."""
-    images = (Image.fromarray(frame).quantize(256, Image.Quantize.MEDIANCUT) for frame in frames)
-    with replacing(path) as temporary:
-        first = next(images)
-        options = {"duration": 40, "loop": 0, "comment": comment.encode()}
-        first.save(temporary, format="GIF", save_all=True, append_images=images, disposal=1, **options)
-
-
-def write_mp4(path: Path, frames: Iterable[Pixels], *, comment: str = "") -> None:
-    """Write frames [H, W, 3] (all of one size) as H.264 at 24 frames per second, atomically.
-
-    `comment` (the command that made it) is stored in the file's metadata.
-    """
-    iterator = iter(frames)
-    first = next(iterator)
-    height, width = first.shape[:2]
-    with replacing(path) as temporary:
-        writer = imageio_ffmpeg.write_frames(
-            str(temporary),
-            (width, height),
-            fps=FPS,
-            codec="libx264",
-            pix_fmt_out="yuv420p",
-            macro_block_size=2,
-            quality=8,
-            output_params=["-metadata", f"comment={comment}", "-movflags", "+faststart"],
-        )
-        writer.send(None)
-        try:
-            writer.send(np.ascontiguousarray(first))
-            for frame in iterator:
-                writer.send(np.ascontiguousarray(frame))
-        finally:
-            writer.close()
+    write_frames(path, frames, comment=as_comment(metadata), fps=fps)

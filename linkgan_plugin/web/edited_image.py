@@ -19,6 +19,7 @@ from ..editing.editor import Editor
 from ..editing.steps import DirectionEdit, Restore, Step
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..inversion.encoder import Encoder
 from ..inversion.projected import Projected
 from .sets import positions
 
@@ -82,15 +83,17 @@ class EditedImage:
         return cls(editor, {"seed": seed, "psi": generator.truncation_psi if psi is None else psi})
 
     @classmethod
-    def of_photograph(cls, generator: LinkedGenerator, projected: Projected) -> EditedImage:
-        """Return the image of a photograph, pasted back wherever it is not edited."""
-        return cls(Editor.of_projected(generator, projected), {"photograph": True}, Look(pasted=True))
+    def of_photograph(
+        cls, generator: LinkedGenerator, projected: Projected, encoder: Encoder | None = None
+    ) -> EditedImage:
+        """Return the image of a photograph, pasted back wherever it is not edited; `encoder` has its details."""
+        return cls(Editor.of_projected(generator, projected, encoder), {"photograph": True}, Look(pasted=True))
 
     # Changes
 
-    def refine(self, projected: Projected) -> None:
+    def refine(self, projected: Projected, encoder: Encoder | None = None) -> None:
         """Continue all edits from a better inversion of the photograph; LinkGANError if a step cannot be redone."""
-        self.editor = self.editor.restarted(projected)
+        self.editor = self.editor.restarted(projected, encoder)
         self.revision += 1
 
     def do(self, step: Step) -> None:
@@ -231,14 +234,16 @@ class EditedImage:
         return {"source": self.source, "look": asdict(self.look), "edits": self.editor.to_json()}
 
     @classmethod
-    def from_json(cls, generator: LinkedGenerator, data: Any, projected: Projected | None) -> EditedImage:
+    def from_json(
+        cls, generator: LinkedGenerator, data: Any, projected: Projected | None, encoder: Encoder | None = None
+    ) -> EditedImage:
         """Return the image of `to_json` data.
 
         Raises:
             LinkGANError: malformed data, or another network or photograph.
         """
         found = fields_of(data, "saved edits of the page", {"source": dict, "look": dict, "edits": dict}, extra=True)
-        editor = Editor.from_json(generator, found["edits"], projected)
+        editor = Editor.from_json(generator, found["edits"], projected, encoder)
         return cls(editor, found["source"], Look.of(found["look"], Look()))
 
 

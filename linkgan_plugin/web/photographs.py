@@ -18,9 +18,8 @@ from ..inversion.encoder import Encoder
 from ..inversion.perceptual import PyramidDistance
 from ..inversion.photograph_files import from_pixels
 from ..inversion.projected import Projected
-from ..inversion.settings import ENCODED, SEARCH, TUNE, check_method
+from ..inversion.settings import DETAILED, ENCODED, SEARCH, TUNE, check_method
 from ..inversion.stages import Inversion, InversionSettings
-from .edited_image import EditedImage
 from .jobs import LongJob, LongJobs
 from .store import ImageStore
 from .worker import Worker
@@ -50,7 +49,7 @@ class Photographs:
         generator: of the session.
         worker: of the session.
         store: of the session.
-        settings: of the inversions; by default a search without `encoder`, all its passes and tuning with it.
+        settings: of the inversions; by default `method_of` the encoder.
         encoder: of the network: its first pass gives an image to edit at once, which is refined in the background.
     Raises:
         LinkGANError: settings that do not go with the encoder, or an encoder of another network.
@@ -65,7 +64,7 @@ class Photographs:
         encoder: Encoder | None = None,
     ) -> None:
         self._generator, self._store, self._encoder = generator, store, encoder
-        self._settings = settings or InversionSettings(method=SEARCH if encoder is None else TUNE)
+        self._settings = settings or InversionSettings(method=method_of(encoder))
         check_method(self._settings.method, encoder is not None)
         if encoder is not None:
             encoder.check(generator.generator)
@@ -114,7 +113,7 @@ class Photographs:
             self._store.refine(job.image, projected)
 
     def _publish(self, job: PhotographJob, projected: Projected) -> None:
-        job.image = self._store.add(EditedImage.of_photograph(self._generator, projected), projected).name
+        job.image = self._store.add_photograph(projected).name
 
     def _found(self, job: PhotographJob, settings: InversionSettings) -> Projected:
         network = self._generator.generator
@@ -131,6 +130,13 @@ class Photographs:
                 looked = time.monotonic()
             self._jobs.pause(job)
         return inversion.take(0).projected
+
+
+def method_of(encoder: Encoder | None) -> str:
+    """Return the best method for a page: `search` without an encoder, `details` if it has them, else `tune`."""
+    if encoder is None:
+        return SEARCH
+    return TUNE if encoder.details is None else DETAILED
 
 
 def _time_left(spent: float, share: float) -> str:

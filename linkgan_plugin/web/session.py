@@ -6,7 +6,6 @@ import asyncio
 import errno
 import hashlib
 import json
-import logging
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -43,7 +42,6 @@ from .store import ImageStore
 from .worker import Worker
 
 T = TypeVar("T")
-log = logging.getLogger("linkgan.ui")
 
 MOST_PSI = 2
 RENDERED = 8 * 17  # images that `editing.directions.block_directions` renders for one region
@@ -73,7 +71,7 @@ class EditSession:
     ) -> None:
         self.generator, self.title, self.command = generator, title, command
         self.worker = Worker()
-        self.store = ImageStore(folder, generator)
+        self.store = ImageStore(folder, generator, encoder)
         self.photographs = Photographs(generator, self.worker, self.store, settings, encoder)
         self.sets = PageSets()
         self.searches = DirectionSearches(generator, self.worker, self.sets)
@@ -232,9 +230,7 @@ def open_session(
     if projection is None:
         return session, None
     projected = load_projected(projection, generator.generator, photograph_label(generator.generator, labels))
-    if projected.detailed:
-        log.warning("%s was made with details, which the page does not show; edit it with `linkgan edit`", projection)
-    return session, session.store.add(EditedImage.of_photograph(generator, projected), projected).name
+    return session, session.store.add_photograph(projected).name
 
 
 def _kept_by_default(name: str) -> Path:

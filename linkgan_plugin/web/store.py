@@ -17,6 +17,7 @@ from training_loops.formats.json_text import parse_json
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..inversion.encoder import Encoder
 from ..inversion.latent_files import LATENTS_FILE
 from ..inversion.projected import Projected, load_projected, save_projected
 from .edited_image import EditedImage
@@ -39,10 +40,11 @@ class ImageStore:
     Args:
         folder: where images are stored, one folder each; created if missing.
         generator: the network of all images.
+        encoder: of the network, for photographs with details.
     """
 
-    def __init__(self, folder: Path, generator: LinkedGenerator) -> None:
-        self.folder, self.generator = folder, generator
+    def __init__(self, folder: Path, generator: LinkedGenerator, encoder: Encoder | None = None) -> None:
+        self.folder, self.generator, self._encoder = folder, generator, encoder
         folder.mkdir(parents=True, exist_ok=True)
         found = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and (path / FILE).is_file()]
         found.sort(key=lambda path: (path / FILE).stat().st_mtime)
@@ -75,9 +77,26 @@ class ImageStore:
         """
         if name in self._places:
             image = self.get(name)
-            image.refine(projected)
+            image.refine(projected, self._details_of(projected))
             save_projected(self._places[name], projected)
             self.save(image)
+
+    def add_photograph(self, projected: Projected) -> EditedImage:
+        """Store a new image of an inverted photograph.
+
+        Raises:
+            LinkGANError: an inversion of another network, or one with details of which there is no encoder.
+        """
+        image = EditedImage.of_photograph(self.generator, projected, self._details_of(projected))
+        return self.add(image, projected)
+
+    def _details_of(self, projected: Projected | None) -> Encoder | None:
+        """Return the encoder if an inversion was made with its details."""
+        if projected is None or not projected.detailed:
+            return None
+        if self._encoder is None:
+            raise LinkGANError("this photograph was inverted with details; open the page with --encoder FILE")
+        return self._encoder
 
     def get(self, name: str) -> EditedImage:
         """Return an image, from memory or from its folder.
@@ -107,7 +126,7 @@ class ImageStore:
         except ValueError as error:
             raise LinkGANError(f"the edits in {place} cannot be read ({error})") from error
         projected = load_projected(place, self.generator.generator) if (place / LATENTS_FILE).exists() else None
-        image = EditedImage.from_json(self.generator, data, projected)
+        image = EditedImage.from_json(self.generator, data, projected, self._details_of(projected))
         image.name = name
         return image
 

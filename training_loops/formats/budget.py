@@ -65,6 +65,8 @@ MASK_FILE = 64 << 20  # bytes: 16 bits at MASK_SIDE without compression are 32 M
 # Photographs on the command line: phones take 50 million pixels, each 4 bytes, three times while reading.
 PHOTOGRAPH_PIXELS = 50_000_000
 PHOTOGRAPH_FILE = 160 << 20  # bytes: uncompressed
+# Frames of one video: five minutes at 30 a second. They are decoded one by one, of PHOTOGRAPH_PIXELS at most.
+VIDEO_FRAMES = 9000
 
 
 def packed_limits(size: int) -> Limits:
