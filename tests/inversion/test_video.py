@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from linkgan_plugin import LinkedGenerator, LinkSpec, Resample, VideoEditor, load_projected_video, project_video
+from linkgan_plugin import Editor, LinkedGenerator, LinkSpec, Resample, VideoEditor, load_projected_video, project_video
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.images.video_reader import frame_rate, read_frames
@@ -20,6 +20,7 @@ from linkgan_plugin.inversion.rendering import Renderer
 from linkgan_plugin.inversion.settings import InversionSettings
 from linkgan_plugin.inversion.video_frames import Frames, cut_frames
 from linkgan_plugin.inversion.video_stages import VideoInversion
+from tests.inversion.test_details import detailed
 from tests.inversion.test_encoder import encoder_of
 from training_loops.data.faces import render, sample_attributes
 
@@ -136,6 +137,24 @@ def test_a_video_is_projected_and_edited_in_python(generator, clip, tmp_path):
     assert jitter["inside"] > jitter["outside"] >= 0
     assert frame_rate(tmp_path / "edited.mp4") == 25
     assert len(list(read_frames(tmp_path / "edited.mp4"))) == COUNT
+
+
+def test_every_frame_keeps_its_own_details(generator, clip, tmp_path):
+    encoder, g = detailed(generator), LinkedGenerator(generator, SPEC)
+    video = project_video(g, clip, tmp_path / "clip", method="details", encoder=encoder)
+    assert load_projected_video(tmp_path / "clip", generator).detailed
+    step = Resample("eyes", seed=7)
+    edited = list(VideoEditor(g, video, encoder).frames(step))
+    plain = list(VideoEditor(g, video).frames(step))
+    for number in range(COUNT):
+        alone = Editor.of_photograph(g, video.frames[number], encoder)
+        assert torch.allclose(alone.start, video.latents[number : number + 1], atol=1e-5)
+        assert torch.allclose(alone.after(step).image(), edited[number].image, atol=1e-4)
+        assert (edited[number].image - plain[number].image).abs().max() > 1e-3
+    with pytest.raises(LinkGANError, match="has no details"):
+        VideoEditor(g, video, encoder_of(generator))
+    with pytest.raises(LinkGANError, match="method 'details' there, 'restyle' now"):
+        project_video(g, clip, tmp_path / "clip", method="restyle", encoder=encoder)
 
 
 def test_tuned_weights_are_those_of_all_frames(generator, clip, tmp_path):

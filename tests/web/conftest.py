@@ -68,7 +68,7 @@ class Asking:
 def session_of(
     generator: LinkedGenerator,
     folder: Path,
-    settings: InversionSettings = SEARCHED,
+    settings: InversionSettings | None = SEARCHED,
     encoder: Encoder | None = None,
 ) -> EditSession:
     """A session that looks for photographs in three steps, or as these settings say."""

@@ -16,10 +16,13 @@ from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.steps import Resample
 from linkgan_plugin.errors import LinkGANError
+from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.images.pixels import to_pixels
 from linkgan_plugin.inversion.project import project
 from linkgan_plugin.inversion.settings import InversionSettings
 from linkgan_plugin.links import LinkSpec
+from tests.inversion.conftest import small_generator
+from tests.inversion.test_details import detailed
 from tests.inversion.test_encoder import encoder_of
 from tests.web.conftest import asking, session_of
 
@@ -259,6 +262,28 @@ def test_a_refined_photograph_has_the_latents_of_all_passes(tmp_path):
     one, both = (project(generator, image.before(), method=m, encoder=encoder)[0] for m in ("encoder", "restyle"))
     assert torch.equal(image.editor.start, both.latents)
     assert not torch.equal(both.latents, one.latents)
+
+
+def test_a_photograph_keeps_its_details_in_edits_and_after_a_restart(tmp_path):
+    network, spec = small_generator(), LinkSpec.parse(["left=0:3@box(0,0,0.5,1)"], dim=8)
+    generator, encoder = LinkedGenerator(network, spec), detailed(network)
+    session = session_of(generator, tmp_path, None, encoder)
+    with asking(session) as page:
+        photograph = page.client.post("/api/photographs", content=png((16, 16))).json()["photograph"]
+        image = waited(page, photograph, "refined").state["image"]
+        page.post(f"images/{image}/look", {"pasted": False})
+        shown = page.resample(image, "left", seed=7).image
+        target = session.store.get(image).before()
+    editor = Editor.of_photograph(generator, target, encoder)
+    editor.do(Resample("left", seed=7))
+    assert np.array_equal(shown, to_pixels(editor.image())[0])
+    plain = Editor.of_photograph(generator, target, encoder, details=False)
+    plain.do(Resample("left", seed=7))
+    assert not np.array_equal(shown, to_pixels(plain.image())[0])
+    with asking(session_of(generator, tmp_path, None, encoder)) as again:
+        assert np.array_equal(again.get(f"images/{image}").image, shown)
+    with asking(session_of(generator, tmp_path)) as without:
+        assert "open the page with --encoder FILE" in without.get(f"images/{image}").error
 
 
 def test_an_encoder_of_another_network_is_refused(tmp_path):
