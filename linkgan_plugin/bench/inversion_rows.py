@@ -8,7 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..errors import LinkGANError, suggest
-from ..inversion.settings import ENCODED, METHODS, RESTYLED, SEARCH, STEPS, TUNE, TUNING_STEPS, InversionSettings
+from ..inversion.details import TRAIN
+from ..inversion.settings import (
+    DETAILED,
+    ENCODED,
+    METHODS,
+    RESTYLED,
+    SEARCH,
+    STEPS,
+    TUNE,
+    TUNING_STEPS,
+    InversionSettings,
+)
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,11 @@ class Row:
         """Whether its method needs an encoder."""
         return bool(METHODS[self.settings.get("method", SEARCH)])
 
+    @property
+    def details(self) -> bool:
+        """Whether its method needs the details of an encoder."""
+        return self.settings.get("method") == DETAILED
+
     def inversion(self) -> InversionSettings:
         """Return the settings of the inversions."""
         return InversionSettings(**self.settings)
@@ -44,22 +60,23 @@ ROWS = (
     Row("search-w+-tuned", "search W+, tuned", {"space": "w+", "tune": TUNING_STEPS}),
     Row("encoder", "encoder, one pass", {"method": ENCODED}),
     Row("restyle", "ReStyle, all passes", {"method": RESTYLED}),
+    Row("details", "ReStyle with details", {"method": DETAILED}),
     Row("tune", "ReStyle, tuned", {"method": TUNE, "tune": TUNING_STEPS}),
 )
 
 
 def rows_for(
-    encoders: Sequence[str], wanted: Sequence[str] = (), steps: int = STEPS, tune: int = TUNING_STEPS
+    encoders: Mapping[str, bool], wanted: Sequence[str] = (), steps: int = STEPS, tune: int = TUNING_STEPS
 ) -> list[Row]:
-    """Return the rows of a study; those that need an encoder once for each.
+    """Return the rows of a study; those that need an encoder, or one with details, once for each.
 
     Args:
-        encoders: names; a single one is left out of keys and titles.
+        encoders: name -> whether it has details; a single name is left out of keys and titles.
         wanted: keys of ROWS; () for all that the encoders allow.
         steps: of a search, in each space.
         tune: of pivotal tuning, where a row tunes.
     Raises:
-        LinkGANError: an unknown key, or a row that needs an encoder and none is given.
+        LinkGANError: an unknown key, or a row that needs an encoder, or details, and none is given.
     """
     known = {row.key: row for row in ROWS}
     for key in wanted:
@@ -67,12 +84,15 @@ def rows_for(
             raise LinkGANError(f"no row '{key}'; {suggest(key, known)}")
         if known[key].encodes and not encoders:
             raise LinkGANError(f"row '{key}' needs an encoder; train one with `linkgan encoder train`")
+        if known[key].details and not any(encoders.values()):
+            raise LinkGANError(f"row '{key}' needs an encoder with details; {TRAIN}")
     found = []
     for row in (row for row in ROWS if not wanted or row.key in wanted):
         own = {} if row.encodes else {"steps": steps}
         own |= {"tune": tune} if row.settings.get("tune") else {}
         row = dataclasses.replace(row, settings={**row.settings, **own})
-        found += [_with(row, name, len(encoders) > 1) for name in encoders] if row.encodes else [row]
+        fitting = [name for name, has_details in encoders.items() if has_details or not row.details]
+        found += [_with(row, name, len(encoders) > 1) for name in fitting] if row.encodes else [row]
     return found
 
 

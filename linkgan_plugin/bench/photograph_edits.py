@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ..change import split_change
 from ..directions.directions import Directions
+from ..editing.detailed import PhotographDetails
 from ..editing.paste import feathered, paste
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
@@ -99,6 +100,7 @@ def edit_photograph(
     donors: Tensor,
     photograph: Tensor | None = None,
     feather: float | None = None,
+    details: PhotographDetails | None = None,
 ) -> EditedPhotograph:
     """Do every edit and measure what it changes.
 
@@ -110,10 +112,11 @@ def edit_photograph(
         donors: [K, L, D].
         photograph: [1, C, H, W] in [-1, 1]; None for a drawn image, which is its own photograph.
         feather: width of the seam in pixels, as for `feathered`.
+        details: of the photograph, which all images keep; None for none.
     """
     targets = [edit.targets(latents, donors) for edit in edits]
     parts = torch.cat([latents, *targets]).split(_AT_ONCE)
-    images = torch.cat([generator.render(part, label.expand(len(part), -1)) for part in parts])
+    images = torch.cat([_rendered(generator, part, label.expand(len(part), -1), details) for part in parts])
     before, *after = images.split([1, *map(len, targets)])
     ground = before if photograph is None else photograph.to(before)
     found = EditedPhotograph(before, {}, {}, {})
@@ -124,6 +127,14 @@ def edit_photograph(
         found.edited[edit.name], found.pasted[edit.name] = edited, pasted
         found.figures[edit.name] = _figures(before, ground, edited, pasted, mask)
     return found
+
+
+def _rendered(generator: LinkedGenerator, latents: Tensor, labels: Tensor, details: PhotographDetails | None) -> Tensor:
+    plain = generator.render(latents, labels)
+    if details is None:
+        return plain
+    with generator.detailed(details.change(plain)):
+        return generator.render(latents, labels)
 
 
 def _seams(before: Tensor, after: Tensor, feather: float | None) -> list[Tensor]:

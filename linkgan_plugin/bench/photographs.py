@@ -23,6 +23,7 @@ from training_loops.formats.lock import locked
 
 from ..checksum import file_digest
 from ..directions.task import Progress, silent
+from ..editing.detailed import PhotographDetails, details_for
 from ..errors import Interrupted
 from ..generators import LinkedGenerator
 from ..inversion.encoder import Encoder
@@ -164,7 +165,8 @@ def measured(study: PhotographStudy, row: Row, out: Path) -> dict[str, Any]:
                 collected.add(_edited_drawn(study, index))
                 continue
             photograph, label = study.held_out.image(index), study.held_out.label(index)
-            edited = _edited(study, index, load_projected(folders[index], study.generator.generator, label))
+            projected = load_projected(folders[index], study.generator.generator, label)
+            edited = _edited(study, index, projected, study.encoders.get(row.encoder or ""))
             collected.add(edited)
             near = {**_closeness(study, edited.reconstruction, photograph), "seconds": _seconds(folders[index])}
             for name, value in near.items():
@@ -205,13 +207,17 @@ def _inverted(study: PhotographStudy, row: Row, out: Path) -> list[Path]:
     return [out / name for name in held_out.names]
 
 
-def _edited(study: PhotographStudy, index: int, projected: Projected) -> EditedPhotograph:
+def _edited(study: PhotographStudy, index: int, projected: Projected, given: GivenEncoder | None) -> EditedPhotograph:
     """Edit an inverted photograph in the network that its inversion changed, as `Editor.of_projected` does."""
     network = projected.applied(study.generator.generator)
     own = study.generator if network is study.generator.generator else study.generator.with_network(network)
     latents, label = (part.to(study.generator.device) for part in (projected.latents, projected.label))
     donors, photograph = _donors(study, index, label), study.held_out.image(index)
-    return edit_photograph(own, study.edits, latents, label, donors, photograph, study.feather)
+    details = None
+    if projected.detailed and given is not None:
+        found = details_for(study.generator, projected, given.encoder)
+        details = PhotographDetails(own, found, photograph, latents, label)
+    return edit_photograph(own, study.edits, latents, label, donors, photograph, study.feather, details)
 
 
 def _edited_drawn(study: PhotographStudy, index: int) -> EditedPhotograph:

@@ -31,12 +31,13 @@ class PhotographDetails:
         self._distortion = photograph.to(self._before) - self._before
 
     def change(self, after: Tensor) -> FeatureChange:
-        """Return the change of the generator's feature maps for an edit, [1, C, s, s] each.
+        """Return the change of the generator's feature maps for edits, [N, C, s, s] each.
 
         Args:
-            after: [1, C, R, R], the image after the edit, without details.
+            after: [N, C, R, R], the images after the edits, without details.
         """
-        return self._details.change(self._distortion, self._before, after)
+        before, distortion = (part.expand(len(after), -1, -1, -1) for part in (self._before, self._distortion))
+        return self._details.change(distortion, before, after)
 
 
 def details_for(generator: LinkedGenerator, projected: Projected, encoder: Encoder) -> Details:

@@ -17,6 +17,7 @@ from linkgan_plugin.bench.photograph_edits import direction_edits, edit_photogra
 from linkgan_plugin.bench.photograph_quality import ALL, PASTED, RECONSTRUCTION, Ruler
 from linkgan_plugin.bench.photographs_report import cell, edit_table, every, leak_share, summary, text, times
 from linkgan_plugin.directions.directions import Directions
+from linkgan_plugin.editing.detailed import PhotographDetails
 from linkgan_plugin.editing.editor import Editor
 from linkgan_plugin.editing.example import example_generator
 from linkgan_plugin.editing.paste import feathered
@@ -27,6 +28,8 @@ from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.metrics.estimate import Estimate
 from linkgan_plugin.metrics.kernel import kernel_distance
 from linkgan_plugin.metrics.yardsticks import KERNEL, Yardstick
+from tests.inversion.conftest import small_generator
+from tests.inversion.test_details import detailed
 from tests.toys import ToyGenerator, linked_weight
 from training_loops.formats.folder import ImageFolderDataset, write_dataset
 from training_loops.formats.pixels import to_uint8
@@ -105,19 +108,23 @@ def test_directions_are_walked_both_ways(leaking):
 
 
 def test_rows_that_need_an_encoder_are_there_once_for_each():
-    assert [row.key for row in rows_for([])] == ["search-w", "search-w+", "search-w+-tuned"]
-    assert [row.key for row in rows_for(["e"])] == [row.key for row in ROWS]
-    assert [row.title for row in rows_for(["a", "b"], ["restyle"])] == [
+    assert [row.key for row in rows_for({})] == ["search-w", "search-w+", "search-w+-tuned"]
+    assert [row.key for row in rows_for({"e": True})] == [row.key for row in ROWS]
+    assert [row.key for row in rows_for({"e": False})] == [row.key for row in ROWS if row.key != "details"]
+    assert [row.key for row in rows_for({"a": False, "b": True}, ["details"])] == ["details-b"]
+    with pytest.raises(LinkGANError, match="needs an encoder with details; train them with"):
+        rows_for({"e": False}, ["details"])
+    assert [row.title for row in rows_for({"a": False, "b": True}, ["restyle"])] == [
         "ReStyle, all passes (a)",
         "ReStyle, all passes (b)",
     ]
-    settings = {row.key: row.inversion() for row in rows_for(["e"], steps=7, tune=5)}
+    settings = {row.key: row.inversion() for row in rows_for({"e": True}, steps=7, tune=5)}
     assert (settings["search-w"].steps, settings["search-w"].tune) == (7, 0)
     assert [key for key, found in settings.items() if found.tune == 5] == ["search-w+-tuned", "tune"]
     with pytest.raises(LinkGANError, match="row 'tune' needs an encoder"):
-        rows_for([], ["tune"])
+        rows_for({}, ["tune"])
     with pytest.raises(LinkGANError, match=r"no row 'restile'; .*'restyle'"):
-        rows_for([], ["restile"])
+        rows_for({}, ["restile"])
 
 
 class Means:
@@ -150,15 +157,15 @@ def asked(photographs, tmp_path):
 def test_a_study_stores_its_rows_and_measures_only_new_ones(asked, tmp_path):
     told: list[str] = []
     out = tmp_path / "out"
-    first = study.run(asked, rows_for([], ["search-w"], steps=20), out, told.append)
+    first = study.run(asked, rows_for({}, ["search-w"], steps=20), out, told.append)
     assert told == ["drawn latents: row 1 of 2 to measure", "search W: row 2 of 2 to measure"]
     told.clear()
-    rows = rows_for([], ["search-w", "search-w+"], steps=20)
+    rows = rows_for({}, ["search-w", "search-w+"], steps=20)
     second = study.run(asked, rows, out, told.append)
     assert told == ["search W+: row 1 of 1 to measure"]
     assert {key: second[key] for key in first} == first
     with pytest.raises(LinkGANError, match=r"search-w.json was measured with other settings; choose another --out"):
-        study.run(asked, rows_for([], ["search-w"], steps=21), out)
+        study.run(asked, rows_for({}, ["search-w"], steps=21), out)
     figures = first["search-w"]
     assert figures["closeness"].keys() == {"mae", "ssim", "pyramid", "seconds"}
     assert all(len(values) == 8 for values in figures["closeness"].values())
@@ -238,7 +245,7 @@ def test_values_are_shown_to_two_digits_of_their_error(value, stderr, shown):
 
 
 def test_a_stopped_row_is_measured_again_and_finished_ones_are_kept(asked, tmp_path):
-    out, rows, told = tmp_path / "out", rows_for([], ["search-w"], steps=5), []
+    out, rows, told = tmp_path / "out", rows_for({}, ["search-w"], steps=5), []
 
     def stopped(steps, label):
         for step in steps:
@@ -252,3 +259,19 @@ def test_a_stopped_row_is_measured_again_and_finished_ones_are_kept(asked, tmp_p
     told.clear()
     assert study.run(asked, rows, out, told.append).keys() == {"drawn", "search-w"}
     assert told == ["search W: row 1 of 1 to measure"]
+
+
+def test_edits_with_details_are_those_of_the_editor():
+    network = small_generator()
+    generator, encoder = LinkedGenerator(network, LinkSpec.parse(["left=0:3@box(0,0,0.5,1)"], dim=8)), detailed(network)
+    photograph = torch.rand([1, 3, 16, 16], generator=torch.Generator().manual_seed(1)) * 2 - 1
+    editor = Editor.of_photograph(generator, photograph, encoder)
+    donors, label = generator.draw([5, 6]), torch.zeros([1, 0])
+    details = PhotographDetails(generator, encoder.required_details, photograph, editor.start, label)
+    edits = link_edits(generator)
+    found = edit_photograph(generator, edits, editor.start, label, donors, photograph, details=details)
+    assert torch.allclose(found.reconstruction, editor.image(), atol=1e-5)
+    for row in range(2):
+        after = editor.after(Transplant("left", donor=donors[row : row + 1]))
+        assert torch.allclose(found.edited["left"][row], after.image()[0], atol=1e-5)
+    assert (found.reconstruction - generator.render(editor.start, label)).abs().max() > 1e-3

@@ -73,12 +73,12 @@ class PhotographsRequest:
     threads: int
     host: Path | None
 
-    def rows(self) -> list[Row]:
-        """Return the ways to invert."""
+    def rows(self, study: PhotographStudy) -> list[Row]:
+        """Return the ways to invert that the encoders of the study allow."""
         from ...bench.inversion_rows import rows_for
 
-        names = [name for name, _ in self._named_encoders()]
-        return rows_for(names, self.wanted, self.steps, self.tune)
+        encoders = {name: given.encoder.details is not None for name, given in study.encoders.items()}
+        return rows_for(encoders, self.wanted, self.steps, self.tune)
 
     def _named_encoders(self) -> list[tuple[str, Path]]:
         found = [named_file(text, "encoder") for text in self.encoder_files]
@@ -213,7 +213,8 @@ def photographs(asked: PhotographsRequest) -> None:
 
     torch.set_num_threads(asked.threads)
     try:
-        study, rows = asked.study(), asked.rows()
+        study = asked.study()
+        rows = asked.rows(study)
         found = run(study, rows, asked.out, lambda text: click.echo(text, err=True))
         pairs = _pairs(asked, study) if asked.stylemap else None
     except Interrupted:
