@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from training_loops.formats.atomic import atomic_file
@@ -233,6 +234,7 @@ def _donors(study: PhotographStudy, index: int, label: Tensor) -> Tensor:
     return study.generator.draw(range(first, first + study.donors), label.expand(study.donors, -1))
 
 
+@torch.no_grad()
 def _closeness(study: PhotographStudy, reconstruction: Tensor, photograph: Tensor) -> dict[str, float]:
     """Return how close a reconstruction [1, C, H, W] comes to the photograph; it is clipped, as in image files."""
     image, photograph = reconstruction.clamp(-1, 1), photograph.to(reconstruction)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from ..flags import trust_option
 from .encoder_data import (
     MEASURED,
     claim_of,
@@ -28,7 +29,17 @@ if TYPE_CHECKING:
 
 SECTIONS = {
     "Training": ("kimg", "batch", "passes", "width", "rate", "seed"),
-    "Losses": ("pixels", "pyramid", "latent", "offsets", "adversarial", "link_term"),
+    "Losses": (
+        "pixels",
+        "pyramid",
+        "features",
+        "lpips",
+        "trust_network",
+        "latent",
+        "offsets",
+        "adversarial",
+        "link_term",
+    ),
     "Data and network": ("data", "number", "device", "host"),
     "Files": ("out", "force"),
 }
@@ -53,6 +64,7 @@ class EncoderRequest:
         host: folder of the host's code.
         force: overwrite the file.
         link_term: its weight; None for the default.
+        lpips: file of an LPIPS network; None for none.
     """
 
     out: Path
@@ -62,6 +74,7 @@ class EncoderRequest:
     host: Path | None
     force: bool
     link_term: float | None
+    lpips: Path | None
 
 
 @encoder.command(
@@ -88,6 +101,14 @@ Examples:
 @click.option("--rate", type=FiniteRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate.")
 @weight_option("--pixels", 1.0, "Weight of the squared error of pixels.")
 @weight_option("--pyramid", 1.0, "Weight of the Laplacian pyramid distance.")
+@weight_option("--features", 0.0, "Weight of the distance on ImageNet features; needs linkgan_plugin[quality].")
+@click.option(
+    "--lpips",
+    type=existing_file,
+    metavar="FILE",
+    help="LPIPS network, with weight 1: e.g. the hosts' vgg16.pt (which also needs --trust-network).",
+)
+@trust_option
 @weight_option("--latent", 0.1, "Weight of the distance from latents that are known.")
 @weight_option("--offsets", 0.01, "Weight of the squared offsets between layers.")
 @weight_option("--adversarial", 0.02, "Weight of the latent discriminator.")
@@ -111,10 +132,12 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     the last reconstruction (ReStyle). Ctrl-C saves the state next to OUT; the same command resumes it, exactly. At the
     end, its errors are measured on images that are generated anew.
     """
+    from ..checksum import file_digest
     from ..inversion.encoder_files import check_name
     from ..inversion.encoder_job import EncoderJob
     from ..inversion.encoder_settings import LINK_TERM, EncoderSettings
     from ..inversion.encoder_training import EncoderTraining
+    from ..inversion.perceptual import load_lpips
     from ..networks import load_network
 
     check_name(asked.out)
@@ -125,12 +148,14 @@ def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
     link = asked.link_term if asked.link_term is not None else LINK_TERM if linked else 0.0
     training = EncoderTraining(
         opened.generator,
-        EncoderSettings(**settings, link=link),
+        EncoderSettings(**settings, link=link, lpips=float(asked.lpips is not None)),
         data=photographs(asked.data, opened),
         spec=spec if linked else None,
         labels=generated_labels(opened, asked.data, asked.number),
+        lpips=load_lpips(asked.lpips, asked.device) if asked.lpips else None,
     )
-    run_job(EncoderJob(asked.out, training, claim_of(asked.data, asked.number), _measured))
+    claim = claim_of(asked.data, asked.number) | ({"lpips": file_digest(asked.lpips)} if asked.lpips else {})
+    run_job(EncoderJob(asked.out, training, claim, _measured))
 
 
 @encoder.command(

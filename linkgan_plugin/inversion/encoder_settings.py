@@ -53,6 +53,8 @@ class EncoderSettings(Schedule):
         rate: learning rate of Adam.
         pixels: weight of the mean squared error of pixels.
         pyramid: weight of the Laplacian pyramid distance.
+        features: weight of the distance on EfficientNet-Lite0's features (ImageNet).
+        lpips: weight of LPIPS.
         latent: weight of the squared distance from known latents, in deviations.
         offsets: weight of |Delta|^2, in deviations.
         adversarial: weight of the latent discriminator.
@@ -69,6 +71,8 @@ class EncoderSettings(Schedule):
     rate: float = 1e-3
     pixels: float = 1.0
     pyramid: float = 1.0
+    features: float = 0.0
+    lpips: float = 0.0
     latent: float = 0.1
     offsets: float = 0.01
     adversarial: float = 0.02

