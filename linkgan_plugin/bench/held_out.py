@@ -18,6 +18,7 @@ from training_loops.formats.pixels import to_float
 
 from ..calls.generator import GeneratorCalls
 from ..errors import LinkGANError
+from ..inversion.draws import check_data
 from ..inversion.projected import latent_shape
 from ..metrics.ssim import WINDOW
 
@@ -60,13 +61,7 @@ class HeldOut:
         c_dim = int(getattr(generator, "c_dim", 0))
         data = ImageFolderDataset(path, use_labels=c_dim > 0)
         size, channels = (int(getattr(generator, name)) for name in ("img_resolution", "img_channels"))
-        if (data.resolution, data.num_channels) != (size, channels):
-            raise LinkGANError(
-                f"{path} has images of {data.resolution} pixels and {data.num_channels} channels, expected {size} and "
-                f"{channels} for this network"
-            )
-        if data.label_dim != c_dim:
-            raise LinkGANError(f"the labels of {path} have {data.label_dim} numbers; this network takes {c_dim}")
+        check_data(data, size, channels, c_dim)
         if size < WINDOW:
             raise LinkGANError(f"images of {size} pixels; SSIM needs at least {WINDOW}")
         if len(data) < LEAST:

@@ -11,17 +11,17 @@ import click
 from ..flags import trust_option
 from .encoder_data import (
     MEASURED,
-    claim_of,
-    generated_labels,
-    is_linked,
+    TrainingFlags,
+    links_in_w,
     photographs,
     run_job,
     table,
+    training_options,
     weight_option,
 )
 from .encoder_details import details
-from .network_options import class_option, host_option
-from .params import DEVICE, FiniteRange, check_out, existing_file, existing_path, force_option, gathered
+from .network_options import host_option
+from .params import DEVICE, FiniteRange, existing_file, existing_path, gathered
 from .sections import SectionedCommand
 
 if TYPE_CHECKING:
@@ -30,15 +30,8 @@ if TYPE_CHECKING:
 SECTIONS = {
     "Training": ("kimg", "batch", "passes", "width", "rate", "seed"),
     "Losses": (
-        "pixels",
-        "pyramid",
-        "features",
-        "lpips",
-        "trust_network",
-        "latent",
-        "offsets",
-        "adversarial",
-        "link_term",
+        *("pixels", "pyramid", "features", "lpips", "trust_network"),
+        *("latent", "offsets", "adversarial", "link_term"),
     ),
     "Data and network": ("data", "number", "device", "host"),
     "Files": ("out", "force"),
@@ -54,25 +47,13 @@ def encoder() -> None:
 
 @dataclass(frozen=True)
 class EncoderRequest:
-    """What `linkgan encoder train` was asked for, without the settings of the training.
+    """What `linkgan encoder train` was asked for beside `TrainingFlags` and plain settings.
 
     Attributes:
-        out: the file to write.
-        data: photographs; None for generated images alone.
-        number: class of all generated images.
-        device: where to compute.
-        host: folder of the host's code.
-        force: overwrite the file.
         link_term: its weight; None for the default.
         lpips: file of an LPIPS network; None for none.
     """
 
-    out: Path
-    data: Path | None
-    number: int | None
-    device: str
-    host: Path | None
-    force: bool
     link_term: float | None
     lpips: Path | None
 
@@ -88,17 +69,11 @@ Examples:
 """,
 )
 @click.argument("network", metavar="NET", type=existing_file)
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".safetensors file to write."
-)
-@click.option("--data", type=existing_path, help="Photographs (zip or folder): half of each batch.")
-@click.option("--kimg", type=FiniteRange(0, min_open=True), default=100.0, show_default=True, help="Thousand images.")
-@click.option("--batch", type=click.IntRange(4), default=16, show_default=True, help="Images a step, a multiple of 4.")
+@training_options
 @click.option("--passes", type=click.IntRange(1, 32), default=3, show_default=True, help="ReStyle passes.")
 @click.option(
     "--width", type=click.IntRange(1, 256), default=32, show_default=True, help="Feature maps of the first layer."
 )
-@click.option("--rate", type=FiniteRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate.")
 @weight_option("--pixels", 1.0, "Weight of the squared error of pixels.")
 @weight_option("--pyramid", 1.0, "Weight of the Laplacian pyramid distance.")
 @weight_option("--features", 0.0, "Weight of the distance on ImageNet features; needs linkgan_plugin[quality].")
@@ -119,43 +94,29 @@ Examples:
     help="Weight of the link term: images that share a region get the same latents there; 0 for none.  [default: 0.5 "
     "for networks with links in W]",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@class_option
-@click.option("--device", type=DEVICE, default="cpu", show_default=True)
-@host_option
-@force_option
-@gathered(EncoderRequest)
-def train(asked: EncoderRequest, network: Path, **settings: Any) -> None:
+@gathered(TrainingFlags, EncoderRequest)
+def train(job: TrainingFlags, asked: EncoderRequest, network: Path, **settings: Any) -> None:
     """Train an encoder for NET, on generated images whose latents are known, and on photographs with --data.
 
     The encoder finds the mean latent's change in W and an offset for every layer (e4e), in several passes that see
     the last reconstruction (ReStyle). Ctrl-C saves the state next to OUT; the same command resumes it, exactly. At the
     end, its errors are measured on images that are generated anew.
     """
-    from ..checksum import file_digest
-    from ..inversion.encoder_files import check_name
     from ..inversion.encoder_job import EncoderJob
     from ..inversion.encoder_settings import LINK_TERM, EncoderSettings
     from ..inversion.encoder_training import EncoderTraining
     from ..inversion.perceptual import load_lpips
-    from ..networks import load_network
 
-    check_name(asked.out)
-    check_out(asked.out, asked.force)
-    opened = load_network(network, asked.device, asked.host)
-    spec = opened.spec
-    linked = is_linked(opened)
-    link = asked.link_term if asked.link_term is not None else LINK_TERM if linked else 0.0
+    opened = job.opened(network)
+    given = job.given(opened)
+    link = asked.link_term if asked.link_term is not None else LINK_TERM if given["spec"] else 0.0
     training = EncoderTraining(
         opened.generator,
         EncoderSettings(**settings, link=link, lpips=float(asked.lpips is not None)),
-        data=photographs(asked.data, opened),
-        spec=spec if linked else None,
-        labels=generated_labels(opened, asked.data, asked.number),
-        lpips=load_lpips(asked.lpips, asked.device) if asked.lpips else None,
+        **given,
+        lpips=load_lpips(asked.lpips, job.device) if asked.lpips else None,
     )
-    claim = claim_of(asked.data, asked.number) | ({"lpips": file_digest(asked.lpips)} if asked.lpips else {})
-    run_job(EncoderJob(asked.out, training, claim, _measured))
+    run_job(EncoderJob(job.out, training, job.claim(lpips=asked.lpips), _measured))
 
 
 @encoder.command(
@@ -190,9 +151,9 @@ def measure(network: Path, file: Path, data: Path, images: int, device: str, hos
     facts = measure_images(opened.generator, found, *some)
     if found.details is not None:
         facts |= measure_details(opened.generator, found, *some)
-        if is_linked(opened):
-            facts |= measure_outside(opened.generator, found, opened.linked(), *some)
-            facts |= measure_edits(opened.generator, found, opened.linked(), some[1])
+        if (spec := links_in_w(opened)) is not None:
+            facts |= measure_outside(opened.generator, found, spec, *some)
+            facts |= measure_edits(opened.generator, found, spec, some[1])
     click.echo(table(facts))
 
 

@@ -8,17 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .encoder_data import (
-    MEASURED,
-    claim_of,
-    generated_labels,
-    is_linked,
-    photographs,
-    run_job,
-    weight_option,
-)
-from .network_options import class_option, host_option
-from .params import DEVICE, FiniteRange, check_out, existing_file, existing_path, force_option, gathered
+from .encoder_data import MEASURED, TrainingFlags, run_job, training_options, weight_option
+from .params import FiniteRange, existing_file, gathered
 from .sections import SectionedCommand
 
 if TYPE_CHECKING:
@@ -34,26 +25,14 @@ SECTIONS = {
 
 @dataclass(frozen=True)
 class DetailsRequest:
-    """What `linkgan encoder details` was asked for, without the settings of the training.
+    """What `linkgan encoder details` was asked for beside `TrainingFlags` and plain settings.
 
     Attributes:
         file: the encoder.
-        out: the file to write.
-        data: photographs; None for generated images alone.
-        number: class of all generated images.
-        device: where to compute.
-        host: folder of the host's code.
-        force: overwrite the file.
         edit_term: its weight; None for the default.
     """
 
     file: Path
-    out: Path
-    data: Path | None
-    number: int | None
-    device: str
-    host: Path | None
-    force: bool
     edit_term: float | None
 
 
@@ -70,12 +49,7 @@ Examples:
 )
 @click.argument("network", metavar="NET", type=existing_file)
 @click.option("--encoder", "file", required=True, type=existing_file, help="File of `linkgan encoder train`.")
-@click.option(
-    "--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help=".safetensors file to write."
-)
-@click.option("--data", type=existing_path, help="Photographs (zip or folder): half of each batch.")
-@click.option("--kimg", type=FiniteRange(0, min_open=True), default=100.0, show_default=True, help="Thousand images.")
-@click.option("--batch", type=click.IntRange(4), default=16, show_default=True, help="Images a step, a multiple of 4.")
+@training_options
 @click.option(
     "--width", type=click.IntRange(1, 256), default=16, show_default=True, help="Feature maps of the first layers."
 )
@@ -85,7 +59,6 @@ Examples:
     metavar="PIXELS",
     help="Side of the network's feature maps that change.  [default: the largest up to half the image and 64]",
 )
-@click.option("--rate", type=FiniteRange(0, min_open=True), default=1e-3, show_default=True, help="Learning rate.")
 @weight_option("--pixels", 1.0, "Weight of the squared error of pixels.")
 @weight_option("--pyramid", 1.0, "Weight of the Laplacian pyramid distance.")
 @weight_option("--align", 1.0, "Weight of the alignment of transformed distortion maps.")
@@ -104,42 +77,25 @@ Examples:
     show_default=True,
     help="How far corners of transformed maps move, as a share of the image's side.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
-@class_option
-@click.option("--device", type=DEVICE, default="cpu", show_default=True)
-@host_option
-@force_option
-@gathered(DetailsRequest)
-def details(asked: DetailsRequest, network: Path, **settings: Any) -> None:
+@gathered(TrainingFlags, DetailsRequest)
+def details(job: TrainingFlags, asked: DetailsRequest, network: Path, **settings: Any) -> None:
     """Train the details of an encoder of NET, for reconstructions and edits that keep what its latents lose.
 
     The difference between a photograph and its reconstruction is aligned to the edited image, and changes the network's
     feature maps (HFGI). On a linked network, edits of generated images, whose results are known, teach it what an edit
     must keep. OUT holds the encoder too. Ctrl-C saves the state next to OUT; the same command resumes it, exactly.
     """
-    from ..checksum import file_digest
     from ..inversion.details_training import DetailsTraining
-    from ..inversion.encoder_files import check_name, load_encoder
+    from ..inversion.encoder_files import load_encoder
     from ..inversion.encoder_job import EncoderJob
     from ..inversion.encoder_settings import EDIT_TERM, DetailsSettings
-    from ..networks import load_network
 
-    check_name(asked.out)
-    check_out(asked.out, asked.force)
-    opened = load_network(network, asked.device, asked.host)
-    linked = is_linked(opened)
-    edit = asked.edit_term if asked.edit_term is not None else EDIT_TERM if linked else 0.0
-    training = DetailsTraining(
-        opened.generator,
-        load_encoder(asked.file, asked.device),
-        DetailsSettings(**settings, edit=edit),
-        data=photographs(asked.data, opened),
-        spec=opened.spec if linked else None,
-        labels=generated_labels(opened, asked.data, asked.number),
-    )
-    claim = {**claim_of(asked.data, asked.number), "encoder": file_digest(asked.file)}
-    job: EncoderJob[DetailsTraining] = EncoderJob(asked.out, training, claim, measured, title="Training the details")
-    run_job(job)
+    opened = job.opened(network)
+    given = job.given(opened)
+    edit = asked.edit_term if asked.edit_term is not None else EDIT_TERM if given["spec"] else 0.0
+    encoder = load_encoder(asked.file, job.device)
+    training = DetailsTraining(opened.generator, encoder, DetailsSettings(**settings, edit=edit), **given)
+    run_job(EncoderJob(job.out, training, job.claim(encoder=asked.file), measured, title="Training the details"))
 
 
 def measured(training: DetailsTraining) -> dict[str, float]:
