@@ -9,7 +9,8 @@ import contextlib
 import importlib
 import json
 import sys
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -56,10 +57,18 @@ def main() -> None:
     sys.path.insert(0, root)
     with contextlib.redirect_stdout(sys.stderr):  # hosts print while they compile
         module = importlib.import_module(f"torch_utils.ops.{name}")
-        if not module._init():
-            raise SystemExit(f"{name} was not compiled; the host falls back to plain PyTorch")
+        with warnings.catch_warnings(record=True) as warned:
+            compiled = module._init()
+        if not compiled:
+            raise SystemExit(f"{name} was not compiled{_last_line(warned)}; the host falls back to plain PyTorch")
         found = compared(CALLS[name], module, device) if name in CALLS else {}
     print(json.dumps(found))
+
+
+def _last_line(warned: Sequence[warnings.WarningMessage]) -> str:
+    """Return the last line of the host's warnings, which quote the error, in parentheses; empty without warnings."""
+    lines = [line.strip() for warning in warned for line in str(warning.message).splitlines() if line.strip()]
+    return f" ({lines[-1]})" if lines else ""
 
 
 def compared(call: Callable[[Any, Tensor, Tensor, str], Tensor], module: Any, device: torch.device) -> dict[str, float]:

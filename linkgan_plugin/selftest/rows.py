@@ -15,6 +15,7 @@ from ..bench.tables import markdown
 OK, WARN, FAILED, SKIPPED = "ok", "warn", "failed", "skipped"
 # An absolute path of at least two names, on any system; its last name is kept.
 _PATH = re.compile(r"(?<![\w.<])(?:~|[A-Za-z]:)?(?:[/\\][^\s/\\:;,'\"()]+)+[/\\]([^\s/\\:;,'\"()]+)")
+_QUOTED = re.compile(r"(['\"])(?:~|[A-Za-z]:)?[/\\][^'\"\n]*[/\\]([^'\"\n/\\]+)\1")  # may contain spaces
 _LONGEST = 300
 
 
@@ -68,7 +69,8 @@ def one_line(error: BaseException) -> str:
 
 def anonymous(text: str) -> str:
     """Return a text without folders, the user's name and the machine's name."""
-    text = _PATH.sub(r".../\1", text.replace(str(Path.home()), "~"))
+    text = _QUOTED.sub(r"\1.../\2\1", text.replace(str(Path.home()), "~"))
+    text = _PATH.sub(r".../\1", text)
     for name, stand_in in ((_user(), "USER"), (platform.node(), "HOST")):
         if len(name) > 2 and name != "root":
             text = re.sub(rf"\b{re.escape(name)}\b", stand_in, text)

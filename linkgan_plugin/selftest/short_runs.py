@@ -29,7 +29,7 @@ SMALL: dict[str, Any] = {"cbase": 32, "cmax": 4, "z_dim": 16, "w_dim": 16}
 @contextmanager
 def faces(quick: bool) -> Iterator[Path]:
     """Yield a small procedural data set."""
-    with procedural("tiny", [8 if quick else 32], images=64) as (path,):
+    with procedural("tiny", [8 if quick else 32], images=2 * BATCH) as (path,):
         yield path
 
 
