@@ -37,6 +37,7 @@ SMALLER = {
     ("encoder", "train"): ["--kimg", "0.016", "--batch", "8", "--width", "4", "--passes", "2"],
     ("bench", "photographs"): ["--steps", "2", "--tune", "1", "--photographs", "4", "--donors", "1"],
     ("segment", "train"): ["--steps", "2", "--batch", "4"],
+    ("selftest",): ["--quick", "--device", "cpu", "--only", "machine,numerics"],
 }
 LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=4@mouth"]
 AT_ONCE = ["--link-start", "0"]  # a few steps have links in all of them

@@ -46,7 +46,7 @@ def found(section: Section) -> list[Row]:
 @pytest.mark.parametrize("section", [numerics.rows, repeat.determinism, repeat.resume, using.rows, steps.rows])
 def test_a_section_finds_nothing_wrong_there(section: Section) -> None:
     rows = found(section)
-    assert len(rows) >= 2
+    assert len(rows) >= 1
     assert [row for row in rows if row.verdict not in (OK, SKIPPED)] == []
 
 
