@@ -98,7 +98,7 @@ def train(
 
 
 def tensors(folder: Path) -> dict[str, Tensor]:
-    """Return all tensors of a run's saved state: networks and optimizers, by their path."""
+    """Return all tensors, of any shape, of a run's saved state: networks and optimizers, by their path."""
     state = load_tensors(newest(folder), FORMAT, VERSION)
     return dict(_leaves({name: state[name] for name in ("networks", "optimizers")}, ""))
 
