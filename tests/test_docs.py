@@ -39,6 +39,7 @@ SMALLER = {
     ("bench", "photographs"): ["--steps", "2", "--tune", "1", "--photographs", "4", "--donors", "1"],
     ("encoder", "details"): ["--kimg", "0.016", "--batch", "8", "--width", "4"],
     ("segment", "train"): ["--steps", "2", "--batch", "4"],
+    ("selftest",): ["--quick", "--device", "cpu", "--only", "machine,numerics"],
 }
 LINKS = ["--link", "eyes=4@eyes", "--link", "mouth=4@mouth"]
 AT_ONCE = ["--link-start", "0"]  # a few steps have links in all of them

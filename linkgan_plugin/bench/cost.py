@@ -107,13 +107,13 @@ def boxes(count: int) -> list[str]:
 
 
 @contextmanager
-def procedural(cfg: str, resolutions: Sequence[int]) -> Iterator[list[Path]]:
+def procedural(cfg: str, resolutions: Sequence[int], images: int = _IMAGES) -> Iterator[list[Path]]:
     """Yield small data sets, one for each resolution: faces, or heads with cameras if `cfg` needs cameras."""
     with tempfile.TemporaryDirectory(prefix="linkgan-bench-") as folder:
         files = [Path(folder) / f"data{resolution}.zip" for resolution in resolutions]
         for path, resolution in zip(files, resolutions, strict=True):
             write = write_heads if cfg in WITH_CAMERAS else write_faces
-            write(path, _IMAGES, resolution, seed=0)
+            write(path, images, resolution, seed=0)
         yield files
 
 

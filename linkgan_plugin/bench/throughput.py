@@ -68,7 +68,7 @@ def measure_throughput(
             generator.render(latents, labels)
 
     inside, bare = take_turns(
-        lambda: _timed(evaluation, generator.device), lambda: _timed(synthesis, generator.device), rounds, progress
+        lambda: timed(evaluation, generator.device), lambda: timed(synthesis, generator.device), rounds, progress
     )
     images = sum(len(latents) for latents, _ in calls)
     ratio = paired_ratio(bare, inside)
@@ -99,7 +99,8 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
     return markdown(header, cells)
 
 
-def _timed(work: Callable[[], object], device: torch.device) -> float:
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Return the seconds that work takes, including what it has queued on the device."""
     started = _now(device)
     work()
     return _now(device) - started

@@ -53,6 +53,7 @@ COMMANDS = {
     "bench": Target("bench", "bench", "Measure the overhead of links and compare recipes.", MEASURE),
     "run": Target("run", "run", "Run a host's command with links; no file of the host changes.", HOSTS),
     "patch": Target("patch", "patch", "Insert the plugin into a host's files, or remove it.", HOSTS),
+    "selftest": Target("selftest", "selftest", "Check and measure this machine: the first command on a GPU.", HOSTS),
     "doctor": Target("doctor", "doctor", "Check a host for incompatibilities with the installed libraries.", HOSTS),
     "inspect": Target("inspect", "inspect", "Show the contents of a network file without running its code.", HOSTS),
     "convert": Target("convert", "convert", "Convert between host pickles, .safetensors and .pt snapshots.", HOSTS),

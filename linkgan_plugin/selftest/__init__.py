@@ -1,0 +1,1 @@
+"""What a machine does with this package: numerics, training, several GPUs; printed by `linkgan selftest`."""
