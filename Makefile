@@ -23,7 +23,7 @@ lint: install
 
 # Two workers with one thread each: the tests' tensors are too small to share a core's work.
 test: lint
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Fails on a broken link and on a docstring that cannot be read. The site in site/ loads nothing from elsewhere.
 docs: install

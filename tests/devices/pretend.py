@@ -12,6 +12,7 @@ device is called `meta`, the one besides `cpu` that autograd and factories accep
 from __future__ import annotations
 
 import traceback
+import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -117,6 +118,9 @@ class Accelerator(TorchDispatchMode):
         super().__enter__()
         self._patches.enter_context(mock.patch.object(torch, "Generator", _Generator))
         self._patches.enter_context(mock.patch.object(torch, "autocast", _autocast))
+        self._patches.enter_context(warnings.catch_warnings())
+        # Loading into parameters on `meta` does nothing, PyTorch says; here it does.
+        warnings.filterwarnings("ignore", message="for .*: copying from a non-meta parameter")
         for name in ("tensor", "as_tensor"):
             self._patches.enter_context(mock.patch.object(torch, name, _from_data(getattr(torch, name))))
         return self
