@@ -85,7 +85,7 @@ def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_block
 def test_links_of_the_user_on_a_3d_aware_generator_are_measured_too():
     recipe = make_recipe("default", depth=1.0)
     links = ["nose=4@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)"]
-    with cost.procedural("heads3d", [16]) as data:
+    with cost.procedural("heads3d", [16], images=16) as data:
         small = {"cbase": 32, "cmax": 4, "batch": 4}
         (row,) = cost.measure_cost([links], data, recipe, cfg="heads3d", rounds=1, device="cpu", **small)
     assert (row["links"], row["resolution"]) == (1, 16)
