@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch._subclasses import FakeTensorMode
 
-from linkgan_plugin.bench import cost
+from linkgan_plugin.bench import cost, overhead
 from linkgan_plugin.bench.memory import PeakMemory, live_bytes
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
@@ -82,7 +82,9 @@ def test_links_on_every_sample_cost_memory_and_the_ratios_are_those_of_the_block
     assert len(row["step_seconds_with"]) == len(row["step_seconds_without"]) == 1
 
 
-def test_links_of_the_user_on_a_3d_aware_generator_are_measured_too():
+def test_links_of_the_user_on_a_3d_aware_generator_are_measured_too(monkeypatch):
+    for module in (cost, overhead):
+        monkeypatch.setattr(module, "BLOCK", 2)  # steps
     recipe = make_recipe("default", depth=1.0)
     links = ["nose=4@box3d(-0.04,-0.06,0.13,0.04,0.03,0.36)"]
     with cost.procedural("heads3d", [16], images=16) as data:

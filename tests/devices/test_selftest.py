@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-import torch
 
 from linkgan_plugin.bench import cost, overhead
 from linkgan_plugin.selftest import numerics, repeat, short_runs, steps, using
@@ -43,7 +42,7 @@ def found(section: Section) -> list[Row]:
         return list(section(Context(DEVICE, True, time.monotonic() + 120)))
 
 
-@pytest.mark.parametrize("section", [numerics.rows, repeat.determinism, repeat.resume, using.rows, steps.rows])
+@pytest.mark.parametrize("section", [repeat.determinism, using.rows, steps.rows])
 def test_a_section_finds_nothing_wrong_there(section: Section) -> None:
     rows = found(section)
     assert len(rows) >= 1
@@ -51,7 +50,8 @@ def test_a_section_finds_nothing_wrong_there(section: Section) -> None:
 
 
 def test_the_errors_there_are_those_of_single_precision() -> None:
-    rows = {row.name: row.value for row in found(numerics.rows)}
-    on_cpu = {row.name: row.value for row in numerics.rows(Context(torch.device("cpu"), True, time.monotonic() + 60))}
-    assert rows.keys() == on_cpu.keys()
-    assert 0 < rows["StyleGAN2 fp32, image"] < 0.01
+    rows = found(numerics.rows)
+    assert [row for row in rows if row.verdict not in (OK, SKIPPED)] == []
+    assert {row.name for row in rows} >= {f"{family} fp32, image" for family in ("StyleGAN2", "StyleGAN3", "EG3D")}
+    (image,) = (row.value for row in rows if row.name == "StyleGAN2 fp32, image")
+    assert 0 < image < 0.01
