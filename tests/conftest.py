@@ -9,10 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from linkgan_plugin import registry
 from linkgan_plugin.segmentation import named
 
 EXAMPLE = Path(__file__).parent / "plugins" / "linkgan_example"
@@ -28,8 +30,10 @@ def nothing_named() -> Iterator[None]:
 
 
 @pytest.fixture
-def audited() -> Callable[[], AbstractContextManager[list[str]]]:
+def audited(monkeypatch: pytest.MonkeyPatch) -> Callable[[], AbstractContextManager[list[str]]]:
     """Return a context that lists the files opened in it, by Python's own record of them."""
+    # Other tests may write to a folder on the search path meanwhile, upon which all plugins would be read again.
+    monkeypatch.setattr(registry, "_changed", cache(registry._changed))
 
     @contextmanager
     def recording() -> Iterator[list[str]]:
