@@ -14,13 +14,12 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from training_loops.formats.atomic import atomic_file, write_json
+from training_loops.formats.atomic import write_json
 from training_loops.formats.budget import DESCRIPTION
 from training_loops.formats.files import read_file
 from training_loops.formats.interrupt import watch_interrupt
 from training_loops.formats.json_text import parse_object
 from training_loops.formats.lock import is_unused, locked
-from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..errors import Interrupted, LinkGANError
 from ..images.pixels import Pixels, to_pixels
@@ -30,13 +29,13 @@ from .encoder import Encoder
 from .perceptual import Lpips, PyramidDistance, psnr
 from .photograph_files import opened
 from .photographs import Photograph
+from .progress import ProgressFile
 from .projected import RENDERED_FILE, TARGET_FILE, save_projected
 from .settings import SEARCH, InversionSettings
 from .sheet import InversionRow, inversion_sheet
 from .stages import Inversion, Outcome
 
-CLAIM_FILE, PROGRESS_FILE, METRICS_FILE, SHEET_FILE = "project.json", "progress.pt", "metrics.json", "projections.png"
-_FORMAT, _VERSION = "linkgan_plugin.projection", 1
+CLAIM_FILE, METRICS_FILE, SHEET_FILE = "project.json", "metrics.json", "projections.png"
 _SAVE_EVERY = 30.0  # seconds
 
 
@@ -84,11 +83,11 @@ class InversionJob:
         done = len(self.photographs) - len(todo)
         total = self.settings.total(len(self.photographs))
         with tqdm(total=total, initial=self.settings.total(done), unit="step", desc="Inverting") as bar:
-            saved = self._progress()
+            saved = self._progress.load()
             while todo:
                 some = self._next(todo, saved)
                 self._invert(some, saved, bar)
-                (self.out / PROGRESS_FILE).unlink(missing_ok=True)
+                self._progress.remove()
                 names = {photograph.name for photograph in some}
                 todo = [photograph for photograph in todo if photograph.name not in names]
                 saved = None
@@ -97,13 +96,9 @@ class InversionJob:
     def _folder(self, photograph: Photograph) -> Path:
         return self.out / photograph.name
 
-    def _progress(self) -> dict[str, Any] | None:
-        """Return the progress of a stopped call; None if it is missing or damaged, as it only saves time."""
-        path = self.out / PROGRESS_FILE
-        try:
-            return load_tensors(path, _FORMAT, _VERSION) if path.exists() else None
-        except SnapshotError:
-            return None
+    @property
+    def _progress(self) -> ProgressFile:
+        return ProgressFile(self.out, "linkgan_plugin.projection")
 
     def _next(self, todo: Sequence[Photograph], saved: dict[str, Any] | None) -> Sequence[Photograph]:
         """Return the photographs of a batch: those of the saved progress, else the next ones."""
@@ -130,17 +125,12 @@ class InversionJob:
                     self._write(some[image], inversion.take(image))
                 ended, written = written < inversion.finished, inversion.finished
                 if written < len(some) and (interrupt.requested or ended or time.monotonic() - noted > _SAVE_EVERY):
-                    self._save_progress(names, inversion)
+                    self._progress.save(names=list(names), state=inversion.state())
                     noted = time.monotonic()
                 if interrupt.requested:
                     break
         if interrupt.requested:
             raise Interrupted
-
-    def _save_progress(self, names: Sequence[str], inversion: Inversion) -> None:
-        data = {"format": _FORMAT, "version": _VERSION, "names": list(names), "state": inversion.state()}
-        with atomic_file(self.out / PROGRESS_FILE) as file:
-            torch.save(data, file)
 
     def _write(self, photograph: Photograph, outcome: Outcome) -> None:
         """Write one photograph's folder. Its metrics are written last and mark it as done."""

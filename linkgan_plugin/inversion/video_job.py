@@ -15,10 +15,9 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from training_loops.formats.atomic import atomic_file, write_json
+from training_loops.formats.atomic import write_json
 from training_loops.formats.interrupt import watch_interrupt
 from training_loops.formats.lock import locked
-from training_loops.snapshots import SnapshotError, load_tensors
 
 from ..checksum import file_digest
 from ..errors import Interrupted, LinkGANError
@@ -29,8 +28,9 @@ from ..metrics.jitter import Jitter
 from ..metrics.record import versions
 from .details import Details
 from .encoder import Encoder, weights_digest
-from .folder import CLAIM_FILE, PROGRESS_FILE, claim_folder
+from .folder import CLAIM_FILE, claim_folder
 from .perceptual import Lpips, PyramidDistance, psnr
+from .progress import ProgressFile
 from .projected_video import (
     FRAMES_FOLDER,
     METRICS_FILE,
@@ -45,7 +45,6 @@ from .video_frames import Frames, cut_frames
 from .video_stages import VideoInversion
 
 RENDERED_FILE = "proj.mp4"
-_FORMAT, _VERSION = "linkgan_plugin.projected_video", 1
 _SAVE_EVERY = 30.0  # seconds
 _CELL = 160  # pixels a side of a frame in RENDERED_FILE, about
 
@@ -126,7 +125,7 @@ class VideoJob:
         inversion = VideoInversion(
             self.generator, frames, self.label, self.settings, distance, self.encoder, self.batch
         )
-        saved = self._progress()
+        saved = self._progress.load()
         if saved is not None:
             inversion.restore(saved["state"])
         seconds = self._invert(inversion, saved["seconds"] if saved is not None else 0.0)
@@ -137,7 +136,7 @@ class VideoJob:
         named = {"video": self.video.name, "frames": len(frames), "fps": str(fps)}
         more = {"seconds": round(seconds, 2), "command": self.command, **about, "versions": seen}
         write_json(self.out / METRICS_FILE, {**named, **measured, **more})
-        (self.out / PROGRESS_FILE).unlink(missing_ok=True)
+        self._progress.remove()
 
     def _cut(self) -> None:
         size, channels = (int(getattr(self.generator, name)) for name in ("img_resolution", "img_channels"))
@@ -146,13 +145,9 @@ class VideoJob:
                 self.video, self.out / FRAMES_FOLDER, size, channels, crop=self.crop, span=self.span, tick=bar.update
             )
 
-    def _progress(self) -> dict[str, Any] | None:
-        """Return the progress of a stopped call; None if it is missing or damaged, as it only saves time."""
-        path = self.out / PROGRESS_FILE
-        try:
-            return load_tensors(path, _FORMAT, _VERSION) if path.exists() else None
-        except SnapshotError:
-            return None
+    @property
+    def _progress(self) -> ProgressFile:
+        return ProgressFile(self.out, "linkgan_plugin.projected_video")
 
     def _invert(self, inversion: VideoInversion, spent: float) -> float:
         """Do all steps; returns the seconds that they took, `spent` in earlier calls included."""
@@ -165,16 +160,11 @@ class VideoJob:
                 bar.update(inversion.steps_done - before)
                 now = time.monotonic()
                 if interrupt.requested or inversion.is_finished or now - noted > _SAVE_EVERY:
-                    self._save_progress(inversion, spent + now - started)
+                    self._progress.save(seconds=spent + now - started, state=inversion.state())
                     noted = now
                 if interrupt.requested:
                     raise Interrupted
         return spent + time.monotonic() - started
-
-    def _save_progress(self, inversion: VideoInversion, seconds: float) -> None:
-        data = {"format": _FORMAT, "version": _VERSION, "seconds": seconds, "state": inversion.state()}
-        with atomic_file(self.out / PROGRESS_FILE) as file:
-            torch.save(data, file)
 
     def _rendered(self, inversion: VideoInversion, frames: Frames, fps: Fraction) -> dict[str, Any]:
         """Render all frames: write them beside the video, and return how close they are and how they jitter."""
