@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from .calls.generator import GeneratorCalls
 from .calls.random_state import check_seed
 from .calls.rendering import Rendering
 from .calls.styles import Styles
+from .calls.volume import Volume
 from .errors import LinkGANError
 from .labels import Labels, no_labels
 from .links import LinkSpec
@@ -251,6 +252,27 @@ class LinkedGenerator:
         if self.spec.space == "w":
             return self.rendering(latents, camera)
         return self.calls.render_deterministic(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
+
+    @contextmanager
+    def rendered_at(self, side: int) -> Iterator[None]:
+        """Render depth [N, 1, side, side] within the block, if the generator can render volumes at any size."""
+        network, settings = self.generator, self.calls.settings
+        if not self.calls.synthesis.accepts("neural_rendering_resolution"):
+            yield
+            return
+        before = getattr(network, "neural_rendering_resolution", None)
+        self.calls.settings = {**settings, "neural_rendering_resolution": side}
+        try:
+            yield
+        finally:
+            self.calls.settings = settings
+            if isinstance(before, int):
+                network.neural_rendering_resolution = before  # type: ignore[assignment]  # hosts keep the last size
+
+    def volume(self, latents: Tensor, labels: Tensor) -> Volume:
+        """Return the volume of an object, latents [1, L, D] and labels [1, c_dim]; LinkGANError for 2D generators."""
+        ws = latents if self.spec.space == "w" else self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
+        return Volume(self.generator, ws)
 
     @property
     def is_3d_aware(self) -> bool:

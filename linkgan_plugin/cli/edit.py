@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ import click
 
 from .consistent_options import consistent_options
 from .edit_directions import direction_options
+from .edit_mesh import mesh_options, write_meshes
 from .edit_request import EditRequest
 from .edit_video import beside, edits_video
 from .network_options import check_labels, check_links, class_option, host_option, links_options
@@ -58,6 +60,7 @@ Examples:
   linkgan edit network-snapshot-000100.pt --projection projections/me --paste --region eyes --out me.png
   linkgan edit linked.pt --projection detailed/me --encoder with-details.safetensors --region eyes --out me.png
   linkgan edit network-snapshot-000100.pt --projection projections/clip --region eyes --plain --out clip-edited.mp4
+  linkgan edit network-snapshot-000050.pt --region nose --seeds 0 --variants 2 --mesh nose.ply --out nose.png
   linkgan edit network-snapshot-000200.pkl --host ~/stylegan3 --region eyes --out sheet.png
 """
 )
@@ -99,6 +102,7 @@ Examples:
 @click.option("--interpolate", is_flag=True, help="Add intermediate steps (.mp4 and .gif always have them).")
 @click.option("--contact", is_flag=True, help="Write a contact sheet of the variants of one region of one image.")
 @click.option("--plain", is_flag=True, help="Write only the edited image, at its own size.")
+@mesh_options
 @click.option("--psi", type=float, default=1.0, show_default=True, help="Truncation psi.")
 @links_options
 @click.option("--data", type=existing_path, help="Data set with the classes or cameras to use.")
@@ -146,6 +150,10 @@ def edit(asked: EditRequest) -> None:
         _find_directions(generator, groups)
     candidates = _trials(asked, given, opened)
     editors = _editors(asked, opened)
+    if asked.mesh is not None:
+        numbered = [(group, number, edit) for group in groups for number, edit in enumerate(candidates, 1)]
+        steps = {f"{'+'.join(g.regions)}-{n}": partial(edit.of, regions=g.regions) for g, n, edit in numbered}
+        write_meshes(asked, editors, steps)
     named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
     write(
         asked,
@@ -260,6 +268,10 @@ def _edit_along(asked: EditRequest, opened: _Opened) -> None:
     for editor in editors:
         for name, directions in opened.sets.items():
             editor.add_directions(name, directions)
+    if asked.mesh is not None:
+        moves = [(group, track, amount) for group in groups for track in tracks for amount in asked.amount]
+        steps = {str(n): _constant(track.step(group.regions, by)) for n, (group, track, by) in enumerate(moves, 1)}
+        write_meshes(asked, editors, steps)
     names = [f"{track.title} {amount:+g}" for track in tracks for amount in asked.amount]
     write_along(asked, editors, groups, tracks, _metadata(asked, opened.generator, names))
 
@@ -287,6 +299,10 @@ def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> N
         title, step = candidate.name, candidate.of(editor.frame(0), group.regions)
     metadata = _metadata(asked, opened.generator, [title])
     write_edited(asked, editor, step, f"{group.name}: {title}", metadata)
+
+
+def _constant(step: Step) -> Callable[[Editor], Step]:
+    return lambda _: step
 
 
 def _donor_name(donor: int | Path) -> str:

@@ -10,6 +10,7 @@ import click
 
 from .consistent_options import check_consistent
 from .edit_directions import check_directions
+from .edit_mesh import check_mesh
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -33,6 +34,8 @@ CONFLICTS = {
     ("directions", "donor_psi"): "directions have no donor",
     ("plain", "cell"): "--plain keeps the size of the image",
     ("contact", "plain"): "a contact sheet shows many images, --plain writes one",
+    ("mesh", "paste"): "a mesh is the generator's object, not a photograph",
+    ("mesh", "encoder"): "details of a photograph are in the image, not in the object",
 }
 
 
@@ -73,6 +76,9 @@ class EditRequest:
         contact: a contact sheet of the variants of one region of one image.
         plain: write only the edited image, at its own size.
         cell: approximate size of an image in a sheet or video, in pixels.
+        mesh: also write meshes of the objects, before and after every edit, to files named after this; None for none.
+        mesh_size: points of their lattice along a side of the volume.
+        mesh_level: density on their surfaces, before the host's softplus.
         out: the file to write, one of `SUFFIXES`.
         force: overwrite it.
     """
@@ -109,6 +115,9 @@ class EditRequest:
     contact: bool
     plain: bool
     cell: int
+    mesh: Path | None
+    mesh_size: int
+    mesh_level: float
     out: Path
     force: bool
 
@@ -159,6 +168,7 @@ class EditRequest:
             raise click.UsageError("--encoder brings back the details of a photograph: give its --projection too")
         check_consistent(given)
         check_directions(self, given)
+        check_mesh(self, given)
         if self.strongest and (not self.regions or any(name == "all" or "+" in name for name in self.regions)):
             raise click.UsageError("--directions works on single regions: give each its own --region")
         if self.contact and self.is_video:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from ..calls.rendering import Rendering
@@ -21,6 +22,7 @@ from ..inversion.project import project
 from ..inversion.projected import Projected
 from .detailed import PhotographDetails, details_for
 from .edits import Edits
+from .meshes import LEVEL, SIZE, Mesh, surface
 from .paste import feathered, paste
 from .saved import Saved
 from .states import State
@@ -168,6 +170,34 @@ class Editor(Edits):
     def original(self) -> Tensor:
         """Return the image at the start, [1, C, H, W]; for a photograph, the generator's image of its inversion."""
         return self._image(self._states[0]).image
+
+    def depth(self, camera: Tensor | None = None) -> Tensor:
+        """Return the depth of a 3D-aware generator's current object at the image's size, [1, 1, H, H] in world units.
+
+        Args:
+            camera: [1, c_dim]: another camera.
+        Raises:
+            LinkGANError: a 2D generator.
+        """
+        side = self.original().shape[-1]
+        with self.generator.rendered_at(side):
+            depth = self._rendered(self._states[self._now], camera).depth
+        if depth is None:
+            raise LinkGANError("this network renders no depth; only 3D-aware networks do")
+        return F.interpolate(depth, [side, side], mode="nearest") if depth.shape[-1] != side else depth
+
+    def mesh(self, size: int = SIZE, level: float = LEVEL) -> Mesh:
+        """Return the surface of the current object of a 3D-aware generator, with its colours.
+
+        Args:
+            size: points of the lattice along a side of the volume.
+            level: density on the surface, before the host's softplus.
+        Raises:
+            LinkGANError: a 2D generator, or as for `meshes.surface`.
+        """
+        state = self._states[self._now]
+        with self.generator.shifted(state.styles):
+            return surface(self.generator.volume(state.latents, self.labels), size, level)
 
     def difference(self) -> Tensor:
         """Return the mean absolute change of each pixel since the start, [H, W]; images are in [-1, 1]."""

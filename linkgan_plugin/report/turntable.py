@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import matplotlib
 import numpy as np
 import torch
 from torch import Tensor
@@ -17,6 +15,7 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..images import drawing, pixels
 from ..images.pixels import Pixels
+from .relief import depth_image
 
 STEPS, HOLD = 16, 8  # frames of one change, and frames to hold after it
 TURN = 96  # frames of one turn of the camera
@@ -37,29 +36,6 @@ def ellipse(front: Tensor, turns: float, yaw: float, pitch: float) -> Tensor:
     """
     angle = 2 * math.pi * turns
     return turned(front, yaw * math.sin(angle), pitch * math.cos(angle), pivot_of(None, front))
-
-
-def depth_pixels(depth: Tensor, near: float, far: float) -> Pixels:
-    """Depths [N, 1, h, w] in world units -> uint8 [N, h, w, 3], bright = near; one scale from `near` to `far`."""
-    share = ((far - depth[:, 0].float()) / (far - near)).clamp(0, 1).cpu().numpy()
-    return (matplotlib.colormaps["magma"](share)[..., :3] * 255).round().astype(np.uint8)
-
-
-@contextmanager
-def rendered_at(generator: LinkedGenerator, side: int) -> Iterator[None]:
-    """Render depth [N, 1, side, side] within the block, if the generator can render volumes at any size."""
-    network, settings = generator.generator, generator.calls.settings
-    if not generator.calls.synthesis.accepts("neural_rendering_resolution"):
-        yield
-        return
-    before = getattr(network, "neural_rendering_resolution", None)
-    generator.calls.settings = {**settings, "neural_rendering_resolution": side}
-    try:
-        yield
-    finally:
-        generator.calls.settings = settings
-        if before is not None:
-            network.neural_rendering_resolution = before  # hosts keep the size of the last render
 
 
 @dataclass(frozen=True)
@@ -94,10 +70,10 @@ class ViewSettings:
             raise LinkGANError("this generator renders no depth; use a 3D-aware one, such as --cfg heads3d")
         labels, cameras = (label.expand(len(latents), -1) for label in (self.front, camera))
         images = generator.view(latents, labels, cameras).image
-        with rendered_at(generator, images.shape[-1]):
+        with generator.rendered_at(images.shape[-1]):
             depth = generator.view(latents, labels, cameras).depth
         assert depth is not None  # 3D-aware generators render depth
-        relief = depth_pixels(depth, self.near, self.far)
+        relief = pixels.to_pixels(depth_image(depth, self.near, self.far))
         return images, pixels.enlarge(pixels.to_pixels(images), self.cell), pixels.enlarge(relief, self.cell)
 
 

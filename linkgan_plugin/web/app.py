@@ -121,7 +121,7 @@ class Page:
         return await self._change(request, lambda image: image.lock(**data))
 
     async def look(self, request: Request) -> Response:
-        """Change the camera or the pasting (see `edited_image.Look`)."""
+        """Change the camera, the pasting or the surface (see `edited_image.Look`)."""
         data = await json_of(request)
         return await self._change(request, lambda image: image.set_view(data))
 

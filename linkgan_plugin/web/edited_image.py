@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.encoder import Encoder
 from ..inversion.projected import Projected
+from ..report.relief import depth_image, normal_image
 from .sets import positions
 
+SURFACES = ("colour", "depth", "normals")
 MOST_STEPS = 5000  # more steps would make every click slow
 
 
@@ -34,11 +37,13 @@ class Look:
         yaw: of the camera around the object, in radians.
         pitch: of the camera around the object, in radians.
         pasted: whether pixels outside the edited regions are the photograph's own.
+        surface: what is seen of a 3D object, one of `SURFACES`.
     """
 
     yaw: float = 0.0
     pitch: float = 0.0
     pasted: bool = False
+    surface: str = "colour"
 
     @classmethod
     def of(cls, data: Mapping[str, Any], before: Look) -> Look:
@@ -47,9 +52,11 @@ class Look:
         Raises:
             LinkGANError: unknown names, or values that are not angles.
         """
-        found = fields_of(data, "a look", {}, {"yaw": float, "pitch": float, "pasted": bool})
-        if not all(abs(value) <= 1000 for value in found.values()):  # nor is NaN
+        found = fields_of(data, "a look", {}, {"yaw": float, "pitch": float, "pasted": bool, "surface": str})
+        if not all(abs(found.get(name, 0)) <= 1000 for name in ("yaw", "pitch")):  # nor is NaN
             raise LinkGANError("a look takes yaw and pitch, angles in radians from -1000 to 1000")
+        if found.get("surface", "colour") not in SURFACES:
+            raise LinkGANError(f"a look's surface is '{found['surface']:.40}', expected one of: {', '.join(SURFACES)}")
         return replace(before, **found)
 
 
@@ -142,7 +149,7 @@ class EditedImage:
         """Change how it is shown (see `Look.of`)."""
         look = Look.of(data, self.look)
         if self._pivot is None:
-            look = replace(look, yaw=0.0, pitch=0.0)
+            look = replace(look, yaw=0.0, pitch=0.0, surface="colour")
         else:
             yaw = math.remainder(look.yaw, 2 * math.pi)
             look = replace(look, yaw=yaw, pitch=orbit.limited(self.editor.labels, look.pitch, self._pivot))
@@ -161,22 +168,42 @@ class EditedImage:
     def rendered(self) -> Tensor:
         """Return the shown image, [1, C, H, W] in [-1, 1]: one synthesis forward, or none if it is cached."""
         camera = self.camera
+        if self.look.surface != "colour":
+            return self._surface(self.editor)
         if self.look.pasted and camera is None and self.editor.photograph is not None:
             return self.editor.pasted()
         return self.editor.image(camera)
 
     def preview(self, step: Step) -> Tensor:
         """Return the image after a step, [1, C, H, W], without doing it."""
+        if self.look.surface != "colour":
+            return self._surface(self.editor.after(step))
         return self.editor.preview(step, camera=self.camera)
 
     def before(self) -> Tensor:
-        """Return the original, [1, C, H, W]: the photograph, or the unedited image from the current camera."""
+        """Return the original, [1, C, H, W]: the photograph, or the unedited object from the current camera."""
+        if self.look.surface != "colour":
+            return self._surface(Editor(self.editor.generator, self.editor.start, self.editor.labels))
         if self.editor.photograph is not None:
             return self.editor.photograph
         camera = self.camera
         if camera is None:
             return self.editor.original()
         return self.editor.generator.view(self.editor.start, self.editor.labels, camera).image
+
+    def _surface(self, editor: Editor) -> Tensor:
+        """Return the depth or the normals of an object, [1, 3, H, H] in [-1, 1]."""
+        camera = self.camera
+        depth = editor.depth(camera)
+        if self.look.surface == "normals":
+            return normal_image(depth, editor.labels if camera is None else camera)
+        return depth_image(depth, *self._depths)
+
+    @cached_property
+    def _depths(self) -> tuple[float, float]:
+        """The nearest and farthest depth at the start, which stay one scale for all edits and cameras."""
+        start = self.editor.depth()
+        return float(start.min()), float(start.max())
 
     def masks(self) -> npt.NDArray[np.uint8]:
         """Return the masks of the regions in the shown image, uint8 [R, H, W] from 0 to 255, rest last."""

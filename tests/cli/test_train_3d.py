@@ -82,6 +82,38 @@ def test_regions_of_the_snapshot_are_edited_and_measured(cli, snapshot, views, t
     assert "front" in (tmp_path / "metrics.json").read_text()
 
 
+def test_meshes_are_written_before_and_after_every_edit(cli, snapshot, views, tmp_path):
+    options = ["--region", "front", "--seeds", "0", "--variants", "2", "--data", views, "--mesh", tmp_path / "m.ply"]
+    network = load_network(snapshot)
+    generator = LinkedGenerator(network.generator, labels=network.labels(views))
+    density = float(generator.volume(generator.draw([0]), generator.labels([0])).grid(8).median())
+    options += ["--mesh-size", "16", "--mesh-level", density]
+    result = cli("edit", snapshot, *options, "--out", tmp_path / "sheet.png")
+    assert result.exit_code == 0, result.output
+    files = [tmp_path / f"m-0{ending}.ply" for ending in ("", "-front-1", "-front-2")]
+    assert "wrote 3 meshes: m-0.ply, m-0-front-1.ply, m-0-front-2.ply" in result.output
+    assert len({path.read_bytes() for path in files}) == 3
+    again = cli("edit", snapshot, *options, "--out", tmp_path / "other.png")
+    assert again.exit_code == 2
+    assert "m-0.ply exists" in again.output
+    assert not (tmp_path / "other.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--mesh", "m.stl"], "--mesh m.stl: expected a name that ends in .ply or .obj"),
+        (["--mesh-size", "64"], "--mesh-size is of a mesh; add --mesh FILE.ply"),
+        (["--mesh", "m.ply", "--paste"], "--mesh and --paste do not go together"),
+        (["--mesh", "m.ply", "--out", "x.mp4"], "--mesh goes with a sheet of edits"),
+    ],
+)
+def test_mesh_options_that_do_not_fit_are_refused(cli, snapshot, arguments, message):
+    result = cli("edit", snapshot, "--region", "front", "--out", "x.png", *arguments)
+    assert result.exit_code == 2
+    assert message in result.output
+
+
 def test_a_hosts_projection_is_seen_by_the_camera_of_seed_0(cli, snapshot, views, tmp_path):
     network = load_network(snapshot)
     latents = LinkedGenerator(network.generator, labels=network.labels(views)).draw([5])

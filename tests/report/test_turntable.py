@@ -13,7 +13,7 @@ from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.report import turntable
-from linkgan_plugin.report.turntable import ViewSettings, depth_pixels, ellipse, rendered_at, turntable_frames
+from linkgan_plugin.report.turntable import ViewSettings, ellipse, turntable_frames
 from linkgan_plugin.report.view_sheet import view_sheet
 from training_loops.data.face_oracle import FaceOracle
 from training_loops.data.head_cameras import RADIUS, camera_labels
@@ -48,15 +48,9 @@ def test_a_turn_ends_where_it_began_and_keeps_its_distance() -> None:
     assert torch.equal(cameras[:, 16:], FRONT[:, 16:].expand(9, -1))
 
 
-def test_near_is_bright_and_nothing_beyond_the_ends_differs() -> None:
-    depth = torch.tensor([1.0, 2.0, 2.5, 3.0, 9.0]).reshape(1, 1, 1, 5)
-    light = depth_pixels(depth, near=2.0, far=3.0)[0, 0].astype(int).sum(axis=1)
-    assert light[0] == light[1] > light[2] > light[3] == light[4]
-
-
 def test_depth_is_rendered_finely_and_the_generator_left_as_it_was(heads: LinkedGenerator) -> None:
     latents = heads.draw([0], FRONT)
-    with rendered_at(heads, 16):
+    with heads.rendered_at(16):
         assert heads.rendering(latents, FRONT).depth.shape == (1, 1, 16, 16)
     assert heads.calls.settings == {}
     assert heads.rendering(latents, FRONT).depth.shape == (1, 1, 8, 8)

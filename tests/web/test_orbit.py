@@ -104,6 +104,31 @@ def test_edits_from_the_side_are_edits_of_the_object(solid_page):
     assert np.array_equal(solid_page.post(f"images/{image}/undo").image, before)
 
 
-def test_flat_images_do_not_turn(page):
+def test_depth_and_normals_are_shown_before_and_after_edits(solid_page):
+    image = solid_page.new().state["image"]
+    colour = solid_page.get(f"images/{image}").image
+    seen = {"colour": colour}
+    for surface in ("depth", "normals"):
+        answer = solid_page.post(f"images/{image}/look", {"surface": surface})
+        assert answer.state["look"]["surface"] == surface
+        seen[surface] = answer.image
+        assert np.array_equal(solid_page.get(f"images/{image}/before").image, answer.image), "nothing is edited yet"
+    assert len({part.tobytes() for part in seen.values()}) == 3
+    edited = solid_page.resample(image, "nose", seed=3)
+    assert not np.array_equal(edited.image, seen["normals"])
+    assert np.array_equal(solid_page.get(f"images/{image}/before").image, seen["normals"])
+    solid_page.post(f"images/{image}/undo")
+    assert np.array_equal(solid_page.post(f"images/{image}/look", {"surface": "colour"}).image, colour)
+
+
+def test_an_unknown_surface_is_refused(solid_page):
+    image = solid_page.new().state["image"]
+    answer = solid_page.post(f"images/{image}/look", {"surface": "skin"})
+    assert answer.status == 400
+    assert answer.error == "a look's surface is 'skin', expected one of: colour, depth, normals"
+
+
+def test_flat_images_do_not_turn_and_have_no_depth(page):
     image = page.new().state["image"]
-    assert page.post(f"images/{image}/look", {"yaw": 1.0}).state["look"]["yaw"] == 0
+    look = page.post(f"images/{image}/look", {"yaw": 1.0, "surface": "depth"}).state["look"]
+    assert (look["yaw"], look["surface"]) == (0, "colour")

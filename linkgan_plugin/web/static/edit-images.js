@@ -51,6 +51,7 @@ export function showState() {
   $("seed").value = state.source.seed ?? "";
   document.querySelector(".feature-paste").hidden = !state.photograph;
   $("pasted").checked = state.look.pasted;
+  $("surface").value = state.look.surface;
 }
 
 export function showDonor() {

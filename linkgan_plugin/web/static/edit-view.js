@@ -1,4 +1,4 @@
-// How the image is shown: outlines, camera and pasting.
+// How the image is shown: outlines, camera, pasting, and the depth or normals of 3D objects.
 
 import { $ } from "./dom.js";
 import { page } from "./edit-state.js";
@@ -22,7 +22,7 @@ export function turnBySteps(right, up) {
   if (page.network.is_3d_aware) turn(TURN * right, TURN * up);
 }
 
-/** Connect the camera buttons, drags on the image, and the checkbox for pasting. */
+/** Connect the camera buttons, drags on the image, and the choices of pasting and surface. */
 export function listenToView() {
   page.main.view.addEventListener("drag", ({ detail }) => turn(-detail.x * Math.PI, detail.y * Math.PI));
   $("orbit").addEventListener("click", (event) => {
@@ -32,4 +32,5 @@ export function listenToView() {
   });
   $("outlines").addEventListener("click", () => outlines());
   $("pasted").addEventListener("change", () => page.main.change("look", { pasted: $("pasted").checked }));
+  $("surface").addEventListener("change", () => page.main.change("look", { surface: $("surface").value }));
 }
