@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from training_loops.data import heads3d
 from training_loops.data.head_cameras import sample_cameras
@@ -79,6 +80,7 @@ def train_head_classifier(
     """
     truth = _attributes(data)
     images = to_float(ImageFolderDataset(data).batch(range(len(truth)))[0])
+    images = interpolate(images, size=(SIZE, SIZE), mode="area")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = FaceClassifier(len(NAMES))
