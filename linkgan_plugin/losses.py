@@ -181,14 +181,14 @@ class LinkGANLoss:
     def _accumulate_link(self, phase: str, call: Mapping[str, Any], host_call: HostCall) -> None:
         """Add the gradients of Eq. 5-6; with weight 0, only report statistics."""
         z = call["gen_z"]
-        own = host_call.labels if host_call.labels is not None and len(host_call.labels) == len(z) else None
-        c = call.get("gen_c", own)  # R3GAN conditions on the labels of its real images
-        # The host may use different labels for mapping and rendering (eg3d swaps poses at random).
-        labels = c if own is None else own
+        labels, cameras = (_of_batch(seen, len(z)) for seen in (host_call.labels, host_call.cameras))
+        c = call.get("gen_c", labels)  # R3GAN conditions on the labels of its real images
+        # The host may use other labels for mapping (eg3d swaps poses at random) and rendering (PanoHead moves cameras).
+        labels, cameras = (c if seen is None else seen for seen in (labels, cameras))
         gain = self.recipe.weight * (self.recipe.interval if self.recipe.lazy_gain else 1) * call.get("gain", 1)
         active = self.recipe.weight > 0
         with own_random_state(self.device), torch.set_grad_enabled(active), self.host.gradient_sync(call):
-            result = self._penalty(phase, z, labels, c)
+            result = self._penalty(phase, z, labels, cameras)
             if active:
                 result.loss.mul(gain).backward()
         self._report(result)
@@ -316,6 +316,11 @@ def _resized(masks: Tensor, image: Tensor) -> Tensor:
     """Return masks [F, N, 1, H, W] at the size of an image [N, C, h, w]."""
     small = F.interpolate(masks.flatten(0, 1), size=image.shape[2:], mode="area")
     return small.unflatten(0, masks.shape[:2])
+
+
+def _of_batch(seen: Tensor | None, count: int) -> Tensor | None:
+    """Return labels that a host used for its whole batch; a part of the batch tells nothing of the others."""
+    return seen if seen is not None and len(seen) == count else None
 
 
 def _first(rows: Tensor | None, count: int) -> Tensor | None:

@@ -163,7 +163,7 @@ class GeneratorCalls:
         changed these need no adapter.
         """
         seen = HostCall()
-        with self.entry.replaced(self._noting_labels(seen)), self.synthesis.replaced(self._noting_settings):
+        with self.entry.replaced(self._noting_labels(seen)), self.synthesis.replaced(self._noting_render(seen)):
             yield seen
 
     def _noting_labels(self, seen: HostCall) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -178,23 +178,36 @@ class GeneratorCalls:
 
         return wrap
 
-    def _noting_settings(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        def noting(*args: Any, **kwargs: Any) -> Any:
-            self.settings = {key: value for key, value in kwargs.items() if key not in _PER_CALL}
-            return call(*args, **kwargs)
+    def _noting_render(self, seen: HostCall) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        def wrap(call: Callable[..., Any]) -> Callable[..., Any]:
+            def noting(*args: Any, **kwargs: Any) -> Any:
+                # Tensors are inputs of this call's samples, such as the latents of PanoHead's background (ws_bcg).
+                self.settings = {
+                    key: value
+                    for key, value in kwargs.items()
+                    if key not in _PER_CALL and not isinstance(value, Tensor)
+                }
+                if self.takes_camera and seen.cameras is None:
+                    camera = self.synthesis.signature.bind_partial(*args, **kwargs).arguments.get("c")
+                    seen.cameras = None if camera is None else camera.detach()
+                return call(*args, **kwargs)
 
-        return noting
+            return noting
+
+        return wrap
 
 
 class HostCall:
-    """The labels recorded by `GeneratorCalls.record_host_call`.
+    """What `GeneratorCalls.record_host_call` records.
 
     Attributes:
         labels: [N, c_dim], the labels of the host's first mapping call; None before it.
+        cameras: [N, c_dim], the cameras of its first render, which PanoHead moves; None before it, or without cameras.
     """
 
     def __init__(self) -> None:
         self.labels: Tensor | None = None
+        self.cameras: Tensor | None = None
 
 
 class _WholeGenerator(nn.Module):

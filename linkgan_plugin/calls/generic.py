@@ -42,10 +42,10 @@ class GenericHost:
         self._report = self._find_reporter()
 
     def _find_reporter(self) -> Callable[[str, Any], Any]:
-        """Find ``training_stats.report`` in the globals of the module of the host's loss."""
-        module = sys.modules.get(type(self.loss).__module__)
-        stats = getattr(module, "training_stats", None)
-        return getattr(stats, "report", None) or (lambda name, value: value)
+        """Find ``training_stats.report`` in the module of the host's loss, or in that of a loss it derives from."""
+        modules = [sys.modules.get(kind.__module__) for kind in type(self.loss).__mro__]
+        found = [getattr(getattr(module, "training_stats", None), "report", None) for module in modules]
+        return next((report for report in found if report is not None), lambda name, value: value)
 
     def report(self, name: str, value: Tensor | float) -> None:
         """Report a statistic, of any shape, to the host's own collector (stats.jsonl, TensorBoard, console)."""

@@ -121,6 +121,17 @@ MINIATURES = (
         cameras=True,
     ),
     Kind(
+        "mini-panohead",
+        ("common", "modern", "eg3d", "panohead"),
+        "",
+        ("--cfg=ffhq", "--gen_pose_cond=True", *_SG3, *_NARROW),
+        _NO_WORKER,
+        cameras=True,
+        again=True,
+        ranks=False,
+        loss="training.masked.StyleGAN2Loss",
+    ),
+    Kind(
         "mini-r3gan",
         ("common", "r3gan"),
         "",

@@ -53,6 +53,7 @@ def arguments(G: torch.nn.Module, options: dict[str, Any]) -> dict[str, Any]:
     c = torch.tensor([camera(0.1 * k) for k in range(N)]) if G.c_dim == 25 else torch.zeros([N, G.c_dim])
     real = torch.zeros([N, 3, G.img_resolution, G.img_resolution])
     given = {"real_img": real, "real_c": c, "gen_z": z, "gen_c": c, "gain": 1, "sync": True, "cur_nimg": 0, "gamma": 1}
+    given["real_seg"] = real[:, :1]
     taken = host_arguments(options, "accumulate_gradients")
     return {name: value for name, value in given.items() if name in taken}
 
@@ -120,13 +121,14 @@ def calls_seen(snapshot: dict[str, Any], options: dict[str, Any], phase: str) ->
     loss.accumulate_gradients(phase=phase, **call)
     whole = not loss.host.calls.has_w  # every render is a call of the entry, of as many rows as the host's
     labels = [entry["c"] for entry in mapped if whole or len(entry["z"]) > N or entry is mapped[0]]
-    known = {tuple(row.tolist()) for row in call["real_c"]}
+    known = {tuple(row.tolist()) for row in rendered[0].get("c", [])}  # the host's own, which PanoHead moves
     cameras = [tuple(row.tolist()) for entry in rendered for row in entry.get("c", [])]
     return {
         "label_tables": len(labels),
         "same_labels": all(torch.equal(entry[:N], labels[0]) for entry in labels),
         "swapped_labels": not torch.equal(labels[0], call["real_c"]),
         "cameras": len(cameras),
+        "moved_cameras": len(known - {tuple(row.tolist()) for row in call["real_c"]}),
         "strange_cameras": sum(camera not in known for camera in cameras),
         "resolutions": sorted({str(entry.get("neural_rendering_resolution")) for entry in rendered}),
     }

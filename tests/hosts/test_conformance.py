@@ -151,6 +151,7 @@ def test_a_pair_shares_everything_but_its_latents_and_leaves_nothing_behind(benc
         assert facts["swapped_labels"], "the host never swapped its pose conditioning, so nothing was tested"
         assert facts["cameras"] > 4
         assert facts["strange_cameras"] == 0
+        assert facts["moved_cameras"] == (4 if "panohead" in bench.kind.name else 0)
         assert len(facts["resolutions"]) == 1
 
 

@@ -20,10 +20,12 @@ class Run:
     Attributes:
         options: of the training loop. networks: by name, those that snapshots hold; None for no augment_pipe.
         images: how many real ones D has seen, of all ranks. tick: number of the current tick. sizes: of the data, that
-        networks are told of. looks: what G_ema is called with for the grid.
+        networks are told of. beside: the loss's names for what the data have between images and labels. looks: what
+        G_ema is called with for the grid.
     """
 
     sizes = ("c_dim", "img_resolution", "img_channels")
+    beside = ()
     looks = {"noise_mode": "const"}  # noqa: RUF012
 
     def __init__(self, rank, options):
@@ -77,11 +79,11 @@ class Run:
         """
         collector, begun = training_stats.Collector(), 0
         while True:
-            images, labels = next(self.reals)
-            images = images.to(self.device).float().div(127.5).sub(1)
+            *shown, labels = next(self.reals)
+            shown = [pixels.to(self.device).float().div(127.5).sub(1) for pixels in shown]
             for phase in phases:
                 if self.steps % phase.every == 0:
-                    self._optimize(phase, (images, labels.to(self.device)), accumulate, after_step)
+                    self._optimize(phase, (*shown, labels.to(self.device)), accumulate, after_step)
             self.steps, self.images = self.steps + 1, self.images + self.options.batch_size
             self._average()
             if self.done or self.tick == 0 or self.images - begun >= 1000 * self.options.kimg_per_tick:
@@ -98,7 +100,7 @@ class Run:
     def _optimize(self, phase, real, accumulate, after_step):
         phase.module.requires_grad_(True)
         phase.optimizer.zero_grad()
-        names = ("real_img", "real_c", "gen_z", "gen_c")
+        names = ("real_img", *self.beside, "real_c", "gen_z", "gen_c")
         columns = [column.split(self.options.batch_gpu) for column in (*real, *self.latents(self.share))]
         todo = [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
         while todo:
@@ -159,7 +161,7 @@ def setup_snapshot_image_grid(training_set, random_seed=0):
     """Return columns and rows, and that many images and labels of the data, in random order."""
     shape = (6, 4)
     order = np.random.default_rng(random_seed).permutation(len(training_set))
-    images, labels = zip(*(training_set[k] for k in np.resize(order, shape[0] * shape[1])), strict=True)
+    images, *_, labels = zip(*(training_set[k] for k in np.resize(order, shape[0] * shape[1])), strict=True)
     return shape, np.stack(images), np.stack(labels)
 
 
