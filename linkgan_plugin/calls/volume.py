@@ -33,14 +33,20 @@ class Volume:
                 f"{type(generator).__name__} has no volume: no {_SAMPLE}(coordinates, directions, ws), as eg3d's "
                 "generator has; use a 3D-aware network"
             )
-        self.side = _side(getattr(generator, "rendering_kwargs", None))
+        rendering: dict[str, Any] = getattr(generator, "rendering_kwargs", None) or {}
+        self.side = _side(rendering)
+        # PanoHead's other decoders give features, which only the network's own layers turn into colours.
+        self._coloured = rendering.get("decoder_activation", "sigmoid") == "sigmoid"
         self._ws = ws
         self._sample = GeneratorPart(generator, _SAMPLE)
         self._settings = {"noise_mode": "const"} if self._sample.accepts("synthesis_kwargs") else {}
 
     @torch.no_grad()
     def at(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """Return densities [M], before the host's softplus, and colours [M, 3] in [0, 1] at points [M, 3]."""
+        """Return densities [M], before the host's softplus, and colours [M, 3] in [0, 1] at points [M, 3].
+
+        Colours are grey where the host's decoder gives none.
+        """
         found = [self._at(part) for part in points.split(_POINTS)]
         return torch.cat([density for density, _ in found]), torch.cat([colour for _, colour in found])
 
@@ -55,11 +61,12 @@ class Volume:
         with own_random_state(self._ws.device, seed=0):  # density noise, where a host renders with it
             out: dict[str, Tensor] = self._sample(points, torch.zeros_like(points), self._ws, **self._settings)
         # The first three features are the image's colours; the decoder keeps them in [-0.001, 1.001].
-        return out["sigma"][0, :, 0].float(), out["rgb"][0, :, :3].float().clamp(0, 1)
+        colours = out["rgb"][0, :, :3].float().clamp(0, 1)
+        return out["sigma"][0, :, 0].float(), colours if self._coloured else torch.full_like(colours, 0.7)
 
 
-def _side(rendering: Any) -> float:
-    side = rendering.get("box_warp") if isinstance(rendering, dict) else None
+def _side(rendering: dict[str, Any]) -> float:
+    side = rendering.get("box_warp")
     if not isinstance(side, (int, float)) or not side > 0:
         raise LinkGANError(f"rendering_kwargs has box_warp {side!r}; expected the side of the volume's cube, above 0")
     return float(side)

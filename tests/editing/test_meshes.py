@@ -58,6 +58,11 @@ def test_a_ball_has_its_radius_its_volume_and_its_colours(radius):
     assert np.abs(mesh.colours - 255 * (mesh.vertices / 2 + 0.5)).max() <= 0.501
 
 
+def test_features_that_are_no_colours_are_grey(monkeypatch):
+    monkeypatch.setattr(Ball, "rendering_kwargs", {"box_warp": 2, "decoder_activation": "none"})
+    assert set(surface(ball(0.3), size=12).colours.flatten().tolist()) == {178}
+
+
 def test_a_surface_is_closed_even_where_the_solid_reaches_the_cube():
     for radius in (0.4, 1.2):
         found = edges(surface(ball(radius), size=24))
