@@ -6,12 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from .consistent_options import consistent_options
 from .edit_directions import direction_options
+from .edit_donors import donor_options
 from .edit_mesh import mesh_options, write_meshes
 from .edit_request import EditRequest
 from .edit_video import beside, edits_video
@@ -32,20 +33,6 @@ if TYPE_CHECKING:
 STRIP = (0.25, 0.5, 0.75, 1.0)  # strengths of the intermediate steps
 
 
-class Donor(click.ParamType):
-    """An image to copy regions from: a seed, or the folder or latents of a projection."""
-
-    name = "seed|dir"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int | Path:
-        """Return the seed or the path."""
-        if str(value).isdecimal():
-            return int(value)
-        if Path(value).exists():
-            return Path(value)
-        return self.fail(f"{value!r} is neither a seed nor a projection; make one with `linkgan project`", param, ctx)
-
-
 @click.command(
     epilog="""\b
 Examples:
@@ -54,6 +41,8 @@ Examples:
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 3 --variants 30 --contact --out contact.png
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 0-7 --consistent 32 --out sheet.png
   linkgan edit network-snapshot-000100.pt --region eyes --seeds 3 --transplant 8 --strength 0.7 --out sheet.png
+  linkgan edit network-snapshot-000100.pt --region all --arithmetic '3-5+8' --seeds 3 --out sum.png
+  linkgan edit network-snapshot-000100.pt --region all --transplant 8 --layers 4-9 --seeds 3 --out mixed.png
   linkgan edit network-snapshot-000100.pt --region mouth --seeds 0-3 --directions 3 --out directions.png
   linkgan edit ffhq.pkl --directions smile.safetensors --direction 0 --amount -3:3:7 --seeds 0-3 --out smile.png
   linkgan edit network-snapshot-000100.pt --region eyes --region mouth --seeds 0-5 --out edit.mp4
@@ -84,9 +73,7 @@ Examples:
 @click.option("--variants", type=click.IntRange(1), default=4, show_default=True, help="Number of new samples.")
 @click.option("--donor-psi", type=float, help="Truncation psi of the new samples only.")
 @consistent_options
-@click.option(
-    "--transplant", type=Donor(), multiple=True, help="Copy the region from this image, a seed or a projection."
-)
+@donor_options
 @direction_options
 @click.option(
     "--strength",
@@ -154,7 +141,7 @@ def edit(asked: EditRequest) -> None:
         numbered = [(group, number, edit) for group in groups for number, edit in enumerate(candidates, 1)]
         steps = {f"{'+'.join(g.regions)}-{n}": partial(edit.of, regions=g.regions) for g, n, edit in numbered}
         write_meshes(asked, editors, steps)
-    named = bool(given.keys() & {"transplant", "directions", "interpolate", "projections"})
+    named = bool(given.keys() & {"transplant", "arithmetic", "directions", "interpolate", "projections"})
     write(
         asked,
         Edits(
@@ -205,17 +192,19 @@ def _open(asked: EditRequest) -> _Opened:
 
 def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
     """Return the edits to apply to every image."""
-    from ..editing.candidates import along_directions, in_parts, resamples, transplants
+    from ..editing.candidates import Way, along_directions, in_parts, resamples, transplants
 
+    way = Way(asked.path, asked.layers)
     if asked.strongest:
         candidates = along_directions(asked.strongest, reach=2 * asked.strength)
-    elif asked.transplant:
+    elif asked.transplant or asked.arithmetic:
         donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
-        candidates = transplants(donors, strength=asked.strength)
+        donors += [(str(sum_), sum_.latents(opened.generator)) for sum_ in asked.arithmetic]
+        candidates = transplants(donors, strength=asked.strength, way=way)
     else:
         each = asked.consistent or 1  # seeds of a candidate
         seeds = range(asked.donor_seed, asked.donor_seed + each * asked.samples(given), each)
-        candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi, choice=opened.choice)
+        candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi, choice=opened.choice, way=way)
     return in_parts(candidates, STRIP) if asked.interpolate and not asked.is_video else candidates
 
 
@@ -247,7 +236,7 @@ def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) 
     """Return the provenance to store in the file."""
     from ..report.provenance import provenance
 
-    sampled = not asked.transplant and not asked.directions
+    sampled = not asked.transplant and not asked.arithmetic and not asked.directions
     return provenance(
         command_line(),
         generator.spec,

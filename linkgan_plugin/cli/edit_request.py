@@ -15,6 +15,7 @@ from .edit_mesh import check_mesh
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from ..editing.arithmetic import Arithmetic
     from ..editing.editor import Editor
 
 VIDEOS = (".mp4", ".gif")
@@ -27,6 +28,13 @@ CONFLICTS = {
     ("transplant", "donor_seed"): "regions are copied from other images or resampled",
     ("transplant", "consistent"): "the other images are given",
     ("transplant", "donor_psi"): "other images are used unchanged",
+    ("arithmetic", "variants"): "every --arithmetic is one variant",
+    ("arithmetic", "donor_seed"): "regions are copied from sums or resampled",
+    ("arithmetic", "consistent"): "the sums are given",
+    ("arithmetic", "donor_psi"): "sums are used unchanged",
+    ("arithmetic", "directions"): "regions move along directions or are copied from sums",
+    ("layers", "directions"): "a direction has layers of its own",
+    ("path", "directions"): "directions are straight, or bent by themselves",
     ("directions", "transplant"): "regions move along directions or are copied from other images",
     ("directions", "variants"): "directions are not sampled",
     ("directions", "consistent"): "directions have no donor",
@@ -65,6 +73,9 @@ class EditRequest:
         consistent: each new sample is the best of this many; None for the first.
         consistent_by: how they are compared, `rest` or `critic`.
         transplant: images to take the regions from instead, seeds or projections.
+        arithmetic: sums of seeds' latents to take the regions from instead.
+        layers: the layers that change; None for all.
+        path: the way to new samples and other images, `linear` or `spherical`.
         directions: to move along instead: files, or the number of a region's own strongest directions; () for none.
         direction: those of the files, as numbers or names; () for all.
         amount: how far along each direction of the files, in standard deviations.
@@ -104,6 +115,9 @@ class EditRequest:
     consistent: int | None
     consistent_by: str
     transplant: tuple[int | Path, ...]
+    arithmetic: tuple[Arithmetic, ...]
+    layers: list[int] | None
+    path: str
     directions: tuple[int | Path, ...]
     direction: tuple[str, ...]
     amount: list[float]
@@ -175,7 +189,7 @@ class EditRequest:
             raise click.UsageError(f"--contact is an image; write it to a .png instead of {self.out.name}")
         self._check_single_image()
         if self.plain and self.suffix == ".png" and not self.files:
-            edits = 2 * (self.strongest or 0) or len(self.transplant) or self.samples(given)
+            edits = 2 * (self.strongest or 0) or len(self.transplant) + len(self.arithmetic) or self.samples(given)
             if edits > 1 or self.interpolate:
                 raise click.UsageError("--plain writes one edit as .png; ask for one, or write a .gif or .mp4")
 

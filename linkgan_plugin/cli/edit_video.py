@@ -54,7 +54,7 @@ def edits_video(asked: EditRequest, given: Mapping[str, str]) -> bool:
         raise click.UsageError(
             f"'{shown}' is a video, of one edit: give a file of directions, --direction and --amount"
         )
-    if len(asked.transplant) > 1 or ("variants" in given and asked.variants > 1):
+    if len(asked.transplant) + len(asked.arithmetic) > 1 or ("variants" in given and asked.variants > 1):
         raise click.UsageError(
             f"'{shown}' is a video, of one edit for all frames: give one --transplant or --variants 1, with another "
             "--donor-seed and --out for each further video"

@@ -35,6 +35,16 @@ class EditCandidate(NamedTuple):
         return self.choice.step(editor, step) if self.choice and isinstance(step, Resample) else step
 
 
+class Way(NamedTuple):
+    """How images move towards new samples or other images: see `Resample.path` and `Resample.layers`."""
+
+    path: str = "linear"
+    layers: Sequence[int] | None = None
+
+
+DIRECT = Way()
+
+
 class RegionGroup(NamedTuple):
     """Regions that are edited together: their caption, and the names of their blocks."""
 
@@ -58,7 +68,12 @@ class RegionGroup(NamedTuple):
 
 
 def resamples(
-    seeds: Iterable[int], *, strength: float = 1.0, psi: float | None = None, choice: Consistent | None = None
+    seeds: Iterable[int],
+    *,
+    strength: float = 1.0,
+    psi: float | None = None,
+    choice: Consistent | None = None,
+    way: Way = DIRECT,
 ) -> list[EditCandidate]:
     """Return candidates that redraw regions, each from the sample of a seed (see `Resample`).
 
@@ -67,26 +82,30 @@ def resamples(
         strength: of every resample.
         psi: of the new samples.
         choice: if given, each donor is the best of several seeds that begin with its own (see `Consistent.step`).
+        way: of every resample.
     """
     return [
         EditCandidate(
             f"best of {seed}-{seed + choice.candidates - 1}" if choice else f"seed {seed}",
-            lambda regions, seed=seed: Resample(regions, seed, strength, psi),  # type: ignore[misc]
+            lambda regions, seed=seed: Resample(regions, seed, strength, psi, *way),  # type: ignore[misc]
             choice,
         )
         for seed in seeds
     ]
 
 
-def transplants(donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0) -> list[EditCandidate]:
+def transplants(
+    donors: Iterable[tuple[str, int | Tensor]], *, strength: float = 1.0, way: Way = DIRECT
+) -> list[EditCandidate]:
     """Return candidates that take regions from other images (see `Transplant`).
 
     Args:
         donors: captions, and seeds or latents [1, num_ws, w_dim].
         strength: of every transplant.
+        way: of every transplant.
     """
     return [
-        EditCandidate(name, lambda regions, donor=donor: Transplant(regions, donor, strength))  # type: ignore[misc]
+        EditCandidate(name, lambda regions, donor=donor: Transplant(regions, donor, strength, *way))  # type: ignore[misc]
         for name, donor in donors
     ]
 

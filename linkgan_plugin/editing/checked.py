@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ..errors import LinkGANError
+from .paths import PATHS
 
 ALL = "all"  # every block of axes, including the rest
 MAX_NUMBER = 1e6  # larger strengths are typing errors: images break far below
@@ -37,6 +38,22 @@ def checked_number(what: str, value: Any) -> float:
     if not isinstance(value, bool) and isinstance(value, int | float) and abs(value) < MAX_NUMBER:
         return float(value)
     raise LinkGANError(f"{what} must be a number between -{MAX_NUMBER:g} and {MAX_NUMBER:g}, not {value!r:.60}")
+
+
+def checked_layers(layers: Any) -> tuple[int, ...] | None:
+    """Return numbers of layers, each once and in order, or None for all; raises LinkGANError for others."""
+    if layers is None:
+        return None
+    if not isinstance(layers, Sequence) or isinstance(layers, str) or not layers:
+        raise LinkGANError(f"layers are whole numbers from 0, not {layers!r:.60}")
+    return tuple(sorted({checked_count("a layer", layer) for layer in layers}))
+
+
+def checked_path(path: Any) -> str:
+    """Return the name of a path; raises LinkGANError for an unknown one."""
+    if path not in PATHS:
+        raise LinkGANError(f"a path is {path!r:.60}, expected one of: {', '.join(PATHS)}")
+    return str(path)
 
 
 def checked_count(what: str, value: Any) -> int:

@@ -14,6 +14,7 @@ from ..generators import LinkedGenerator
 from ..perturb import replace_axes
 from .direction_sets import DirectionSets
 from .directions import directions_of
+from .paths import along, rows_of
 from .saved import Saved
 from .states import State, Version, versions_of
 from .steps import ALL, DirectionEdit, Resample, Restore, Step, Transplant
@@ -235,6 +236,8 @@ class Edits:
         now = self._states[self._now]
         styles = self._styles_after(step)
         moved = replace_axes(now.axes, self._target(step), self.generator.block(step.names))
+        if isinstance(step, Resample | Transplant) and step.layers is not None:
+            moved = torch.where(rows_of(step.layers, now.axes), moved, now.axes)
         if not all(bool(torch.isfinite(part).all()) for part in (moved, styles) if part is not None):
             raise LinkGANError(f"this {step.kind} step leads to numbers that are not finite; make it smaller")
         return State(self._latents_of(moved), moved, step, styles)
@@ -258,7 +261,19 @@ class Edits:
             return target
         if self._sets.in_styles(step):
             return self._states[self._now].axes
+        if isinstance(step, Resample | Transplant):
+            return self._towards(step)
         return self.generator.axes(self._target_latents(step))
+
+    def _towards(self, step: Resample | Transplant) -> Tensor:
+        """Return the axes, [1, L, D], after a step's share of the way to its donor."""
+        if isinstance(step, Resample):
+            donor = self.generator.draw([step.seed], self.labels, step.psi)
+        elif isinstance(step.donor, Tensor):
+            donor = self._checked(step.donor)
+        else:
+            donor = self.generator.draw([step.donor])
+        return along(self.generator, self.latents, donor, step.names, step.path, step.strength)
 
     def _restored(self, step: Restore) -> Version:
         versions = self.history(step.region)
@@ -268,12 +283,6 @@ class Edits:
 
     def _target_latents(self, step: Step) -> Tensor:
         """Return the latents, [1, L, D], whose axes are a step's target."""
-        if isinstance(step, Resample):
-            return torch.lerp(self.latents, self.generator.draw([step.seed], self.labels, step.psi), step.strength)
-        if isinstance(step, Transplant):
-            donor = step.donor
-            donor = self._checked(donor) if isinstance(donor, Tensor) else self.generator.draw([donor])
-            return torch.lerp(self.latents, donor, step.strength)
         if isinstance(step, DirectionEdit):
             if step.of:
                 return self._sets.moved(step, self.latents)

@@ -14,7 +14,16 @@ from training_loops.formats.json_text import fields_of
 from ..calls.random_state import check_seed
 from ..consistent import Consistent
 from ..errors import LinkGANError, suggest
-from .checked import ALL, checked_count, checked_name, checked_names, checked_number, set_fields
+from .checked import (
+    ALL,
+    checked_count,
+    checked_layers,
+    checked_name,
+    checked_names,
+    checked_number,
+    checked_path,
+    set_fields,
+)
 from .plain import tensor_from_json, tensor_to_json
 
 JOIN = "+"  # between the names of blocks in one text
@@ -55,10 +64,12 @@ class Step:
 
 
 class _OfRegions(Step):
-    """A step that changes several blocks in the same way."""
+    """A step that moves several blocks towards another image."""
 
     regions: Sequence[str]
     strength: float
+    path: str
+    layers: Sequence[int] | None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -69,6 +80,15 @@ class _OfRegions(Step):
 
     def part(self, share: float) -> Step:
         return replace(self, strength=self.strength * share)  # type: ignore[type-var]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the step as plain JSON-able data; without `path` and `layers` where earlier versions can read it."""
+        default = {"path": "linear", "layers": None}
+        return {name: value for name, value in super().to_json().items() if value != default.get(name, ...)}
+
+    def _check(self) -> None:
+        set_fields(self, regions=checked_names(self.regions), strength=checked_number("strength", self.strength))
+        set_fields(self, path=checked_path(self.path), layers=checked_layers(self.layers))
 
 
 class _OfRegion(Step):
@@ -93,21 +113,21 @@ class Resample(_OfRegions):
         seed: of the new sample, 0 to 2**32 - 1.
         strength: share of the way: 0 changes nothing, 1 is the new sample, above 1 exaggerates.
         psi: truncation of the new sample; None for that of the generator.
+        path: `linear`, or `spherical` for links in Z, whose samples lie near a sphere.
+        layers: the layers that change (style mixing), numbers from 0; None for all.
     """
 
     regions: Sequence[str]
     seed: int
     strength: float = 1.0
     psi: float | None = None
+    path: str = "linear"
+    layers: Sequence[int] | None = None
     kind: ClassVar[str] = "resample"
 
     def __post_init__(self) -> None:
-        set_fields(
-            self,
-            regions=checked_names(self.regions),
-            seed=check_seed(self.seed),
-            strength=checked_number("strength", self.strength),
-        )
+        self._check()
+        set_fields(self, seed=check_seed(self.seed))
         if self.psi is not None:
             set_fields(self, psi=checked_number("psi", self.psi))
 
@@ -120,11 +140,15 @@ class Transplant(_OfRegions):
         regions: as for `Resample`.
         donor: the other image: its seed, or its latents [1, num_ws, w_dim] (in Z [1, 1, z_dim]) float32.
         strength: as for `Resample`; 1 is the other image's regions.
+        path: as for `Resample`.
+        layers: as for `Resample`.
     """
 
     regions: Sequence[str]
     donor: int | Tensor
     strength: float = 1.0
+    path: str = "linear"
+    layers: Sequence[int] | None = None
     kind: ClassVar[str] = "transplant"
 
     def __post_init__(self) -> None:
@@ -135,9 +159,8 @@ class Transplant(_OfRegions):
                 raise LinkGANError(f"a donor has latents [1, num_ws, w_dim], not {list(donor.shape)}")
         else:
             donor = check_seed(donor)
-        set_fields(
-            self, regions=checked_names(self.regions), donor=donor, strength=checked_number("strength", self.strength)
-        )
+        self._check()
+        set_fields(self, donor=donor)
 
 
 @dataclass(frozen=True, eq=False)

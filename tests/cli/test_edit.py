@@ -57,6 +57,26 @@ def drawn(image: torch.Tensor) -> np.ndarray:
     return to_pixels(image)[0]
 
 
+def test_arithmetic_is_a_transplant_of_the_sum(edited, generator):
+    out = edited("sum.png", "--region", "all", "--seeds", "3", "--arithmetic", "3-5+8", "--plain")
+    total = generator.draw([3]) - generator.draw([5]) + generator.draw([8])
+    assert np.array_equal(pixels(out), drawn(generator.render(total)))
+    layers = edited("m.png", "--region", "all", "--seeds", "3", "--transplant", "8", "--layers", "0,1", "--plain")
+    mixed = torch.cat([generator.draw([8])[:, :2], generator.draw([3])[:, 2:]], dim=1)
+    assert np.array_equal(pixels(layers), drawn(generator.render(mixed)))
+
+
+def test_a_sum_that_is_none_is_refused(cli, linked_snapshot, tmp_path):
+    for arguments, message in (
+        (["--arithmetic", "3+5"], "2 more terms are added than taken away"),
+        (["--arithmetic", "3-5+8", "--variants", "2"], "every --arithmetic is one variant"),
+        (["--path", "spherical"], "only samples of Z lie near a sphere"),
+    ):
+        result = cli("edit", linked_snapshot, "--region", "eyes", *arguments, "--out", tmp_path / "x.png")
+        assert result.exit_code == 2
+        assert message in result.output
+
+
 def test_a_plain_image_is_the_edited_image_and_carries_what_makes_it_again(edited, generator):
     path = edited("plain.png", "--region", "eyes+mouth", "--seeds", 3, "--donor-seed", 9, "--strength", 0.5, "--plain")
     editor = Editor.of_seed(generator, 3)
