@@ -35,6 +35,7 @@ class Row:
         resume: the row whose last snapshot of the same seed it starts from; None = from scratch.
         basis: train the links in a basis that is found on the network it starts from.
         kimg: length of its runs in thousand images; None for that of the study.
+        train: further options of `linkgan train`, such as another --cfg.
         network: the row whose networks it measures, with its own links, instead of training any; None = its own.
         published: ``LINK/METRIC`` or ``quality_ratio`` -> the paper's number.
     """
@@ -48,6 +49,7 @@ class Row:
     resume: str | None = None
     basis: bool = False
     kimg: float | None = None
+    train: tuple[str, ...] = ()
     network: str | None = None
     published: tuple[tuple[str, float], ...] = ()
 
@@ -67,7 +69,7 @@ class Row:
         flags = [f"--link-{name.replace('_', '-')}={_text(value)}" for name, value in switches.items()]
         links = [part for link in self.links for part in ("--link", link)]
         basis = ["--link-basis", "auto"] if self.basis else []
-        return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags, *basis]
+        return ["--loss=linkgan", *links, "--link-recipe", self.recipe, *flags, *basis, *self.train]
 
 
 def _text(value: Any) -> str:

@@ -13,6 +13,7 @@ COMMANDS = {
     "paper": Target("bench.paper", "paper", "The paper's claims, rerun, next to its own numbers."),
     "photographs": Target("bench.photographs", "photographs", "Every way to invert photographs, and their edits."),
     "editors": Target("bench.editors", "editors", "Every way to edit a region, on equal terms."),
+    "families": Target("bench.families", "families", "Every family of generators, linked, for equal CPU time."),
     "geometry": Target(
         "bench.geometry", "geometry", "The shape of generated procedural heads, against the renderer's."
     ),
@@ -26,6 +27,7 @@ Examples:
   linkgan bench paper --out runs/paper
   linkgan bench editors network-snapshot-000084.pt --region 'eyes=box(0.25,0.3,0.75,0.5)'
   linkgan bench photographs linked.pt --data held-out.zip --encoder encoder.safetensors
+  linkgan bench families --minutes 10 --out runs/families
   linkgan bench geometry runs/heads/network-snapshot-000030.pt --data heads.zip
 """
 
