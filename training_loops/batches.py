@@ -73,7 +73,11 @@ class BatchStream:
 
 
 def labels_of(dataset: Any, indices: np.ndarray) -> np.ndarray:
-    """Return float32 labels [n, label_dim], without decoding images if the dataset has ``get_label``."""
+    """Return float32 labels [n, label_dim], without decoding images if the dataset has ``get_label`` or
+    ``get_labels``.
+    """
+    if hasattr(dataset, "get_labels"):
+        return np.asarray(dataset.get_labels(indices), dtype=np.float32)
     if hasattr(dataset, "get_label"):
         return np.stack([np.asarray(dataset.get_label(int(i)), dtype=np.float32) for i in indices])
     _images, labels = dataset.batch(indices)

@@ -43,12 +43,19 @@ def choose_images(dataset: Any, shape: tuple[int, int], seed: int = 0) -> np.nda
 def _groups(dataset: Any) -> list[np.ndarray]:
     """Return groups of indices with the same label; one group of all if few images share labels, as with cameras."""
     size = len(dataset)
-    if dataset.label_dim > 0:
+    classes = dataset.get_classes() if hasattr(dataset, "get_classes") else None
+    if classes is not None:  # a million one-hot labels of a thousand classes are 4 GB
+        values, group_of = np.unique(classes, return_inverse=True)
+    elif dataset.label_dim > 0:
         labels = labels_of(dataset, np.arange(size))[:, ::-1]  # reversed, so that one-hot labels sort by class
         values, group_of = np.unique(labels, axis=0, return_inverse=True)
-        if 2 * len(values) <= size:
-            return [np.flatnonzero(group_of.ravel() == group) for group in range(len(values))]
-    return [np.arange(size)]
+    else:
+        return [np.arange(size)]
+    if 2 * len(values) > size:
+        return [np.arange(size)]
+    group_of = group_of.ravel()
+    order = np.argsort(group_of, kind="stable")
+    return np.split(order, np.cumsum(np.bincount(group_of))[:-1])
 
 
 def save_grid(images: np.ndarray | Tensor, path: str | os.PathLike[str], shape: tuple[int, int]) -> None:

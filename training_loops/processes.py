@@ -15,6 +15,7 @@ from torch import Tensor
 from training_loops.errors import OptionError
 
 T = TypeVar("T")
+_LAUNCHED = {"RANK", "WORLD_SIZE", "LOCAL_RANK", "MASTER_ADDR"}
 
 
 class PeerError(RuntimeError):
@@ -23,7 +24,7 @@ class PeerError(RuntimeError):
 
 @dataclass(frozen=True)
 class Place:
-    """The rank of this process among `count`, and its device."""
+    """The rank of this process among `count` on all machines, and its device."""
 
     rank: int
     count: int
@@ -43,18 +44,25 @@ def default_device(rank: int = 0) -> torch.device:
     return torch.device("cuda", rank) if torch.cuda.is_available() else torch.device("cpu")
 
 
+def local_rank(rank: int) -> int:
+    """Return the number of this process on its machine, from 0; without a launcher there is one machine, so `rank`."""
+    return int(os.environ.get("LOCAL_RANK", rank))
+
+
 @contextlib.contextmanager
 def joined(device: str | None = None) -> Iterator[Place]:
     """Join the process group of torchrun (a single process without torchrun) while the block runs.
 
-    The backend is NCCL on GPUs, with one process per GPU, and Gloo on CPUs.
+    The backend is NCCL on GPUs, with one process per GPU, and Gloo on CPUs. LOCAL_RANK chooses the GPU of a machine.
     Raises OptionError for a `device` that not all processes can use.
     """
-    if not torch.distributed.is_torchelastic_launched() or int(os.environ["WORLD_SIZE"]) == 1:
+    # Those of torchrun; other launchers, such as wrappers of mpirun, set the same.
+    launched = _LAUNCHED.issubset(os.environ)
+    if not launched or int(os.environ["WORLD_SIZE"]) == 1:
         yield Place(0, 1, device_named(device))
         return
-    rank, count, local = (int(os.environ[name]) for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"))
-    place = Place(rank, count, _local_device(device, local))
+    rank, count = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    place = Place(rank, count, _local_device(device, local_rank(rank)))
     if place.device.type == "cuda":
         torch.cuda.set_device(place.device)
     import_before_joining()
@@ -111,6 +119,7 @@ def check_count(num_gpus: int) -> None:
     if count != num_gpus:
         raise OptionError(
             f"num_gpus={num_gpus}, but {count} process(es) are running; start with torchrun --nproc_per_node={num_gpus}"
+            ", or with as many on several machines together"
         )
 
 

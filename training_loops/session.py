@@ -14,7 +14,7 @@ class Session:
 
     Attributes:
         rank: number of the process, from 0; `torch.distributed` must be initialised where there are several.
-        device: the device; None for CUDA device `rank` if CUDA is available, else the CPU.
+        device: the device; None for the CUDA device of this rank on its machine, or the CPU without CUDA.
         restart: resume the run in the folder exactly, instead of starting a new one.
         verbose: print the lines of log.txt.
         tensorboard: write TensorBoard events.

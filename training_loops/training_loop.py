@@ -15,7 +15,7 @@ from training_loops.formats.lock import locked
 from training_loops.logs import TickClock
 from training_loops.maintenance import maintain
 from training_loops.options import OPTIONS_FILE, MachineOptions, TrainingOptions, read_options
-from training_loops.processes import default_device
+from training_loops.processes import default_device, local_rank
 from training_loops.run import STATE_FILE, Run, set_up
 from training_loops.session import Session
 
@@ -61,7 +61,7 @@ def training_loop(
     options.check()
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    device = torch.device(session.device) if session.device is not None else default_device(session.rank)
+    device = torch.device(session.device) if session.device is not None else default_device(local_rank(session.rank))
     if device.type == "cuda" and device.index is None:
         device = torch.device("cuda", torch.cuda.current_device())  # some PyTorch functions require an index
     _configure_torch(device, options.machine)

@@ -8,8 +8,11 @@ import random
 import re
 import resource
 import shutil
+import socket
 import subprocess
 import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +21,19 @@ import torch
 from click.testing import CliRunner
 
 from linkgan_plugin.cli import main
+from linkgan_plugin.cli.train import failures_named
 from tests.training_loops.states import assert_same_end, leaves, tensors
 from training_loops import maintenance, processes, training_loop
 from training_loops.data.face_files import write_faces
 from training_loops.errors import OptionError
+from training_loops.presets import build_options
+from training_loops.request import TrainingRequest
 from training_loops.snapshots import load_snapshot
 
 ROOT = Path(__file__).parents[2]
 FAILING = Path(__file__).with_name("failing_train.py")
 TORCHRUN = ["-m", "torch.distributed.run", "--nproc_per_node=2", "--rdzv-backend=c10d", "--rdzv-endpoint=localhost:0"]
+FOUR = ["--nproc_per_node=4" if word.startswith("--nproc") else word for word in TORCHRUN]
 SMALL = [
     *("--cbase", "64", "--cmax", "8", "--w-dim", "16", "--z-dim", "16", "--batch", "8", "--batch-gpu", "4"),
     *("--device", "cpu", "--threads", "1", "--quiet"),
@@ -60,8 +67,8 @@ def train(*arguments: object) -> None:
     assert result.exit_code == 0, result.output
 
 
-def train_together(*arguments: object) -> str:
-    done = python(*TORCHRUN, "-m", "linkgan_plugin", "train", *arguments)
+def train_together(*arguments: object, launcher: Sequence[str] = TORCHRUN) -> str:
+    done = python(*launcher, "-m", "linkgan_plugin", "train", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -76,7 +83,7 @@ def whole(data: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_run_killed_at_any_step_continues_bit_for_bit(data: list[str], whole: Path, tmp_path: Path) -> None:
     step, run = random.randrange(12), tmp_path / "run"  # another one at each run of this test
-    killed = python(FAILING, 0, step, "kill", *data, *RUN, *LINKED, "--run-dir", run)
+    killed = python(FAILING, 0, step, *data, *RUN, *LINKED, "--run-dir", run)
     assert killed.returncode == -9, killed.stderr
     train("--continue", run, "--quiet", "--device", "cpu")
     assert_same_end(whole, run)
@@ -141,19 +148,54 @@ def test_a_truncated_snapshot_is_refused_and_the_one_before_starts_a_run(data: l
     train(*start, before)
 
 
-def test_two_processes_give_what_one_gives(data: list[str], tmp_path: Path) -> None:
-    run = [*data, *SMALL, "--kimg", "0.08", "--tick", "0.04", "--link", "eyes=4@eyes", "--link-weight", "0"]
-    run += ["--link-batch", "1"]  # so that every move takes place on every rank
-    train(*run, "--run-dir", tmp_path / "one")
-    assert "wrote " in train_together(*run, "--run-dir", tmp_path / "two")
-    one, two = tensors(tmp_path / "one"), tensors(tmp_path / "two")
+# Every perturbation takes place on every rank; a quarter of the batch at a time, as four ranks take it.
+EQUAL = [*SMALL, "--batch-gpu", "2", "--kimg", "0.08", "--tick", "0.04"]
+EQUAL += ["--link", "eyes=4@eyes", "--link-weight", "0", "--link-batch", "1"]
+
+
+@pytest.fixture(scope="module")
+def alone(data: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of ten steps by one process."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    train(*data, *EQUAL, "--run-dir", run)
+    return run
+
+
+def test_four_processes_give_what_one_gives(data: list[str], alone: Path, tmp_path: Path) -> None:
+    assert train_together(*data, *EQUAL, "--run-dir", tmp_path / "four", launcher=FOUR).count("wrote ") == 1
+    assert_close(alone, tmp_path / "four")
+
+
+def test_two_machines_give_what_one_process_gives(data: list[str], alone: Path, tmp_path: Path) -> None:
+    port = free_port()
+    launcher = ["-m", "torch.distributed.run", "--nnodes=2", "--nproc_per_node=1", "--local-addr=localhost"]
+    launcher += ["--rdzv-backend=c10d", f"--rdzv-endpoint=localhost:{port}", "--rdzv-id=a-test"]
+    command = [*launcher, "-m", "linkgan_plugin", "train", *data, *EQUAL, "--run-dir", tmp_path / "run"]
+    with ThreadPoolExecutor(2) as machines:
+        outputs = list(machines.map(lambda _: python(*command), range(2)))
+    assert [done.returncode for done in outputs] == [0, 0], [done.stderr for done in outputs]
+    # LOCAL_RANK is 0 on both machines, but RANK on one: it alone writes.
+    assert sorted("wrote " in done.stdout for done in outputs) == [False, True]
+    assert_close(alone, tmp_path / "run")
+
+
+def free_port() -> int:
+    with socket.socket() as server:
+        server.bind(("localhost", 0))
+        return int(server.getsockname()[1])
+
+
+def assert_close(alone: Path, together: Path) -> None:
+    """Check that two runs of ten steps end with the same weights and statistics up to rounding."""
+    one, several = tensors(alone), tensors(together)
     weights = [key for key in one if key.startswith("/networks/")]
     # Ten steps of Adam move a weight by up to 0.03; rounding was seen to move it by 2e-6.
     assert len(weights) > 60
     for key in weights:
-        torch.testing.assert_close(two[key], one[key], rtol=1e-4, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}")
-    first, second = (_statistics(tmp_path / name) for name in ("one", "two"))
-    for a, b in zip(first, second, strict=True):
+        torch.testing.assert_close(
+            several[key], one[key], rtol=1e-4, atol=1e-4, msg=lambda text, key=key: f"{key}: {text}"
+        )
+    for a, b in zip(_statistics(alone), _statistics(together), strict=True):
         assert a.keys() == b.keys()
         for name in ("Loss/G/loss", "Loss/D/loss", "Loss/scores/real"):
             assert a[name]["num"] == b[name]["num"]
@@ -164,12 +206,13 @@ def _statistics(run: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()]
 
 
-def test_one_ranks_failure_ends_all_and_the_run_continues_bit_for_bit(data: list[str], tmp_path: Path) -> None:
+def test_a_killed_rank_ends_all_and_the_run_continues_bit_for_bit(data: list[str], tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
     train_together(*data, *RUN, *LINKED, "--run-dir", whole)
-    failed = python(*TORCHRUN, FAILING, 1, 6, "raise", *data, *RUN, *LINKED, "--run-dir", run)
-    assert failed.returncode != 0
-    assert "rank 1 of 2 failed: RuntimeError: the disk of this rank burns" in failed.stderr
+    killed = python(*TORCHRUN, FAILING, 1, 6, *data, *RUN, *LINKED, "--run-dir", run)
+    assert killed.returncode != 0, "torchrun ends when all ranks have ended"
+    assert re.search(r"exitcode +: -9 ", killed.stderr), killed.stderr
+    assert leaves(run)["/progress/step"] == 5
     train_together("--continue", run, "--quiet", "--device", "cpu")
     assert_same_end(whole, run)
     state = leaves(run)
@@ -179,6 +222,13 @@ def test_one_ranks_failure_ends_all_and_the_run_continues_bit_for_bit(data: list
         assert state[f"/ranks/0/loss/steps/{phase}"] == state[f"/ranks/1/loss/steps/{phase}"]
     assert state["/ranks/0/loss/seed"] != state["/ranks/1/loss/seed"], "each rank moves other axes"
     assert not torch.equal(state["/ranks/0/loss/base/pl_mean"], state["/ranks/1/loss/base/pl_mean"])
+
+
+def test_a_rank_that_fails_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    place = processes.Place(1, 2, torch.device("cpu"))
+    with pytest.raises(RuntimeError), failures_named(place):
+        raise RuntimeError("the disk of this rank burns")
+    assert "rank 1 of 2 failed: RuntimeError: the disk of this rank burns" in capsys.readouterr().err
 
 
 JOINED = """
@@ -231,14 +281,37 @@ def test_networks_that_come_apart_are_noticed(monkeypatch: pytest.MonkeyPatch) -
         maintenance.check_alike({"G": ranks[1]}, 2)
 
 
+def launched(monkeypatch: pytest.MonkeyPatch, gpus: int, **environment: int | str) -> None:
+    """Let this process be one of several on a machine with `gpus`."""
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: gpus)
+    for name, value in {"MASTER_ADDR": "localhost", **environment}.items():
+        monkeypatch.setenv(name, str(value))
+
+
 @pytest.mark.parametrize(("device", "message"), [("cuda:0", "cannot share it"), ("cuda", "no GPU for process")])
 def test_processes_get_a_device_each_or_are_told(device: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.distributed, "is_torchelastic_launched", lambda: True)
-    for name, value in {"RANK": "1", "WORLD_SIZE": "2", "LOCAL_RANK": "1"}.items():
-        monkeypatch.setenv(name, value)
+    launched(monkeypatch, gpus=1, RANK=1, WORLD_SIZE=2, LOCAL_RANK=1)
     with pytest.raises(OptionError, match=message), processes.joined(device):
         pass
+
+
+def test_the_number_on_its_machine_chooses_a_processs_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    launched(monkeypatch, gpus=4, RANK=6, WORLD_SIZE=8, LOCAL_RANK=2)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    chosen: list[object] = []
+    monkeypatch.setattr(torch.cuda, "set_device", chosen.append)
+    for name in ("init_process_group", "barrier", "destroy_process_group"):
+        monkeypatch.setattr(torch.distributed, name, lambda *backend: chosen.extend(backend))
+    with processes.joined() as place:
+        assert (place.rank, place.count, place.device) == (6, 8, torch.device("cuda:2"))
+    assert chosen == [torch.device("cuda:2"), "nccl"]
+    assert processes.default_device(processes.local_rank(place.rank)) == torch.device("cuda:2")
+
+
+def test_a_batch_that_four_processes_cannot_share_is_refused(data: list[str], tmp_path: Path) -> None:
+    request = TrainingRequest(cfg="tiny", data=Path(data[1]), batch=10, gpus=4)
+    with pytest.raises(OptionError, match=r"batch_size=10: expected a multiple of num_gpus=4 times batch_gpu=2"):
+        build_options(request).check()
 
 
 @pytest.mark.parametrize(

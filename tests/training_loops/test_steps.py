@@ -65,7 +65,9 @@ def test_a_batch_depends_on_seed_and_step_alone() -> None:
 def test_processes_share_one_batch(tiny_data: Path) -> None:
     dataset = ImageFolderDataset(tiny_data, use_labels=True)
     whole = BatchStream(dataset, batch_size=8, seed=1, device=CPU)
-    parts = [BatchStream(dataset, batch_size=8, seed=1, device=CPU, rank=r, num_gpus=2) for r in (0, 1)]
+    parts = [BatchStream(dataset, batch_size=8, seed=1, device=CPU, rank=r, num_gpus=4) for r in range(4)]
+    epoch = np.concatenate([whole.indices(step) for step in range(15)])[:120]
+    assert (np.bincount(epoch) == 4).all(), "30 images are no multiple of 8, and each is seen once in an epoch"
     for given_, expected in zip(zip(*[part.real(5) for part in parts], strict=True), whole.real(5), strict=True):
         assert torch.equal(torch.cat(given_), expected)
     shares = [part.latents(5, phases=3, z_dim=4) for part in parts]

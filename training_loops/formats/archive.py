@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,8 +15,9 @@ from training_loops.formats.atomic import temporary_folder
 from training_loops.formats.budget import DATA_IMAGE, LABELS
 from training_loops.formats.files import read_file
 from training_loops.formats.json_text import parse_json
+from training_loops.formats.names import Names
 from training_loops.formats.text import printable
-from training_loops.formats.zips import BROKEN_ZIP, open_zip, read_entry
+from training_loops.formats.zip_members import ZipMembers
 
 
 class DatasetError(InputError):
@@ -39,45 +39,37 @@ def dataset_errors() -> Iterator[None]:
 
 
 class ArchiveReader:
-    """Reads files of a zip or folder by name; survives pickling and forking (each process opens its own handle)."""
+    """Reads files of a zip or folder by name; survives pickling and forking (each process opens its own handle).
+
+    Attributes:
+        path: the zip or folder.
+        names: of all files, sorted.
+    """
 
     def __init__(self, path: str | os.PathLike[str]):
         """Open `path`. Raises DatasetError when it is missing, or neither a folder of files nor a zip."""
         self.path = Path(path)
         self._what = f"data '{self.path}'"
-        self._zip: zipfile.ZipFile | None = None
-        self._owner = 0
+        self._zip: ZipMembers | None = None
         if not self.path.exists():
             raise DatasetError(f"{self._what}: no such file or folder; give a zip or a folder of images")
-        self.is_folder = self.path.is_dir()
-        if not self.is_folder and not self.path.is_file():
+        if self.path.is_dir():
+            self.names = Names.of(_files_in(self.path, self._what))
+            return
+        if not self.path.is_file():
             raise DatasetError(f"{self._what}: a FIFO, socket or device; give a zip or a folder of images")
-        self.names = frozenset(self._walk() if self.is_folder else self._opened().namelist())
-
-    def _walk(self) -> Iterator[str]:
-        whole = os.path.realpath(self.path)
-        for root, _, files in os.walk(self.path):
-            for name in files:
-                file = os.path.join(root, name)
-                if not _is_inside(file, whole):
-                    raise DatasetError(f"{self._what}: '{file}' is not a file in it; copy it there or remove it")
-                yield Path(file).relative_to(self.path).as_posix()
-
-    def _opened(self) -> zipfile.ZipFile:
-        # A forked child shares its parent's file position, so it needs its own handle.
-        if self._zip is None or self._owner != os.getpid():
-            try:
-                self._zip, self._owner = open_zip(self.path, self._what), os.getpid()
-            except InputError as error:
-                raise DatasetError(f"{error}; give a zip or a folder of images") from error
-        return self._zip
+        try:
+            self._zip = ZipMembers(self.path, self._what)
+        except InputError as error:
+            raise DatasetError(f"{error}; give a zip or a folder of images") from error
+        self.names = self._zip.index.names
 
     def read(self, name: str, most: int = DATA_IMAGE) -> bytes:
         """Return the bytes of the file `name`. Raises DatasetError when unreadable or longer than `most`."""
         with dataset_errors():
-            if self.is_folder:
+            if self._zip is None:
                 return read_file(self.path / name, most, f"{self._what}: '{name}'")
-            return read_entry(self._opened(), self._entry(name), self._what, most)
+            return self._zip.read(name, most)
 
     def read_json(self, name: str) -> Any:
         """Return the value of the JSON file `name`. Raises DatasetError when it is invalid or too large."""
@@ -86,37 +78,48 @@ class ArchiveReader:
 
     def head(self, name: str, count: int) -> bytes:
         """Return the first `count` bytes of the file `name`. Raises DatasetError when they cannot be read."""
-        try:
-            with open(self.path / name, "rb") if self.is_folder else self._opened().open(self._entry(name)) as file:
-                return file.read(count)
-        except DatasetError:
-            raise
-        except BROKEN_ZIP as error:
-            raise DatasetError(f"{self._what}: '{name}' cannot be read ({error})") from error
+        with dataset_errors():
+            if self._zip is not None:
+                return self._zip.head(name, count)
+            try:
+                with open(self.path / name, "rb") as file:
+                    return file.read(count)
+            except OSError as error:
+                raise DatasetError(f"{self._what}: '{name}' cannot be read ({error})") from error
 
-    def _entry(self, name: str) -> zipfile.ZipInfo:
-        try:
-            return self._opened().getinfo(name)
-        except KeyError as error:
-            raise DatasetError(f"{self._what}: '{name}' not found") from error
+    def contents(self) -> Iterator[tuple[str, int, int]] | None:
+        """Yield the name, size and CRC-32 of every file in a zip, in the order of `names`; None for a folder."""
+        return None if self._zip is None else self._zip.index.contents()
 
     def close(self) -> None:
         """Close the zip's handle; the next read opens it again."""
-        if self._zip is not None and self._owner == os.getpid():
+        if self._zip is not None:
             self._zip.close()
-        self._zip = None
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_zip": None}
 
 
-def _is_inside(file: str, folder: str) -> bool:
-    """Return whether `file` is a regular file, or links to one in `folder`."""
-    kind = os.lstat(file).st_mode
-    if not stat.S_ISLNK(kind):
-        return stat.S_ISREG(kind)
-    target = os.path.realpath(file)
-    return os.path.commonpath([target, folder]) == folder and os.path.isfile(target)
+def _files_in(folder: Path, what: str) -> Iterator[str]:
+    """Yield the path of every file below a folder, relative to it; links to folders are not followed."""
+    whole, below = os.path.realpath(folder), [""]
+    while below:
+        inside = below.pop()
+        try:
+            entries = os.scandir(os.path.join(folder, inside))
+        except OSError:  # a folder that may not be listed, as os.walk passes it over
+            continue
+        with entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    below.append(f"{inside}{entry.name}/")
+                elif entry.is_file(follow_symlinks=False) or _is_link_into(entry, whole):
+                    yield inside + entry.name
+                elif not entry.is_dir():
+                    raise DatasetError(f"{what}: '{entry.path}' is not a file in it; copy it there or remove it")
+
+
+def _is_link_into(entry: os.DirEntry[str], folder: str) -> bool:
+    """Return whether `entry` is a link to a regular file in `folder`."""
+    target = os.path.realpath(entry.path)
+    return entry.is_symlink() and os.path.commonpath([target, folder]) == folder and os.path.isfile(target)
 
 
 class ArchiveWriter:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from training_loops.formats.archive import ArchiveReader
 from training_loops.formats.png import is_image
 
 _LABELS = "dataset.json"
@@ -27,7 +27,7 @@ def data_record(dataset: Any) -> dict[str, Any]:
         "resolution": int(dataset.resolution),
         "channels": int(dataset.num_channels),
         "label_dim": int(dataset.label_dim),
-        "fingerprint": _fingerprint(getattr(dataset, "path", None), labels=dataset.label_dim > 0),
+        "fingerprint": _fingerprint(dataset, labels=dataset.label_dim > 0),
     }
 
 
@@ -44,21 +44,23 @@ def changes(then: dict[str, Any], now: dict[str, Any]) -> list[str]:
     return counted
 
 
-def _fingerprint(path: str | os.PathLike[str] | None, *, labels: bool) -> str | None:
+def _fingerprint(dataset: Any, *, labels: bool) -> str | None:
+    path = getattr(dataset, "path", None)
     if path is None or not Path(path).exists():
         return None
-    entries = _folder_entries(Path(path)) if Path(path).is_dir() else _zip_entries(Path(path))
+    entries = sorted(_folder_entries(Path(path))) if Path(path).is_dir() else _zip_entries(dataset)
     found = hashlib.sha256()
-    for name, facts in sorted(entries):
+    for name, facts in entries:
         if is_image(name) or (labels and name == _LABELS):
             found.update(f"{name}\0{facts}\n".encode("utf-8", "surrogatepass"))
     return found.hexdigest()
 
 
-def _zip_entries(path: Path) -> Iterator[tuple[str, str]]:
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            yield entry.filename, f"{entry.file_size} {entry.CRC}"
+def _zip_entries(dataset: Any) -> Iterator[tuple[str, str]]:
+    """Yield the entries of a zip sorted by name, as the dataset lists them or from the zip again."""
+    listed = dataset.contents() if hasattr(dataset, "contents") else ArchiveReader(dataset.path).contents()
+    for name, size, crc in listed or ():
+        yield name, f"{size} {crc}"
 
 
 def _folder_entries(folder: Path) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,8 @@ from training_loops.formats.png import HEADER_BYTES, check_side, decode, encode,
 
 Label = int | Sequence[float]
 _EXPECTED = "expected one class (an integer from 0 on) or one vector of finite numbers per image"
+_CHECKED = 256  # images whose shape is read when a data set is opened
+_MISSING = object()
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -41,7 +43,9 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         """Open a zip or folder. Raises DatasetError when the path, the images or the labels are invalid."""
         self._archive = ArchiveReader(path)
         self.path = self._archive.path
-        self._names = sorted(name for name in self._archive.names if is_image(name))
+        self._names = self._archive.names.chosen(
+            np.flatnonzero(np.fromiter(map(is_image, self._archive.names), bool, len(self._archive.names)))
+        )
         if not self._names:
             raise DatasetError(f"data '{path}': contains no images; expected files such as 00000/img00000000.png")
         self.image_shape = self._check_shapes(resolution)
@@ -53,6 +57,8 @@ class ImageFolderDataset(torch.utils.data.Dataset):
             # The hosts' choice of images: their legacy generator, so the same seed keeps the same images.
             np.random.RandomState(random_seed).shuffle(order)
             order = np.sort(order[:max_size])
+        # Classes are int64 [N], vectors float32 [N, label_dim].
+        self._label_dim = int(self._labels.max()) + 1 if self._labels.ndim == 1 else self._labels.shape[1]
         self._raw_index = np.tile(order, 2) if xflip else order
         self._flipped = np.arange(len(self._raw_index)) >= len(order)
         self._may_cache = len(self._names) * int(np.prod(self.image_shape)) <= cache_bytes
@@ -60,7 +66,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
         self._cached = np.zeros(len(self._names), bool)
 
     def _check_shapes(self, resolution: int | None) -> list[int]:
-        """Return [C, H, W] of every image, from their headers alone."""
+        """Return [C, H, W] of every image, from the headers of `_CHECKED` of them; the others are checked when read."""
         first = self._shape(self._names[0])
         channels, height, width = first
         label = f"data '{self.path}': '{self._names[0]}'"
@@ -74,14 +80,16 @@ class ImageFolderDataset(torch.utils.data.Dataset):
             )
         if resolution is not None and height != resolution:
             raise DatasetError(f"data '{self.path}' is {width}x{height}, but resolution {resolution} was requested")
-        for name in tqdm(self._names[1:], desc=f"Checking {self.path.name}", unit="img", delay=2, leave=False):
-            if (shape := self._shape(name)) != first:
-                raise DatasetError(
-                    f"data '{self.path}': '{name}' is {_describe(shape)}, "
-                    f"but '{self._names[0]}' is {_describe(first)}; "
-                    "all must have one size and the same channels"
-                )
+        for row in np.unique(np.linspace(0, len(self._names) - 1, _CHECKED).astype(int))[1:]:
+            self._check_shape(self._names[row], self._shape(self._names[row]), first)
         return list(first)
+
+    def _check_shape(self, name: str, shape: Sequence[int], first: Sequence[int]) -> None:
+        if tuple(shape) != tuple(first):
+            raise DatasetError(
+                f"{self._named(name)} is {_describe(shape)}, but '{self._names[0]}' is {_describe(first)}; "
+                "all must have one size and the same channels"
+            )
 
     def _shape(self, name: str) -> tuple[int, int, int]:
         shape = png_shape(self._archive.head(name, HEADER_BYTES)) if name.lower().endswith(".png") else None
@@ -107,13 +115,19 @@ class ImageFolderDataset(torch.utils.data.Dataset):
             raise DatasetError(f"data '{self.path}' has no labels (dataset.json); add them or train without labels")
         what = f"data '{self.path}': dataset.json"
         by_name = _by_name(pairs, what)
-        names = [name.replace("\\", "/") for name in self._names]
-        missing = [name for name in names if name not in by_name]
+        del found, pairs  # a million labels are large
+        labels = [by_name.get(_slashed(name), _MISSING) for name in self._names]
+        missing = [row for row, label in enumerate(labels) if label is _MISSING]
         if missing:
-            raise DatasetError(f"{what} has no label for {len(missing)} images: {missing[0]:.200}")
-        labels = [by_name[name] for name in names]
+            raise DatasetError(
+                f"{what} has no label for {len(missing)} images: {_slashed(self._names[missing[0]]):.200}"
+            )
         _check_plain(labels, what)
         return _label_array(labels, what)
+
+    def contents(self) -> Iterator[tuple[str, int, int]] | None:
+        """Yield the name, size and CRC-32 of every file in the zip, sorted by name; None for a folder."""
+        return self._archive.contents()
 
     def read_json(self, name: str) -> Any:
         """Return the JSON file `name` stored with the images, such as attributes.json."""
@@ -122,9 +136,9 @@ class ImageFolderDataset(torch.utils.data.Dataset):
     def _raw(self, raw_index: int) -> np.ndarray:
         if self._cache is not None and self._cached[raw_index]:
             return self._cache[raw_index]
-        image = self._decode(self._names[raw_index])
-        if list(image.shape) != self.image_shape:
-            raise DatasetError(f"data '{self.path}': '{self._names[raw_index]}' does not have the shape in its header")
+        name = self._names[raw_index]
+        image = self._decode(name)
+        self._check_shape(name, image.shape, self.image_shape)
         return image
 
     def __len__(self) -> int:
@@ -136,7 +150,18 @@ class ImageFolderDataset(torch.utils.data.Dataset):
 
     def get_label(self, index: int) -> np.ndarray:
         """Return the label of one image, float32 [label_dim]."""
-        return self._batch_labels(np.array([index]))[0]
+        return self.get_labels(np.array([index]))[0]
+
+    def get_labels(self, indices: np.ndarray) -> np.ndarray:
+        """Return the labels of the images at `indices`, float32 [N, label_dim]."""
+        labels = self._labels[self._raw_index[indices]]
+        if labels.ndim == 2:
+            return labels.copy()
+        return (labels[:, None] == np.arange(self.label_dim)).astype(np.float32)
+
+    def get_classes(self) -> np.ndarray | None:
+        """Return the class of every image, int64 [N]; None where the labels are vectors, or there are none."""
+        return self._labels[self._raw_index] if self.has_onehot_labels else None
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return (uint8 [N, C, H, W], float32 [N, label_dim]) of the images at `indices`."""
@@ -153,13 +178,7 @@ class ImageFolderDataset(torch.utils.data.Dataset):
             images = np.stack([self._raw(i) for i in raw])
         flipped = self._flipped[indices]
         images[flipped] = images[flipped, :, :, ::-1]
-        return images, self._batch_labels(indices)
-
-    def _batch_labels(self, indices: np.ndarray) -> np.ndarray:
-        labels = self._labels[self._raw_index[indices]]
-        if labels.ndim == 2:
-            return labels.copy()
-        return (labels[:, None] == np.arange(self.label_dim)).astype(np.float32)
+        return images, self.get_labels(indices)
 
     @property
     def names(self) -> list[str]:
@@ -184,12 +203,12 @@ class ImageFolderDataset(torch.utils.data.Dataset):
     @property
     def label_shape(self) -> list[int]:
         """[label_dim]; [0] without labels."""
-        return [int(self._labels.max()) + 1] if self._labels.ndim == 1 else [self._labels.shape[1]]
+        return [self._label_dim]
 
     @property
     def label_dim(self) -> int:
         """The number of classes, or of numbers in a label vector; 0 without labels."""
-        return self.label_shape[0]
+        return self._label_dim
 
     @property
     def has_labels(self) -> bool:
@@ -262,7 +281,11 @@ def _by_name(pairs: Any, what: str) -> dict[str, Any]:
         isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str) for pair in pairs
     ):
         raise DatasetError(f"{what} does not list its labels as pairs of [image name, label]")
-    return {name.replace("\\", "/"): label for name, label in pairs}
+    return {_slashed(name): label for name, label in pairs}
+
+
+def _slashed(name: str) -> str:
+    return name.replace("\\", "/")
 
 
 def _check_plain(labels: Sequence[Any], what: str) -> None:
@@ -290,5 +313,5 @@ def _label_array(labels: Sequence[Label], what: str) -> np.ndarray:
     raise DatasetError(f"{what}: {_EXPECTED}")
 
 
-def _describe(shape: tuple[int, int, int]) -> str:
+def _describe(shape: Sequence[int]) -> str:
     return f"{shape[2]}x{shape[1]} with {shape[0]} channels"

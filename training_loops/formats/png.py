@@ -27,11 +27,14 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 def is_image(name: str) -> bool:
     """Return whether `name` has the extension of an image format, by the hosts' rule."""
     PIL.Image.init()
-    suffix = name[name.rfind(".") :].lower() if "." in name else ""
-    place = PurePosixPath(name.replace("\\", "/"))
+    at = name.rfind(".")
+    if at < 0 or name[at:].lower() not in PIL.Image.EXTENSION:
+        return False
     # macOS adds files to folders and zips that are named like images but are not images.
-    added = place.name.startswith("._") or "__MACOSX" in place.parts
-    return suffix in PIL.Image.EXTENSION and not added
+    if "._" not in name and "__MACOSX" not in name:
+        return True
+    place = PurePosixPath(name.replace("\\", "/"))
+    return not place.name.startswith("._") and "__MACOSX" not in place.parts
 
 
 def png_shape(header: bytes) -> tuple[int, int, int] | None:

@@ -11,8 +11,8 @@ from typing import BinaryIO
 from training_loops.errors import InputError
 
 MOST_ENTRIES = 4_000_000  # ImageNet has 1.3 million images
-_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-_ENCRYPTED = 0x1
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+ENCRYPTED = 0x1 | 0x40  # flags: encrypted, and strongly
 # What zipfile raises on damaged or unsupported archives.
 BROKEN_ZIP: tuple[type[Exception], ...] = (
     *(OSError, EOFError, KeyError, ValueError, OverflowError, RuntimeError, NotImplementedError),
@@ -35,7 +35,7 @@ def open_zip(file: Path | str | BinaryIO, what: str, *, stored: bool = False) ->
     except BROKEN_ZIP as error:
         raise InputError(f"{what}: not a readable zip ({str(error)[:200] or type(error).__name__})") from error
     try:
-        _check_entries(archive, what, (zipfile.ZIP_STORED,) if stored else _METHODS)
+        _check_entries(archive, what, (zipfile.ZIP_STORED,) if stored else METHODS)
     except InputError:
         archive.close()
         raise
@@ -70,7 +70,7 @@ def _check_entries(archive: zipfile.ZipFile, what: str, methods: Iterable[int]) 
         name = f"{what}: '{entry.filename:.200}'"
         if entry.filename in seen:
             raise InputError(f"{name} occurs twice, and programs differ in which one they read")
-        if entry.flag_bits & _ENCRYPTED:
+        if entry.flag_bits & ENCRYPTED:
             raise InputError(f"{name} is encrypted; pack it without a password")
         if entry.compress_type not in methods:
             kinds = "stored" if zipfile.ZIP_DEFLATED not in methods else "stored or deflated"
