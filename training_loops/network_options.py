@@ -43,7 +43,7 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     group = chosen(request.mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
         raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images per process at a time")
-    start = _preset_start(base) if request.resume is None else _snapshot_start(request.resume, request.cfg, base)
+    start = _preset_start(base) if request.resume is None else snapshot_start(request.resume, request.cfg, base)
     shared = {
         **_known(channel_base=request.cbase, channel_max=request.cmax),
         **_precision(request.fp32, request.fp16_res),
@@ -52,11 +52,10 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     G_kwargs = _layered(start.G, shared, _given_G(request), scene_G)
     freeze = {"block_kwargs": {"freeze_layers": request.freezed}, "epilogue_kwargs": {"mbstd_group_size": group}}
     D_kwargs = _layered(start.D, shared, freeze)
-    _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
-    _check_width(D_kwargs, resolution)
+    check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
+    check_width(D_kwargs, resolution)
     _set_half(G_kwargs, D_kwargs, request.half)
-    # Without momentum (beta1 = 0), as in StyleGAN.
-    adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
+    adam = adam_kwargs(base.betas)
     return NetworkOptions(
         G_kwargs={"class_name": base.G_class, **G_kwargs},
         D_kwargs={"class_name": base.D_class, **D_kwargs},
@@ -71,6 +70,11 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
         },
         resume=None if request.resume is None else os.fspath(request.resume),
     )
+
+
+def adam_kwargs(betas: tuple[float, float]) -> dict[str, Any]:
+    """Return the arguments of Adam, without its learning rate."""
+    return {"class_name": "torch.optim.Adam", "betas": list(betas), "eps": 1e-8}
 
 
 def _given_G(request: TrainingRequest) -> dict[str, Any]:
@@ -117,21 +121,21 @@ def _preset_start(base: Preset) -> _Start:
     )
 
 
-def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
+def snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
     """Return the arguments of a snapshot's networks."""
     source = load_snapshot(path)
     for network, name in ((source.G, base.G_class), (source.D, base.D_class)):
-        if type(network) is not util.get_object_by_name(name):
+        if type(network) is not (type(None) if name is None else util.get_object_by_name(name)):
             raise OptionError(f"resume={path}: holds a {type(network).__name__}; cfg {cfg} trains a {name}")
-    from_data = ("c_dim", "img_resolution", "img_channels")
+    from_data = ("c_dim", "img_resolution", "img_channels", "num_images")
     G, D = (
-        {name: value for name, value in net.init_kwargs.items() if name not in from_data}
+        {} if net is None else {name: value for name, value in net.init_kwargs.items() if name not in from_data}
         for net in (source.G, source.D)
     )
     return _Start(G, D, settings_of(source.G))
 
 
-def _check_width(kwargs: dict[str, Any], resolution: int) -> None:
+def check_width(kwargs: dict[str, Any], resolution: int) -> None:
     """Raise OptionError where layers at the highest resolution would have no feature maps."""
     base = kwargs["channel_base"]
     if base < resolution:

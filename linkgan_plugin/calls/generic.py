@@ -42,10 +42,12 @@ class GenericHost:
         self._report = self._find_reporter()
 
     def _find_reporter(self) -> Callable[[str, Any], Any]:
-        """Find ``training_stats.report`` in the globals of the module of the host's loss."""
-        module = sys.modules.get(type(self.loss).__module__)
-        stats = getattr(module, "training_stats", None)
-        return getattr(stats, "report", None) or (lambda name, value: value)
+        """Find ``training_stats.report`` in the globals of the modules of the host's loss and its base classes."""
+        for kind in type(self.loss).__mro__:
+            stats = getattr(sys.modules.get(kind.__module__), "training_stats", None)
+            if (report := getattr(stats, "report", None)) is not None:
+                return report
+        return lambda name, value: value
 
     def report(self, name: str, value: Tensor | float) -> None:
         """Report a statistic, of any shape, to the host's own collector (stats.jsonl, TensorBoard, console)."""

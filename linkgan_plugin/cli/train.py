@@ -17,6 +17,9 @@ from .train_options import RunFlags, options_and_folder
 if TYPE_CHECKING:
     from training_loops.processes import Place
 
+# The names of training_loops.presets.PRESETS, which would import torch.
+CONFIGS = ["tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap", "vae", "autoencoder", "dcgan"]
+
 EPILOG = """\b
 Examples:
   # A linked generator of your own images
@@ -61,9 +64,10 @@ Examples:
 )
 @click.option(
     "--cfg",
-    type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap"]),
+    type=click.Choice(CONFIGS),
     default="tiny",
     show_default=True,
+    help="Network, loss and their defaults; --help of docs/training.md lists the papers.",
 )
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
