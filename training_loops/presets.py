@@ -27,6 +27,7 @@ PRESETS = {
     "vae": "training_loops.families.vae.vae",
     "autoencoder": "training_loops.families.vae.autoencoder",
     "dcgan": "training_loops.families.dcgan.dcgan",
+    "glo": "training_loops.families.glo.glo",
 }
 
 

@@ -35,6 +35,7 @@ CLASSES = {
     "training_loops.families.vae.VAEGenerator",
     "training_loops.families.dcgan.DCGANGenerator",
     "training_loops.families.dcgan.DCGANDiscriminator",
+    "training_loops.families.glo.GLOGenerator",
 }
 
 

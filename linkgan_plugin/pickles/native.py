@@ -102,6 +102,7 @@ FAMILIES = (
     NativeClass("VAEGenerator", "", f"{_FAMILIES}.vae:VAEGenerator", adversarial=False),
     NativeClass("DCGANGenerator", "", f"{_FAMILIES}.dcgan:DCGANGenerator"),
     NativeClass("DCGANDiscriminator", "", f"{_FAMILIES}.dcgan:DCGANDiscriminator"),
+    NativeClass("GLOGenerator", "", f"{_FAMILIES}.glo:GLOGenerator", adversarial=False),
 )
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from training_loops.errors import OptionError
 from training_loops.stylegan2 import ops
+from training_loops.stylegan2.discriminator import MinibatchStdLayer
 from training_loops.stylegan2.generator import block_resolutions
 from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer
 
@@ -114,6 +115,20 @@ class DownBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.avg_pool2d(self.conv1(self.conv0(x)), 2)
+
+
+class LastBlock(nn.Module):
+    """Features [N, C, 4, 4] -> logits [N, 1], with one more map for the deviation between images of a group."""
+
+    def __init__(self, channels: int, mbstd_group_size: int, outputs: int) -> None:
+        super().__init__()
+        self.mbstd = MinibatchStdLayer(mbstd_group_size)
+        self.conv = Conv2dLayer(channels + 1, outputs, 3, activation="lrelu")
+        self.fc = FullyConnectedLayer(outputs * 16, outputs, activation="lrelu")
+        self.out = FullyConnectedLayer(outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.out(self.fc(self.conv(self.mbstd(x)).flatten(1)))
 
 
 class Decoder(nn.Module):
