@@ -28,6 +28,7 @@ PRESETS = {
     "autoencoder": "training_loops.families.vae.autoencoder",
     "dcgan": "training_loops.families.dcgan.dcgan",
     "glo": "training_loops.families.glo.glo",
+    "r3gan": "training_loops.families.r3gan.r3gan",
 }
 
 

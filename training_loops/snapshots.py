@@ -36,6 +36,8 @@ CLASSES = {
     "training_loops.families.dcgan.DCGANGenerator",
     "training_loops.families.dcgan.DCGANDiscriminator",
     "training_loops.families.glo.GLOGenerator",
+    "training_loops.families.r3gan.R3Generator",
+    "training_loops.families.r3gan.R3Discriminator",
 }
 
 

@@ -103,6 +103,8 @@ FAMILIES = (
     NativeClass("DCGANGenerator", "", f"{_FAMILIES}.dcgan:DCGANGenerator"),
     NativeClass("DCGANDiscriminator", "", f"{_FAMILIES}.dcgan:DCGANDiscriminator"),
     NativeClass("GLOGenerator", "", f"{_FAMILIES}.glo:GLOGenerator", adversarial=False),
+    NativeClass("R3Generator", "", f"{_FAMILIES}.r3gan:R3Generator"),
+    NativeClass("R3Discriminator", "", f"{_FAMILIES}.r3gan:R3Discriminator"),
 )
 
 
