@@ -29,6 +29,7 @@ PRESETS = {
     "dcgan": "training_loops.families.dcgan.dcgan",
     "glo": "training_loops.families.glo.glo",
     "r3gan": "training_loops.families.r3gan.r3gan",
+    "lapgan": "training_loops.families.lapgan.lapgan",
 }
 
 

@@ -38,6 +38,8 @@ CLASSES = {
     "training_loops.families.glo.GLOGenerator",
     "training_loops.families.r3gan.R3Generator",
     "training_loops.families.r3gan.R3Discriminator",
+    "training_loops.families.lapgan.LAPGANGenerator",
+    "training_loops.families.lapgan.LAPGANDiscriminator",
 }
 
 

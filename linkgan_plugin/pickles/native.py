@@ -105,6 +105,8 @@ FAMILIES = (
     NativeClass("GLOGenerator", "", f"{_FAMILIES}.glo:GLOGenerator", adversarial=False),
     NativeClass("R3Generator", "", f"{_FAMILIES}.r3gan:R3Generator"),
     NativeClass("R3Discriminator", "", f"{_FAMILIES}.r3gan:R3Discriminator"),
+    NativeClass("LAPGANGenerator", "", f"{_FAMILIES}.lapgan:LAPGANGenerator"),
+    NativeClass("LAPGANDiscriminator", "", f"{_FAMILIES}.lapgan:LAPGANDiscriminator"),
 )
 
 
