@@ -30,6 +30,7 @@ PRESETS = {
     "glo": "training_loops.families.glo.glo",
     "r3gan": "training_loops.families.r3gan.r3gan",
     "lapgan": "training_loops.families.lapgan.lapgan",
+    "msg_gan": "training_loops.families.msg_gan.msg_gan",
 }
 
 

@@ -40,6 +40,8 @@ CLASSES = {
     "training_loops.families.r3gan.R3Discriminator",
     "training_loops.families.lapgan.LAPGANGenerator",
     "training_loops.families.lapgan.LAPGANDiscriminator",
+    "training_loops.families.msg_gan.MSGGANGenerator",
+    "training_loops.families.msg_gan.MSGGANDiscriminator",
 }
 
 

@@ -107,6 +107,8 @@ FAMILIES = (
     NativeClass("R3Discriminator", "", f"{_FAMILIES}.r3gan:R3Discriminator"),
     NativeClass("LAPGANGenerator", "", f"{_FAMILIES}.lapgan:LAPGANGenerator"),
     NativeClass("LAPGANDiscriminator", "", f"{_FAMILIES}.lapgan:LAPGANDiscriminator"),
+    NativeClass("MSGGANGenerator", "", f"{_FAMILIES}.msg_gan:MSGGANGenerator"),
+    NativeClass("MSGGANDiscriminator", "", f"{_FAMILIES}.msg_gan:MSGGANDiscriminator"),
 )
 
 
