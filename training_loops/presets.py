@@ -31,6 +31,7 @@ PRESETS = {
     "r3gan": "training_loops.families.r3gan.r3gan",
     "lapgan": "training_loops.families.lapgan.lapgan",
     "msg_gan": "training_loops.families.msg_gan.msg_gan",
+    "progan": "training_loops.families.progan.progan",
 }
 
 

@@ -42,6 +42,8 @@ CLASSES = {
     "training_loops.families.lapgan.LAPGANDiscriminator",
     "training_loops.families.msg_gan.MSGGANGenerator",
     "training_loops.families.msg_gan.MSGGANDiscriminator",
+    "training_loops.families.progan.ProGANGenerator",
+    "training_loops.families.progan.ProGANDiscriminator",
 }
 
 

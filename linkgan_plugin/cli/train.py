@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The names of training_loops.presets.PRESETS, which would import torch.
 STYLES = ("tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap")
-FAMILIES = ("vae", "autoencoder", "dcgan", "glo", "r3gan", "lapgan", "msg_gan")
+FAMILIES = ("vae", "autoencoder", "dcgan", "glo", "r3gan", "lapgan", "msg_gan", "progan")
 
 EPILOG = """\b
 Examples:

@@ -109,6 +109,8 @@ FAMILIES = (
     NativeClass("LAPGANDiscriminator", "", f"{_FAMILIES}.lapgan:LAPGANDiscriminator"),
     NativeClass("MSGGANGenerator", "", f"{_FAMILIES}.msg_gan:MSGGANGenerator"),
     NativeClass("MSGGANDiscriminator", "", f"{_FAMILIES}.msg_gan:MSGGANDiscriminator"),
+    NativeClass("ProGANGenerator", "", f"{_FAMILIES}.progan:ProGANGenerator"),
+    NativeClass("ProGANDiscriminator", "", f"{_FAMILIES}.progan:ProGANDiscriminator"),
 )
 
 
