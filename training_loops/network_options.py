@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """Arguments of G and D, except those that follow from the data, and the initial values of G's settings."""
 
     G: dict[str, Any]
@@ -87,7 +87,7 @@ def _given_G(request: TrainingRequest) -> dict[str, Any]:
 
 
 def _scene(
-    request: TrainingRequest, base: Preset, start: _Start, *, num_fp16_res: int | None
+    request: TrainingRequest, base: Preset, start: Start, *, num_fp16_res: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the camera arguments of G, and all family-specific arguments of the loss."""
     given = _known(neural_res=request.neural_res, density_reg=request.density_reg, gpc_reg_prob=request.gpc_reg_prob)
@@ -112,17 +112,26 @@ def _set_half(G_kwargs: dict[str, Any], D_kwargs: dict[str, Any], half: str) -> 
         D_kwargs["block_kwargs"]["half"] = half
 
 
-def _preset_start(base: Preset) -> _Start:
+def _preset_start(base: Preset) -> Start:
     capacity = {"channel_base": base.cbase, "channel_max": base.cmax, **_precision(False, base.fp16_res)}
     latents = {"z_dim": base.dim, "w_dim": base.dim, "mapping_kwargs": {"num_layers": base.map_depth}}
-    return _Start(
+    return Start(
         _layered({**latents, "use_noise": base.use_noise, **capacity}, base.G),
         _layered({"architecture": base.D_architecture, "mapping_kwargs": {}, **capacity}, base.D),
     )
 
 
-def snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
-    """Return the arguments of a snapshot's networks."""
+def snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> Start:
+    """Return the arguments of a snapshot's networks.
+
+    Args:
+        path: the snapshot.
+        cfg: the name of the preset, for messages.
+        base: the preset.
+    Raises:
+        OptionError: networks of other classes than the preset's.
+        SnapshotError: not a complete snapshot.
+    """
     source = load_snapshot(path)
     for network, name in ((source.G, base.G_class), (source.D, base.D_class)):
         if type(network) is not (type(None) if name is None else util.get_object_by_name(name)):
@@ -132,7 +141,7 @@ def snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Sta
         {} if net is None else {name: value for name, value in net.init_kwargs.items() if name not in from_data}
         for net in (source.G, source.D)
     )
-    return _Start(G, D, settings_of(source.G))
+    return Start(G, D, settings_of(source.G))
 
 
 def check_width(kwargs: dict[str, Any], resolution: int) -> None:

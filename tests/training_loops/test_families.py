@@ -30,7 +30,7 @@ from training_loops.errors import OptionError
 from training_loops.families import dcgan, glo, lapgan, msg_gan, progan, r3gan, vae
 from training_loops.families.gaussian import FittedGaussian
 from training_loops.families.layers import enlarged, reduced
-from training_loops.families.losses import Batch, penalty
+from training_loops.families.losses import Batch, penalty, tracked
 from training_loops.formats.folder import ImageFolderDataset, write_dataset
 from training_loops.presets import PRESETS
 from training_loops.snapshots import load_snapshot
@@ -180,6 +180,11 @@ def test_the_command_lists_every_configuration() -> None:
     assert all(PRESETS[name].startswith("training_loops.families.") for name in FAMILIES)
 
 
+def test_labels_are_refused(cfg: str, tiny_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="labels of 3 numbers: a .*Generator is unconditional, train without them"):
+        train(tmp_path, {**options(cfg, tiny_data, cond=True, z_dim=16)})
+
+
 def test_options_of_other_families_are_refused(cfg: str, discs: Path) -> None:
     for name, value in (("w_dim", 8), ("style_mixing", 0.5), ("noise", True), ("freezed", 1)):
         with pytest.raises(OptionError, match=f"{name}: cfg {cfg} has no such option"):
@@ -309,17 +314,12 @@ def test_glo_learns_a_latent_of_each_image(discs: Path, tmp_path: Path) -> None:
 
 def test_gradient_penalties_are_those_of_differences() -> None:
     torch.manual_seed(0)
-    layers = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(20, 1)).double()
-
-    def D(images: Tensor, c: Tensor | None = None) -> Tensor:
-        scores: Tensor = layers(images)
-        return scores
-
-    images = torch.randn(2, 3, 4, 4, dtype=torch.float64)
+    D = nn.Sequential(nn.Conv2d(3, 5, 3), nn.Tanh(), nn.Flatten(), nn.Linear(20, 1)).double()
+    images = tracked(torch.randn(2, 3, 4, 4, dtype=torch.float64))
     steps = torch.eye(48, dtype=torch.float64).view(48, 3, 4, 4) * 1e-5
     with torch.no_grad():
         expected = [sum(float((D(x + step) - D(x - step)) / 2e-5) ** 2 for step in steps) for x in images.split(1)]
-    assert penalty(D, images).detach().tolist() == pytest.approx(expected, rel=1e-5)
+    assert penalty(D(images), images).detach().tolist() == pytest.approx(expected, rel=1e-5)
 
 
 def test_the_losses_of_r3gan_compare_pairs(batch: Batch) -> None:
@@ -328,7 +328,8 @@ def test_the_losses_of_r3gan_compare_pairs(batch: Batch) -> None:
     fakes = G(batch.gen_z, None).detach()
     advantage = (D(batch.real_img) - D(fakes)).flatten()
     torch.testing.assert_close(loss.loss_G(batch), entropy(-advantage, True))
-    penalties = penalty(D, batch.real_img) + penalty(D, fakes)
+    real, fake = tracked(batch.real_img), tracked(fakes)
+    penalties = penalty(D(real), real) + penalty(D(fake), fake)
     torch.testing.assert_close(loss.loss_D(batch), entropy(advantage, True) + 0.2 * penalties)
     loss.loss_D(batch).mean().backward()
     assert all(parameter.grad is None for parameter in G.parameters())

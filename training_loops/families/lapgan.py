@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from training_loops.errors import OptionError
 from training_loops.families.layers import FirstBlock, PlainGenerator, PlainNetwork, enlarged, laid_out, reduced
-from training_loops.families.losses import Batch, FamilyLoss
+from training_loops.families.losses import Batch, FamilyLoss, penalty, tracked
 from training_loops.presets import Preset
 from training_loops.stylegan2.generator import block_resolutions
 from training_loops.stylegan2.layers import Conv2dLayer, FullyConnectedLayer
@@ -130,14 +130,13 @@ class LAPGANLoss(FamilyLoss):
         return self._mean(self._level_D(*level) for level in self._levels(batch))
 
     def _level_D(self, number: int, made: Tensor, details: Tensor, blurred: Tensor) -> Tensor:
-        details = details.detach().requires_grad_(True)
+        details = tracked(details)
         real = self.D.judge(number, details, blurred)
         report("Loss/scores/real", real)
         loss = F.softplus(self.D.judge(number, made.detach(), blurred)) + F.softplus(-real)
         if self.r1_gamma == 0:
             return loss
-        (gradient,) = torch.autograd.grad(real.sum(), details, create_graph=True)
-        return loss + self.r1_gamma / 2 * gradient.square().sum(dim=[1, 2, 3]).unsqueeze(1)
+        return loss + self.r1_gamma / 2 * penalty(real, details).unsqueeze(1)
 
     def _levels(self, batch: Batch) -> Iterator[tuple[int, Tensor, Tensor, Tensor]]:
         """Yield number, generated details, real details and blurred real images of every level, coarsest first."""

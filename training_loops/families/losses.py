@@ -58,7 +58,7 @@ class FamilyLoss(Loss):
         return report_scores(kind, self.D(images, None).flatten())
 
     def fakes(self, z: Tensor) -> Tensor:
-        """Return G(z) without gradients."""
+        """Return the images [N, C, H, W] of z [N, z_dim], without gradients."""
         with torch.no_grad():
             return self.G(z, None)
 
@@ -82,10 +82,18 @@ class FamilyLoss(Loss):
                 loss.mean().mul(gain).backward()
 
 
-def penalty(D: Any, images: Tensor) -> Tensor:
-    """Return |grad_x D(x)|^2 of images [N, C, H, W], per image [N], differentiable by the weights of D."""
+def tracked(images: Tensor) -> Tensor:
+    """Return images [N, C, H, W] as `penalty` needs them: by themselves, with gradients."""
+    return images.detach().requires_grad_(True)
+
+
+def penalty(scores: Tensor, images: Tensor) -> Tensor:
+    """Return |grad_x D(x)|^2 per image [N], differentiable by the weights of D.
+
+    Args:
+        scores: D(x) [N] or [N, 1].
+        images: x [N, C, H, W], `tracked` before they were scored.
+    """
     # The gradient of the sum over a batch contains each image's, as D treats images separately (but for minibatch std).
-    images = images.detach().requires_grad_(True)
-    with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(D(images, None).sum(), images, create_graph=True)
+    (gradient,) = torch.autograd.grad(scores.sum(), images, create_graph=True)
     return gradient.square().sum(dim=[1, 2, 3])

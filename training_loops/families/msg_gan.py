@@ -113,7 +113,7 @@ class MSGGANLoss(LogisticLoss):
         return pyramid_of(real_img.detach(), self.D.resolutions)
 
     def regularize_G(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
-        """There is none."""
+        """Do nothing with gen_z [N, z_dim] and gen_c [N, 0]: there is no regularization of G."""
 
 
 def msg_gan(resolution: int, gpus: int) -> Preset:

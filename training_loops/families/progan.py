@@ -35,14 +35,14 @@ from training_loops.families.layers import (
     laid_out,
     reduced,
 )
-from training_loops.families.losses import Batch, FamilyLoss, penalty
+from training_loops.families.losses import Batch, FamilyLoss, penalty, tracked
 from training_loops.presets import Preset
 from training_loops.stylegan2.layers import Conv2dLayer
 from training_loops.stylegan2.presets import tiny
 
 
 def stage_of(growth: Tensor) -> tuple[int, float]:
-    """Return k = floor(g) and a = g - k."""
+    """Return k = floor(g) and a = g - k of the growth g, a scalar tensor."""
     value = float(growth)
     return math.floor(value), value - math.floor(value)
 
@@ -125,9 +125,9 @@ class ProGANLoss(FamilyLoss):
         self._grow(batch.cur_nimg)
         real, fake = blended(batch.real_img, self.D.growth, self.D.resolutions), self.fakes(batch.gen_z)
         real_scores, fake_scores = self.scores("real", real), self.scores("fake", fake)
-        between = real.lerp(fake, torch.rand([len(real), 1, 1, 1], device=real.device))
+        between = tracked(real.lerp(fake, torch.rand([len(real), 1, 1, 1], device=real.device)))
         # Gradients by pixels of a stage: each is repeated (R / r)^2 times in the image.
-        lengths = (penalty(self.D, between) * self._repeats() + 1e-12).sqrt()
+        lengths = (penalty(self.D(between), between) * self._repeats() + 1e-12).sqrt()
         steepness = training_stats.report("Loss/D/penalty", (lengths - 1).square())
         return fake_scores - real_scores + self.gp_weight * steepness + self.drift_weight * real_scores.square()
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from training_loops import training_stats
 from training_loops.errors import OptionError
 from training_loops.families.layers import PlainGenerator, PlainNetwork, laid_out
-from training_loops.families.losses import Batch, FamilyLoss, penalty
+from training_loops.families.losses import Batch, FamilyLoss, penalty, tracked
 from training_loops.presets import Preset
 from training_loops.r3gan.networks import Discriminator, Generator
 from training_loops.stylegan2.presets import tiny
@@ -55,7 +55,7 @@ class R3Discriminator(PlainNetwork):
         return self.model(laid_out(img), None).unsqueeze(1)
 
 
-def _stages(net: PlainNetwork, blocks: int, group_size: int) -> dict[str, list[int]]:
+def _stages(net: PlainNetwork, blocks: int, group_size: int) -> dict[str, Any]:
     """Return the public arguments of the stages from 4 pixels on: widths are rounded to whole groups."""
     if net.img_channels != 3:
         raise OptionError(f"images of {net.img_channels} channels: an R3GAN generates 3")
@@ -83,18 +83,19 @@ class R3GANLoss(FamilyLoss):
         return F.softplus(self.scores("real", batch.real_img) - fake)
 
     def loss_D(self, batch: Batch) -> Tensor:
-        fakes = self.fakes(batch.gen_z)
-        loss = F.softplus(self.scores("fake", fakes) - self.scores("real", batch.real_img))
+        real, fake = tracked(batch.real_img), tracked(self.fakes(batch.gen_z))
+        of_real, of_fake = self.scores("real", real), self.scores("fake", fake)
+        loss = F.softplus(of_fake - of_real)
         if self.r1_gamma == 0:
             return loss
-        r1 = training_stats.report("Loss/r1_penalty", penalty(self.D, batch.real_img))
-        r2 = training_stats.report("Loss/r2_penalty", penalty(self.D, fakes))
+        r1 = training_stats.report("Loss/r1_penalty", penalty(of_real, real))
+        r2 = training_stats.report("Loss/r2_penalty", penalty(of_fake, fake))
         return loss + self.r1_gamma / 2 * (r1 + r2)
 
 
 def r3gan(resolution: int, gpus: int) -> Preset:
     """A narrow one for one CPU thread and images of about 32 pixels, with constant gamma and learning rate."""
-    sizes = {"channel_base": max(1024, resolution), "channel_max": 192, "blocks": 1, "group_size": 8}
+    sizes = {"channel_base": max(768, resolution), "channel_max": 192, "blocks": 1, "group_size": 8}
     return replace(
         tiny(resolution, gpus),
         styles=False,
