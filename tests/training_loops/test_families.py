@@ -181,7 +181,7 @@ def test_the_command_lists_every_configuration() -> None:
 
 
 def test_labels_are_refused(cfg: str, tiny_data: Path, tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="labels of 3 numbers: a .*Generator is unconditional, train without them"):
+    with pytest.raises(OptionError, match=r"labels of 3 numbers: a .*Generator is unconditional, train without them"):
         train(tmp_path, {**options(cfg, tiny_data, cond=True, z_dim=16)})
 
 
@@ -242,16 +242,16 @@ def test_the_loss_of_a_vae_is_its_equation(batch: Batch) -> None:
     mean, log_variance = G.encoder(batch.real_img)
     images = G(mean + (0.5 * log_variance).exp() * batch.gen_z, None)
     squares = (images - batch.real_img).square().sum(dim=[1, 2, 3]) / (2 * 0.5**2)
-    bound = squares + 3 * vae.kl_divergence(mean, log_variance)  # the negative evidence lower bound, beta = 3
-    loss = vae.VAELoss("cpu", G, pixel_noise=0.5, kl_weight=3).loss_G(batch)
-    torch.testing.assert_close(loss, bound / (3 * SIDE**2))
+    bound = squares + vae.kl_divergence(mean, log_variance)  # the negative evidence lower bound
+    loss = vae.VAELoss("cpu", G, image_weight=3, pixel_noise=0.5).loss_G(batch)
+    torch.testing.assert_close(loss, bound * 2 * 0.5**2 * 3 / (3 * SIDE**2))
 
 
 def test_an_autoencoder_reconstructs_without_noise(batch: Batch) -> None:
     G = vae.VAEGenerator(z_dim=12, variational=False, **SIZES)
-    loss = vae.VAELoss("cpu", G, pixel_noise=0.5).loss_G(batch)
+    loss = vae.VAELoss("cpu", G, image_weight=2).loss_G(batch)
     squares = (G.decoder(G.encoder(batch.real_img)[0]) - batch.real_img).square().mean(dim=[1, 2, 3])
-    torch.testing.assert_close(loss, squares / 0.5)
+    torch.testing.assert_close(loss, squares * 2)
 
 
 def test_the_losses_of_a_dcgan_are_cross_entropies(batch: Batch) -> None:

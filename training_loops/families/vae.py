@@ -1,9 +1,10 @@
 """VAE and plain autoencoder: the generator is a decoder, trained with its encoder to reconstruct images.
 
 "Auto-Encoding Variational Bayes", Kingma and Welling, ICLR 2014. The encoder gives the mean and the deviation of
-q(z | x) = N(mu(x), sigma(x)^2), the decoder the mean of p(x | z) = N(G(z), s^2). Per pixel value, of which there are P,
+q(z | x) = N(mu(x), sigma(x)^2), the decoder the mean of p(x | z) = N(G(z), s^2). The negative evidence lower bound,
+times 2 s^2 w / P for P pixel values and a weight w, which changes its scale only, is
 
-    L(x) = |x - G(mu + sigma e)|^2 / (2 s^2 P) + KL(N(mu, sigma^2) || N(0, I)) / P,   e ~ N(0, I),
+    L(x) = w/P [|x - G(mu + sigma e)|^2 + 2 s^2 KL(N(mu, sigma^2) || N(0, I))],   e ~ N(0, I),
     KL = 1/2 sum_i (mu_i^2 + sigma_i^2 - 1 - log sigma_i^2).
 
 A plain autoencoder (Hinton and Salakhutdinov 2006) has z = mu(x) and no KL. Its latents have no prior: new ones are
@@ -74,12 +75,13 @@ class VAELoss(FamilyLoss):
     """The equation above.
 
     Args:
-        pixel_noise: s, the deviation of a pixel value from the decoder's, more than 0.
-        kl_weight: factor of the KL divergence, from 0 (beta of Higgins et al. 2017).
+        image_weight: w, more than 0; 10 gives this loss the scale of those of GANs, beside which links are trained.
+        pixel_noise: s, the deviation of a pixel value from the decoder's, from 0. A smaller one keeps more details in
+            the latents, which are then farther from N(0, I).
     """
 
-    pixel_noise: float = 0.2
-    kl_weight: float = 1.0
+    image_weight: float = 10.0
+    pixel_noise: float = 1.0
 
     def loss_G(self, batch: Batch) -> Tensor:
         mean, log_variance = self.G.encoder(batch.real_img)
@@ -89,11 +91,12 @@ class VAELoss(FamilyLoss):
         # z = mu + sigma e, e ~ N(0, I): the loop's own latents are the noise
         codes = mean + (log_variance / 2).exp() * batch.gen_z
         divergence = training_stats.report("Loss/E/kl", kl_divergence(mean, log_variance))
-        return self._reconstruction(codes, batch.real_img) + self.kl_weight * divergence / batch.real_img[0].numel()
+        share = self.image_weight * 2 * self.pixel_noise**2 / batch.real_img[0].numel()
+        return self._reconstruction(codes, batch.real_img) + share * divergence
 
     def _reconstruction(self, codes: Tensor, images: Tensor) -> Tensor:
         error = (self.G.decoder(codes) - images).square().mean(dim=[1, 2, 3])
-        return training_stats.report("Loss/E/image", error) / (2 * self.pixel_noise**2)
+        return self.image_weight * training_stats.report("Loss/E/image", error)
 
 
 def kl_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
@@ -113,11 +116,11 @@ def vae(resolution: int, gpus: int) -> Preset:
         G={"z_dim": 64, **width, "variational": True},
         D_class=None,
         loss_class="training_loops.families.vae.VAELoss",
-        loss={"pixel_noise": 0.2, "kl_weight": 1.0},
+        loss={"image_weight": 10.0, "pixel_noise": 1.0},
     )
 
 
 def autoencoder(resolution: int, gpus: int) -> Preset:
     """The same networks without the variational part."""
     base = vae(resolution, gpus)
-    return replace(base, G={**base.G, "variational": False}, loss={"pixel_noise": 0.2})
+    return replace(base, G={**base.G, "variational": False}, loss={"image_weight": 10.0})
