@@ -84,7 +84,7 @@ def glo(resolution: int, gpus: int) -> Preset:
         tiny(resolution, gpus),
         styles=False,
         per_image=True,
-        lr=0.002,
+        lr=0.01,
         G_class="training_loops.families.glo.GLOGenerator",
         G={"z_dim": 64, **width},
         D_class=None,

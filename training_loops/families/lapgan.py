@@ -174,7 +174,7 @@ def lapgan(resolution: int, gpus: int) -> Preset:
     return replace(
         tiny(resolution, gpus),
         styles=False,
-        lr=0.001,
+        lr=0.003,
         betas=(0.5, 0.99),
         D_reg_interval=None,
         G_class="training_loops.families.lapgan.LAPGANGenerator",

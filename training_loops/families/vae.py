@@ -81,7 +81,7 @@ class VAELoss(FamilyLoss):
     """
 
     image_weight: float = 10.0
-    pixel_noise: float = 1.0
+    pixel_noise: float = 0.7
 
     def loss_G(self, batch: Batch) -> Tensor:
         mean, log_variance = self.G.encoder(batch.real_img)
@@ -110,13 +110,13 @@ def vae(resolution: int, gpus: int) -> Preset:
     return replace(
         tiny(resolution, gpus),
         styles=False,
-        lr=0.002,
+        lr=0.01,
         betas=(0.9, 0.99),
         G_class="training_loops.families.vae.VAEGenerator",
         G={"z_dim": 64, **width, "variational": True},
         D_class=None,
         loss_class="training_loops.families.vae.VAELoss",
-        loss={"image_weight": 10.0, "pixel_noise": 1.0},
+        loss={"image_weight": 10.0, "pixel_noise": 0.7},
     )
 
 
