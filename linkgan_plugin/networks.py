@@ -146,9 +146,15 @@ def load_network(path: Path | str, device: torch.device | str = "cpu", host: Pat
     snapshot = load_snapshot(path, device)
     check_finite(snapshot.G_ema, path)
     spec = getattr(snapshot.G_ema, SPEC_ATTRIBUTE, None)
-    return Network(
-        snapshot.G_ema, _parsed(spec), snapshot.training_options, path, lambda: load_snapshot(path, device).D
-    )
+    opened = None if snapshot.D is None else lambda: _discriminator(path, device)
+    return Network(snapshot.G_ema, _parsed(spec), snapshot.training_options, path, opened)
+
+
+def _discriminator(path: Path, device: torch.device | str) -> nn.Module:
+    found = load_snapshot(path, device).D
+    if found is None:
+        raise LinkGANError(f"{path} has no discriminator")
+    return found
 
 
 def _is_snapshot(path: Path) -> bool:

@@ -15,6 +15,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from linkgan_plugin.cli import main
+from linkgan_plugin.cli.train import FAMILIES
 from linkgan_plugin.images.video_writer import write_mp4
 from tests.cli.conftest import SMALL
 from tests.doc_blocks import PAGES, ROOT, Block, blocks, check, linkgan_words, shell_lines
@@ -106,6 +107,9 @@ def run_small(words: list[str], block: Block) -> None:
     name = next((name for name in SMALLER if tuple(words[: len(name)]) == name), ())
     name = () if name == ("project",) and "--encoder" in words else name  # it has no steps
     words = words + ([] if not name else SMALLER[name])
+    if name == ("train",) and set(words) & set(FAMILIES):  # they have no W
+        place = words.index("--w-dim")
+        words = words[:place] + words[place + 2 :]
     words += AT_ONCE if name == ("train",) and "--link" in words else []
     for word in words:
         stand_in(Path(word))

@@ -58,6 +58,10 @@ class BatchStream:
         shown, named = torch.as_tensor(images), torch.as_tensor(labels, dtype=torch.float32)
         return to_float(sent(shown, self.device)), sent(named, self.device)
 
+    def own_indices(self, step: int) -> Tensor:
+        """Return the dataset indices int64 [n] of the images of `real`, on the device."""
+        return sent(torch.from_numpy(self.indices(step)[self._share]), self.device)
+
     def latents(self, step: int, *, phases: int, z_dim: int) -> tuple[Tensor, Tensor]:
         """Return latents [phases, n, z_dim] and labels [phases, n, label_dim] of random images for each phase."""
         rng = np.random.default_rng([self.seed, _LATENTS, step])

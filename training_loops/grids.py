@@ -94,7 +94,8 @@ class FakesGrid:
         with preserved_random_state():
             torch.manual_seed(0)
             pairs = zip(self.z.split(self.batch), self.c.split(self.batch), strict=True)
-            parts = [_named(G_ema(z, c, noise_mode="const")) for z, c in pairs]
+            constant = {"noise_mode": "const"} if hasattr(G_ema, "synthesis") else {}  # others have no noise inputs
+            parts = [_named(G_ema(z, c, **constant)) for z, c in pairs]
         grids = {name: torch.cat([part[name].cpu() for part in parts]) for name in parts[0]}
         for name, images in grids.items():
             target = Path(path)

@@ -15,7 +15,10 @@ PHASES = ("Gmain", "Greg", "Gboth", "Dmain", "Dreg", "Dboth")
 
 
 class Loss:
-    """The interface of a loss for the training loop."""
+    """The interface of a loss for the training loop.
+
+    A loss with a true attribute `needs_index` also gets `real_index`, int64 [N]: the images' places in the data set.
+    """
 
     def accumulate_gradients(
         self, phase: str, real_img: Tensor, real_c: Tensor, gen_z: Tensor, gen_c: Tensor, gain: float, cur_nimg: int
@@ -113,7 +116,7 @@ class LogisticLoss(Loss):
     def _g_main(self, gen_z: Tensor, gen_c: Tensor, gain: float) -> None:
         # min_G  E_z[-log sigmoid(D(G(z)))] = E_z[softplus(-D(G(z)))], the non-saturating loss
         img, _ws = self.run_G(gen_z, gen_c)
-        logits = _report_scores("fake", self.run_D(img, gen_c))
+        logits = report_scores("fake", self.run_D(img, gen_c))
         loss = F.softplus(-logits)
         training_stats.report("Loss/G/loss", loss)
         loss.mean().mul(gain).backward()
@@ -123,10 +126,10 @@ class LogisticLoss(Loss):
         # own backward pass, so that only one graph is in memory.
         with torch.no_grad():
             gen_img, _ws = self.run_G(gen_z, gen_c, update_emas=True)
-        gen_logits = _report_scores("fake", self.run_D(gen_img, gen_c, update_emas=True))
+        gen_logits = report_scores("fake", self.run_D(gen_img, gen_c, update_emas=True))
         gen_loss = F.softplus(gen_logits)
         gen_loss.mean().mul(gain).backward()
-        real_logits = _report_scores("real", self.run_D(self.images_of(real_img), real_c))
+        real_logits = report_scores("real", self.run_D(self.images_of(real_img), real_c))
         real_loss = F.softplus(-real_logits)
         training_stats.report("Loss/D/loss", gen_loss.detach() + real_loss)
         real_loss.mean().mul(gain).backward()
@@ -136,7 +139,7 @@ class LogisticLoss(Loss):
         # contains each image's gradient, because D treats images separately (except for the minibatch std).
         img = self.images_of(real_img)
         parts = [part.requires_grad_(True) for part in (img.values() if isinstance(img, dict) else [img])]
-        logits = _report_scores("real", self.run_D(img, real_c))
+        logits = report_scores("real", self.run_D(img, real_c))
         gradients = torch.autograd.grad(logits.sum(), parts, create_graph=True)
         penalty = torch.stack([gradient.square().sum(dim=[1, 2, 3]) for gradient in gradients]).sum(dim=0)  # [N]
         training_stats.report("Loss/r1_penalty", penalty)
@@ -144,7 +147,8 @@ class LogisticLoss(Loss):
         loss.mean().mul(gain).backward()
 
 
-def _report_scores(kind: str, logits: Tensor) -> Tensor:
+def report_scores(kind: str, logits: Tensor) -> Tensor:
+    """Report the scores [N] or [N, 1] of real or fake images and their signs; return them."""
     training_stats.report(f"Loss/scores/{kind}", logits)
     training_stats.report(f"Loss/signs/{kind}", logits.sign())
     return logits

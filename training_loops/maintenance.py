@@ -31,7 +31,7 @@ def maintain(run: Run, *, last: bool, stopped: bool) -> None:
             run.log.report_timing(phase.name, phase.seconds)
     run.log.write_stats(cur_nimg=run.progress.cur_nimg, elapsed=run.progress.elapsed)
     if saved or last:
-        check_alike({"G": run.G, "D": run.D, "G_ema": run.G_ema}, run.num_gpus)
+        check_alike(run.networks, run.num_gpus)
         # Last, with the tick counted: a resumed run must not repeat this tick.
         done = copy.copy(run.progress)
         done.tick += 1

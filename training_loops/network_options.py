@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class _Start:
+class Start:
     """Arguments of G and D, except those that follow from the data, and the initial values of G's settings."""
 
     G: dict[str, Any]
@@ -43,7 +43,7 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     group = chosen(request.mbstd_group, min(4, per_gpu))
     if per_gpu % min(group, per_gpu):
         raise OptionError(f"mbstd_group={group}: expected a divisor of the {per_gpu} images per process at a time")
-    start = _preset_start(base) if request.resume is None else _snapshot_start(request.resume, request.cfg, base)
+    start = _preset_start(base) if request.resume is None else snapshot_start(request.resume, request.cfg, base)
     shared = {
         **_known(channel_base=request.cbase, channel_max=request.cmax),
         **_precision(request.fp32, request.fp16_res),
@@ -52,11 +52,10 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     G_kwargs = _layered(start.G, shared, _given_G(request), scene_G)
     freeze = {"block_kwargs": {"freeze_layers": request.freezed}, "epilogue_kwargs": {"mbstd_group_size": group}}
     D_kwargs = _layered(start.D, shared, freeze)
-    _check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
-    _check_width(D_kwargs, resolution)
+    check_width(G_kwargs, G_kwargs.get("plane_resolution", 256) if request.has_cameras else resolution)
+    check_width(D_kwargs, resolution)
     _set_half(G_kwargs, D_kwargs, request.half)
-    # Without momentum (beta1 = 0), as in StyleGAN.
-    adam = {"class_name": "torch.optim.Adam", "betas": [0, 0.99], "eps": 1e-8}
+    adam = adam_kwargs(base.betas)
     return NetworkOptions(
         G_kwargs={"class_name": base.G_class, **G_kwargs},
         D_kwargs={"class_name": base.D_class, **D_kwargs},
@@ -73,6 +72,11 @@ def network_options(request: TrainingRequest, base: Preset, resolution: int, *, 
     )
 
 
+def adam_kwargs(betas: tuple[float, float]) -> dict[str, Any]:
+    """Return the arguments of Adam, without its learning rate."""
+    return {"class_name": "torch.optim.Adam", "betas": list(betas), "eps": 1e-8}
+
+
 def _given_G(request: TrainingRequest) -> dict[str, Any]:
     return _known(
         z_dim=request.z_dim,
@@ -83,7 +87,7 @@ def _given_G(request: TrainingRequest) -> dict[str, Any]:
 
 
 def _scene(
-    request: TrainingRequest, base: Preset, start: _Start, *, num_fp16_res: int | None
+    request: TrainingRequest, base: Preset, start: Start, *, num_fp16_res: int | None
 ) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the camera arguments of G, and all family-specific arguments of the loss."""
     given = _known(neural_res=request.neural_res, density_reg=request.density_reg, gpc_reg_prob=request.gpc_reg_prob)
@@ -108,30 +112,39 @@ def _set_half(G_kwargs: dict[str, Any], D_kwargs: dict[str, Any], half: str) -> 
         D_kwargs["block_kwargs"]["half"] = half
 
 
-def _preset_start(base: Preset) -> _Start:
+def _preset_start(base: Preset) -> Start:
     capacity = {"channel_base": base.cbase, "channel_max": base.cmax, **_precision(False, base.fp16_res)}
     latents = {"z_dim": base.dim, "w_dim": base.dim, "mapping_kwargs": {"num_layers": base.map_depth}}
-    return _Start(
+    return Start(
         _layered({**latents, "use_noise": base.use_noise, **capacity}, base.G),
         _layered({"architecture": base.D_architecture, "mapping_kwargs": {}, **capacity}, base.D),
     )
 
 
-def _snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> _Start:
-    """Return the arguments of a snapshot's networks."""
+def snapshot_start(path: str | os.PathLike[str], cfg: str, base: Preset) -> Start:
+    """Return the arguments of a snapshot's networks.
+
+    Args:
+        path: the snapshot.
+        cfg: the name of the preset, for messages.
+        base: the preset.
+    Raises:
+        OptionError: networks of other classes than the preset's.
+        SnapshotError: not a complete snapshot.
+    """
     source = load_snapshot(path)
     for network, name in ((source.G, base.G_class), (source.D, base.D_class)):
-        if type(network) is not util.get_object_by_name(name):
+        if type(network) is not (type(None) if name is None else util.get_object_by_name(name)):
             raise OptionError(f"resume={path}: holds a {type(network).__name__}; cfg {cfg} trains a {name}")
-    from_data = ("c_dim", "img_resolution", "img_channels")
+    from_data = ("c_dim", "img_resolution", "img_channels", "num_images")
     G, D = (
-        {name: value for name, value in net.init_kwargs.items() if name not in from_data}
+        {} if net is None else {name: value for name, value in net.init_kwargs.items() if name not in from_data}
         for net in (source.G, source.D)
     )
-    return _Start(G, D, settings_of(source.G))
+    return Start(G, D, settings_of(source.G))
 
 
-def _check_width(kwargs: dict[str, Any], resolution: int) -> None:
+def check_width(kwargs: dict[str, Any], resolution: int) -> None:
     """Raise OptionError where layers at the highest resolution would have no feature maps."""
     base = kwargs["channel_base"]
     if base < resolution:

@@ -69,17 +69,17 @@ class NetworkOptions:
 
     Attributes:
         G_kwargs: the generator, ``{"class_name": "package.module.Class", ...}``, without what follows from the data.
-        D_kwargs: the discriminator, likewise.
+        D_kwargs: the discriminator, likewise; None for a loss without one.
         G_opt_kwargs: the generator's optimizer, with its learning rate `lr`.
-        D_opt_kwargs: the discriminator's.
+        D_opt_kwargs: the discriminator's; None without one.
         loss_kwargs: the loss.
         resume: a snapshot to start from the weights of; None for random weights.
     """
 
     G_kwargs: dict[str, Any]
-    D_kwargs: dict[str, Any]
+    D_kwargs: dict[str, Any] | None
     G_opt_kwargs: dict[str, Any]
-    D_opt_kwargs: dict[str, Any]
+    D_opt_kwargs: dict[str, Any] | None
     loss_kwargs: dict[str, Any]
     resume: str | None = None
 

@@ -14,6 +14,9 @@ from torch import Tensor
 from training_loops import processes, training_stats, util
 from training_loops.settings import set_settings, settings_of
 
+# Endings of the names of moving averages: of our own modules, and of PyTorch's batch normalization.
+_AVERAGES = ("_avg", "running_mean", "running_var")
+
 
 @dataclass
 class Phase:
@@ -137,9 +140,10 @@ def _drop_non_finite(values: list[Tensor]) -> Tensor | int:
     return (~flat.isfinite()).sum()
 
 
-def moving_averages(module: torch.nn.Module) -> list[Tensor]:
-    """Return the buffers of `module` that are moving averages, such as ``w_avg``, of shape [w_dim]."""
-    return [buffer for name, buffer in module.named_buffers() if name.endswith("_avg")]
+def moving_averages(*modules: torch.nn.Module) -> list[Tensor]:
+    """Return the buffers of `modules` that are moving averages, such as ``w_avg``, of shape [w_dim]."""
+    names = [pair for module in modules for pair in module.named_buffers()]
+    return [buffer for name, buffer in names if name.endswith(_AVERAGES)]
 
 
 @torch.no_grad()

@@ -12,6 +12,7 @@ from training_loops.camera_options import camera_data_problem
 from training_loops.errors import OptionError
 from training_loops.network_options import chosen, network_options
 from training_loops.options import DataOptions, LoggingOptions, MachineOptions, ScheduleOptions, TrainingOptions
+from training_loops.plain_options import plain_network_options
 from training_loops.request import TrainingRequest
 
 DATASET = "training_loops.data.folder.ImageFolderDataset"
@@ -23,6 +24,14 @@ PRESETS = {
     "heads3d": "training_loops.eg3d.presets.heads3d",
     "eg3d": "training_loops.eg3d.presets.eg3d",
     "stylemap": "training_loops.stylemap.presets.stylemap",
+    "vae": "training_loops.families.vae.vae",
+    "autoencoder": "training_loops.families.vae.autoencoder",
+    "dcgan": "training_loops.families.dcgan.dcgan",
+    "glo": "training_loops.families.glo.glo",
+    "r3gan": "training_loops.families.r3gan.r3gan",
+    "lapgan": "training_loops.families.lapgan.lapgan",
+    "msg_gan": "training_loops.families.msg_gan.msg_gan",
+    "progan": "training_loops.families.progan.progan",
 }
 
 
@@ -30,7 +39,9 @@ PRESETS = {
 class Preset:
     """Defaults of one configuration; learning rates are for Adam, `ema_kimg` is a half-life, `tick` is in kimg.
 
-    `G`, `D` and `loss` are additional, family-specific arguments of the classes.
+    `G`, `D` and `loss` are additional, family-specific arguments of the classes; where G has no `styles`, these are all
+    of them. `per_image`: G has a latent of each image of the data. `grow_share`: the share of the run over which the
+    resolution grows; None for a fixed one.
     """
 
     dim: int  # of z and w
@@ -47,14 +58,19 @@ class Preset:
     pl_weight: float = 0.0
     style_mixing: float = 0.0
     G_reg_interval: int | None = None
+    D_reg_interval: int | None = 16
     lr_final: float = 1.0
     use_noise: bool = True
     fp16_res: int = 0
     D_architecture: str = "resnet"
     image_grid: tuple[int, int] | None = None
     D_lr: float | None = None  # None: that of G
+    betas: tuple[float, float] = (0, 0.99)  # without momentum, as in StyleGAN
+    styles: bool = True
+    per_image: bool = False
+    grow_share: float | None = None
     G_class: str = f"{STYLEGAN2}.networks.Generator"
-    D_class: str = f"{STYLEGAN2}.networks.Discriminator"
+    D_class: str | None = f"{STYLEGAN2}.networks.Discriminator"
     loss_class: str = f"{STYLEGAN2}.loss.StyleGAN2Loss"
     G: dict[str, Any] = field(default_factory=dict)
     D: dict[str, Any] = field(default_factory=dict)
@@ -87,8 +103,11 @@ def build_options(request: TrainingRequest) -> TrainingOptions:
     if request.has_cameras and (problem := camera_data_problem(dataset, mirror=request.mirror)):
         raise OptionError(f"cfg {request.cfg}: {problem}")
     data = _data_options(request, base, training_set_kwargs)
-    networks = network_options(request, base, dataset.resolution, per_gpu=data.batch_gpu)
-    regularizes_G = networks.loss_kwargs["pl_weight"] or _regularizes_density(networks.G_kwargs)
+    if base.styles:
+        networks = network_options(request, base, dataset.resolution, per_gpu=data.batch_gpu)
+    else:
+        networks = plain_network_options(request, base, dataset, per_gpu=data.batch_gpu)
+    regularizes_G = networks.loss_kwargs.get("pl_weight") or _regularizes_density(networks.G_kwargs)
     schedule = ScheduleOptions(
         total_kimg=chosen(request.kimg, base.kimg),
         lr_final_fraction=chosen(request.lr_final, base.lr_final),
@@ -96,7 +115,7 @@ def build_options(request: TrainingRequest) -> TrainingOptions:
         # A generator with trained weights has a useful average from the first step.
         ema_rampup=0.05 if request.resume is None else None,
         G_reg_interval=(base.G_reg_interval or 4) if regularizes_G else None,
-        D_reg_interval=16,
+        D_reg_interval=base.D_reg_interval,
     )
     logging = LoggingOptions(
         kimg_per_tick=chosen(request.tick, base.tick),

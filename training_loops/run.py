@@ -44,6 +44,11 @@ class Run:
     fakes: grids.FakesGrid | None = None
     snapshot: Path | None = None
 
+    @property
+    def networks(self) -> dict[str, Any]:
+        """The networks by their roles: G, D where there is one, and G_ema."""
+        return {"G": self.G, **({} if self.D is None else {"D": self.D}), "G_ema": self.G_ema}
+
 
 def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, session: Session) -> Run:
     """Build the run, and with `session.restart` load the saved state; rank 0 writes the first files.
@@ -65,14 +70,14 @@ def set_up(options: TrainingOptions, run_dir: Path, device: torch.device, sessio
     if options.networks.resume is not None and not restart:
         _copy_weights(options.networks.resume, networks)
     _broadcast(list(networks.values()), num_gpus)
-    G, D, G_ema = networks["G"], networks["D"], networks["G_ema"]
+    G, D, G_ema = networks["G"], networks.get("D"), networks["G_ema"]
     loss = util.construct_class_by_name(device=device, G=G, D=D, augment_pipe=None, **options.networks.loss_kwargs)
     set_settings(G_ema, settings_of(G))
     metrics.check_metrics(options.logging.metrics)
-    all_phases = [
-        *phases.setup_phases("G", G, options.networks.G_opt_kwargs, options.schedule.G_reg_interval),
-        *phases.setup_phases("D", D, options.networks.D_opt_kwargs, options.schedule.D_reg_interval),
-    ]
+    all_phases = phases.setup_phases("G", G, options.networks.G_opt_kwargs, options.schedule.G_reg_interval)
+    if D is not None:
+        assert options.networks.D_opt_kwargs is not None
+        all_phases += phases.setup_phases("D", D, options.networks.D_opt_kwargs, options.schedule.D_reg_interval)
     _seed(seed, num_gpus, rank)
     progress, knows_data = state.Progress(), True
     if restart:
@@ -111,7 +116,7 @@ def save_state(run: Run, progress: state.Progress) -> None:
     """Write the training state that `set_up` loads; every rank must call this."""
     state.save_state(
         run.run_dir,
-        networks={"G": run.G, "D": run.D, "G_ema": run.G_ema},
+        networks=run.networks,
         optimizers=phases.optimizers(run.phases),
         loss=run.loss,
         progress=progress,
@@ -129,13 +134,14 @@ def _forget(run_dir: Path) -> None:
 
 
 def _build_networks(options: NetworkOptions, dataset: Any, device: torch.device) -> dict[str, Any]:
-    """Return G and D in training mode, and a copy of G in eval mode for the average; none requires gradients."""
+    """Return G and D, if any, in training mode, and a copy of G in eval mode; none requires gradients."""
     dims = {"c_dim": dataset.label_dim, "img_resolution": dataset.resolution, "img_channels": dataset.num_channels}
-    G, D = (
-        util.construct_class_by_name(**kwargs, **dims).train().requires_grad_(False).to(device)
-        for kwargs in (options.G_kwargs, options.D_kwargs)
-    )
-    return {"G": G, "D": D, "G_ema": copy.deepcopy(G).eval()}
+    networks = {
+        role: util.construct_class_by_name(**kwargs, **dims).train().requires_grad_(False).to(device)
+        for role, kwargs in (("G", options.G_kwargs), ("D", options.D_kwargs))
+        if kwargs is not None
+    }
+    return {**networks, "G_ema": copy.deepcopy(networks["G"]).eval()}
 
 
 def _copy_weights(path: str, networks: dict[str, Any]) -> None:
@@ -177,7 +183,9 @@ def _first_files(run: Run, dataset: Any, *, fresh: bool) -> None:
         grids.save_grid(images, run.run_dir / "reals.png", run.fakes.shape)
         run.fakes.save(run.G_ema, run.run_dir / "fakes_init.png")
         run.log.say(f"{len(dataset)} images of {dataset.image_shape}, labels {dataset.label_shape}")
-        for name, net in (("G", run.G), ("D", run.D)):
+        for name, net in run.networks.items():
+            if name == "G_ema":
+                continue
             run.log.say(f"{name}: {sum(p.numel() for p in net.parameters()):,} parameters")
     atomic.write_json(run.run_dir / OPTIONS_FILE, run.options.to_json())
     run.log.say(f"Training for {run.options.schedule.total_kimg:g} kimg in {run.run_dir}")

@@ -32,6 +32,18 @@ CLASSES = {
     "training_loops.eg3d.networks.TriPlaneGenerator",
     "training_loops.eg3d.networks.DualDiscriminator",
     "training_loops.eg3d.networks.SingleDiscriminator",
+    "training_loops.families.vae.VAEGenerator",
+    "training_loops.families.dcgan.DCGANGenerator",
+    "training_loops.families.dcgan.DCGANDiscriminator",
+    "training_loops.families.glo.GLOGenerator",
+    "training_loops.families.r3gan.R3Generator",
+    "training_loops.families.r3gan.R3Discriminator",
+    "training_loops.families.lapgan.LAPGANGenerator",
+    "training_loops.families.lapgan.LAPGANDiscriminator",
+    "training_loops.families.msg_gan.MSGGANGenerator",
+    "training_loops.families.msg_gan.MSGGANDiscriminator",
+    "training_loops.families.progan.ProGANGenerator",
+    "training_loops.families.progan.ProGANDiscriminator",
 }
 
 
@@ -41,10 +53,10 @@ class SnapshotError(InputError):
 
 @dataclass
 class Snapshot:
-    """Networks in eval mode without gradients, and their training options."""
+    """Networks in eval mode without gradients, and their training options; D is None for losses without one."""
 
     G: Any
-    D: Any
+    D: Any | None
     G_ema: Any
     training_options: dict[str, Any]
     cur_nimg: int
@@ -61,11 +73,11 @@ def save_snapshot(
     cur_nimg: int,
     link_spec: dict[str, Any] | None,
 ) -> None:
-    """Write the three networks and their description atomically, as tensors and JSON only."""
+    """Write the networks, of which D may be None, and their description atomically, as tensors and JSON only."""
     data = {
         "format": FORMAT,
         "version": VERSION,
-        "networks": {role: _pack(net) for role, net in zip(ROLES, (G, D, G_ema), strict=True)},
+        "networks": {role: None if net is None else _pack(net) for role, net in zip(ROLES, (G, D, G_ema), strict=True)},
         "training_options": json.dumps(training_options, allow_nan=False),
         "cur_nimg": int(cur_nimg),
         "link_spec": json.dumps(link_spec, allow_nan=False),
@@ -82,8 +94,9 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
     """
     data = load_tensors(path, FORMAT, VERSION)
     try:
-        packed = fields_of(data["networks"], "networks", dict.fromkeys(ROLES, dict), extra=True)
-        nets = {role: _unpack(packed[role]) for role in ROLES}
+        kinds = {**dict.fromkeys(ROLES, dict), "D": dict | None}
+        packed = fields_of(data["networks"], "networks", kinds, extra=True)
+        nets: dict[str, Any] = {role: None if packed[role] is None else _unpack(packed[role]) for role in ROLES}
         link_spec = parse_json(data["link_spec"], "link_spec")
         options = parse_object(data["training_options"], "training_options")
         cur_nimg = int(data["cur_nimg"])
@@ -95,7 +108,7 @@ def load_snapshot(path: str | os.PathLike[str], device: torch.device | str = "cp
     for role in ("G", "G_ema"):
         if link_spec is not None:
             nets[role].link_spec = copy.deepcopy(link_spec)
-    nets = {role: net.to(device) for role, net in nets.items()}
+    nets = {role: None if net is None else net.to(device) for role, net in nets.items()}
     return Snapshot(**nets, training_options=options, cur_nimg=cur_nimg, link_spec=link_spec)
 
 

@@ -127,17 +127,19 @@ def _step(run: Run, total_nimg: int) -> None:
     fraction = lr_fraction(progress.cur_nimg / total_nimg, schedule.lr_final_fraction, schedule.lr_decay_share)
     phases.set_learning_rate(run.phases, fraction)
     # All phases use the same batch of real images; each phase has its own latents.
-    real_img, real_c = run.stream.real(progress.step)
+    real = dict(zip(("real_img", "real_c"), run.stream.real(progress.step), strict=True))
+    if getattr(run.loss, "needs_index", False):
+        real["real_index"] = run.stream.own_indices(progress.step)
     gen_z, gen_c = run.stream.latents(progress.step, phases=len(run.phases), z_dim=run.G.z_dim)
     # The loss updates the averages for an unsplit batch; for a split one, the updates are averaged (see `run_phase`).
     split_batch = data.batch_gpu != data.batch_size
-    averages = phases.moving_averages(run.G) if split_batch else []
+    averages = phases.moving_averages(*(net for net in (run.G, run.D) if net is not None)) if split_batch else []
     for phase, z, c in zip(run.phases, gen_z, gen_c, strict=True):
         if progress.step % phase.interval:
             continue
-        names = ("real_img", "real_c", "gen_z", "gen_c")
-        split = [t.split(data.batch_gpu) for t in (real_img, real_c, z, c)]
-        rounds = [dict(zip(names, tensors, strict=True)) for tensors in zip(*split, strict=True)]
+        inputs = {**real, "gen_z": z, "gen_c": c}
+        split = [t.split(data.batch_gpu) for t in inputs.values()]
+        rounds = [dict(zip(inputs, tensors, strict=True)) for tensors in zip(*split, strict=True)]
         phases.run_phase(phase, run.loss, rounds, cur_nimg=progress.cur_nimg, num_gpus=run.num_gpus, averages=averages)
     phases.update_ema(
         run.G_ema,

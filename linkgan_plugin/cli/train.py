@@ -17,6 +17,10 @@ from .train_options import RunFlags, options_and_folder
 if TYPE_CHECKING:
     from training_loops.processes import Place
 
+# The names of training_loops.presets.PRESETS, which would import torch.
+STYLES = ("tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap")
+FAMILIES = ("vae", "autoencoder", "dcgan", "glo", "r3gan", "lapgan", "msg_gan", "progan")
+
 EPILOG = """\b
 Examples:
   # A linked generator of your own images
@@ -61,9 +65,10 @@ Examples:
 )
 @click.option(
     "--cfg",
-    type=click.Choice(["tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap"]),
+    type=click.Choice([*STYLES, *FAMILIES]),
     default="tiny",
     show_default=True,
+    help="Networks, loss and defaults: StyleGAN2 in three sizes, EG3D in two, and one each of other families.",
 )
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
@@ -119,7 +124,7 @@ Examples:
 @link_options
 @gathered(RunFlags)
 def train(run: RunFlags, **values: Any) -> None:
-    """Train the embedded StyleGAN2, EG3D or StyleMapGAN; with --loss=linkgan, link latent axes to regions."""
+    """Train an embedded StyleGAN2, EG3D, StyleMapGAN or older generator; with --loss=linkgan, link axes to regions."""
     from training_loops.processes import joined
 
     with joined(run.device) as place, failures_named(place):

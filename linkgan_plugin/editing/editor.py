@@ -104,7 +104,7 @@ class Editor(Edits):
             LinkGANError: links in Z (inversions are in W), an inversion of another network, or an encoder whose
                 details do not fit.
         """
-        if generator.spec.space != "w":
+        if generator.spec.space != "w" and generator.calls.has_w:  # without a mapping network, both are in Z
             raise LinkGANError("the links are in Z and an inversion is in W; only links in W can edit a photograph")
         network = projected.applied(generator.generator)
         own = generator if network is generator.generator else generator.with_network(network)

@@ -119,14 +119,8 @@ def load_projected(path: Path, generator: nn.Module, label: Tensor | None = None
 
 @torch.no_grad()
 def latent_shape(generator: nn.Module) -> tuple[int, int]:
-    """Return (num_ws, w_dim), measured by mapping one latent.
-
-    Raises:
-        LinkGANError: a generator without an intermediate latent space.
-    """
+    """Return (num_ws, w_dim), measured by mapping one latent; (1, z_dim) of a generator without a mapping network."""
     calls = GeneratorCalls.of(generator)
-    if not calls.has_w:
-        raise LinkGANError(f"{type(generator).__name__} has no mapping network; inversion needs one, and its space W")
     device = next(iter(generator.parameters()), torch.zeros([])).device
     z, c = (torch.zeros([1, int(getattr(generator, name, 0))], device=device) for name in ("z_dim", "c_dim"))
     num_ws, w_dim = calls.map(z, c).shape[1:]

@@ -25,7 +25,7 @@ from .torch_files import is_embedded, network_kind, read_torch
 PICKLES = (".pkl", ".pickle")
 SNAPSHOT = ".pt"
 KINDS = (*PICKLES, SNAPSHOT, SUFFIX)
-TRAINED = ("stylegan2", "eg3d", "stylemap")  # families that the embedded host trains
+TRAINED = ("stylegan2", "eg3d", "stylemap", "families")  # families that the embedded host trains
 
 
 def read_networks(path: Path) -> HostSnapshot:
@@ -92,7 +92,7 @@ def _take_links(snapshot: HostSnapshot, path: Path) -> None:
 def _read_snapshot(path: Path) -> HostSnapshot:
     snapshot = load_snapshot(path)
     options = snapshot.training_options
-    networks = {role: node_of(getattr(snapshot, role)) for role in ROLES}
+    networks = {role: node_of(net) for role in ROLES if (net := getattr(snapshot, role)) is not None}
     return HostSnapshot(
         str(path),
         networks,
@@ -108,10 +108,12 @@ def check_trainable(snapshot: HostSnapshot) -> None:
     Raises:
         LinkGANError: one of `ROLES` is missing, or of a family that it does not train.
     """
-    missing = [role for role in ROLES if role not in snapshot.networks]
+    families = {role: native.check(snapshot.networks[role]) for role in ROLES if role in snapshot.networks}
+    alone = "D" not in families and any(not family.adversarial for family in families.values())
+    missing = [role for role in ROLES if role not in families and not (role == "D" and alone)]
     if missing:
         raise LinkGANError(f"{snapshot.path} has no {', '.join(missing)}, which training needs")
-    foreign = {native.check(snapshot.networks[role]).name for role in ROLES}.difference(TRAINED)
+    foreign = {family.name for family in families.values()}.difference(TRAINED)
     if foreign:
         raise LinkGANError(
             f"{snapshot.path} contains networks of {', '.join(sorted(foreign))}; the embedded host trains "
@@ -125,7 +127,7 @@ def _write_snapshot(path: Path, snapshot: HostSnapshot) -> None:
     options.setdefault("training_set_kwargs", snapshot.training_set_kwargs)
     save_snapshot(
         path,
-        **{role: native.build(snapshot.networks[role]) for role in ROLES},
+        **{role: native.build(snapshot.networks[role]) if role in snapshot.networks else None for role in ROLES},
         training_options=options,
         cur_nimg=snapshot.cur_nimg,
         link_spec=snapshot.networks["G_ema"].attributes.get(SPEC_ATTRIBUTE),

@@ -35,6 +35,7 @@ class NativeClass:
         target: module and name of this program's class.
         arguments: returns the arguments of its constructor.
         state: attributes that a host changes after it built the network; all others must be equal.
+        adversarial: whether it is trained with a discriminator.
     """
 
     class_name: str
@@ -42,6 +43,7 @@ class NativeClass:
     target: str
     arguments: Callable[[Node, dict[str, Any]], dict[str, Any]] = lambda node, kwargs: kwargs
     state: frozenset[str] = frozenset({"training"})
+    adversarial: bool = True
 
     @property
     def name(self) -> str:
@@ -84,6 +86,7 @@ def _precision(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
 _EG3D_STATE = frozenset({"training", "neural_rendering_resolution", "rendering_kwargs"})
 
 _R3GAN = "training_loops.r3gan.networks"
+_FAMILIES = "training_loops.families"
 
 FAMILIES = (
     NativeClass("Generator", "synthesis.b4.", "training_loops.stylegan2.networks:Generator", _stylegan2_generator),
@@ -96,6 +99,18 @@ FAMILIES = (
         "training.networks.Discriminator", "Model.ExtractionLayer.", f"{_R3GAN}:Discriminator", r3gan.arguments
     ),
     NativeClass("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
+    NativeClass("VAEGenerator", "", f"{_FAMILIES}.vae:VAEGenerator", adversarial=False),
+    NativeClass("DCGANGenerator", "", f"{_FAMILIES}.dcgan:DCGANGenerator"),
+    NativeClass("DCGANDiscriminator", "", f"{_FAMILIES}.dcgan:DCGANDiscriminator"),
+    NativeClass("GLOGenerator", "", f"{_FAMILIES}.glo:GLOGenerator", adversarial=False),
+    NativeClass("R3Generator", "", f"{_FAMILIES}.r3gan:R3Generator"),
+    NativeClass("R3Discriminator", "", f"{_FAMILIES}.r3gan:R3Discriminator"),
+    NativeClass("LAPGANGenerator", "", f"{_FAMILIES}.lapgan:LAPGANGenerator"),
+    NativeClass("LAPGANDiscriminator", "", f"{_FAMILIES}.lapgan:LAPGANDiscriminator"),
+    NativeClass("MSGGANGenerator", "", f"{_FAMILIES}.msg_gan:MSGGANGenerator"),
+    NativeClass("MSGGANDiscriminator", "", f"{_FAMILIES}.msg_gan:MSGGANDiscriminator"),
+    NativeClass("ProGANGenerator", "", f"{_FAMILIES}.progan:ProGANGenerator"),
+    NativeClass("ProGANDiscriminator", "", f"{_FAMILIES}.progan:ProGANDiscriminator"),
 )
 
 

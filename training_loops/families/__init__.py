@@ -1,0 +1,1 @@
+"""Generators G(z) before and beside StyleGAN, one file each: its paper, networks, loss and preset."""
