@@ -1,7 +1,8 @@
 """Regions taken from another photograph: StyleMapGAN's blend of stylemaps beside LinkGAN's transplant of a link.
 
 Pairs of photographs, source and reference. StyleMapGAN (Kim et al. 2021) blends stylemaps by the mask of a region;
-LinkGAN takes the link's block of the reference's encoded latents. Both are also pasted into the source.
+LinkGAN takes the link's block of the reference's encoded latents, with the details of both where the encoder has any.
+All are also pasted into the source.
 """
 
 from __future__ import annotations
@@ -79,6 +80,29 @@ def link_transplant(generator: LinkedGenerator, encoder: Encoder) -> Blend:
         images, both = torch.cat([source, reference]), torch.cat(labels)
         ws, donor = encoder.refine(renderer, images, both, encoder.start(2), encoder.passes).split(1)
         return generator.render(generator.replace(ws, donor, generator.block(link)), labels[0])
+
+    return blend
+
+
+def detailed_transplant(generator: LinkedGenerator, encoder: Encoder) -> Blend:
+    """Return the same with details: inside the mask those that the reference loses, outside the source's.
+
+    Args:
+        generator: the network with its links.
+        encoder: of the network, with details.
+    """
+    renderer, details = Renderer(generator.generator), encoder.required_details
+
+    def blend(source: Tensor, reference: Tensor, labels: tuple[Tensor, Tensor], link: str, mask: Tensor) -> Tensor:
+        # D = (1 - m) (x - x_0) + m (r - r_0), for the encoded images x_0 of the source x and r_0 of the reference r
+        images, both = torch.cat([source, reference]), torch.cat(labels)
+        found = encoder.refine(renderer, images, both, encoder.start(2), encoder.passes)
+        encoded = renderer.images(found, both)
+        distortion, before = [torch.lerp(part[:1], part[1:], mask.to(part)) for part in (images - encoded, encoded)]
+        ws, donor = found.split(1)
+        moved = generator.replace(ws, donor, generator.block(link))
+        after = renderer.images(moved, labels[0])
+        return renderer.images(moved, labels[0], change=details.change(distortion, before, after))
 
     return blend
 

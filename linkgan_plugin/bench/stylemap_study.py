@@ -20,7 +20,16 @@ from .photograph_quality import PASTED
 from .photographs import PhotographStudy
 from .photographs_sheet import pair_sheet
 from .stored_rows import store, stored
-from .stylemap_pairs import LINKGAN, STYLEMAP, Blend, check_stylemap, link_transplant, measure_pairs, stylemap_blend
+from .stylemap_pairs import (
+    LINKGAN,
+    STYLEMAP,
+    Blend,
+    check_stylemap,
+    detailed_transplant,
+    link_transplant,
+    measure_pairs,
+    stylemap_blend,
+)
 
 
 def run_pairs(
@@ -45,7 +54,11 @@ def run_pairs(
     ways: dict[str, tuple[str, Blend, str]] = {STYLEMAP: ("stylemap", stylemap_blend(stylemap), file_digest(path))}
     for name, given in study.encoders.items():
         title = f"{LINKGAN} ({name})" if len(study.encoders) > 1 else LINKGAN
-        ways[title] = (f"links-{name}", link_transplant(study.generator, given.encoder), file_digest(given.path))
+        digest = file_digest(given.path)
+        ways[title] = (f"links-{name}", link_transplant(study.generator, given.encoder), digest)
+        if given.encoder.details is not None:
+            detailed = detailed_transplant(study.generator, given.encoder)
+            ways[f"{title} with details"] = (f"links-{name}-details", detailed, digest)
     found, drawn = {}, []
     with locked(out):
         for title, (key, blend, digest) in ways.items():

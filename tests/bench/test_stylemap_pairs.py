@@ -13,6 +13,7 @@ from linkgan_plugin.bench.stylemap_pairs import (
     LINKGAN,
     STYLEMAP,
     check_stylemap,
+    detailed_transplant,
     differences,
     link_transplant,
     measure_pairs,
@@ -100,6 +101,30 @@ def test_pairs_are_measured_pasted_and_not(held_out):
     ]
     sheet = pair_sheet(held_out.images, ["a", "b", "c", "d"], [(title, shown) for title, (_, shown) in found.items()])
     assert sheet.shape == (18 + 4 * 96, (2 + 2 * 4) * 96, 3)
+
+
+def test_details_are_the_references_inside_and_the_sources_outside():
+    """With details that shift the image by the distortion itself, both photographs are kept to rounding."""
+    generator = example_generator()
+    network = EncoderNetwork(shape_for(generator.generator, width=4, passes=1)).eval().requires_grad_(False)
+    seen = []
+
+    class Recorded:
+        def change(self, distortion, before, after):
+            seen.append((distortion, before, after))
+
+    encoder = Encoder(network, "", details=Recorded())
+    random = torch.Generator().manual_seed(0)
+    source, reference = (torch.rand([1, 3, 16, 16], generator=random) * 2 - 1 for _ in range(2))
+    labels, mask = (generator.labels([0]), generator.labels([0])), torch.zeros(16, 16)
+    mask[:, :8] = 1
+    image = detailed_transplant(generator, encoder)(source, reference, labels, "left", mask)
+    ((distortion, before, after),) = seen
+    whole = distortion + before
+    assert torch.allclose(whole[..., :8], reference[..., :8], atol=1e-6)
+    assert torch.allclose(whole[..., 8:], source[..., 8:], atol=1e-6)
+    assert torch.equal(image, after), "these details change nothing"
+    assert torch.equal(after, link_transplant(generator, encoder)(source, reference, labels, "left", mask))
 
 
 def test_only_networks_with_a_stylemap_and_an_encoder_are_compared():
