@@ -72,15 +72,15 @@ class Photographs:
 
     @property
     def possible(self) -> bool:
-        """Whether the network can invert photographs: it has a mapping network and links in W."""
-        return self._generator.spec.space == "w" and self._generator.calls.has_w
+        """Whether links and inversions share a space: W, or Z without a mapping network."""
+        return self._generator.spec.space == "w" or not self._generator.calls.has_w
 
     def begin(self, photograph: Pillow.Image) -> str:
         """Queue the inversion of a photograph and return its name.
 
         Raises:
             Busy: too many photographs are queued.
-            LinkGANError: the network has no links in W.
+            LinkGANError: the links are in Z, though the network has a W.
         """
         if not self.possible:
             raise LinkGANError("this network cannot invert photographs: its links are not in W")

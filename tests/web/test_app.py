@@ -25,6 +25,7 @@ from tests.inversion.conftest import small_generator
 from tests.inversion.test_details import detailed
 from tests.inversion.test_encoder import encoder_of
 from tests.web.conftest import asking, session_of
+from training_loops.families.vae import VAEGenerator
 
 LEFT, RIGHT = slice(0, 6), slice(10, 16)
 
@@ -236,6 +237,20 @@ def test_a_photograph_is_found_pasted_back_and_kept(page, session, tmp_path):
     with asking(session_of(example_generator(), tmp_path / "kept")) as again:
         assert np.array_equal(again.get(f"images/{image}").image, whole)
         assert np.array_equal(again.get(f"images/{image}/before").image, photograph)
+
+
+def test_a_generator_without_a_mapping_network_takes_photographs_in_z(tmp_path):
+    network = VAEGenerator(12, 0, 16, 3, channel_base=64, channel_max=8).requires_grad_(False)
+    generator = LinkedGenerator(network, LinkSpec.parse(["left=0:6@box(0,0,0.5,1)"], dim=12, space="z"))
+    with asking(session_of(generator, tmp_path)) as page:
+        photograph = page.client.post("/api/photographs", content=png((16, 16))).json()["photograph"]
+        found = waited(page, photograph)
+        assert found.state["error"] is None
+        image = found.state["image"]
+        before = page.get(f"images/{image}").image
+        edited = page.resample(image, "left", seed=1).image
+    assert np.array_equal(edited[:, 12:], before[:, 12:])
+    assert not np.array_equal(edited, before)
 
 
 def test_an_encoder_gives_an_image_at_once_which_can_be_edited_while_it_is_refined(tmp_path):
