@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from linkgan_plugin.cli.train import FAMILIES
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.recipes import make_recipe
 from tests.devices.pretend import DEVICE, Accelerator
@@ -22,23 +23,34 @@ STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def options(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Options of a run of four steps with a link, in two microbatches each."""
-    data = tmp_path_factory.mktemp("data") / "data.zip"
+def data(tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = tmp_path_factory.mktemp("data") / "data.zip"
     random = np.random.default_rng(0)
-    write_dataset(data, iter(random.integers(0, 255, (32, 16, 16, 3), dtype=np.uint8)))
-    made = options_of(data=str(data), cfg="tiny", kimg=STEPS * 8 / 1000, batch=8, batch_gpu=4, cbase=64, cmax=8)
+    write_dataset(path, iter(random.integers(0, 255, (32, 16, 16, 3), dtype=np.uint8)))
+    return str(path)
+
+
+def linked(data: str, cfg: str, space: str, dim: int, steps: int = STEPS, **asked: Any) -> dict[str, Any]:
+    """Options of a run with a link, in two microbatches a step."""
+    kimg = steps * 8 / 1000
+    made = options_of(data=data, cfg=cfg, kimg=kimg, batch=8, batch_gpu=4, cbase=64, cmax=8, **asked)
     base = made["loss_kwargs"]
     made["loss_kwargs"] = {
         "class_name": "linkgan_plugin.losses.LinkGANLoss",
-        "link_spec": LinkSpec.parse(["left=0:4@box(0,0,.5,1)"], dim=64).to_json(),
+        "link_spec": LinkSpec.parse(["left=0:4@box(0,0,.5,1)"], dim=dim, space=space).to_json(),
         "recipe": make_recipe(interval=1).to_json(),
         "base_class_name": base.pop("class_name"),
         "base_kwargs": base,
     }
     for name in "GD":
-        made[f"{name}_opt_kwargs"]["foreach"] = False  # the fused optimizer knows its devices by name
+        if made.get(f"{name}_opt_kwargs"):
+            made[f"{name}_opt_kwargs"]["foreach"] = False  # the fused optimizer knows its devices by name
     return made
+
+
+@pytest.fixture(scope="module")
+def options(data: str) -> dict[str, Any]:
+    return linked(data, "tiny", "w", 64)
 
 
 @pytest.fixture(autouse=True)
@@ -57,24 +69,45 @@ def assert_same(run: Path, other: Path, **tolerance: float) -> None:
         torch.testing.assert_close(value, expected[name], **tolerance, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_a_run_gives_the_weights_of_the_cpu_and_waits_only_at_ticks(
-    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    train(tmp_path / "cpu", options, device="cpu")
-    step, waits = training_loop._step, []
-    with Accelerator() as accelerator:
+class Waits:
+    """Counts where each step waits for the accelerator."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, accelerator: Accelerator) -> None:
+        self.of_steps: list[dict[str, int]] = []
+        step = training_loop._step
 
         def counted(*args: Any) -> None:
             before = Counter(accelerator.places)
             step(*args)
-            waits.append(dict(accelerator.places - before))
+            self.of_steps.append(dict(accelerator.places - before))
 
         monkeypatch.setattr(training_loop, "_step", counted)
+
+
+def test_a_run_gives_the_weights_of_the_cpu_and_waits_only_at_ticks(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tmp_path / "cpu", options, device="cpu")
+    with Accelerator() as accelerator:
+        waits = Waits(monkeypatch, accelerator).of_steps
         train(tmp_path / "there", options, device=DEVICE)
     assert_same(tmp_path / "there", tmp_path / "cpu", rtol=1e-3, atol=1e-4)
     assert len(waits) == STEPS
     assert waits[0] != {}, "constants are brought to the accelerator once"
     assert waits[1:] == [{}] * (STEPS - 1)
+
+
+@pytest.mark.parametrize("cfg", FAMILIES)
+def test_families_give_the_weights_of_the_cpu_and_wait_only_at_ticks(
+    data: str, cfg: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = linked(data, cfg, "z", 12, steps=2, z_dim=12)
+    train(tmp_path / "cpu", options, device="cpu")
+    with Accelerator() as accelerator:
+        waits = Waits(monkeypatch, accelerator).of_steps
+        train(tmp_path / "there", options, device=DEVICE)
+    assert waits[1:] == [{}]
+    assert_same(tmp_path / "there", tmp_path / "cpu", rtol=1e-3, atol=1e-4)
 
 
 def test_a_stopped_run_continues_to_the_same_weights(options: dict[str, Any], tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -424,10 +425,10 @@ def test_fading_starts_at_one_resolution_and_ends_at_the_next(batch: Batch) -> N
 def test_real_images_are_faded_like_generated_ones() -> None:
     x = torch.randn(2, 3, SIDE, SIDE)
     resolutions = [4, 8, 16]
-    torch.testing.assert_close(progan.blended(x, torch.tensor(2.0), resolutions), x)
-    torch.testing.assert_close(progan.blended(x, torch.tensor(0.0), resolutions), enlarged(reduced(x, 4), 4))
+    torch.testing.assert_close(progan.blended(x, 2.0, resolutions), x)
+    torch.testing.assert_close(progan.blended(x, 0.0, resolutions), enlarged(reduced(x, 4), 4))
     middle = 0.75 * enlarged(reduced(x)) + 0.25 * x
-    torch.testing.assert_close(progan.blended(x, torch.tensor(1.25), resolutions), middle)
+    torch.testing.assert_close(progan.blended(x, 1.25, resolutions), middle)
 
 
 def test_resolutions_are_trained_alone_then_faded() -> None:
@@ -452,14 +453,14 @@ def test_a_run_grows_to_the_full_resolution_and_keeps_it(discs: Path, tmp_path: 
 
 
 def test_the_losses_of_progan_are_those_of_wgan_gp(batch: Batch) -> None:
-    class Linear(nn.Module):
+    class Linear(progan.Growing):
         """D(x) = <v, x reduced to 8 x 8 pixels>, whose gradient has the length |v| everywhere."""
 
         def __init__(self) -> None:
             super().__init__()
             self.resolutions, self.img_resolution = [4, 8, 16], SIDE
             self.v = nn.Parameter(torch.randn(3, 8, 8) / 3)
-            self.register_buffer("growth", torch.ones([]))
+            self.growth.fill_(1)
 
         def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
             return (reduced(img) * self.v).sum(dim=[1, 2, 3])
@@ -471,3 +472,17 @@ def test_the_losses_of_progan_are_those_of_wgan_gp(batch: Batch) -> None:
     torch.testing.assert_close(loss.loss_G(batch), -fake)
     expected = fake - real + 10 * (D.v.norm() - 1) ** 2 + 0.5 * real.square()
     torch.testing.assert_close(loss.loss_D(batch), expected)
+
+
+def test_the_growth_of_progan_follows_its_buffer_and_never_falls() -> None:
+    net = progan.ProGANGenerator(z_dim=12, **SIZES)
+    assert net.grown == 0
+    net.grow(1.3)
+    assert net.grown == float(net.growth) == pytest.approx(1.3)
+    net.grow(0.5)
+    assert net.grown == float(net.growth) == pytest.approx(1.3)
+    net.growth.copy_(torch.tensor(2.0))  # as an average follows the network
+    assert net.grown == 2
+    again = copy.deepcopy(net)
+    again.load_state_dict({**net.state_dict(), "growth": torch.tensor(0.25)})
+    assert (again.grown, net.grown) == (0.25, 2)

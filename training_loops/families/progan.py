@@ -20,6 +20,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -41,27 +42,53 @@ from training_loops.stylegan2.layers import Conv2dLayer
 from training_loops.stylegan2.presets import tiny
 
 
-def stage_of(growth: Tensor) -> tuple[int, float]:
-    """Return k = floor(g) and a = g - k of the growth g, a scalar tensor."""
-    value = float(growth)
-    return math.floor(value), value - math.floor(value)
+def stage_of(growth: float) -> tuple[int, float]:
+    """Return k = floor(g) and a = g - k of the growth g."""
+    return math.floor(growth), growth - math.floor(growth)
 
 
-class ProGANGenerator(PlainGenerator):
-    """z [N, z_dim] -> images; the buffer `growth`, a scalar, is g."""
+class Growing(nn.Module):
+    """A network with the buffer `growth`, a scalar: g, which snapshots and averages keep like the weights."""
 
     growth: Tensor
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        widths = self.channels
         self.register_buffer("growth", torch.zeros([]))
+        self._read: tuple[tuple[int, int], float] | None = None
+
+    @property
+    def grown(self) -> float:
+        """The growth, read from the buffer when it has changed: a GPU would have to be waited for."""
+        if self._read is None or self._read[0] != self._state:
+            self._read = self._state, float(self.growth)
+        return self._read[1]
+
+    def grow(self, reached: float) -> None:
+        """Set the growth, unless it is further already, as in networks of a snapshot."""
+        reached = float(np.float32(reached))  # as the buffer stores it
+        if reached > self.grown:
+            self.growth.fill_(reached)
+            self._read = self._state, reached
+
+    @property
+    def _state(self) -> tuple[int, int]:
+        """What changes whenever the buffer does."""
+        return id(self.growth), self.growth._version
+
+
+class ProGANGenerator(Growing, PlainGenerator):
+    """z [N, z_dim] -> images."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        widths = self.channels
         self.first = FirstBlock(self.z_dim, widths[4], normalize=True)
         self.blocks = nn.ModuleList(UpBlock(widths[res // 2], widths[res], normalize=True) for res in widths if res > 4)
         self.torgb = nn.ModuleList(Conv2dLayer(width, self.img_channels, kernel_size=1) for width in widths.values())
 
     def draw(self, z: Tensor) -> Tensor:
-        stage, share = stage_of(self.growth)
+        stage, share = stage_of(self.grown)
         x = self.first(z)
         for block in self.blocks[:stage]:
             x = block(x)
@@ -71,20 +98,17 @@ class ProGANGenerator(PlainGenerator):
         return enlarged(image, self.img_resolution // image.shape[2])
 
 
-class ProGANDiscriminator(PlainNetwork):
-    """Images [N, img_channels, R, R] -> scores [N, 1]: G's mirror image, with the same buffer `growth`.
+class ProGANDiscriminator(Growing, PlainNetwork):
+    """Images [N, img_channels, R, R] -> scores [N, 1]: G's mirror image.
 
     Args:
         mbstd_group_size: images that share a minibatch deviation.
         kwargs: those of `PlainNetwork`.
     """
 
-    growth: Tensor
-
     def __init__(self, *args: Any, mbstd_group_size: int = 4, **kwargs: Any) -> None:
         super().__init__(*args, mbstd_group_size=mbstd_group_size, **kwargs)
         widths = self.channels
-        self.register_buffer("growth", torch.zeros([]))
         self.fromrgb = nn.ModuleList(
             Conv2dLayer(self.img_channels, width, 1, activation="lrelu") for width in widths.values()
         )
@@ -92,7 +116,7 @@ class ProGANDiscriminator(PlainNetwork):
         self.last = LastBlock(widths[4], mbstd_group_size, widths[4])
 
     def forward(self, img: Tensor, c: Tensor | None = None) -> Tensor:
-        stage, share = stage_of(self.growth)
+        stage, share = stage_of(self.grown)
         image = laid_out(reduced(img, self.img_resolution // self.resolutions[stage]))
         x = self.fromrgb[stage](image)
         if share > 0:
@@ -123,7 +147,7 @@ class ProGANLoss(FamilyLoss):
 
     def loss_D(self, batch: Batch) -> Tensor:
         self._grow(batch.cur_nimg)
-        real, fake = blended(batch.real_img, self.D.growth, self.D.resolutions), self.fakes(batch.gen_z)
+        real, fake = blended(batch.real_img, self.D.grown, self.D.resolutions), self.fakes(batch.gen_z)
         real_scores, fake_scores = self.scores("real", real), self.scores("fake", fake)
         between = tracked(real.lerp(fake, torch.rand([len(real), 1, 1, 1], device=real.device)))
         # Gradients by pixels of a stage: each is repeated (R / r)^2 times in the image.
@@ -133,14 +157,13 @@ class ProGANLoss(FamilyLoss):
 
     def _repeats(self) -> int:
         """Return how many pixels of the image one pixel of the highest trained resolution has."""
-        newest = self.D.resolutions[math.ceil(float(self.D.growth))]
+        newest = self.D.resolutions[math.ceil(self.D.grown)]
         return (self.D.img_resolution // newest) ** 2
 
     def _grow(self, cur_nimg: int) -> None:
-        # Networks of a snapshot keep what they have reached.
         reached = growth_after(cur_nimg, self.grow_kimg * 1000, len(self.G.resolutions) - 1)
         for net in (self.G, self.D):
-            net.growth.clamp_(min=reached)
+            net.grow(reached)
 
 
 def growth_after(nimg: float, grow_nimg: float, levels: int) -> float:
@@ -151,7 +174,7 @@ def growth_after(nimg: float, grow_nimg: float, levels: int) -> float:
     return min(stage + max(2 * (position - stage) - 1, 0.0), float(levels))
 
 
-def blended(images: Tensor, growth: Tensor, resolutions: list[int]) -> Tensor:
+def blended(images: Tensor, growth: float, resolutions: list[int]) -> Tensor:
     """Return real images [N, C, R, R] as D sees those of G at this growth: faded, and with repeated pixels."""
     stage, share = stage_of(growth)
     factor = resolutions[-1] // resolutions[stage]
