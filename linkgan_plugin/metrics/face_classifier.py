@@ -87,7 +87,9 @@ class FaceClassifier(nn.Module):
         found: list[nn.Module] = []
         while isinstance(layers[0], nn.Conv2d):
             convolution, norm, _, *layers = layers
-            found += [fuse_conv_bn_eval(convolution, norm), nn.SiLU(inplace=True)]  # type: ignore[type-var]
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            found += [fuse_conv_bn_eval(convolution, norm), nn.SiLU(inplace=True)]
         return nn.Sequential(*found, *layers)
 
 
