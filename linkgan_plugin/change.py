@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+_FEW_CHANNELS = 4
 
 
 def split_change(
@@ -26,11 +30,20 @@ def split_change(
     dtype = torch.promote_types(torch.float32, after.dtype)
     with torch.autocast(after.device.type, enabled=False):
         # s_p = sum_c (a_pc - b_pc)^2,  inside = sum_p m_p s_p,  outside = sum_p (1 - m_p) s_p
-        square = (after.to(dtype) - before.to(dtype)).square().sum(dim=-3, keepdim=True).to(sums or dtype)
-        weights = mask.to(square.dtype)
-        pixels = [-3, -2, -1]
+        difference = after.to(dtype) - before.to(dtype)
+        square = _over_channels(difference.square() if difference.requires_grad else difference.square_())
+        weights = mask.to(dtype)
         # Not total - inside, which loses the digits of a small leak compared with a large effect.
-        return (square * weights).sum(dim=pixels), (square * (1 - weights)).sum(dim=pixels)
+        parts = (square * weights, square * (1 - weights))
+        inside, outside = (part.flatten(-3).sum(dim=-1, dtype=sums) for part in parts)
+        return inside, outside
+
+
+def _over_channels(square: Tensor) -> Tensor:
+    """[..., C, H, W] -> sums over channels [..., 1, H, W]; few channels are added one by one, whatever their layout."""
+    if square.shape[-3] > _FEW_CHANNELS:
+        return square.sum(dim=-3, keepdim=True)
+    return functools.reduce(torch.add, square.split(1, dim=-3))
 
 
 def beyond_thumbnail(images: Tensor, side: int) -> Tensor:

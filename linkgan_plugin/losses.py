@@ -206,9 +206,9 @@ class LinkGANLoss:
         )
         # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
         regions = self.spec.region_masks(self._scene(reference.each(Tensor.detach), camera))
-        masks, absent = self.perturbations.effect_masks(regions), self.perturbations.absent(regions)
-        column = torch.arange(count, device=self.device) % masks.shape[1]
-        change = self._squared_change(reference, perturbed, masks[chosen, column], self.perturbations.rest[chosen])
+        masks, absent = self.perturbations.effect_masks(regions, chosen), self.perturbations.absent(regions)
+        column = torch.arange(count, device=self.device) % regions.shape[1]
+        change = self._squared_change(reference, perturbed, masks, self.perturbations.rest[chosen])
         return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
 
     def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor, rest: Tensor) -> SquaredChange:

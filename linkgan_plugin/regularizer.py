@@ -45,10 +45,20 @@ class Perturbations:
     def __len__(self) -> int:
         return len(self.names)
 
-    def effect_masks(self, regions: Tensor) -> Tensor:
-        """Return the pixels that each perturbation may change: [B, N or 1, 1, H, W] -> [M, N or 1, 1, H, W]."""
-        masks = regions[self.region]
-        return torch.where(self.inverted.view(-1, 1, 1, 1, 1), 1 - masks, masks)
+    def effect_masks(self, regions: Tensor, which: Tensor) -> Tensor:
+        """Return the pixels that the perturbation of each image may change; memory does not depend on M.
+
+        Args:
+            regions: [B, N or 1, 1, H, W], the region masks of the N samples, or of all.
+            which: int64 [F, N], the perturbations of each sample.
+        Returns:
+            [F, N, 1, H, W].
+        """
+        column = torch.arange(which.shape[1], device=which.device) % regions.shape[1]
+        masks = regions[self.region[which], column]
+        # 1 - m where inverted, else m: both are exact
+        flip = self.inverted[which].to(masks.dtype)[..., None, None, None]
+        return torch.addcmul(flip, masks, 1 - 2 * flip)
 
     def absent(self, regions: Tensor) -> Tensor:
         """Return where the region of a perturbation is not in the image: bool [M, N or 1]."""

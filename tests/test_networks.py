@@ -16,7 +16,7 @@ from linkgan_plugin.cli import main
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
-from linkgan_plugin.networks import Network, load_network
+from linkgan_plugin.networks import Network, check_finite, load_network
 from linkgan_plugin.pickles.convert import convert
 from tests.cli.conftest import SMALL
 from tests.pickles import checkouts
@@ -195,6 +195,13 @@ def test_the_averages_that_a_host_leaves_broken_on_a_cpu_are_zero(diverged):
     network = load_network(diverged(["mapping.w_avg"], float("nan")))
     assert network.generator.mapping.w_avg[0] == 0
     assert network.generator.mapping.w_avg[1:].abs().min() > 0
+
+
+def test_finite_weights_whose_sum_is_not_finite_open():
+    network = torch.nn.Linear(4, 4)
+    torch.nn.init.constant_(network.weight, 3e38)
+    assert not network.weight.sum().isfinite()
+    check_finite(network, Path("large.pt"))
 
 
 def test_nothing_is_trained_on_from_a_diverged_network(diverged, trained, tmp_path):

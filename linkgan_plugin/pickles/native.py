@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from training_loops.errors import InputError
 from training_loops.formats.sizes import check_sizes
 from training_loops.formats.text import printable
+from training_loops.shapes import shapes_only
 
 from ..errors import LinkGANError
 from . import r3gan
@@ -145,7 +146,7 @@ def _fitting(node: Node) -> tuple[NativeClass, Callable[[], nn.Module], nn.Modul
     family = _family(node, list(tensors))
     make = _maker(node, family)
     try:
-        with torch.device("meta"):  # the network costs no memory, whatever sizes the file claims
+        with shapes_only():  # the network costs no memory, whatever sizes the file claims
             network = make()
             add_buffers(network, node)
     except Exception as error:  # invalid arguments can raise any error
@@ -191,7 +192,7 @@ def _is_whole(network: nn.Module) -> bool:
 
 def _restore_layouts(network: nn.Module, make: Callable[[], nn.Module]) -> None:
     """Restore the memory format of weights in the class; a file may have another one."""
-    with torch.device("meta"):
+    with shapes_only():
         wanted = dict(make().named_parameters())
     for name, parameter in network.named_parameters():
         if name in wanted and wanted[name].stride() != parameter.stride():

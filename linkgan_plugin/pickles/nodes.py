@@ -75,15 +75,16 @@ class Node(Buildable):
     def attributes(self) -> dict[str, Any]:
         """The public attributes that are plain data, such as z_dim or link_spec; dtypes by name."""
         found = {}
-        for key, value in self.state.items():
-            if type(key) is str and not key.startswith("_"):
-                if type(value) is Allowed:
-                    found[key] = value.name
-                    continue
-                try:
-                    found[key] = self._plain(value, key)
-                except PickleError:
-                    continue
+        with self.budget:
+            for key, value in self.state.items():
+                if type(key) is str and not key.startswith("_"):
+                    if type(value) is Allowed:
+                        found[key] = value.name
+                        continue
+                    try:
+                        found[key] = plain(value, key, self.budget)
+                    except PickleError:
+                        continue
         return found
 
     @property

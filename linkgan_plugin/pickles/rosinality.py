@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from training_loops.formats.pickles.source import PickleError
 from training_loops.formats.pickles.stored import HeldTensor, StoredTensor
 from training_loops.formats.sizes import check_sizes
+from training_loops.shapes import shapes_only
 from training_loops.stylegan2.networks import Generator
 
 from .fitting import first_line
@@ -49,7 +50,7 @@ def generator(state: State, average: StoredTensor | None = None) -> tuple[Node, 
     kwargs = _arguments(state)
     try:
         check_sizes(kwargs)
-        with torch.device("meta"):  # shapes only
+        with shapes_only():  # shapes only
             network = Generator(**kwargs)
     except (ValueError, ArithmeticError, RuntimeError) as error:  # invalid shapes can raise various errors
         reason = first_line(error)
@@ -230,7 +231,7 @@ class _Average(_Made):
 
     def read(self, rows: dict[object, Tensor]) -> Tensor:
         """Compute the mean."""
-        with torch.device("meta"):
+        with shapes_only():
             network: nn.Module = Generator.mapping_class(
                 z_dim=self._kwargs["z_dim"], c_dim=0, w_dim=self.shape[0], num_ws=None, **self._kwargs["mapping_kwargs"]
             )

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from linkgan_plugin.bench.memory import PeakMemory
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.links import LinkSpec
@@ -40,6 +41,20 @@ def linked(spec=SPEC):
 def entangled(spec=SPEC):
     weight = torch.randn(SIZE * SIZE, DIM, generator=torch.Generator().manual_seed(1))
     return LinkedGenerator(ToyGenerator(weight, SIZE), spec)
+
+
+@pytest.mark.parametrize("links", [["left=0:4@box(0,0,0.5,1)"], ["a=0:2@box(0,0,0.5,1)", "b=2:4@box(0.5,0,1,1)"]])
+def test_the_memory_of_an_evaluation_does_not_grow_with_the_number_of_pairs(links):
+    side, memory = 64, PeakMemory(torch.device("cpu"))
+    weight = torch.randn(side * side, DIM, generator=torch.Generator().manual_seed(1))
+    generator = LinkedGenerator(ToyGenerator(weight, side), LinkSpec.parse(links, dim=DIM))
+    peaks = []
+    for pairs in (4, 4, 32):  # the first makes what is cached
+        memory.start()
+        evaluate(generator, pairs=pairs, batch=4, metrics=PIXELS)
+        peaks.append(memory.stop())
+    image = 4 * side * side
+    assert abs(peaks[2] - peaks[1]) < image
 
 
 def test_a_perfectly_linked_generator_scores_perfectly():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -75,8 +76,9 @@ class Resampler(nn.Module):
 
     def __init__(self, taps: Sequence[float], *, up: bool) -> None:
         super().__init__()
-        row = F.conv1d(torch.tensor([[list(map(float, taps))]]), torch.ones(1, 1, 2), padding=1)[0, 0]
-        self.register_buffer("Kernel", torch.outer(row, row) / row.sum() ** 2)
+        row = torch.tensor(np.convolve(taps, (1, 1)), dtype=torch.float32, device="cpu")
+        kernel = torch.outer(row, row) / row.sum() ** 2
+        self.register_buffer("Kernel", torch.tensor(kernel.tolist()))  # on the device that is the default
         self.up = up
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,10 +36,10 @@ def parse_taps(filter_: Any) -> Taps:
 
 def filter_buffer(taps: Taps) -> Tensor:
     """Return the filter as public snapshots store it, with sum 1: [taps, taps], or [taps] from 8 separable taps on."""
-    f = torch.tensor(taps, dtype=torch.float32)
+    f = torch.tensor(taps, dtype=torch.float32, device="cpu")
     if f.ndim == 1 and f.numel() < 8:
         f = torch.outer(f, f)
-    return f / f.sum()
+    return torch.tensor((f / f.sum()).tolist(), dtype=torch.float32)  # on the device that is the default
 
 
 @functools.lru_cache(maxsize=256)

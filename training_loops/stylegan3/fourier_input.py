@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -44,7 +45,7 @@ class SynthesisInput(nn.Module):
         self.bandwidth = bandwidth
         self.weight = nn.Parameter(torch.randn([channels, channels]))
         self.affine = FullyConnectedLayer(w_dim, 4, weight_init=0, bias_init=(1, 0, 0, 0))
-        self.register_buffer("transform", torch.eye(3))
+        self.register_buffer("transform", torch.tensor(np.eye(3), dtype=torch.float32))
         self.register_buffer("freqs", _uniform_in_disc(channels, bandwidth))
         self.register_buffer("phases", torch.rand([channels]) - 0.5)
 
@@ -88,7 +89,8 @@ class SynthesisInput(nn.Module):
 def _uniform_in_disc(count: int, radius: float) -> Tensor:
     """Points [count, 2], uniform in a disc: a Gaussian's direction, with a length whose square is uniform."""
     points = torch.randn([count, 2])
-    square = points.square().sum(dim=1, keepdim=True)
+    x, y = points.square().split(1, dim=1)
+    square = x + y
     return points * square.rsqrt() * torch.exp(-square / 4) * radius
 
 

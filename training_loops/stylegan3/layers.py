@@ -31,7 +31,7 @@ class FullyConnectedLayer(layers.FullyConnectedLayer):
         with torch.no_grad():
             self.weight.mul_(weight_init)
             if self.bias is not None:
-                self.bias.copy_(torch.as_tensor(bias_init) / lr_multiplier)
+                self.bias.copy_(torch.as_tensor(bias_init, dtype=torch.float32) / lr_multiplier)
 
 
 class MappingNetwork(layers.MappingNetwork):

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import nn
+
+from training_loops.shapes import shapes_only
 
 from ...errors import LinkGANError, suggest
 from .bisenet import BiSeNet
@@ -77,5 +78,5 @@ def build(name: str, arguments: Mapping[str, int]) -> nn.Module:
     Raises:
         LinkGANError: as `architecture_named` and `check_arguments`.
     """
-    with torch.device("meta"):
+    with shapes_only():
         return architecture_named(name).make(**check_arguments(name, arguments)).eval().requires_grad_(False)

@@ -16,6 +16,8 @@ from training_loops.formats.pickles.opcodes import INSTRUCTIONS
 from training_loops.formats.pickles.source import PickleError, Source
 from training_loops.formats.pickles.values import MARK, Allowed
 
+_STEPS = 64  # charged at once
+
 Lookup = Callable[[str, str], Allowed | None]
 Refuse = Callable[[str, int], PickleError]
 
@@ -65,13 +67,17 @@ class Machine:
             return self._run()
 
     def _run(self) -> Any:
-        stop = pickle.STOP[0]
+        stop, steps = pickle.STOP[0], 0
         while True:
             self.at = self.source.offset
-            self.budget.charge(items=1)
+            if not steps:  # a function call per step would take as long as the step
+                self.budget.charge(items=_STEPS)
+                steps = _STEPS
+            steps -= 1
             code = self.source.read(1)[0]
             try:
                 if code == stop:
+                    self.budget.charge(items=-steps)
                     return self.pop()
                 instruction = INSTRUCTIONS.get(code)
                 if instruction is None:

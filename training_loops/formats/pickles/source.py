@@ -11,6 +11,7 @@ from training_loops.errors import InputError
 from training_loops.formats.text import printable
 
 _LONGEST_LINE = 512
+_AHEAD = 4096  # bytes read at once for the small reads of a pickle
 
 
 class PickleError(InputError):
@@ -56,6 +57,7 @@ class Source:
         if close:
             weakref.finalize(self._cursor, file.close)
         self._base, self._position, self._end = base, start, end
+        self._held, self._held_at = b"", start  # bytes read ahead and their position
 
     @property
     def offset(self) -> int:
@@ -97,10 +99,24 @@ class Source:
         Raises:
             PickleError: fewer are left; nothing is allocated then.
         """
+        first = self._position - self._held_at
+        data = self._held[first : first + size] if first >= 0 <= size <= self._end - self._position else b""
+        if len(data) == size > 0:
+            self._position += size
+            return data
         self.check(size)
-        data = self._cursor.go(self._position).read(size)
-        self._moved(len(data), size)
-        return data
+        return self._ahead(size)
+
+    def _ahead(self, size: int) -> bytes:
+        """Return the next `size` bytes, which are left; the bytes after them are kept if there are few."""
+        data = self._cursor.go(self._position).read(min(max(size, _AHEAD), self.left))
+        self._cursor.at += len(data)
+        if size < _AHEAD:
+            self._held, self._held_at = data, self._position
+        self._position += min(size, len(data))
+        if len(data) < size:
+            raise PickleError(f"truncated at byte {self.offset}", offset=self.offset)
+        return data[:size]
 
     def fill(self, buffer: memoryview) -> None:
         """Fill `buffer`, a one-dimensional view of bytes.
