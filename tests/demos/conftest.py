@@ -6,6 +6,7 @@ import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,12 @@ class Finished:
     stopped: dict[str, int]
 
 
+def continued_by(send: Callable[[int], None], number: int) -> None:
+    """Send a signal to a stopped process, and let it go on: the signal is the first that it sees."""
+    send(number)
+    send(signal.SIGCONT)
+
+
 def stopped_once(kind: Kind) -> dict[str, int]:
     """Run a demo, stop it when its first networks have begun, and return when those had last saved their states."""
     first: list[str] = []
@@ -53,8 +60,7 @@ def stopped_once(kind: Kind) -> dict[str, int]:
                 assert child.poll() is None, (kind.out / f"{network}.log").read_text()
                 time.sleep(0.01)
             child.send_signal(signal.SIGSTOP)  # or the faster one would be done before both can be interrupted
-        for child in running.values():
-            child.send_signal(signal.SIGCONT)
+            child.send_signal = partial(continued_by, child.send_signal)
         raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
