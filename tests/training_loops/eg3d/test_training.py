@@ -176,7 +176,7 @@ def test_grids_show_the_datas_cameras_and_depth(run: Path, views: Path) -> None:
 
     seen: list[torch.Tensor] = []
 
-    def generator(z: torch.Tensor, c: torch.Tensor, noise_mode: str) -> torch.Tensor:
+    def generator(z: torch.Tensor, c: torch.Tensor) -> torch.Tensor:
         seen.append(c)
         return torch.zeros(len(z), 3, 4, 4)
 
