@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from ..errors import LinkGANError, suggest
+from .params import with_options
 
 if TYPE_CHECKING:
     from ..directions.directions import Directions
@@ -97,9 +98,7 @@ def direction_options(command: F) -> F:
             help="Standard deviations along a direction of a file: one number, or the columns of the sheet.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def check_directions(asked: EditRequest, given: Mapping[str, str]) -> None:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import click
 
 from ..errors import LinkGANError
-from .params import SEEDS
+from .params import SEEDS, with_options
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,6 +69,4 @@ def donor_options(command: F) -> F:
             help="Way to the other image: spherical keeps the lengths of latents in Z.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)

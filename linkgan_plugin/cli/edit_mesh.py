@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from .params import FiniteRange, check_out
+from .params import FiniteRange, check_out, with_options
 
 if TYPE_CHECKING:
     from ..editing.editor import Editor
@@ -42,9 +42,7 @@ def mesh_options(command: F) -> F:
             help="3D: density on the surface, before softplus.",
         ),
     ]
-    for option in reversed(options):
-        command = option(command)
-    return command
+    return with_options(command, options)
 
 
 def check_mesh(asked: EditRequest, given: dict[str, str]) -> None:

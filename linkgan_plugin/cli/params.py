@@ -132,6 +132,13 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
 force_option = click.option("--force", is_flag=True, help="Overwrite --out if it exists.")
 
 
+def with_options(command: T, options: Sequence[Callable[[T], T]]) -> T:
+    """Add options to a command, in the order in which --help lists them."""
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
 def check_out(path: Path, force: bool) -> None:
     """Refuse to overwrite a file.
 

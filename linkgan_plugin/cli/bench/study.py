@@ -12,7 +12,7 @@ import click
 from ...errors import LinkGANError
 from ...flags import segmenter_option, trust_option
 from ..metrics import QUALITY_KINDS
-from ..params import SEEDS, command_line, existing_file
+from ..params import SEEDS, command_line, existing_file, with_options
 from .params import folder
 
 if TYPE_CHECKING:
@@ -152,12 +152,7 @@ def study_options(out: str) -> Callable[[F], F]:
         click.argument("train_options", metavar="[-- TRAIN OPTIONS]", nargs=-1, type=click.UNPROCESSED),
     ]
 
-    def decorate(command: F) -> F:
-        for option in reversed(options):
-            command = option(command)
-        return command
-
-    return decorate
+    return lambda command: with_options(command, options)
 
 
 def list_rows(rows: Sequence[Row]) -> None:
