@@ -29,6 +29,17 @@ def default_data(out: Path) -> Path:
     return out / "faces.zip"
 
 
+def prepare(out: Path, settings: Settings) -> None:
+    """Claim the folder of a study, and write its procedural faces if it is to make its own data.
+
+    Raises:
+        LinkGANError: `out` contains another study.
+    """
+    settings.claim(out)
+    if settings.data == default_data(out) and not settings.data.exists():
+        write_faces(settings.data, FACES, 32, seed=0, progress=True)
+
+
 def run_study(
     rows: Sequence[Row],
     seeds: Sequence[int],
@@ -61,9 +72,7 @@ def run_study(
         LockedError: another process works in `out`.
     """
     with locked(out):
-        settings.claim(out)
-        if settings.data == default_data(out) and not settings.data.exists():
-            write_faces(settings.data, FACES, 32, seed=0, progress=True)
+        prepare(out, settings)
         planned = plan(rows, seeds, out, settings)
         total = round(1000 * sum(job.kimg for job in planned))
         with tqdm(total=total, unit="img", unit_scale=True, smoothing=0.02) as bar:

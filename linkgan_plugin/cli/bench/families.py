@@ -49,11 +49,10 @@ def families(asked: FamiliesStudy) -> None:
 
     from tqdm import tqdm
 
-    from training_loops.data.face_files import write_faces
     from training_loops.data.faces import DEMO_LINKS
 
     from ...bench.families import FAMILIES, family_rows, measure_speeds, small_families, write_sheet
-    from ...bench.recipes import FACES
+    from ...bench.recipes import prepare
     from ...errors import Interrupted
 
     for name, flag in typed_flags().items():
@@ -65,9 +64,7 @@ def families(asked: FamiliesStudy) -> None:
     if asked.only_list:
         click.echo("\n".join(names))
         return
-    settings.claim(asked.out)
-    if not settings.data.exists():
-        write_faces(settings.data, FACES, 32, seed=0, progress=True)
+    prepare(asked.out, settings)
     with tqdm(total=len(names), unit="family", desc="measuring speeds") as bar:
 
         def show(name: str) -> None:
