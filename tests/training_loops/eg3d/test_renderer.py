@@ -52,10 +52,11 @@ def test_points_see_the_mean_of_three_planes() -> None:
         np.testing.assert_allclose(given[n, m], expected, atol=1e-12)
 
 
-def test_features_of_planes_have_derivatives_by_texels_and_points() -> None:
+@pytest.mark.parametrize("by_points", [False, True])
+def test_features_of_planes_have_derivatives_by_texels_and_points(by_points: bool) -> None:
     torch.manual_seed(0)
     planes = torch.randn(2, 3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
-    points = (torch.rand(2, 4, 3, dtype=torch.float64) * 1.6 - 0.8).requires_grad_()
+    points = (torch.rand(2, 4, 3, dtype=torch.float64) * 1.6 - 0.8).requires_grad_(by_points)
     assert torch.autograd.gradcheck(lambda a, b: sample_planes(a, b, 1.5), (planes, points))
 
 
