@@ -18,6 +18,7 @@ from ..metrics.head_classifier import NAMES, HeadClassifier
 
 SIDE = 64  # of the depth maps, in pixels
 _BATCH = 16
+VIEWS = 5  # cameras that a head's attributes are read from: the length of a nose hardly shows from the front
 _SEED = 500_000
 # Boxes in front of the face, x0, y0, x1, y1 in world units, that hold the nose and the opening of every mouth.
 _NOSE, _MOUTH = (-0.03, -0.045, 0.03, 0.015), (-0.05, -0.17, 0.05, -0.09)
@@ -36,7 +37,8 @@ def measure_geometry(
 
     Args:
         generator: of procedural heads, 3D-aware.
-        classifier: reads the attributes from the images.
+        classifier: reads the attributes from the images; those of a head are the mean over `VIEWS` of the data's
+            cameras.
         heads: number of heads, from 8.
         progress: called with the number of heads of each batch.
     Returns:
@@ -58,13 +60,22 @@ def measure_geometry(
         count = min(_BATCH, heads - start)
         labels = front.expand(count, -1)
         latents = generator.draw(range(_SEED + start, _SEED + start + count), labels)
-        read.append(classifier.attributes(generator.rendering(latents, labels).image).cpu())
+        read.append(_read(generator, classifier, latents, start))
         with generator.rendered_at(SIDE):
             depth = generator.rendering(latents, labels).depth
         assert depth is not None  # 3D-aware generators render depth
         depths.append(depth.cpu())
         progress(count)
     return _compared(torch.cat(read), torch.cat(depths), front.cpu())
+
+
+def _read(generator: LinkedGenerator, classifier: HeadClassifier, latents: Tensor, start: int) -> Tensor:
+    """Latents [N, ...] of the heads from `start` on -> attributes [N, A]."""
+    views = []
+    for view in range(VIEWS):
+        labels = generator.labels(range(VIEWS * start + view, VIEWS * (start + len(latents)) + view, VIEWS))
+        views.append(classifier.attributes(generator.rendering(latents, labels).image))
+    return torch.stack(views).mean(dim=0).cpu()
 
 
 def _compared(attributes: Tensor, depth: Tensor, front: Tensor) -> dict[str, float]:

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from linkgan_plugin.bench.geometry import SIDE, geometry_of, measure_geometry
+from linkgan_plugin.bench.geometry import SIDE, VIEWS, geometry_of, measure_geometry
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.generators import LinkedGenerator
 from linkgan_plugin.labels import constant_labels
@@ -14,23 +14,22 @@ from linkgan_plugin.metrics.head_classifier import NAMES
 from linkgan_plugin.network_links import unlinked
 from training_loops.data import heads3d
 from training_loops.data.face_oracle import FaceOracle
-from training_loops.data.head_cameras import camera_labels
+from training_loops.data.head_cameras import camera_labels, sample_cameras
 from training_loops.data.head_oracle import HeadOracle
 
 FRONT = camera_labels(torch.zeros(1), torch.zeros(1))
 
 
 class Known(nn.Module):
-    """A classifier that knows the attributes of the heads that it is asked about, in their order."""
+    """A classifier that knows the attributes of the heads that it is asked about, all at once, and keeps the images."""
 
     def __init__(self, generator: LinkedGenerator) -> None:
         super().__init__()
-        self.generator, self.seen = generator, 0
+        self.generator, self.seen = generator, []
 
     def attributes(self, images):
-        seeds = range(500_000 + self.seen, 500_000 + self.seen + len(images))
-        self.seen += len(images)
-        return self.generator.draw(seeds, FRONT.expand(len(images), -1))[:, 0]
+        self.seen.append(images)
+        return self.generator.draw(range(500_000, 500_000 + len(images)), FRONT.expand(len(images), -1))[:, 0]
 
 
 class Painted(HeadOracle):
@@ -53,6 +52,17 @@ def test_the_renderer_agrees_with_itself():
     assert found["depth_correlation"] > 0.9999
     assert found["nose_length"] > 0.97
     assert found["mouth_open"] > 0.9
+
+
+def test_attributes_are_read_from_several_of_the_datas_cameras():
+    cameras = sample_cameras(12 * VIEWS, seed=3)
+    oracle = HeadOracle(16)
+    generator = LinkedGenerator(oracle, unlinked(oracle), labels=lambda seeds: cameras[list(seeds)])
+    known = Known(generator)
+    measure_geometry(generator, known, heads=12)
+    latents = generator.draw(range(500_000, 500_012), FRONT.expand(12, -1))
+    expected = [oracle.synthesis(latents, cameras[view::VIEWS])["image"] for view in range(VIEWS)]
+    torch.testing.assert_close(torch.stack(known.seen), torch.stack(expected))
 
 
 def test_painted_noses_are_found_out():
