@@ -146,4 +146,4 @@ def test_a_linked_run_goes_on_to_the_same_weights(cli, run, views, tmp_path):
 def test_options_of_scenes_need_cameras(cli, views, tmp_path):
     result = cli("train", "--data", views, "--run-dir", tmp_path / "run", "--neural-res", 8)
     assert result.exit_code == 2
-    assert "neural_res: cfg tiny has no cameras; it is for heads3d, eg3d" in result.output
+    assert "neural_res: cfg tiny has no cameras; it is for heads3d, volume3d, eg3d" in result.output
