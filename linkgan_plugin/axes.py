@@ -13,9 +13,8 @@ from training_loops.formats.text import printable
 
 from .errors import LinkGANError
 
-_RANGES = re.compile(r"\s*\d+\s*:\s*\d+\s*(,\s*\d+\s*:\s*\d+\s*)*")
-
 CELLS = "cells"
+_RANGES = re.compile(r"\s*\d+\s*:\s*\d+\s*(,\s*\d+\s*:\s*\d+\s*)*")
 _MOST_DIGITS = 18
 _TIE = 1e-4  # coverages of cells that differ by less are equal
 
@@ -75,8 +74,7 @@ def read_axes(
     if not _RANGES.fullmatch(text):
         raise LinkGANError(
             printable(f"link '{name}': cannot read the axes '{text:.80}'; ")
-            + "write ranges such as 0:16 or 0:8,16:24, "
-            "a number of free axes such as 16, auto, or cells"
+            + "write ranges such as 0:16 or 0:8,16:24, a number of free axes such as 16, auto, or cells"
         )
     ends = [_whole(end, name) for end in re.findall(r"\d+", text)]
     axes = expand(list(zip(ends[::2], ends[1::2], strict=True)), dim, name)
@@ -99,7 +97,8 @@ def cell_axes(coverage: np.ndarray, dim: int) -> tuple[int, ...]:
     if dim % shares.size:
         raise LinkGANError(f"a latent of {dim} axes has no {coverage.shape[0]} x {coverage.shape[1]} cells of one size")
     channels = dim // shares.size
-    own = shares > 0.5 + _TIE if (shares > 0.5 + _TIE).any() else shares >= shares.max() - _TIE
+    most = shares > 0.5 + _TIE
+    own = most if most.any() else shares >= shares.max() - _TIE
     return tuple(int(axis) for cell in np.flatnonzero(own) for axis in range(cell * channels, (cell + 1) * channels))
 
 
@@ -134,7 +133,7 @@ def expand(ranges: Sequence[Sequence[int]], dim: int, name: str) -> tuple[int, .
     """Return the axes of half-open ranges [start, stop].
 
     Raises:
-        LinkGANError: a range is empty or not within 0:dim, or axes repeat.
+        LinkGANError: a range is empty or not within 0:dim, or all together have more axes than the latent.
     """
     for start, stop in ranges:
         if start >= stop:

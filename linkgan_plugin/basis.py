@@ -48,9 +48,9 @@ class Basis:
         rows = self._array
         if not np.isfinite(rows).all():
             raise LinkGANError(f"{int((~np.isfinite(rows)).sum())} numbers of the basis are not finite")
-        sizes = np.linalg.svd(rows, compute_uv=False)
-        if sizes[0] > MOST_CONDITION * sizes[-1] or not sizes[-1]:
-            condition = sizes[0] / sizes[-1] if sizes[-1] else np.inf
+        singular_values = np.linalg.svd(rows, compute_uv=False)
+        condition = singular_values[0] / singular_values[-1] if singular_values[-1] else np.inf
+        if condition > MOST_CONDITION:
             raise LinkGANError(
                 f"the basis has condition number {condition:.3g}, expected at most {MOST_CONDITION:g}: "
                 "its directions are nearly dependent"
@@ -92,7 +92,7 @@ class Basis:
             raise LinkGANError(f"'data' of the basis is not base64 text: {error}") from error
 
     def described(self) -> dict[str, Any]:
-        """Return number of axes and SHA-256 of the data, for records that need no 4 D^2 bytes of numbers."""
+        """Return the number of axes and the SHA-256 of the data, for records that need no 4 D^2 bytes of numbers."""
         return {"dim": self.dim, "sha256": hashlib.sha256(self.data).hexdigest()}
 
     @property

@@ -104,14 +104,12 @@ class LinkedGenerator:
         self.spec = spec if spec is not None else spec_of(generator)
         self.calls = GeneratorCalls.of(generator)
         self.truncation_psi = truncation_psi
-        tensor = next(iter(generator.parameters()), torch.zeros([]))
-        self.device = tensor.device
+        self.device = next(iter(generator.parameters()), torch.zeros([])).device
         self._z_dim: int = getattr(generator, "z_dim")  # noqa: B009 (nn.Module types every attribute as a tensor)
         self._c_dim = int(getattr(generator, "c_dim", 0))
         if labels is None and self._c_dim:
-            kind, zeros = (
-                ("cameras", "") if self.is_3d_aware else ("classes", f", or no_labels({self._c_dim}) for zeros")
-            )
+            kind = "cameras" if self.is_3d_aware else "classes"
+            zeros = "" if self.is_3d_aware else f", or no_labels({self._c_dim}) for zeros"  # zeros are no camera
             raise LinkGANError(
                 f"this network takes labels of {self._c_dim} numbers, its {kind}; give labels=labels_from(data, "
                 f"{self._c_dim}) or constant_labels(label) of linkgan_plugin.labels{zeros}"
@@ -122,9 +120,7 @@ class LinkedGenerator:
             raise LinkGANError(
                 f"the link spec divides {self.spec.dim} axes but this network has {self.spec.space}_dim = {dim}"
             )
-        names = self.spec.block_names
-        masks = self.spec.axis_masks(device=self.device)
-        self._blocks = {name: masks[row] for row, name in enumerate(names)}
+        self._blocks = dict(zip(self.spec.block_names, self.spec.axis_masks(device=self.device), strict=True))
         self._features: dict[int, Features] = {}
 
     def block(self, regions: str | Sequence[str]) -> Tensor:
@@ -178,6 +174,7 @@ class LinkedGenerator:
         """Return the latents of seeds, [N, num_ws, w_dim] in W or [N, 1, z_dim] in Z, without rendering them.
 
         Args:
+            seeds: one for each latent, in [0, 2^32).
             labels: [N, c_dim] that W is conditioned on; by default those of the seeds.
             psi: truncation of these latents; by default the generator's.
         Raises:
@@ -193,9 +190,10 @@ class LinkedGenerator:
         return self.calls.map(z, self.labels(seeds) if labels is None else labels, psi)
 
     def render(self, latents: Tensor, labels: Tensor | None = None) -> Tensor:
-        """Render latents (as `draw` returns them) to images [N, C, H, W].
+        """Render latents to images [N, C, H, W].
 
         Args:
+            latents: [N, L, D] as `draw` returns them.
             labels: [N, c_dim], the classes or cameras; by default those of seed 0 for every row.
         """
         return self.rendering(latents, labels).image
@@ -214,9 +212,7 @@ class LinkedGenerator:
         """
         if labels is None:
             labels = self.labels([0]).expand(len(latents), -1)
-        if self.spec.space == "z":
-            latents = self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return self.calls.render_deterministic(latents, labels)
+        return self.calls.render_deterministic(self._ws(latents, labels), labels)
 
     def shifted(self, styles: Tensor | None) -> AbstractContextManager[None]:
         """Return a context in which every image is rendered with shifted styles (see `calls.styles`).
@@ -251,7 +247,7 @@ class LinkedGenerator:
         """
         if self.spec.space == "w":
             return self.rendering(latents, camera)
-        return self.calls.render_deterministic(self.calls.map(latents.squeeze(1), labels, self.truncation_psi), camera)
+        return self.calls.render_deterministic(self._ws(latents, labels), camera)
 
     @contextmanager
     def rendered_at(self, side: int) -> Iterator[None]:
@@ -271,8 +267,7 @@ class LinkedGenerator:
 
     def volume(self, latents: Tensor, labels: Tensor) -> Volume:
         """Return the volume of an object, latents [1, L, D] and labels [1, c_dim]; LinkGANError for 2D generators."""
-        ws = latents if self.spec.space == "w" else self.calls.map(latents.squeeze(1), labels, self.truncation_psi)
-        return Volume(self.generator, ws)
+        return Volume(self.generator, self._ws(latents, labels))
 
     @property
     def is_3d_aware(self) -> bool:
@@ -287,8 +282,7 @@ class LinkedGenerator:
         """Draw and render one image per seed, each with its own label."""
         seeds = list(seeds)
         labels = self.labels(seeds)
-        latents = self.draw(seeds, labels)
-        return Sample(latents, self.render(latents, labels))
+        return self._rendered(self.draw(seeds, labels), labels)
 
     def resample(
         self, latents: Tensor, regions: str | Sequence[str], seed: int, labels: Tensor | None = None
@@ -298,7 +292,7 @@ class LinkedGenerator:
 
     def mix(self, latents: Tensor, donor: Tensor, regions: str | Sequence[str], labels: Tensor | None = None) -> Sample:
         """Take regions from `donor`, all else from `latents`, both [N, L, D] as `draw` returns; labels [N, c_dim]."""
-        return self._done(self.replace(latents, donor, self.block(regions)), labels)
+        return self._rendered(self.replace(latents, donor, self.block(regions)), labels)
 
     def interpolate(
         self,
@@ -317,7 +311,11 @@ class LinkedGenerator:
             amount: 0 to 1; larger values extrapolate.
             labels: [N, c_dim]; see `render`.
         """
-        return self._done(self.replace(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
+        return self._rendered(self.replace(latents, torch.lerp(latents, donor, amount), self.block(regions)), labels)
 
-    def _done(self, latents: Tensor, labels: Tensor | None) -> Sample:
+    def _rendered(self, latents: Tensor, labels: Tensor | None) -> Sample:
         return Sample(latents, self.render(latents, labels))
+
+    def _ws(self, latents: Tensor, labels: Tensor) -> Tensor:
+        """Return the ws [N, num_ws, w_dim] of latents [N, L, D] in the links' space."""
+        return latents if self.spec.space == "w" else self.calls.map(latents.squeeze(1), labels, self.truncation_psi)

@@ -64,15 +64,17 @@ class Link:
 
 @dataclass(frozen=True)
 class LinkSpec:
-    """The links of one model over the `dim` axes of latent `space` ("w" or "z"); unlinked axes are the rest.
+    """The links of one model; unlinked axes are the rest. Without links, all axes and pixels are the rest.
 
-    Axis i is the i-th coordinate of the latent; with a `basis`, the i-th coordinate in that basis.
-
-    A network without links has a spec without links: all its axes and pixels are the rest.
-
-    Raises LinkGANError if names repeat, axes are out of range or shared, a region is empty or the whole image, static
-    regions overlap without `allow_overlap`, or the basis has another number of axes. Regions that differ per image are
-    not checked for overlap.
+    Attributes:
+        links: in order.
+        dim: number of axes of the latent.
+        space: the latent space, `w` or `z`.
+        allow_overlap: whether static regions may overlap. Regions that differ per image always may.
+        basis: axis i is the i-th coordinate of the latent in it; None for the i-th coordinate of the latent itself.
+    Raises:
+        LinkGANError: repeated names, axes out of range or shared, a region that is empty or the whole image, static
+            regions that overlap without `allow_overlap`, or a basis of another number of axes.
     """
 
     links: tuple[Link, ...]
@@ -90,9 +92,9 @@ class LinkSpec:
         if self.basis is not None:
             check_same_dim(self.basis.dim, self.dim)
         _check_count(self.links)
-        repeated = [name for name in self.names if self.names.count(name) > 1]
-        if repeated:
-            raise LinkGANError(f"two links are called '{repeated[0]}'; give each its own name")
+        repeated = next((name for name, count in Counter(self.names).items() if count > 1), None)
+        if repeated is not None:
+            raise LinkGANError(f"two links are called '{repeated}'; give each its own name")
         for link in self.links:
             expand(ranges_of(link.axes), self.dim, link.name)
         for first, second in combinations(self.links, 2):
@@ -102,7 +104,9 @@ class LinkSpec:
                     f"links '{first.name}' and '{second.name}' share axes {text_of(shared)}; "
                     "an axis can belong to one link only"
                 )
-        _check_regions(self.links, self.allow_overlap)
+        _check_regions(self.links)
+        if not self.allow_overlap:
+            _check_overlap(self.links)
 
     @classmethod
     def parse(
@@ -313,19 +317,22 @@ def _read_typed(name: str) -> bytes:
     return read_file(name, MASK_FILE, printable(f"the file '{name:.200}'"))
 
 
-def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
-    """Reject regions that are empty or the whole image and, unless allowed, static regions that overlap."""
+def _check_regions(links: Sequence[Link]) -> None:
+    """Reject regions that are empty or the whole image."""
     for link in links:
         if certain_coverage(link.region).mean() > 1 - _LEAST_OUTSIDE:
             raise LinkGANError(
                 f"link '{link.name}': {link.region} covers the whole image; a link needs pixels outside its region, "
                 "which its axes must not change: choose a smaller region"
             )
-    fixed = [(link, link.region.fine) for link in links if isinstance(link.region, StaticRegion)]
-    for link, coverage in fixed:
+    for link, coverage in _static(links):
         if not coverage.any():
             raise LinkGANError(f"link '{link.name}': {link.region!s:.200} covers nothing inside the image")
-    for (first, a), (second, b) in combinations(fixed, 2) if not allow_overlap else ():
+
+
+def _check_overlap(links: Sequence[Link]) -> None:
+    """Reject static regions that overlap."""
+    for (first, a), (second, b) in combinations(_static(links), 2):
         # The shares of a pixel in disjoint regions add up to at most 1.
         common = np.clip(a + b - (1 + _TOLERANCE), 0, None).mean()
         if common > 0:
@@ -334,6 +341,11 @@ def _check_regions(links: Sequence[Link], allow_overlap: bool) -> None:
                 f"the regions of links '{first.name}' and '{second.name}' overlap on {_percent(common)} of the image "
                 f"({_percent(common / share)} of '{small.name}'); move one of them, or allow it with --link-overlap"
             )
+
+
+def _static(links: Sequence[Link]) -> list[tuple[Link, np.ndarray]]:
+    """Return the links of static regions, with their coverage."""
+    return [(link, link.region.fine) for link in links if isinstance(link.region, StaticRegion)]
 
 
 def _percent(share: float) -> str:

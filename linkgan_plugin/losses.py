@@ -89,6 +89,7 @@ class LinkGANLoss:
         self.clock = StepClock(self.host)
         self._progress: dict[str, int] = {}
         self._seed: int | None = None
+        self._check_recipe()
         self._check_space()
         self._check_regions()
 
@@ -102,12 +103,22 @@ class LinkGANLoss:
         make = block_perturbations if self.recipe.perturbations == "blocks" else complement_perturbations
         return make(self.spec, lambda_in=self.recipe.lambda_in, lambda_out=self.recipe.lambda_out, device=self.device)
 
-    def _check_space(self) -> None:
+    def _check_recipe(self) -> None:
+        """Reject settings that do not fit the host's images."""
         weighed = [name for name in ("depth", "raw") if getattr(self.recipe, name)]
         if weighed and not self.host.calls.takes_camera:
             raise LinkGANError(
                 f"link {weighed[0]} is for 3D-aware generators; this one only renders images, set it to 0"
             )
+        side = self.host.calls.resolution
+        if side is not None and self.recipe.thumbnail >= side:
+            raise LinkGANError(
+                f"link thumbnail is {self.recipe.thumbnail} but images are {side} x {side}; "
+                f"expected a smaller thumbnail, such as {side // 4}"
+            )
+
+    def _check_space(self) -> None:
+        """Reject a spec of another latent space."""
         space, calls = self.spec.space, self.host.calls
         if space == "w" and not calls.has_w:
             raise LinkGANError("this generator has no intermediate latent space W; link its z with --link-space z")
@@ -123,11 +134,6 @@ class LinkGANLoss:
         side = self.host.calls.resolution
         if side is None:
             return
-        if self.recipe.thumbnail >= side:
-            raise LinkGANError(
-                f"link thumbnail is {self.recipe.thumbnail} but images are {side} x {side}; "
-                f"expected a smaller thumbnail, such as {side // 4}"
-            )
         scene = Scene(torch.zeros([1, 1, side, side]))
         for link in self.spec.links:
             if link.region.static and (covered := float(link.region.mask(scene).sum())) < MIN_PIXELS:
@@ -207,9 +213,9 @@ class LinkGANLoss:
         # [M, 1 or N, 1, H, W]: one mask for all images, or one for each.
         regions = self.spec.region_masks(self._scene(reference.each(Tensor.detach), camera))
         masks, absent = self.perturbations.effect_masks(regions, chosen), self.perturbations.absent(regions)
-        column = torch.arange(count, device=self.device) % regions.shape[1]
         change = self._squared_change(reference, perturbed, masks, self.perturbations.rest[chosen])
-        return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent[chosen, column])
+        absent = absent.expand(-1, count).gather(0, chosen)
+        return penalty(change, chosen, self.perturbations, recipe.form, recipe.rest_floor, absent)
 
     def _squared_change(self, reference: Rendering, perturbed: Rendering, masks: Tensor, rest: Tensor) -> SquaredChange:
         """Return the change of the image, with leaks of depth and the raw image if the recipe has weights for them."""
@@ -241,11 +247,13 @@ class LinkGANLoss:
     def _scene(self, rendering: Rendering, camera: Tensor | None) -> Scene:
         return Scene(rendering.image, rendering.depth, camera if self.host.calls.takes_camera else None)
 
-    def _latents(self, z: Tensor, c: Tensor | None, blocks: Tensor, random: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _latents(
+        self, z: Tensor, labels: Tensor | None, blocks: Tensor, random: torch.Generator
+    ) -> tuple[Tensor, Tensor]:
         """Return ws [N, L, D] of z, and [F, N, L, D] with the axes `blocks` (bool [F, N, D]) of each perturbed."""
         per_sample, count = blocks.shape[:2]
         donor = torch.randn([per_sample, *z.shape], generator=random, device=z.device, dtype=z.dtype)
-        labels = None if c is None else c.repeat(per_sample + 1, 1)
+        labels = None if labels is None else labels.repeat(per_sample + 1, 1)  # of z and each donor
         if self.spec.space == "z":
             rows = z.unsqueeze(1).repeat(per_sample, 1, 1)
             perturbed = self._perturbed(rows, donor.flatten(0, 1).unsqueeze(1), blocks.flatten(0, 1), random)

@@ -32,8 +32,10 @@ def links_for(
     """Return the spec of links, ``NAME=AXES@REGION`` each, over the latent axes of a network.
 
     Args:
+        generator: the network.
+        links: the links.
         space: `w`, `z`, or None for W if the network has one, else Z.
-
+        allow_overlap: accept static regions that overlap.
     Raises:
         LinkGANError: malformed links, or a network without that latent space.
     """
@@ -61,10 +63,15 @@ def has_links(network: nn.Module) -> bool:
 
 
 def set_links(network: nn.Module, links: Sequence[str], *, space: str | None, allow_overlap: bool) -> None:
-    """Set links, ``NAME=AXES@REGION`` each, on a network.
+    """Set links, ``NAME=AXES@REGION`` each, on a network, in place.
 
+    Args:
+        network: the network.
+        links: the links.
+        space: as for `links_for`.
+        allow_overlap: as for `links_for`.
     Raises:
-        LinkGANError: the links are malformed, or do not fit its latent space.
+        LinkGANError: as for `links_for`.
     """
     spec = links_for(network, links, space=space, allow_overlap=allow_overlap)
     setattr(network, SPEC_ATTRIBUTE, spec.to_json())

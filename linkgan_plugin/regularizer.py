@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from .change import split_change
-from .links import LinkSpec
+from .links import REST, LinkSpec
 
 # A region that covers less than this many pixels of an image is absent from it.
 MIN_PIXELS = 0.5
@@ -31,8 +31,8 @@ class Perturbations:
         axes: bool [M, D], the axes that are perturbed.
         region: int64 [M], row of the spec's region masks that the perturbation is about.
         inverted: bool [M], True where the effect belongs *outside* that region.
-        weights: float32 [M], lambda_1 or lambda_2 of Eq. 5.
-        rest: bool [M], True for the perturbation of the axes that no link owns.
+        weights: float32 [M], lambda_1 (`lambda_in`) or lambda_2 (`lambda_out`) of Eq. 5.
+        rest: bool [M], False for a link's own axes; True for those of no link, or for all but the link's.
     """
 
     names: tuple[str, ...]
@@ -54,8 +54,9 @@ class Perturbations:
         Returns:
             [F, N, 1, H, W].
         """
-        column = torch.arange(which.shape[1], device=which.device) % regions.shape[1]
-        masks = regions[self.region[which], column]
+        samples = which.shape[1]
+        of_each = regions.expand(-1, samples, -1, -1, -1)
+        masks = of_each[self.region[which], torch.arange(samples, device=which.device)]
         # 1 - m where inverted, else m: both are exact
         flip = self.inverted[which].to(masks.dtype)[..., None, None, None]
         return torch.addcmul(flip, masks, 1 - 2 * flip)
@@ -71,13 +72,18 @@ def block_perturbations(
     """Perturb every block alone: each link's axes (lambda_out) and the rest (lambda_in). K + 1 perturbations.
 
     For one link this is Eq. 3 and Eq. 4; for K links it needs K + 1 renders where Eq. 6 needs 2K.
+
+    Args:
+        spec: the links.
+        lambda_in: weight of the leak into regions, of the rest.
+        lambda_out: weight of the leak out of a region, of its link.
+        device: of the tensors.
     """
-    axes = spec.axis_masks(device=device)
     names = spec.block_names
-    rest = torch.tensor([name == "rest" for name in names], device=device)
+    rest = torch.tensor([name == REST for name in names], device=device)
     return Perturbations(
-        names=tuple(names),
-        axes=axes,
+        names=names,
+        axes=spec.axis_masks(device=device),
         region=torch.arange(len(names), device=device),
         inverted=torch.zeros(len(names), dtype=torch.bool, device=device),
         weights=torch.where(rest, float(lambda_in), float(lambda_out)),
@@ -88,16 +94,24 @@ def block_perturbations(
 def complement_perturbations(
     spec: LinkSpec, *, lambda_in: float = 1.0, lambda_out: float = 1.0, device: torch.device | str = "cpu"
 ) -> Perturbations:
-    """The paper's: for each link its own axes (Eq. 4, lambda_2) and all others (Eq. 3, lambda_1). 2K perturbations."""
-    own = spec.axis_masks(device=device)[: len(spec.links)]
+    """The paper's: for each link its own axes (Eq. 4, lambda_2) and all others (Eq. 3, lambda_1). 2K perturbations.
+
+    Args:
+        spec: the links.
+        lambda_in: lambda_1, of the leak into a region.
+        lambda_out: lambda_2, of the leak out of it.
+        device: of the tensors.
+    """
     k = len(spec.links)
+    own = spec.axis_masks(device=device)[:k]
+    others = torch.arange(2 * k, device=device) >= k
     return Perturbations(
         names=spec.names + tuple(f"{name}/others" for name in spec.names),
         axes=torch.cat([own, ~own]),
         region=torch.arange(k, device=device).repeat(2),
-        inverted=torch.arange(2 * k, device=device) >= k,
-        weights=torch.tensor([lambda_out] * k + [lambda_in] * k, dtype=torch.float32, device=device),
-        rest=torch.arange(2 * k, device=device) >= k,
+        inverted=others,
+        weights=torch.where(others, float(lambda_in), float(lambda_out)),
+        rest=others,
     )
 
 
@@ -160,8 +174,7 @@ def squared_change(reference: Tensor, perturbed: Tensor, effect_mask: Tensor) ->
 def with_leaks(change: SquaredChange, others: Sequence[tuple[float, SquaredChange]]) -> SquaredChange:
     """Add the leaks of other renderings of the same scene, such as its depth, weighted per value of each.
 
-    The effect stays that of the image alone. If depth counted there, a region could score by digging a hole that
-    nobody sees.
+    The effect stays that of the image alone: a change of depth that the image does not show must not count as one.
     """
     leaks = [weight * change.values / other.values * other.leak for weight, other in others]
     return SquaredChange(torch.stack([change.leak, *leaks]).sum(dim=0), change.effect, change.values)
@@ -206,6 +219,7 @@ def penalty(
         share     mean_m lambda_m F_m / (F_m + Q_m)           gradients through both F and Q
         log       mean_m lambda_m -log(Q_m / (F_m + Q_m))     = share where the share is small
 
+    Sums and means are over the perturbations that are present; EPS is added to Q_m.
     `squared` is lowered by a region that stops changing; `share` and `log` are not, since they do not depend on scale.
     Where a region is small its share begins near 1. There a change of log F changes the share by share (1 - share),
     which is nearly nothing, but its log by share: `log` then trains faster.
@@ -235,5 +249,5 @@ def penalty(
         cost = torch.log1p(leak / (effect + EPS)) if form == "log" else share
         cost = torch.where(perturbations.rest, (cost - rest_floor).clamp(min=0), cost)
         loss = (weights * cost).sum() / present.sum().clamp(min=1)
-    without = (assigned - n) / assigned
+    without = (assigned - n) / assigned  # 0 / 0 = NaN without samples
     return Penalty(loss, leak.detach(), effect.detach(), share.detach(), present, without, len(which))

@@ -52,6 +52,7 @@ class Volume:
 
     def grid(self, size: int) -> Tensor:
         """Return the densities [size, size, size] on a lattice of the cube, by x, y and z, from -side/2 to side/2."""
+        # Colours are computed in vain: `sample_mixed` gives both, and eg3d's decoder makes both in one product.
         steps = torch.linspace(-self.side / 2, self.side / 2, size, device=self._ws.device)
         slabs = steps.split(max(1, _POINTS // size**2))  # every call computes the host's tri-planes again
         return torch.cat([self.at(torch.cartesian_prod(slab, steps, steps))[0] for slab in slabs]).view(3 * [size])

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,21 +13,17 @@ from .consistent_options import consistent_options
 from .edit_directions import direction_options
 from .edit_donors import donor_options
 from .edit_mesh import mesh_options, write_meshes
+from .edit_opened import Opened, open_network
 from .edit_request import EditRequest
 from .edit_video import beside, edits_video
 from .network_options import check_labels, check_links, class_option, host_option, links_options
 from .params import SEEDS, check_out, command_line, existing_file, existing_path, force_option, gathered, typed_flags
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-    from ..consistent import Consistent
-    from ..directions.directions import Directions
     from ..editing.candidates import EditCandidate, RegionGroup
     from ..editing.editor import Editor
     from ..editing.steps import Step
     from ..generators import LinkedGenerator
-    from ..inversion.encoder import Encoder
 
 STRIP = (0.25, 0.5, 0.75, 1.0)  # strengths of the intermediate steps
 
@@ -121,13 +116,13 @@ def edit(asked: EditRequest) -> None:
     check_out(asked.out, asked.force)
     if edits_video(asked, given):
         check_out(beside(asked.out), asked.force)
-        _edit_video(asked, given, _open(asked))
+        _edit_video(asked, given, open_network(asked))
         return
 
     from ..editing.candidates import RegionGroup
     from .edit_output import Edits, write
 
-    opened = _open(asked)
+    opened = open_network(asked)
     generator = opened.generator
     if asked.files:
         _edit_along(asked, opened)
@@ -136,7 +131,7 @@ def edit(asked: EditRequest) -> None:
     if asked.strongest:
         _find_directions(generator, groups)
     candidates = _trials(asked, given, opened)
-    editors = _editors(asked, opened)
+    editors = opened.editors(asked)
     if asked.mesh is not None:
         numbered = [(group, number, edit) for group in groups for number, edit in enumerate(candidates, 1)]
         steps = {f"{'+'.join(g.regions)}-{n}": partial(edit.of, regions=g.regions) for g, n, edit in numbered}
@@ -154,43 +149,7 @@ def edit(asked: EditRequest) -> None:
     )
 
 
-@dataclass(frozen=True)
-class _Opened:
-    """A network, its editing wrapper, the label for a host's projections (they store none), the choice of donors, and
-    the sets of directions."""
-
-    network: nn.Module
-    generator: LinkedGenerator
-    label: Tensor | None
-    choice: Consistent | None
-    sets: dict[str, Directions]
-
-
-def _open(asked: EditRequest) -> _Opened:
-    """Open the network with its own links, the given ones, or none for directions of files."""
-    from .. import registry
-    from ..consistent import consistent_from
-    from ..editing.direction_sets import load_sets, space_of
-    from ..images.pixels import check_channels
-    from ..inversion.conditions import photograph_label
-    from ..networks import load_network
-    from .edit_directions import warn_of_others
-
-    network = load_network(asked.snapshot, host=asked.host)
-    check_channels(int(getattr(network.generator, "img_channels", 3)))
-    sets = load_sets(asked.files, network.generator)
-    warn_of_others(sets, asked.snapshot)
-    space = asked.link_space or (space_of(sets) if not asked.links else None)
-    spec = network.linked(asked.links, space=space, allow_overlap=asked.link_overlap, needed=not sets)
-    labels = network.labels(asked.data, asked.number)
-    label = photograph_label(network.generator, labels)
-    wrap = registry.load("generators", asked.wrapper)
-    generator = wrap(network.generator, spec, truncation_psi=asked.psi, labels=labels)
-    choice = consistent_from(asked.consistent, asked.consistent_by, lambda: network.discriminator)
-    return _Opened(network.generator, generator, label, choice, sets)
-
-
-def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[EditCandidate]:
+def _trials(asked: EditRequest, given: dict[str, str], opened: Opened) -> list[EditCandidate]:
     """Return the edits to apply to every image."""
     from ..editing.candidates import Way, along_directions, in_parts, resamples, transplants
 
@@ -198,7 +157,7 @@ def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[
     if asked.strongest:
         candidates = along_directions(asked.strongest, reach=2 * asked.strength)
     elif asked.transplant or asked.arithmetic:
-        donors = [(_donor_name(donor), _donor(donor, opened)) for donor in asked.transplant]
+        donors = [(_donor_name(donor), opened.donor(donor)) for donor in asked.transplant]
         donors += [(str(sum_), sum_.latents(opened.generator)) for sum_ in asked.arithmetic]
         candidates = transplants(donors, strength=asked.strength, way=way)
     else:
@@ -206,30 +165,6 @@ def _trials(asked: EditRequest, given: dict[str, str], opened: _Opened) -> list[
         seeds = range(asked.donor_seed, asked.donor_seed + each * asked.samples(given), each)
         candidates = resamples(seeds, strength=asked.strength, psi=asked.donor_psi, choice=opened.choice, way=way)
     return in_parts(candidates, STRIP) if asked.interpolate and not asked.is_video else candidates
-
-
-def _editors(asked: EditRequest, opened: _Opened) -> list[Editor]:
-    """Return an editor of every image."""
-    from ..editing.editor import Editor
-    from ..inversion.projected import load_projected
-
-    if not asked.projections:
-        return [Editor.of_seed(opened.generator, seed) for seed in asked.seeds]
-    found = [load_projected(path, opened.network, opened.label) for path in asked.projections]
-    detailed = {path: projected.detailed for path, projected in zip(asked.projections, found, strict=True)}
-    encoder = _encoder(asked, opened, detailed)
-    return [Editor.of_projected(opened.generator, projected, encoder) for projected in found]
-
-
-def _encoder(asked: EditRequest, opened: _Opened, detailed: Mapping[Path, bool]) -> Encoder | None:
-    """Return the encoder whose details edits keep, if one was given; warn where details are lost without it."""
-    from ..inversion.encoder_files import load_encoder
-
-    if asked.encoder is not None:
-        return load_encoder(asked.encoder, opened.generator.device)
-    for path in (path for path, has_details in detailed.items() if has_details):
-        click.echo(f"Warning: {path} was made with details, which are lost without --encoder FILE", err=True)
-    return None
 
 
 def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) -> dict[str, str]:
@@ -247,13 +182,13 @@ def _metadata(asked: EditRequest, generator: LinkedGenerator, edits: list[str]) 
     )
 
 
-def _edit_along(asked: EditRequest, opened: _Opened) -> None:
+def _edit_along(asked: EditRequest, opened: Opened) -> None:
     """Write edits along the directions of files."""
     from .edit_directions import chosen, groups_of, write_along
 
     groups = groups_of(asked.regions, opened.generator.spec)
     tracks = chosen(opened.sets, asked.direction)
-    editors = _editors(asked, opened)
+    editors = opened.editors(asked)
     for editor in editors:
         for name, directions in opened.sets.items():
             editor.add_directions(name, directions)
@@ -265,7 +200,7 @@ def _edit_along(asked: EditRequest, opened: _Opened) -> None:
     write_along(asked, editors, groups, tracks, _metadata(asked, opened.generator, names))
 
 
-def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> None:
+def _edit_video(asked: EditRequest, given: dict[str, str], opened: Opened) -> None:
     """Write one edit of all frames of a video; the first frame chooses the donor where one is chosen."""
     from ..editing.candidates import RegionGroup
     from ..editing.video import VideoEditor
@@ -274,7 +209,7 @@ def _edit_video(asked: EditRequest, given: dict[str, str], opened: _Opened) -> N
     from .edit_video import write_edited
 
     video = load_projected_video(asked.projections[0], opened.network, opened.label)
-    encoder = _encoder(asked, opened, {asked.projections[0]: video.detailed})
+    encoder = opened.encoder(asked, {asked.projections[0]: video.detailed})
     editor = VideoEditor(opened.generator, video, encoder)
     for name, directions in opened.sets.items():
         editor.add_directions(name, directions)
@@ -296,14 +231,6 @@ def _constant(step: Step) -> Callable[[Editor], Step]:
 
 def _donor_name(donor: int | Path) -> str:
     return f"seed {donor}" if isinstance(donor, int) else donor.stem if donor.suffix else donor.name
-
-
-def _donor(donor: int | Path, opened: _Opened) -> int | Tensor:
-    if isinstance(donor, int):
-        return donor
-    from ..inversion.projected import load_projected
-
-    return load_projected(donor, opened.network, opened.label).latents
 
 
 def _find_directions(generator: LinkedGenerator, groups: list[RegionGroup]) -> None:

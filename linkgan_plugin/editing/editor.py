@@ -1,18 +1,15 @@
-"""`Editor`: the edits of one image, and the images before, during and after them."""
+"""`Editor`: the edits of one image, opened from a seed or a photograph, and saved."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
 from ..inversion.details import Details
@@ -21,19 +18,14 @@ from ..inversion.encoder_files import load_encoder
 from ..inversion.project import project
 from ..inversion.projected import Projected
 from .detailed import PhotographDetails, details_for
-from .edits import Edits
-from .meshes import LEVEL, SIZE, Mesh, surface
-from .paste import feathered, paste
+from .rendered import RenderedEdits
 from .saved import Saved
-from .states import State
 from .steps import DirectionEdit, Resample, Restore, Step, Transplant
 
 __all__ = ["DirectionEdit", "Editor", "Resample", "Restore", "Transplant"]
 
-KEPT = 16  # rendered images kept in memory, so that undo and redo render nothing
 
-
-class Editor(Edits):
+class Editor(RenderedEdits):
     """One image under edit. A step costs one synthesis forward, undo none.
 
     Steps accumulate: each starts from the current latents. Nothing in the generator changes, and blocks of axes that a
@@ -78,13 +70,12 @@ class Editor(Edits):
         details: Details | None = None,
     ) -> None:
         super().__init__(generator, latents, labels, source=source)
-        self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
-        self._details: PhotographDetails | None = None
+        if photograph is not None:
+            self.photograph = photograph.to(generator.device, torch.float32)
         if details is not None:
             if self.photograph is None:
                 raise LinkGANError("details are taken from a photograph; give it too")
             self._details = PhotographDetails(generator, details, self.photograph, self.start, self.labels)
-        self._images: OrderedDict[tuple[bytes, ...], Rendering] = OrderedDict()
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int) -> Editor:
@@ -140,18 +131,6 @@ class Editor(Edits):
         found = project(generator, photograph, method=method, encoder=opened, labels=labels)
         return cls.of_projected(generator, found[0], opened if detailed else None)
 
-    def image(self, camera: Tensor | None = None) -> Tensor:
-        """Return the current image, [1, C, H, W], nominally in [-1, 1]. It is shared: do not write to it.
-
-        Args:
-            camera: [1, c_dim], for 3D-aware generators: another camera.
-        """
-        return self.rendering(camera).image
-
-    def rendering(self, camera: Tensor | None = None) -> Rendering:
-        """Return the current image, with the depth of 3D-aware generators; `camera` [1, c_dim] as for `image`."""
-        return self._image(self._states[self._now], camera)
-
     def after(self, step: Step) -> Editor:
         """Return a copy of this editor with one more step.
 
@@ -166,64 +145,6 @@ class Editor(Edits):
     def preview(self, step: Step, camera: Tensor | None = None) -> Tensor:
         """Return the image after a step, [1, C, H, W], without doing it."""
         return self.after(step).image(camera)
-
-    def original(self) -> Tensor:
-        """Return the image at the start, [1, C, H, W]; for a photograph, the generator's image of its inversion."""
-        return self._image(self._states[0]).image
-
-    def depth(self, camera: Tensor | None = None) -> Tensor:
-        """Return the depth of a 3D-aware generator's current object at the image's size, [1, 1, H, H] in world units.
-
-        Args:
-            camera: [1, c_dim]: another camera.
-        Raises:
-            LinkGANError: a 2D generator.
-        """
-        side = self.original().shape[-1]
-        with self.generator.rendered_at(side):
-            depth = self._rendered(self._states[self._now], camera).depth
-        if depth is None:
-            raise LinkGANError("this network renders no depth; only 3D-aware networks do")
-        return F.interpolate(depth, [side, side], mode="nearest") if depth.shape[-1] != side else depth
-
-    def mesh(self, size: int = SIZE, level: float = LEVEL) -> Mesh:
-        """Return the surface of the current object of a 3D-aware generator, with its colours.
-
-        Args:
-            size: points of the lattice along a side of the volume.
-            level: density on the surface, before the host's softplus.
-        Raises:
-            LinkGANError: a 2D generator, or as for `meshes.surface`.
-        """
-        state = self._states[self._now]
-        with self.generator.shifted(state.styles):
-            return surface(self.generator.volume(state.latents, self.labels), size, level)
-
-    def difference(self) -> Tensor:
-        """Return the mean absolute change of each pixel since the start, [H, W]; images are in [-1, 1]."""
-        return (self.image() - self.original()).abs().mean(dim=(0, 1))
-
-    def masks(self) -> dict[str, Tensor]:
-        """Return the masks of the blocks in the current image, [H, W] in [0, 1] each."""
-        return self._masks(self._states[self._now])
-
-    def pasted(self, feather: float | None = None) -> Tensor:
-        """Return the image with the photograph's own pixels outside the edited regions, [1, C, H, W].
-
-        Without a photograph, the image at the start is used. Regions are the union of their masks before and after.
-
-        Args:
-            feather: width in pixels of the seam around the regions; pixels beyond it are the photograph's to the bit.
-                By default a 16th of the image's width.
-        """
-        ground = self.original() if self.photograph is None else self.photograph
-        return paste(ground, self.image(), feathered(self.edited_mask(), feather))
-
-    def edited_mask(self) -> Tensor:
-        """Return how much of each pixel the edited regions cover, at the start or now: [H, W] in [0, 1]."""
-        before, now = self._masks(self._states[0]), self.masks()
-        covered = [torch.maximum(before[name], now[name]) for name in self.edited()]
-        return torch.stack(covered).amax(dim=0) if covered else torch.zeros_like(next(iter(now.values())))
 
     def to_json(self) -> dict[str, Any]:
         """Return the edits as plain JSON-able data, with undone steps and locks.
@@ -293,32 +214,3 @@ class Editor(Edits):
                 raise LinkGANError("these edits are of another photograph; give the inversion that they started from")
         editor._resume(saved)
         return editor
-
-    def _image(self, state: State, camera: Tensor | None = None) -> Rendering:
-        """Render a state, or return its cached image."""
-        parts = (state.latents, state.styles, camera)
-        key = tuple(b"" if part is None else part.cpu().numpy().tobytes() for part in parts)
-        if key not in self._images:
-            self._images[key] = self._rendered(state, camera)
-            if len(self._images) > KEPT:
-                self._images.popitem(last=False)
-        self._images.move_to_end(key)
-        return self._images[key]
-
-    def _rendered(self, state: State, camera: Tensor | None) -> Rendering:
-        if camera is None:
-            with self.generator.shifted(state.styles):
-                plain = self.generator.rendering(state.latents, self.labels)
-                if self._details is None:
-                    return plain
-                with self.generator.detailed(self._details.change(plain.image)):
-                    return self.generator.rendering(state.latents, self.labels)
-        if not self.generator.calls.takes_camera:
-            raise LinkGANError("this network has no camera; only 3D-aware networks have one")
-        with self.generator.shifted(state.styles):
-            return self.generator.view(state.latents, self.labels, self._checked_labels(camera))
-
-    def _masks(self, state: State) -> dict[str, Tensor]:
-        scene = self.generator.scene(self._image(state), self.labels)
-        masks = self.generator.spec.region_masks(scene)
-        return {name: mask[0, 0] for name, mask in zip(self.generator.spec.block_names, masks, strict=True)}
