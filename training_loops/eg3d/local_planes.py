@@ -48,9 +48,9 @@ class LocalPlanes(nn.Module):
 
     def planes(self, ws: Tensor) -> Tensor:
         """ws [N, L, w_dim] -> planes [N, 3, C, S, S]."""
-        # The first layers' w, which decide on shapes.
-        own = ws[:, :1, list(self.axes)].expand(-1, self.synthesis.num_ws, -1)
-        out: Tensor = self.synthesis(own)
+        # The first layers' w, which decide on shapes. A list as an index would be copied to the device each time.
+        own = torch.cat([ws[:, :1, axis : axis + 1] for axis in self.axes], dim=-1)
+        out: Tensor = self.synthesis(own.expand(-1, self.synthesis.num_ws, -1))
         return out.unflatten(1, (PLANES, -1))
 
     def features(self, planes: Tensor, points: Tensor) -> Tensor:
