@@ -22,6 +22,7 @@ PRESETS = {
     "small": f"{STYLEGAN2}.presets.small",
     "stylegan2": f"{STYLEGAN2}.presets.stylegan2",
     "heads3d": "training_loops.eg3d.presets.heads3d",
+    "volume3d": "training_loops.eg3d.presets.volume3d",
     "eg3d": "training_loops.eg3d.presets.eg3d",
     "stylemap": "training_loops.stylemap.presets.stylemap",
     "vae": "training_loops.families.vae.vae",

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-WITH_CAMERAS = ("heads3d", "eg3d")  # presets whose data have cameras as labels
+WITH_CAMERAS = ("heads3d", "volume3d", "eg3d")  # presets whose data have cameras as labels
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,8 @@ def _build_networks(options: NetworkOptions, dataset: Any, device: torch.device)
 def _copy_weights(path: str, networks: dict[str, Any]) -> None:
     source = snapshots.load_snapshot(path)
     for role, net in networks.items():
-        values = getattr(source, role).state_dict()
+        new = {name: value for name, value in net.state_dict().items() if name.startswith(_added(net))}
+        values = {**new, **getattr(source, role).state_dict()}
         try:
             snapshots.check_state(net, values)
         except snapshots.SnapshotError as error:
@@ -162,6 +163,11 @@ def _copy_weights(path: str, networks: dict[str, Any]) -> None:
                 "training diverged; resume from an earlier snapshot"
             )
         net.load_state_dict(values)
+
+
+def _added(net: Any) -> tuple[str, ...]:
+    """Return the beginnings of the names of parameters that a trained network may lack, () for most classes."""
+    return tuple(getattr(net, "ADDED", ()))
 
 
 def _broadcast(networks: list[Any], num_gpus: int) -> None:

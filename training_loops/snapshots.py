@@ -31,6 +31,7 @@ CLASSES = {
     "training_loops.stylegan2.networks.Discriminator",
     "training_loops.stylemap.networks.Generator",
     "training_loops.eg3d.networks.TriPlaneGenerator",
+    "training_loops.eg3d.networks.VolumeGenerator",
     "training_loops.eg3d.networks.DualDiscriminator",
     "training_loops.eg3d.networks.SingleDiscriminator",
     "training_loops.families.vae.VAEGenerator",

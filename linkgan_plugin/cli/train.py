@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from training_loops.processes import Place
 
 # The names of training_loops.presets.PRESETS, which would import torch.
-STYLES = ("tiny", "small", "stylegan2", "heads3d", "eg3d", "stylemap")
+STYLES = ("tiny", "small", "stylegan2", "heads3d", "volume3d", "eg3d", "stylemap")
 FAMILIES = ("vae", "autoencoder", "dcgan", "glo", "r3gan", "lapgan", "msg_gan", "progan")
 
 EPILOG = """\b
@@ -68,7 +68,7 @@ Examples:
     type=click.Choice([*STYLES, *FAMILIES]),
     default="tiny",
     show_default=True,
-    help="Networks, loss and defaults: StyleGAN2 in three sizes, EG3D in two, and one each of other families.",
+    help="Networks, loss and defaults: StyleGAN2 in three sizes, EG3D in three, and one each of other families.",
 )
 @click.option("--kimg", type=click.FloatRange(0, min_open=True), help="Thousand images to train for.")
 @click.option("--batch", type=click.IntRange(1), help="Images per step.")
@@ -97,6 +97,11 @@ Examples:
 @click.option("--density-reg", type=click.FloatRange(0), help="3D: weight of density regularization (total variation).")
 @click.option(
     "--gpc-reg-prob", type=click.FloatRange(0, 1), help="3D: condition G on cameras, swapped with this probability."
+)
+@click.option(
+    "--local-planes",
+    is_flag=True,
+    help="With --cfg volume3d: the axes of links in 3D boxes act on tri-planes of their own, which end at the box.",
 )
 @click.option(
     "--metrics",

@@ -102,12 +102,15 @@ def make_options(values: dict[str, Any], links: dict[str, Any], count: int) -> T
 
     from ..hosts.hooks import announce
     from ..hosts.options import follow_flags
+    from ..local_planes import add_local_planes
 
     if values["data"] is None:
         raise click.UsageError("--data is needed: a zip or folder of PNGs (or --continue RUN)")
     # Links are added to plain data, as in the options of every other host.
     options = build_options(taken(TrainingRequest, values, gpus=count)).to_json()
     follow_flags(options, links)
+    if values["local_planes"]:
+        add_local_planes(options)
     announce(options)
     return TrainingOptions.from_json(options)
 

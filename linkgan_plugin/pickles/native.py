@@ -95,11 +95,13 @@ FAMILIES = (
     NativeClass("Generator", "synthesis.input.", "training_loops.stylegan3.networks:Generator"),
     NativeClass("Generator", "synthesis.resizer.", "training_loops.stylemap.networks:Generator"),
     NativeClass("TriPlaneGenerator", "backbone.", "training_loops.eg3d.networks:TriPlaneGenerator", state=_EG3D_STATE),
+    NativeClass("VolumeGenerator", "backbone.", "training_loops.eg3d.networks:VolumeGenerator", state=_EG3D_STATE),
     NativeClass("training.networks.Generator", "Model.AggregationLayer.", f"{_R3GAN}:Generator", r3gan.arguments),
     NativeClass(
         "training.networks.Discriminator", "Model.ExtractionLayer.", f"{_R3GAN}:Discriminator", r3gan.arguments
     ),
     NativeClass("DualDiscriminator", "b4.", "training_loops.eg3d.networks:DualDiscriminator", _precision),
+    NativeClass("SingleDiscriminator", "b4.", "training_loops.eg3d.networks:SingleDiscriminator", _precision),
     NativeClass("VAEGenerator", "", f"{_FAMILIES}.vae:VAEGenerator", adversarial=False),
     NativeClass("DCGANGenerator", "", f"{_FAMILIES}.dcgan:DCGANGenerator"),
     NativeClass("DCGANDiscriminator", "", f"{_FAMILIES}.dcgan:DCGANDiscriminator"),

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from training_loops.data.head_cameras import sample_cameras
-from training_loops.eg3d.networks import DualDiscriminator, TriPlaneGenerator
-from training_loops.eg3d.presets import heads3d
+from training_loops.eg3d.networks import DualDiscriminator, SingleDiscriminator, TriPlaneGenerator, VolumeGenerator
+from training_loops.eg3d.presets import heads3d, volume3d
 from training_loops.stylegan2.networks import Discriminator
 from training_loops.stylegan2.networks import Generator as StyleGAN2
 from training_loops.stylegan3.networks import Generator as StyleGAN3
@@ -90,12 +90,25 @@ def _eg3d(side: int, **half: Any) -> nn.Module:
     return made
 
 
+def _volume(side: int) -> nn.Module:
+    nose = {"axes": list(range(8)), "box": [-0.04, -0.06, 0.13, 0.04, 0.03, 0.36]}
+    options = {**volume3d(side, 1).G, "plane_resolution": side, "local_planes": [nose]}
+    sizes: dict[str, Any] = {"mapping_kwargs": {"num_layers": 2}, "num_fp16_res": 0, "conv_clamp": None, **_width(side)}
+    made = VolumeGenerator(W_DIM, 25, W_DIM, side, 3, **sizes, **options)
+    made.neural_rendering_resolution = side
+    return made
+
+
 def _flat_discriminator(side: int) -> nn.Module:
     return Discriminator(0, side, 3, num_fp16_res=0, conv_clamp=None, **_width(side))
 
 
 def _dual_discriminator(side: int) -> nn.Module:
     return DualDiscriminator(25, side, 3, num_fp16_res=0, conv_clamp=None, disc_c_noise=0, **_width(side))
+
+
+def _single_discriminator(side: int) -> nn.Module:
+    return SingleDiscriminator(25, side, 3, num_fp16_res=0, conv_clamp=None, **_width(side))
 
 
 def _stylegan2_half(half: str) -> dict[str, Any]:
@@ -120,4 +133,5 @@ FAMILIES = {
         discriminator=_dual_discriminator,
         links=SOLID,
     ),
+    "EG3D volume": Family(_volume, {}, cameras=True, discriminator=_single_discriminator, links=SOLID),
 }

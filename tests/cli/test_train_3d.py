@@ -146,4 +146,66 @@ def test_a_linked_run_goes_on_to_the_same_weights(cli, run, views, tmp_path):
 def test_options_of_scenes_need_cameras(cli, views, tmp_path):
     result = cli("train", "--data", views, "--run-dir", tmp_path / "run", "--neural-res", 8)
     assert result.exit_code == 2
-    assert "neural_res: cfg tiny has no cameras; it is for heads3d, eg3d" in result.output
+    assert "neural_res: cfg tiny has no cameras; it is for heads3d, volume3d, eg3d" in result.output
+
+
+BOX = "box3d(-0.3,-0.3,0,0.3,0.3,0.5)"
+
+
+@pytest.fixture(scope="module")
+def volume(cli, views, tmp_path_factory):
+    """A snapshot of `--cfg volume3d` without links."""
+    folder = tmp_path_factory.mktemp("runs") / "volume"
+    arguments = ["--data", views, "--run-dir", folder, "--cfg", "volume3d", "--kimg", "0.008", "--tick", "0.008"]
+    result = cli("train", *arguments, *SMALL)
+    assert result.exit_code == 0, result.output
+    return max(folder.glob("network-snapshot-*.pt"))
+
+
+def test_links_added_to_a_trained_volume_get_planes_of_their_own(cli, views, volume, tmp_path):
+    arguments = [
+        "--data",
+        views,
+        "--run-dir",
+        tmp_path / "run",
+        "--cfg",
+        "volume3d",
+        "--kimg",
+        "0.008",
+        "--tick",
+        "0.008",
+    ]
+    links = ["--link", f"front=4@{BOX}", "--link-depth", "1", "--local-planes"]
+    result = cli("train", *arguments, "--resume", volume, *links, *SMALL)
+    assert result.exit_code == 0, result.output
+    network = load_network(max((tmp_path / "run").glob("network-snapshot-*.pt")))
+    assert network.generator.init_kwargs["local_planes"] == [
+        {"axes": [0, 1, 2, 3], "box": [-0.3, -0.3, 0, 0.3, 0.3, 0.5]}
+    ]
+    trained = [value for name, value in network.generator.local.named_parameters() if "torgb.weight" in name]
+    assert all(value.abs().max() > 0 for value in trained), "they were zero before"
+    saved = tmp_path / "network.safetensors"
+    assert cli("convert", tmp_path / "run" / "network-snapshot-000000.pt", saved).exit_code == 0
+    latents = torch.ones(1, network.generator.backbone.num_ws, 16)
+    images = [
+        g.synthesis(latents, network.labels(views)([0]))["image"]
+        for g in (network.generator, load_network(saved).generator)
+    ]
+    assert images[0].shape == (1, 3, 16, 16)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "--local-planes: no links; give --link NAME=AXES@box3d(...)"),
+        (["--link", f"front=4@{BOX}", "--cfg", "heads3d"], "--local-planes: only --cfg volume3d has local planes"),
+        (["--link", f"front=4@{BOX}", "--link-space", "z"], "--local-planes: expected links to axes of W"),
+        (["--link", "left=4@box(0,0,0.5,1)"], "the region of left is box(0,0,0.5,1), expected box3d(...)"),
+    ],
+)
+def test_local_planes_that_cannot_be_are_refused(cli, views, tmp_path, arguments, message):
+    options = ["--data", views, "--run-dir", tmp_path / "run", "--cfg", "volume3d", "--local-planes", *SMALL]
+    result = cli("train", *options, *arguments)
+    assert result.exit_code == 2, result.output
+    assert message in result.output
+    assert not (tmp_path / "run").exists()

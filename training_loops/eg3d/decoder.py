@@ -23,16 +23,17 @@ class OSGDecoder(nn.Module):
 
     Args:
         options: decoder_lr_mul, the learning rate relative to the other networks, and decoder_output_dim.
+        hidden: width of the hidden layer.
     """
 
-    def __init__(self, n_features: int, options: Mapping[str, Any]) -> None:
+    def __init__(self, n_features: int, options: Mapping[str, Any], hidden: int = HIDDEN) -> None:
         super().__init__()
-        self.hidden_dim = HIDDEN
+        self.hidden_dim = hidden
         lr, outputs = options["decoder_lr_mul"], 1 + options["decoder_output_dim"]
         self.net = nn.Sequential(
-            FullyConnectedLayer(n_features, HIDDEN, lr_multiplier=lr),
+            FullyConnectedLayer(n_features, hidden, lr_multiplier=lr),
             nn.Softplus(),
-            FullyConnectedLayer(HIDDEN, outputs, lr_multiplier=lr),
+            FullyConnectedLayer(hidden, outputs, lr_multiplier=lr),
         )
 
     def forward(self, sampled_features: Tensor, ray_directions: Tensor | None) -> dict[str, Tensor]:

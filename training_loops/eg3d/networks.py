@@ -19,6 +19,7 @@ from training_loops.eg3d.superresolution import (
     SynthesisBlockNoUp,
 )
 from training_loops.eg3d.triplane import TriPlaneGenerator
+from training_loops.eg3d.volume import VolumeGenerator
 from training_loops.formats.rays import RaySampler
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "SuperresolutionHybridDeepfp32",
     "SynthesisBlockNoUp",
     "TriPlaneGenerator",
+    "VolumeGenerator",
     "filtered_resizing",
 ]

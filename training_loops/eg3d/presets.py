@@ -64,6 +64,25 @@ def heads3d(resolution: int, gpus: int) -> Preset:
     )
 
 
+def volume3d(resolution: int, gpus: int) -> Preset:
+    """For one CPU thread and images of about 32 pixels of heads: no super-resolution, and shapes that are real."""
+    base = heads3d(resolution, gpus)
+    rendering = {**base.G["rendering_kwargs"], "density_reg": 0.02}
+    del rendering["superresolution_module"]
+    return replace(
+        base,
+        G_class="training_loops.eg3d.networks.VolumeGenerator",
+        D_class="training_loops.eg3d.networks.SingleDiscriminator",
+        G={"plane_resolution": base.G["plane_resolution"], "rendering_kwargs": rendering},
+        D={},
+        loss={
+            **base.loss,
+            "neural_rendering_resolution_initial": resolution,
+            "dual_discrimination": False,
+        },
+    )
+
+
 def eg3d(resolution: int, gpus: int) -> Preset:
     """The public EG3D defaults for heads of 128, 256 or 512 pixels; raises OptionError for other resolutions."""
     if resolution not in _HEADS:

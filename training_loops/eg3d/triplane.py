@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from training_loops.eg3d.decoder import OSGDecoder
 from training_loops.eg3d.planes import PLANES
-from training_loops.eg3d.renderer import ImportanceRenderer
-from training_loops.eg3d.superresolution import head_class
+from training_loops.eg3d.renderer import Features, ImportanceRenderer
+from training_loops.eg3d.superresolution import SuperresolutionHybrid, head_class
 from training_loops.errors import OptionError
 from training_loops.formats.cameras import split_labels
 from training_loops.formats.rays import RaySampler
 from training_loops.stylegan2.generator import Generator
-
-FEATURES = 32  # channels of each plane, and of what is rendered
 
 
 class TriPlaneGenerator(nn.Module):
@@ -31,6 +30,8 @@ class TriPlaneGenerator(nn.Module):
     Args:
         plane_resolution: texels along the side of a plane; 256 in every public snapshot.
     """
+
+    FEATURES: ClassVar[int] = 32  # channels of each plane
 
     def __init__(
         self,
@@ -75,19 +76,17 @@ class TriPlaneGenerator(nn.Module):
         self.renderer = ImportanceRenderer()
         self.ray_sampler = RaySampler()
         self.backbone = Generator(
-            z_dim, c_dim, w_dim, plane_resolution, PLANES * FEATURES, mapping_kwargs=mapping_kwargs, **synthesis_kwargs
+            z_dim,
+            c_dim,
+            w_dim,
+            plane_resolution,
+            PLANES * self.FEATURES,
+            mapping_kwargs=mapping_kwargs,
+            **synthesis_kwargs,
         )
-        head = head_class(self.rendering_kwargs.get("superresolution_module"))
-        self.superresolution = head(
-            channels=FEATURES,
-            img_resolution=img_resolution,
-            sr_num_fp16_res=sr_num_fp16_res,
-            sr_antialias=bool(self.rendering_kwargs.get("sr_antialias", True)),
-            **{"w_dim": w_dim, **(sr_kwargs or {})},
-        )
-        lr = self.rendering_kwargs.get("decoder_lr_mul", 1)
-        self.decoder = OSGDecoder(FEATURES, {"decoder_lr_mul": lr, "decoder_output_dim": FEATURES})
-        self._last_planes: Tensor | None = None
+        self.superresolution = self._head(img_resolution, sr_num_fp16_res, {"w_dim": w_dim, **(sr_kwargs or {})})
+        self.decoder = self._decoder({"decoder_lr_mul": self.rendering_kwargs.get("decoder_lr_mul", 1)})
+        self._last_volume: tuple[Tensor, Features | None] | None = None
 
     def mapping(
         self,
@@ -130,20 +129,14 @@ class TriPlaneGenerator(nn.Module):
             self.neural_rendering_resolution = neural_rendering_resolution
         size = self.neural_rendering_resolution
         origins, directions = self.ray_sampler(*split_labels(c), size)
-        planes = self._last_planes if use_cached_backbone else None
-        if planes is None:
-            planes = self.backbone.synthesis(ws, update_emas=update_emas, **synthesis_kwargs)
+        volume = self._last_volume if use_cached_backbone else None
+        if volume is None:
+            volume = self._volume(ws, update_emas=update_emas, **synthesis_kwargs)
         if cache_backbone:
-            self._last_planes = planes
-        colors, depth, _ = self.renderer(_apart(planes), self.decoder, origins, directions, self.rendering_kwargs)
-        features = colors.unflatten(1, (size, size)).permute(0, 3, 1, 2)
-        raw = features[:, : self.img_channels]
-        image = self.superresolution(raw, features, ws, **{**synthesis_kwargs, "noise_mode": self._head_noise()})
-        return {
-            "image": image,
-            "image_raw": raw.contiguous(),
-            "image_depth": depth.transpose(1, 2).unflatten(2, (size, size)),
-        }
+            self._last_volume = volume
+        planes, added = volume
+        colors, depth, opacity = self.renderer(planes, self.decoder, origins, directions, self.rendering_kwargs, added)
+        return self._shown(colors, depth, opacity, ws, size, **synthesis_kwargs)
 
     def sample(
         self,
@@ -174,8 +167,8 @@ class TriPlaneGenerator(nn.Module):
 
         The truncation is accepted because the hosts' loss passes it; it has no effect on given ws.
         """
-        planes = self.backbone.synthesis(ws, update_emas=update_emas, **synthesis_kwargs)
-        return self.renderer.run_model(_apart(planes), self.decoder, coordinates, directions, self.rendering_kwargs)
+        planes, added = self._volume(ws, update_emas=update_emas, **synthesis_kwargs)
+        return self.renderer.run_model(planes, self.decoder, coordinates, directions, self.rendering_kwargs, added)
 
     def forward(
         self,
@@ -195,12 +188,40 @@ class TriPlaneGenerator(nn.Module):
             ws, c, neural_rendering_resolution, update_emas, cache_backbone, use_cached_backbone, **synthesis_kwargs
         )
 
+    def _head(
+        self, img_resolution: int, sr_num_fp16_res: int, sr_kwargs: Mapping[str, Any]
+    ) -> SuperresolutionHybrid | None:
+        return head_class(self.rendering_kwargs.get("superresolution_module"))(
+            channels=self.FEATURES,
+            img_resolution=img_resolution,
+            sr_num_fp16_res=sr_num_fp16_res,
+            sr_antialias=bool(self.rendering_kwargs.get("sr_antialias", True)),
+            **sr_kwargs,
+        )
+
+    def _decoder(self, options: Mapping[str, Any]) -> OSGDecoder:
+        return OSGDecoder(self.FEATURES, {**options, "decoder_output_dim": self.FEATURES})
+
+    def _volume(self, ws: Tensor, **synthesis_kwargs: Any) -> tuple[Tensor, Features | None]:
+        """Return the planes of ws, [N, 3, C, S, S], and features beside theirs, if any."""
+        planes = self.backbone.synthesis(ws, **synthesis_kwargs)
+        return planes.unflatten(1, (PLANES, -1)), None
+
+    def _shown(
+        self, colors: Tensor, depth: Tensor, opacity: Tensor, ws: Tensor, size: int, **synthesis_kwargs: Any
+    ) -> dict[str, Tensor]:
+        """Return what `synthesis` returns, from colours [N, R, C], depth and opacity [N, R, 1] of rays."""
+        assert self.superresolution is not None
+        features = colors.unflatten(1, (size, size)).permute(0, 3, 1, 2)
+        raw = features[:, : self.img_channels]
+        image = self.superresolution(raw, features, ws, **{**synthesis_kwargs, "noise_mode": self._head_noise()})
+        return {
+            "image": image,
+            "image_raw": raw.contiguous(),
+            "image_depth": depth.transpose(1, 2).unflatten(2, (size, size)),
+        }
+
     def _head_noise(self) -> str:
         if "superresolution_noise_mode" not in self.rendering_kwargs:
             raise OptionError("rendering_kwargs: superresolution_noise_mode is missing: random, const or none")
         return str(self.rendering_kwargs["superresolution_noise_mode"])
-
-
-def _apart(planes: Tensor) -> Tensor:
-    """[N, 3 * 32, S, S] -> [N, 3, 32, S, S]."""
-    return planes.unflatten(1, (PLANES, -1))

@@ -81,7 +81,7 @@ def test_the_public_defaults_have_a_head_for_each_resolution(tmp_path: Path, vie
     ("change", "message"),
     [
         ({"mirror": True}, "mirroring an image changes its camera"),
-        ({"cfg": "tiny", "density_reg": 1.0}, "density_reg: cfg tiny has no cameras; it is for heads3d, eg3d"),
+        ({"cfg": "tiny", "density_reg": 1.0}, "density_reg: cfg tiny has no cameras; it is for heads3d, volume3d"),
         ({"pl_weight": 2.0}, "pl_weight=2: expected 0"),
     ],
 )
