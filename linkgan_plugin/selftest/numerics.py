@@ -173,7 +173,7 @@ def _step(
         torch.manual_seed(1)
         D = family.discriminator(side).to(device=device, dtype=dtype).requires_grad_(False)
     base = EG3DLoss if family.cameras else StyleGAN2Loss
-    rendering = {"neural_rendering_resolution_initial": side // 2 + 4} if family.cameras else {}
+    rendering = {"neural_rendering_resolution_initial": G.neural_rendering_resolution} if family.cameras else {}
     loss = LinkGANLoss(
         device,
         link_spec=LinkSpec.parse(family.links, dim=G.w_dim).to_json(),

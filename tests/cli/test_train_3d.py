@@ -194,6 +194,17 @@ def test_links_added_to_a_trained_volume_get_planes_of_their_own(cli, views, vol
     assert images[0].shape == (1, 3, 16, 16)
 
 
+def test_a_volume_renders_at_the_resolution_of_its_images(cli, views, tmp_path):
+    result = cli(
+        "train", "--data", views, "--run-dir", tmp_path / "run", "--cfg", "volume3d", "--neural-res", 8, *SMALL
+    )
+    assert result.exit_code == 2
+    assert (
+        "neural_res=8: this generator has no super-resolution; expected the resolution of the images, 16"
+        in result.output
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -73,6 +73,12 @@ class EG3DLoss(LogisticLoss):
             )
         if self.gpc_reg_prob is not None and not 0 <= self.gpc_reg_prob <= 1:
             raise OptionError(f"gpc_reg_prob={self.gpc_reg_prob:g}: expected a probability, or none")
+        sides = {self.neural_rendering_resolution_initial, self.neural_rendering_resolution_final}
+        if self.G.superresolution is None and not sides <= {self.G.img_resolution, None}:
+            raise OptionError(
+                f"neural_res={self.neural_rendering_resolution_initial}: this generator has no super-resolution; "
+                f"expected the resolution of the images, {self.G.img_resolution}"
+            )
         kind = self.G.rendering_kwargs.get("reg_type", "l1")
         if kind != "l1":
             raise OptionError(f"rendering_kwargs: reg_type={kind!r}: expected 'l1'")

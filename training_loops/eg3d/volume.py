@@ -53,6 +53,7 @@ class VolumeGenerator(TriPlaneGenerator):
             raise OptionError(f"rendering_kwargs: ray_end={self.rendering_kwargs.get('ray_end')!r}: expected a number")
         if local_planes:
             self.init_kwargs["local_planes"] = [dict(one) for one in local_planes]
+        self.neural_rendering_resolution = self.img_resolution
         self.background = FullyConnectedLayer(self.w_dim, 3)
         self.local = nn.ModuleList(LocalPlanes(self.FEATURES, **one) for one in local_planes)
         axes = [axis for one in local_planes for axis in one["axes"]]
