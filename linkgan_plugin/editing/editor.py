@@ -12,12 +12,11 @@ from torch import Tensor
 
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
-from ..inversion.details import Details
 from ..inversion.encoder import Encoder
 from ..inversion.encoder_files import load_encoder
 from ..inversion.project import project
 from ..inversion.projected import Projected
-from .detailed import PhotographDetails, details_for
+from .detailed import details_for
 from .rendered import RenderedEdits
 from .saved import Saved
 from .steps import DirectionEdit, Resample, Restore, Step, Transplant
@@ -31,17 +30,10 @@ class Editor(RenderedEdits):
     Steps accumulate: each starts from the current latents. Nothing in the generator changes, and blocks of axes that a
     step does not name stay the same to the bit, as coordinates where the links have a basis.
 
-    Args:
-        generator: the network with its links.
-        latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
-        labels: [1, c_dim], its class or camera; by default that of seed 0.
-        photograph: [1, C, H, W] in [-1, 1], the photograph that the latents are an inversion of.
-        source: the network whose samples determine a region's directions; by default `generator`.
-        details: of the network; with them, every image keeps what the latents lose of the photograph.
+    `RenderedEdits` lists the arguments; `of_seed`, `of_photograph` and `of_projected` find them.
+
     Attributes:
         locked: regions whose blocks no step changes.
-    Raises:
-        LinkGANError: latents or labels of another network, or details without a photograph.
 
     Example:
         >>> from linkgan_plugin.editing.example import example_generator
@@ -58,24 +50,6 @@ class Editor(RenderedEdits):
         >>> torch.equal(again.image(), editor.image())
         True
     """
-
-    def __init__(
-        self,
-        generator: LinkedGenerator,
-        latents: Tensor,
-        labels: Tensor | None = None,
-        *,
-        photograph: Tensor | None = None,
-        source: LinkedGenerator | None = None,
-        details: Details | None = None,
-    ) -> None:
-        super().__init__(generator, latents, labels, source=source)
-        if photograph is not None:
-            self.photograph = photograph.to(generator.device, torch.float32)
-        if details is not None:
-            if self.photograph is None:
-                raise LinkGANError("details are taken from a photograph; give it too")
-            self._details = PhotographDetails(generator, details, self.photograph, self.start, self.labels)
 
     @classmethod
     def of_seed(cls, generator: LinkedGenerator, seed: int) -> Editor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..calls.rendering import Rendering
 from ..errors import LinkGANError
 from ..generators import LinkedGenerator
+from ..inversion.details import Details
 from .detailed import PhotographDetails
 from .edits import Edits
 from .meshes import LEVEL, SIZE, Mesh, surface
@@ -27,15 +28,12 @@ class RenderedEdits(Edits):
         generator: the network with its links.
         latents: [1, num_ws, w_dim] in W or W+, [1, 1, z_dim] in Z (the links' space): the image at the start.
         labels: [1, c_dim], its class or camera; by default that of seed 0.
+        photograph: [1, C, H, W] in [-1, 1], the photograph that the latents are an inversion of.
         source: the network whose samples determine a region's directions; by default `generator`.
-    Attributes:
-        photograph: [1, C, H, W] in [-1, 1], which the latents are an inversion of; None for none.
+        details: of the network; with them, every image keeps what the latents lose of the photograph.
     Raises:
-        LinkGANError: latents or labels of another network.
+        LinkGANError: latents or labels of another network, or details without a photograph.
     """
-
-    photograph: Tensor | None = None
-    _details: PhotographDetails | None = None  # of the photograph, which every image keeps
 
     def __init__(
         self,
@@ -43,9 +41,17 @@ class RenderedEdits(Edits):
         latents: Tensor,
         labels: Tensor | None = None,
         *,
+        photograph: Tensor | None = None,
         source: LinkedGenerator | None = None,
+        details: Details | None = None,
     ) -> None:
         super().__init__(generator, latents, labels, source=source)
+        self.photograph = None if photograph is None else photograph.to(generator.device, torch.float32)
+        self._details: PhotographDetails | None = None
+        if details is not None:
+            if self.photograph is None:
+                raise LinkGANError("details are taken from a photograph; give it too")
+            self._details = PhotographDetails(generator, details, self.photograph, self.start, self.labels)
         self._images: OrderedDict[tuple[bytes, ...], Rendering] = OrderedDict()
 
     def image(self, camera: Tensor | None = None) -> Tensor:
