@@ -18,7 +18,7 @@ from ..generators import LinkedGenerator
 from ..regions.base import Scene
 from ..regularizer import MIN_PIXELS
 from .base import AttributeReadings, DepthViews, Metric, PairBatch, as_figures, select
-from .estimate import Estimate
+from .estimate import Array, Estimate
 
 # First seed of donors, so that no image is its own donor.
 DONOR_OFFSET = 1 << 20
@@ -207,8 +207,7 @@ def _batches(
     rendering = generator.rendering(latents, labels)
     original, donor = rendering.image, generator.render(donors, labels)
     regions = generator.spec.region_masks(generator.scene(rendering, labels))
-    read = (lambda images: as_figures(classifier.attributes(images))) if classifier else None
-    read_original, read_donor = (read(original), read(donor)) if read else (None, None)
+    unedited = _read(classifier, original=original, donor=donor) if classifier is not None else {}
     for row, name in enumerate(generator.spec.names):
         block = generator.block(name)
         edited = generator.replace(latents, donors, block)
@@ -217,12 +216,20 @@ def _batches(
         mask = regions[row].expand(len(original), -1, -1, -1)
         present = mask.sum(dim=[1, 2, 3]) >= MIN_PIXELS
         reading = None
-        if classifier is not None and read is not None and read_original is not None and read_donor is not None:
-            reading = AttributeReadings(read_original, read(linked.image), read(others), read_donor, owned[name])
+        if classifier is not None:
+            reading = AttributeReadings(
+                **unedited, **_read(classifier, linked=linked.image, others=others), owned=owned[name]
+            )
         depths = _depth_views(generator, seeds, labels, rendering, linked, edited, mask) if views else None
         batch = PairBatch(original, donor, linked.image, others, mask, reading, depths)
         absent = int((~present).sum())
         yield name, select(batch, present) if absent < len(original) else None, absent
+
+
+def _read(classifier: AttributeClassifier, **images: Tensor) -> dict[str, Array]:
+    """Return the attributes of named batches of images [N, C, H, W], float64 [N, A] each, read in one call."""
+    readings = as_figures(classifier.attributes(torch.cat(list(images.values()))))
+    return dict(zip(images, np.split(readings, len(images)), strict=True))
 
 
 def _depth_views(

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.functional import conv2d, interpolate, silu
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.metrics.estimate import pearson
@@ -26,7 +26,8 @@ SIZE = 32
 FEATURES = 48
 WEIGHTS = Path(__file__).with_name("face_classifier.pt")
 _NAMES = [attribute.name for attribute in ATTRIBUTES]
-_BATCH = 256
+# Images at a time: the first layers of more do not fit into the cache of a CPU core.
+_BATCH = 64
 _REMAKE = f"python -m {__name__}_training --train"
 
 
@@ -68,29 +69,30 @@ class FaceClassifier(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB images")
         images = images.to(self.head.weight.device)  # images of a data set are on the CPU
-        evaluated = self._evaluated()
+        trunk = self.trunk if self.training else self._folded
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
                 batch = interpolate(batch, size=(SIZE, SIZE), mode="area")
-            seen = evaluated(batch.contiguous(memory_format=torch.channels_last))
+            seen = trunk(batch.contiguous(memory_format=torch.channels_last))
             features.append(seen)
             attributes.append(self.head(seen))
         return torch.cat(features), torch.cat(attributes)
 
-    def _evaluated(self) -> nn.Module:
-        """Return the trunk as it is now, in eval mode its batch norms in the convolutions: a third less time."""
-        if self.training:
-            return self.trunk
+    def _folded(self, images: Tensor) -> Tensor:
+        """Return the trunk's features with its batch norms folded into the convolutions: a third less time."""
         # y = g (w * x - m) / s + b = (g / s w) * x + (b - g m / s)
         layers = list(self.trunk)
-        found: list[nn.Module] = []
         while isinstance(layers[0], nn.Conv2d):
             convolution, norm, _, *layers = layers
             assert isinstance(convolution, nn.Conv2d)
             assert isinstance(norm, nn.BatchNorm2d)
-            found += [fuse_conv_bn_eval(convolution, norm), nn.SiLU(inplace=True)]
-        return nn.Sequential(*found, *layers)
+            assert norm.running_mean is not None
+            assert norm.running_var is not None
+            moments = (norm.running_mean, norm.running_var, norm.eps)
+            weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *moments, norm.weight, norm.bias)
+            images = silu(conv2d(images, weight, bias, convolution.stride, convolution.padding), inplace=True)
+        return nn.Sequential(*layers)(images)
 
 
 def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
