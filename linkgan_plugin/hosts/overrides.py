@@ -9,15 +9,21 @@ from typing import Any
 from ..errors import LinkGANError, suggest
 
 
+# What Python calls true, false and null: as strings, hosts would take each of them for true.
+_PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
+
+
 def read_override(text: str) -> tuple[str, Any]:
     """Parse ``dotted.key=value``; the value is JSON, or else a plain string.
 
     Raises:
-        LinkGANError: no key or no equals sign.
+        LinkGANError: no key or no equals sign, or one of Python's words where JSON has another.
     """
     key, equals, value = text.partition("=")
     if not equals or not all(key.split(".")):
         raise LinkGANError(f"--set {text!r} is not KEY=VALUE, such as total_kimg=0.5 or G_kwargs.w_dim=128")
+    if value in _PYTHON_WORDS:
+        raise LinkGANError(f"--set {text}: values are JSON; write {key}={_PYTHON_WORDS[value]}")
     try:
         return key, json.loads(value)
     except ValueError:

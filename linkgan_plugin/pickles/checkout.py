@@ -17,6 +17,7 @@ from training_loops.formats.text import printable
 
 from ..errors import LinkGANError
 from ..hosts import compat
+from .arguments import arranged
 from .assemble import assemble
 from .fitting import add_buffers, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node, digest
@@ -46,7 +47,8 @@ def rebuild(node: Node, host: Path) -> nn.Module:
         fitting, misfits = {}, []
         for name in _candidates(node, host):
             try:
-                network = getattr(_imported(name, host), node.class_name)(*node.init_args, **kwargs)
+                network_class = getattr(_imported(name, host), node.class_name)
+                network = network_class(*node.init_args, **arranged(kwargs, network_class))
             except LinkGANError:
                 raise
             except Exception as error:  # host code may raise any error for arguments of another class

@@ -19,6 +19,7 @@ from training_loops.shapes import shapes_only
 
 from ..errors import LinkGANError
 from . import r3gan
+from .arguments import flattened
 from .fitting import add_buffers, as_in_class, copy_tensors, differences, first_line, set_attributes
 from .nodes import Node
 
@@ -67,9 +68,8 @@ class NativeClass:
 
 
 def _stylegan2_generator(node: Node, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Flatten the arguments of synthesis, which stylegan2-ada-pytorch stores as one dict."""
-    flat = {**kwargs, **kwargs.get("synthesis_kwargs", {})}
-    flat.pop("synthesis_kwargs", None)
+    """Flatten the arguments of synthesis, and fill in the precision and the decay of w_avg."""
+    flat = flattened(kwargs)
     mapping = dict(flat.get("mapping_kwargs") or {})
     _fill(mapping, "w_avg_beta", _recorded(node, "w_avg_beta"))
     return {**_precision(node, flat), "mapping_kwargs": mapping}

@@ -187,6 +187,9 @@ def test_overrides_name_the_group_that_is_missing():
     with pytest.raises(LinkGANError, match="not KEY=VALUE"):
         overrides.read_override("w_dim")
     assert overrides.read_override("a.b=0.5") == ("a.b", 0.5)
+    assert overrides.read_override("noise=false") == ("noise", False)
+    with pytest.raises(LinkGANError, match="write noise=false"):
+        overrides.read_override("noise=False")
     assert overrides.read_override("name=plain text") == ("name", "plain text")
 
 

@@ -14,6 +14,7 @@ from training_loops.families import dcgan, glo, lapgan, msg_gan, progan, r3gan, 
 from training_loops.families.gaussian import FittedGaussian
 from training_loops.families.layers import enlarged, reduced
 from training_loops.families.losses import Batch, penalty, tracked
+from training_loops.stylemap.loss import laplacian_distance
 
 SIDE = 16
 SIZES: dict[str, Any] = {"c_dim": 0, "img_resolution": SIDE, "img_channels": 3, "channel_base": 64, "channel_max": 8}
@@ -95,6 +96,14 @@ def test_latents_beyond_the_ball_go_to_its_nearest_point() -> None:
     torch.testing.assert_close(found[~inside].norm(dim=1), torch.full([int((~inside).sum())], 3.0))
     others = F.normalize(torch.randn(1000, 9), dim=1) * 3 * torch.rand(1000, 1) ** (1 / 9)
     assert (torch.cdist(codes, others).min(dim=1).values >= (codes - found).norm(dim=1) - 1e-4).all()
+
+
+def test_the_loss_of_glo_is_its_equation(batch: Batch) -> None:
+    G = glo.GLOGenerator(z_dim=12, num_images=10, **SIZES)
+    loss = glo.GLOLoss("cpu", G, image_weight=3, l2_weight=0.5).loss_G(batch)
+    images = G.decoder(G.codes[batch.real_index])
+    squares = (images - batch.real_img).square().mean(dim=[1, 2, 3])
+    torch.testing.assert_close(loss, 3 * (laplacian_distance(images, batch.real_img) + 0.5 * squares))
 
 
 def test_only_the_latents_of_the_batch_get_gradients(batch: Batch) -> None:

@@ -2,7 +2,9 @@
 
 "Optimizing the Latent Space of Generative Networks", Bojanowski, Joulin, Lopez-Paz and Szlam, ICML 2018:
 
-    min_G  1/n sum_i min_{z_i in B} [Lap1(G(z_i), x_i) + w |G(z_i) - x_i|^2],   B = {z : |z| <= sqrt(D)}.
+    min_G  w/n sum_i min_{z_i in B} [Lap1(G(z_i), x_i) + v |G(z_i) - x_i|^2],   B = {z : |z| <= sqrt(D)},
+
+where w changes the scale only.
 
 After every step latents beyond the ball return to it: z <- z min(1, sqrt(D) / |z|). The paper's ball has radius 1; here
 the axes have the scale of N(0, I). New images are drawn from a Gaussian fitted to the learned latents.
@@ -49,10 +51,12 @@ class GLOLoss(FamilyLoss):
     """The equation above.
 
     Args:
-        l2_weight: w, from 0.
+        image_weight: w, more than 0. It sets this loss against that of links.
+        l2_weight: v, from 0.
     """
 
     needs_index: ClassVar[bool] = True
+    image_weight: float = 10.0
     l2_weight: float = 1.0
 
     def loss_G(self, batch: Batch) -> Tensor:
@@ -64,7 +68,7 @@ class GLOLoss(FamilyLoss):
         images = self.G.decoder(codes)
         pyramid = training_stats.report("Loss/G/lap1", laplacian_distance(images, batch.real_img))
         squared = training_stats.report("Loss/G/l2", (images - batch.real_img).square().mean(dim=[1, 2, 3]))
-        return pyramid + self.l2_weight * squared
+        return self.image_weight * (pyramid + self.l2_weight * squared)
 
 
 def in_ball(codes: Tensor) -> Tensor:
@@ -89,5 +93,5 @@ def glo(resolution: int, gpus: int) -> Preset:
         G={"z_dim": 64, **width},
         D_class=None,
         loss_class="training_loops.families.glo.GLOLoss",
-        loss={"l2_weight": 1.0},
+        loss={"image_weight": 10.0, "l2_weight": 1.0},
     )

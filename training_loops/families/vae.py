@@ -75,12 +75,13 @@ class VAELoss(FamilyLoss):
     """The equation above.
 
     Args:
-        image_weight: w, more than 0; 10 gives this loss the scale of those of GANs, beside which links are trained.
+        image_weight: w, more than 0. It sets this loss against that of links: at 10 links push their regions beyond the range of
+            images, which nothing but this loss prevents; at 100 they do not.
         pixel_noise: s, the deviation of a pixel value from the decoder's, from 0. A smaller one keeps more details in
             the latents, which are then farther from N(0, I).
     """
 
-    image_weight: float = 10.0
+    image_weight: float = 100.0
     pixel_noise: float = 0.7
 
     def loss_G(self, batch: Batch) -> Tensor:
@@ -116,11 +117,11 @@ def vae(resolution: int, gpus: int) -> Preset:
         G={"z_dim": 64, **width, "variational": True},
         D_class=None,
         loss_class="training_loops.families.vae.VAELoss",
-        loss={"image_weight": 10.0, "pixel_noise": 0.7},
+        loss={"image_weight": 100.0, "pixel_noise": 0.7},
     )
 
 
 def autoencoder(resolution: int, gpus: int) -> Preset:
     """The same networks without the variational part."""
     base = vae(resolution, gpus)
-    return replace(base, G={**base.G, "variational": False}, loss={"image_weight": 10.0})
+    return replace(base, G={**base.G, "variational": False}, loss={"image_weight": 100.0})
