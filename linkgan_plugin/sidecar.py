@@ -33,6 +33,13 @@ def write(snapshot: Path, loss_kwargs: Mapping[str, Any]) -> None:
     write_json(path_of(snapshot), data)
 
 
+def write_spec(network: Path, spec: Mapping[str, Any]) -> Path:
+    """Write a spec, as ``LinkSpec.to_json()`` gives it, next to a network file; return the file written."""
+    place = path_of(network)
+    write_json(place, {"linkgan_plugin": __version__, "link_spec": dict(spec)})
+    return place
+
+
 def read_named(file: Path) -> dict[str, Any]:
     """Return the spec in a .links.json file, or in the one next to a network file, as ``LinkSpec.to_json()`` gives it.
 

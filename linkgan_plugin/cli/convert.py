@@ -29,7 +29,7 @@ def convert(source: Path, target: Path, host: Path | None, force: bool) -> None:
 
     \b
     .pkl          a host's snapshot. Writing one needs the host's folder (--host). The file then opens
-                  in the host without this package.
+                  in the host without this package. Links are in it and in a .links.json next to it.
     .pt           a snapshot of the embedded host, which can resume from it (StyleGAN2 and EG3D).
     .safetensors  tensors and a JSON description; contains no code.
 
@@ -40,9 +40,13 @@ def convert(source: Path, target: Path, host: Path | None, force: bool) -> None:
     """
     from training_loops.formats.text import printable
 
+    from .. import sidecar
+    from ..pickles.convert import PICKLES
     from ..pickles.convert import convert as write
 
     check_out(target, force)
+    if target.suffix.lower() in PICKLES:
+        check_out(sidecar.path_of(target), force)
     snapshot = write(source, target, host)
     roles = ", ".join(f"{role} ({node.class_name})" for role, node in snapshot.networks.items())
     for note in snapshot.notes:

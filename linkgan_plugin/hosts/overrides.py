@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import LinkGANError, suggest
 
-
 # What Python calls true, false and null: as strings, hosts would take each of them for true.
 _PYTHON_WORDS = {"True": "true", "False": "false", "None": "null"}
 

@@ -7,13 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from training_loops.formats.atomic import replacing, write_json
+from training_loops.formats.atomic import replacing
 from training_loops.formats.kinds import Kind
 
 from .. import sidecar
 from ..errors import LinkGANError
 from ..network_links import SPEC_ATTRIBUTE
-from ..version import __version__
 from .convert import KINDS, PICKLES, SNAPSHOT, check_trainable, read_networks, write_networks
 from .torch_files import network_kind
 
@@ -70,6 +69,4 @@ def attach(source: Path, target: Path, spec: Mapping[str, Any], host: Path | Non
             if role in snapshot.networks:
                 snapshot.networks[role].put(SPEC_ATTRIBUTE, dict(spec))
         write_networks(target, snapshot, source, host)
-    place = sidecar.path_of(target)
-    write_json(place, {"linkgan_plugin": __version__, "link_spec": dict(spec)})
-    return [target, place]
+    return [target, sidecar.write_spec(target, spec)]

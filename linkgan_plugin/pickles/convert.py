@@ -46,6 +46,8 @@ def read_networks(path: Path) -> HostSnapshot:
 def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapshot:
     """Write the networks of `source` to `target`, whose suffix selects the format; return them.
 
+    The links of a pickle are also written next to it, where a host that resumes from it finds them.
+
     Args:
         host: for a pickle, the folder with the train.py of the host that will open it; its code runs.
     Raises:
@@ -62,6 +64,8 @@ def convert(source: Path, target: Path, host: Path | None = None) -> HostSnapsho
     snapshot = read_networks(source)
     _take_links(snapshot, source)
     write_networks(target, snapshot, source, host)
+    if suffix in PICKLES:
+        _write_links(target, snapshot)
     return snapshot
 
 
@@ -78,6 +82,16 @@ def write_networks(target: Path, snapshot: HostSnapshot, source: Path, host: Pat
         _write_snapshot(target, snapshot)
     else:
         write_tensor_file(target, snapshot, {"file": source.name, "sha256": file_digest(source)})
+
+
+def _write_links(path: Path, snapshot: HostSnapshot) -> None:
+    """Write the links of a network next to its file; without links, remove those of an earlier file of the name."""
+    specs = [node.attributes.get(SPEC_ATTRIBUTE) for node in snapshot.networks.values()]
+    spec = next(filter(None, specs), None)
+    if spec is None:
+        sidecar.path_of(path).unlink(missing_ok=True)
+    else:
+        sidecar.write_spec(path, spec)
 
 
 def _take_links(snapshot: HostSnapshot, path: Path) -> None:

@@ -65,3 +65,12 @@ def test_training_goes_on_from_a_hosts_snapshot(cli: Cli, snapshot: Path, faces_
     moved = (after.synthesis.b16.conv1.weight - before.synthesis.b16.conv1.weight).abs().max()
     assert 0 < moved < 0.1
     assert torch.equal(after.synthesis.b16.resample_filter, before.synthesis.b16.resample_filter)
+
+
+def test_links_beside_a_pickle_are_kept(cli: Cli, snapshot: Path, tmp_path: Path) -> None:
+    links = tmp_path / "other.links.json"
+    links.write_text("precious")
+    result = cli("convert", snapshot, tmp_path / "other.pkl", "--host", tmp_path)
+    assert result.exit_code == 2
+    assert f"{links} exists; choose another name" in result.output
+    assert links.read_text() == "precious"

@@ -35,7 +35,7 @@ class TakesNeither:
 def persistent(network: type) -> type:
     """Wrap a class as hosts do: the constructor takes anything and passes it on."""
 
-    class Persistent(network):  # type: ignore[misc]  # a base that is a variable
+    class Persistent(network):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
 

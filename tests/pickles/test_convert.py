@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
+from linkgan_plugin import sidecar
 from linkgan_plugin.errors import LinkGANError
 from linkgan_plugin.links import LinkSpec
 from linkgan_plugin.networks import load_network
@@ -176,6 +177,19 @@ def test_a_host_opens_the_pickle_without_this_package(tmp_path: Path) -> None:
     before, after = seen[str(made)], seen[str(back)]
     assert before["links"] == after["links"] == {"G": SPEC, "D": None, "G_ema": SPEC}
     assert torch.equal(before["image"], after["image"])
+    assert sidecar.read(back) == SPEC  # where the host's own training finds them when it resumes
+    assert sidecar.read(tensors) is None
+
+
+def test_links_of_an_earlier_pickle_do_not_outlive_it(checkout: Path, made: tuple[bytes, Any], tmp_path: Path) -> None:
+    source, target = tmp_path / "made.pkl", tmp_path / "target.pkl"
+    source.write_bytes(made[0])
+    sidecar.write_spec(target, SPEC)
+    try:
+        convert(source, target, checkout)
+    finally:
+        checkouts.forget()
+    assert sidecar.read(target) is None
 
 
 REFUSED = {
