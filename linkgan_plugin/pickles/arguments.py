@@ -27,17 +27,15 @@ def arranged(kwargs: Mapping[str, Any], network: type) -> dict[str, Any]:
         network: a class of a host's code.
     """
     parameters = _parameters(network)
-    if any(parameter.kind is inspect.Parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return flattened(kwargs) if NESTED not in _keywords(parameters) else dict(kwargs)
-    own = {name: value for name, value in kwargs.items() if name in parameters}
-    others = {name: value for name, value in kwargs.items() if name not in parameters}
-    if NESTED not in parameters or not others:
+    known = {name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
+    takes_any = len(known) < len(parameters)
+    if NESTED not in known:
+        return flattened(kwargs) if takes_any else dict(kwargs)
+    others = {name: value for name, value in kwargs.items() if name not in known}
+    if takes_any or not others:
         return dict(kwargs)
+    own = {name: value for name, value in kwargs.items() if name in known}
     return {**own, NESTED: {**own.get(NESTED, {}), **others}}
-
-
-def _keywords(parameters: Mapping[str, inspect.Parameter]) -> set[str]:
-    return {name for name, parameter in parameters.items() if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
 
 
 def _parameters(network: type) -> Mapping[str, inspect.Parameter]:
