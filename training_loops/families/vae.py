@@ -75,8 +75,8 @@ class VAELoss(FamilyLoss):
     """The equation above.
 
     Args:
-        image_weight: w, more than 0. It sets this loss against that of links: at 10 links push their regions beyond the range of
-            images, which nothing but this loss prevents; at 100 they do not.
+        image_weight: w, more than 0. It sets this loss against that of links: at 10 links push their regions beyond
+            the range of images, which nothing but this loss prevents; at 100 they do not.
         pixel_noise: s, the deviation of a pixel value from the decoder's, from 0. A smaller one keeps more details in
             the latents, which are then farther from N(0, I).
     """
