@@ -10,6 +10,7 @@ images, so the distance detects wrong or missing content but hardly fine noise; 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -69,7 +70,7 @@ class FaceClassifier(nn.Module):
         if images.ndim != 4 or images.shape[1] != 3:
             raise LinkGANError(f"images have shape {list(images.shape)}, expected [N, 3, H, W]: faces are RGB images")
         images = images.to(self.head.weight.device)  # images of a data set are on the CPU
-        trunk = self.trunk if self.training else self._folded
+        trunk = self.trunk if self.training else self._folded()
         features, attributes = [images.new_empty(0, FEATURES)], [images.new_empty(0, self.head.out_features)]
         for batch in images.float().split(_BATCH):
             if batch.shape[2:] != (SIZE, SIZE):
@@ -79,10 +80,11 @@ class FaceClassifier(nn.Module):
             attributes.append(self.head(seen))
         return torch.cat(features), torch.cat(attributes)
 
-    def _folded(self, images: Tensor) -> Tensor:
-        """Return the trunk's features with its batch norms folded into the convolutions: a third less time."""
+    def _folded(self) -> Callable[[Tensor], Tensor]:
+        """Return the trunk with its batch norms folded into the convolutions: a third less time."""
         # y = g (w * x - m) / s + b = (g / s w) * x + (b - g m / s)
         layers = list(self.trunk)
+        folded = []
         while isinstance(layers[0], nn.Conv2d):
             convolution, norm, _, *layers = layers
             assert isinstance(convolution, nn.Conv2d)
@@ -91,8 +93,16 @@ class FaceClassifier(nn.Module):
             assert norm.running_var is not None
             moments = (norm.running_mean, norm.running_var, norm.eps)
             weight, bias = fuse_conv_bn_weights(convolution.weight, convolution.bias, *moments, norm.weight, norm.bias)
-            images = silu(conv2d(images, weight, bias, convolution.stride, convolution.padding), inplace=True)
-        return nn.Sequential(*layers)(images)
+            folded.append((weight, bias, convolution.stride, convolution.padding))
+        rest = nn.Sequential(*layers)
+
+        def trunk(images: Tensor) -> Tensor:
+            for weight, bias, stride, padding in folded:
+                images = silu(conv2d(images, weight, bias, stride, padding), inplace=True)
+            features: Tensor = rest(images)
+            return features
+
+        return trunk
 
 
 def _block(inputs: int, outputs: int, stride: int) -> tuple[nn.Module, ...]:
